@@ -1,0 +1,1 @@
+"""Who was imaged and what was written: studies, reports, manifests, splits. Standard library only."""

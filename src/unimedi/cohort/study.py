@@ -1,0 +1,54 @@
+"""One imaging examination: who, with what device, where its files lie, what was written about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+
+class Modality(StrEnum):
+    """DICOM's modality code. ``ndim`` is the one place that says what is volumetric."""
+
+    DX = "DX"  # digital radiography
+    CR = "CR"  # computed radiography
+    US = "US"
+    CT = "CT"
+    MR = "MR"
+
+    @property
+    def ndim(self) -> int:
+        return 3 if self in (Modality.CT, Modality.MR) else 2
+
+
+class Split(StrEnum):
+    """The part of a collection a patient belongs to; a patient is in exactly one."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A radiologist's text with the language it is written in (ISO 639-1: ``en``, ``es``)."""
+
+    text: str
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One examination: an image (a file, or a folder that holds a DICOM series) and its report.
+
+    ``labels`` maps a finding to present (True), absent (False) or unknown (None); ``masks`` maps a finding to a
+    label image in the image's own geometry.
+    """
+
+    study_id: str
+    patient_id: str
+    modality: Modality
+    image: Path
+    report: Report
+    split: Split
+    labels: Mapping[str, bool | None] = field(default_factory=dict)
+    masks: Mapping[str, Path] = field(default_factory=dict)

@@ -1,0 +1,39 @@
+"""What a file becomes: a radiograph or a volume, in physical units.
+
+Axis order is stated here once. A volume is ``(depth, height, width)``: depth runs from the feet to the head (superior),
+height from front to back (posterior), width from the patient's right to the patient's left; this is the usual axial
+picture, the patient's right on the viewer's left. A radiograph is ``(height, width)`` with the patient's right on the
+viewer's left and dense tissue bright (MONOCHROME2).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """A projection image: ``pixels`` float32 (height, width), arbitrary exposure units, dense tissue bright."""
+
+    pixels: NDArray[np.float32]
+    spacing: tuple[float, float] | None = None  # mm a pixel, (height, width); None where the file does not say
+    ndim: ClassVar[int] = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A CT: ``voxels`` int16 Hounsfield units (depth, height, width) and ``spacing`` in mm, same order."""
+
+    voxels: NDArray[np.int16]
+    spacing: tuple[float, float, float]
+    ndim: ClassVar[int] = 3
+
+
+class ImagingError(ValueError):
+    """A file that cannot be used. ``reason`` is a short code that refusals are counted by."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
