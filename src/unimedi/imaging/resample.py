@@ -1,0 +1,85 @@
+"""Changing the grid: area averaging where an axis shrinks, linear interpolation where it grows, nearest for masks.
+
+Averaging over an output pixel's whole footprint keeps thin structures (a rib edge, a 4 mm nodule) as partial contrast;
+plain linear interpolation of a 512 grid at every fourth pixel would drop them or let them alias.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+T = TypeVar("T", bound=np.generic)
+
+
+def resize(images: Float[Tensor, "batch channel *size"], size: tuple[int, ...]) -> Float[Tensor, "batch channel *new"]:
+    """Resize 2 or 3 spatial axes; an axis that already fits is left exactly as it is.
+
+    Shrinking is ``adaptive_avg_pool`` (the mean of all pixels that an output pixel touches), growing is linear with
+    pixel centres aligned (``align_corners=False``). Elements of a batch do not influence each other.
+    """
+    shrunk = tuple(min(old, new) for old, new in zip(images.shape[2:], size, strict=True))
+    if shrunk != tuple(images.shape[2:]):
+        images = F.interpolate(images, size=shrunk, mode="area")
+    if shrunk != tuple(size):
+        images = F.interpolate(
+            images, size=size, mode="bilinear" if len(size) == 2 else "trilinear", align_corners=False
+        )
+    return images
+
+
+def resize_array(array: NDArray[np.generic], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """``resize`` for one array (height, width) or (depth, height, width); returns float32 of shape ``size``."""
+    real = torch.from_numpy(np.array(array, dtype=np.float32))  # a copy: the caller's array may be read-only
+    return resize(real[None, None], size)[0, 0].numpy()
+
+
+def resize_bits(bits: NDArray[np.uint16], size: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Nearest resampling of a bit field (one bit a label).
+
+    A label smaller than the output's pixels can fall between the sampled points; one that would vanish altogether is
+    written into every output pixel that it touches instead, because "no lesion" would be false.
+    """
+    if bits.shape == tuple(size):
+        return bits.copy()
+    axes = [
+        np.minimum(((np.arange(n) + 0.5) * o / n).astype(int), o - 1) for n, o in zip(size, bits.shape, strict=True)
+    ]
+    out = bits[np.ix_(*axes)]
+    lost = int(np.bitwise_or.reduce(bits, axis=None)) & ~int(np.bitwise_or.reduce(out, axis=None))
+    if lost:
+        where = np.nonzero(bits & np.uint16(lost))
+        target = tuple(((w + 0.5) * n / o).astype(int) for w, n, o in zip(where, size, bits.shape, strict=True))
+        np.bitwise_or.at(out, target, bits[where] & np.uint16(lost))
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a picture (height, width) comes to lie in a target: ``content`` pixels at ``offset``, else padding."""
+
+    content: tuple[int, int]
+    offset: tuple[int, int]
+
+    @classmethod
+    def fit(cls, shape: tuple[int, int], spacing: tuple[float, float], target: tuple[int, int]) -> "Placement":
+        """The largest centred content that keeps the *physical* aspect (spacing in mm a pixel, height and width)."""
+        extent = (shape[0] * spacing[0], shape[1] * spacing[1])
+        pixel = max(extent[0] / target[0], extent[1] / target[1])
+        content = tuple(min(max(round(e / pixel), 1), t) for e, t in zip(extent, target, strict=True))
+        offset = tuple((t - c) // 2 for t, c in zip(target, content, strict=True))
+        return cls((content[0], content[1]), (offset[0], offset[1]))
+
+    def place(self, content: NDArray[T], target: tuple[int, int], fill: int) -> NDArray[T]:
+        """``content`` (..., height, width) on a ground of ``fill``, shape (..., *target)."""
+        if self.content == target:
+            return content
+        out = np.full((*content.shape[:-2], *target), fill, dtype=content.dtype)
+        (top, left), (height, width) = self.offset, self.content
+        out[..., top : top + height, left : left + width] = content
+        return out

@@ -1,0 +1,128 @@
+"""From an image to the tensors that the model sees: ONE object for preparing, training and serving.
+
+Two stages. ``stored`` runs once a study and gives what the store keeps (int16, fixed shape). ``radiographs``,
+``volumes`` and ``slices`` run on the device, on batches of stored arrays, and give what T_2D and T_3D see.
+A volume is kept at the finer resolution ``fine_shape``: the volume input is down-sampled from it, the selected slices
+are cut from it (paper, section 3.2), so a small lesion may be visible only in a slice.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Int16
+from numpy.typing import NDArray
+from torch import Tensor
+
+from unimedi.imaging.image import Radiograph, Volume
+from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, hu_window, robust_range
+from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """Sizes are pixels, (height, width) or (depth, height, width); ``hu_window`` is in Hounsfield units."""
+
+    radiograph_size: tuple[int, int] = (128, 128)
+    fine_shape: tuple[int, int, int] = (64, 128, 128)  # what the store keeps of a CT
+    volume_shape: tuple[int, int, int] = (32, 96, 96)  # what T_3D sees
+    slice_size: tuple[int, int] = (128, 128)  # what T_2D sees of a slice
+    hu_window: tuple[float, float] = (-1000.0, 1000.0)
+
+    def __post_init__(self) -> None:
+        for field, length in (("radiograph_size", 2), ("fine_shape", 3), ("volume_shape", 3), ("slice_size", 2)):
+            size = tuple(int(n) for n in getattr(self, field))
+            if len(size) != length or min(size) < 1:
+                raise ValueError(f"{field}: expected {length} positive sizes, got {getattr(self, field)}")
+            object.__setattr__(self, field, size)
+        window = tuple(float(x) for x in self.hu_window)
+        if len(window) != 2 or window[0] >= window[1]:
+            raise ValueError(f"hu_window: expected (low, high) in HU with low < high, got {self.hu_window}")
+        object.__setattr__(self, "hu_window", window)
+
+    # -- once a study ---------------------------------------------------------------------------------------------
+
+    def stored(self, image: Radiograph | Volume) -> NDArray[np.int16]:
+        """What the store keeps: (height, width) in 0..4095 or (depth, height, width) in HU.
+
+        The physical aspect in the plane is kept by padding (0 for a radiograph, -1024 HU for a volume); depth is
+        resampled to ``fine_shape[0]`` whatever it spans. A volume that already fits comes back voxel by voxel
+        (clipped to -1024..3071 HU).
+
+        Raises:
+            ImagingError: the image is constant, NaN, too small, or has fewer slices than a slab.
+        """
+        check(image)
+        placement = self._placement(image)
+        if isinstance(image, Radiograph):
+            pixels = robust_range(resize_array(image.pixels, placement.content))
+            return np.ascontiguousarray(placement.place(pixels, self.radiograph_size, fill=0))
+        # Clipped before averaging: one voxel of -3024 "outside the scanner" would darken its neighbours.
+        voxels = np.clip(image.voxels, AIR_HU, METAL_HU)
+        size = (self.fine_shape[0], *placement.content)
+        if voxels.shape != size:
+            voxels = np.rint(resize_array(voxels, size)).astype(np.int16)
+        return np.ascontiguousarray(placement.place(voxels, self.fine_shape[1:], fill=AIR_HU))
+
+    def stored_mask(self, bits: NDArray[np.uint16], image: Radiograph | Volume) -> NDArray[np.uint16]:
+        """Bit field of masks (one bit a finding) in ``image``'s own grid to the geometry of ``stored(image)``."""
+        shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
+        if bits.shape != shape:
+            raise ValueError(f"expected a mask of the image's shape {shape}, got {bits.shape}")
+        placement = self._placement(image)
+        depth = () if isinstance(image, Radiograph) else (self.fine_shape[0],)
+        return placement.place(resize_bits(bits, (*depth, *placement.content)), self._plane(image), fill=0)
+
+    def stored_spacing(self, image: Radiograph | Volume) -> tuple[float, ...] | None:
+        """Spacing of ``stored(image)`` in mm, same axis order; None where the file does not say."""
+        if image.spacing is None:
+            return None
+        old = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
+        depth = () if isinstance(image, Radiograph) else (self.fine_shape[0],)
+        new = (*depth, *self._placement(image).content)
+        return tuple(s * o / n for s, o, n in zip(image.spacing, old, new, strict=True))
+
+    def _plane(self, image: Radiograph | Volume) -> tuple[int, int]:
+        return self.radiograph_size if isinstance(image, Radiograph) else self.fine_shape[1:]
+
+    def _placement(self, image: Radiograph | Volume) -> Placement:
+        if isinstance(image, Radiograph):
+            return Placement.fit(image.pixels.shape[:2], image.spacing or (1.0, 1.0), self.radiograph_size)
+        return Placement.fit(image.voxels.shape[1:3], image.spacing[1:], self.fine_shape[1:])
+
+    # -- once a batch, on the device ------------------------------------------------------------------------------
+
+    def radiographs(self, stored: Int16[Tensor, "batch height width"]) -> Float[Tensor, "batch 1 height width"]:
+        """Stored radiographs to T_2D's input in [-1, 1]."""
+        return (stored.float() * (2.0 / RADIOGRAPH_MAX) - 1.0)[:, None]
+
+    def volumes(self, fine: Int16[Tensor, "batch fine height width"]) -> Float[Tensor, "batch 1 d h w"]:
+        """Stored volumes to T_3D's input: averaged down to ``volume_shape`` in HU, then windowed to [-1, 1]."""
+        return hu_window(resize(fine[:, None].float(), self.volume_shape), self.hu_window)
+
+    def slices(
+        self, fine: Int16[Tensor, "batch fine height width"], index: Int[Tensor, "batch k"]
+    ) -> Float[Tensor, "batch k 1 h w"]:
+        """Axial planes ``index`` (depth index in the stored volume) to T_2D's input in [-1, 1]."""
+        rows = torch.arange(len(fine), device=fine.device)[:, None]
+        planes = resize(fine[rows, index].float(), self.slice_size)  # the k planes travel as channels
+        return hu_window(planes, self.hu_window)[:, :, None]
+
+    # -- as text --------------------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        return {key: list(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        return cls(**{key: tuple(value) for key, value in values.items()})
+
+    def fingerprint(self) -> str:
+        """Sha256 of the settings as canonical JSON."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
