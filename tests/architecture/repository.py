@@ -1,0 +1,33 @@
+"""Where things lie, for the tests of this folder."""
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "unimedi"
+README = ROOT / "README.md"
+
+
+def source_files() -> list[Path]:
+    """Every Python file of the package."""
+    return sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def text_files() -> list[Path]:
+    """Every file that git tracks, or would track, and that is text; without git (an archive): the folders we know."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    names = [name for name in listed.stdout.decode().split("\0") if name]
+    paths = [ROOT / name for name in names]
+    if listed.returncode != 0:
+        folders = ("src", "tests", "docs", "examples", "benchmarks", "recipes", ".ci")
+        paths = [path for folder in folders for path in (ROOT / folder).rglob("*")] + list(ROOT.glob("*"))
+    return [path for path in paths if path.is_file() and _is_text(path)]
+
+
+def _is_text(path: Path) -> bool:
+    return b"\0" not in path.read_bytes()[:8192]

@@ -1,0 +1,78 @@
+"""What must never be in the tree: unpickling, code from data, places that only one machine has."""
+
+import ast
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from .repository import ROOT, source_files, text_files
+
+UNPICKLING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "torchvision"}
+UNPICKLING_CALLS = {"torch.load", "torch.save", "joblib.load", "pandas.read_pickle", "pd.read_pickle"}
+CODE_FROM_TEXT = {"eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+PUBLIC_HOSTS = {"arxiv.org", "doi.org", "www.apache.org", "semver.org", "keepachangelog.com", "www.ecva.net"}
+
+
+def faults(tree: ast.AST) -> list[str]:
+    """What in a module could run code that a file brings."""
+    found = []
+    for node in ast.walk(tree):
+        line = f"line {getattr(node, 'lineno', '?')}"
+        if isinstance(node, ast.Import):
+            found += [f"{line}: imports {a.name}" for a in node.names if a.name.split(".")[0] in UNPICKLING_MODULES]
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNPICKLING_MODULES:
+            found.append(f"{line}: imports from {node.module}")
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in UNPICKLING_CALLS | CODE_FROM_TEXT:
+                found.append(f"{line}: calls {name}")
+            for keyword in node.keywords:
+                constant = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+                if keyword.arg in ("allow_pickle", "trust_remote_code") and constant is not False:
+                    found.append(f"{line}: {keyword.arg} is not False")
+    return found
+
+
+@pytest.mark.parametrize("path", source_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_in_a_file_can_run(path: Path) -> None:
+    assert faults(ast.parse(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import pickle", "from dill import loads", "torch.load(path)", "np.load(path, allow_pickle=True)", "eval(text)"],
+)
+def test_the_search_would_find_it(code: str) -> None:
+    assert faults(ast.parse(code))
+
+
+def test_every_address_is_a_public_reference() -> None:
+    """No host of a package index, of a mirror or of somebody's own network is named; references are fine."""
+    found = {}
+    for path in text_files():
+        for address in re.findall(r"https?://[^\s)>\]\"'`{}]+", path.read_text(errors="replace")):
+            host = urlsplit(address).hostname
+            if host not in PUBLIC_HOSTS | {"localhost", "127.0.0.1"}:
+                found[str(path.relative_to(ROOT))] = address
+    assert not found
+
+
+def test_no_path_of_one_machine() -> None:
+    places = re.compile(r"(?<![\w.~-])/(?:root|home|work|opt|mnt|Users)/\w+")
+    found = {
+        str(path.relative_to(ROOT)): match.group()
+        for path in text_files()
+        if (match := places.search(path.read_text(errors="replace")))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "name", ["Makefile", ".ci/run", "README.md", "CONTRIBUTING.md", "constraints.txt", "pyproject.toml"]
+)
+def test_no_package_index_is_chosen(name: str) -> None:
+    """Where packages come from is the machine's own setting."""
+    text = (ROOT / name).read_text()
+    assert not re.search(r"index-url|find-links|trusted-host|\s-i http|PIP_\w*(INDEX|LINKS)", text)
