@@ -1,0 +1,129 @@
+"""Bright, innocent things that no report mentions: what a selector that only looks for bright spots falls for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unimedi.imaging.phantom.anatomy import Anatomy, Array, Point, lung_distance
+
+
+@dataclass(frozen=True, slots=True)
+class Distractor:
+    """``kind`` names it, ``points`` are (depth, height, width) in mm: one for a dot, two or more for a line."""
+
+    kind: str
+    points: tuple[Point, ...]
+    radius_mm: float
+    hu: float
+
+
+def draw_distractors(rng: np.random.Generator, anatomy: Anatomy, age: int, sex: str) -> tuple[Distractor, ...]:
+    """Nearly every patient gets several: granulomas, scars, nipples, leads, dots, bone islands, plaques."""
+    drawn = _granulomas(rng, anatomy) + _electrodes(rng, anatomy) + _nipples(rng, anatomy, sex)
+    if rng.random() < 0.25:
+        drawn += _line(rng, anatomy)
+    for _ in range(rng.poisson(0.8)):
+        drawn += (_bone_island(rng, anatomy),)
+    if rng.random() < anatomy.calcium:
+        drawn += _nodes(rng, anatomy)
+    if rng.random() < 0.3:
+        drawn += _dots(rng, anatomy)
+    return drawn
+
+
+def points_in_lung(rng: np.random.Generator, anatomy: Anatomy, margin: float, count: int = 1) -> Array:
+    """``count`` points (count, 3) spread evenly over the lungs' depth, at least ``margin`` mm inside the lungs."""
+    low = min(anatomy.dome) - 0.8 * anatomy.dome_drop
+    reach = np.array([anatomy.apex - low, 2 * anatomy.half_depth, 2 * max(anatomy.half_width)])
+    found = np.zeros((0, 3), np.float32)
+    while len(found) < count:
+        cloud = (np.array([low, -reach[1] / 2, -reach[2] / 2]) + rng.random((64 * count, 3)) * reach).astype(np.float32)
+        found = np.concatenate([found, cloud[lung_distance(anatomy, cloud) < -margin]])
+        margin = 0.95 * margin - 0.2
+    # Rejection alone would crowd the widest level: keep one point of each depth stratum instead.
+    order = np.argsort(found[:, 0])
+    chosen = order[((np.arange(count) + rng.random(count)) * len(found) / count).astype(int)]
+    return found[chosen]
+
+
+def _point(values: Array) -> Point:
+    return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def _granulomas(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    count = 1 + int(rng.poisson(1.6))
+    radii = np.clip(rng.lognormal(0.75, 0.4, count), 1.0, 5.0)
+    return tuple(
+        Distractor("granuloma", (_point(where),), float(radius), float(rng.uniform(350, 1200)))
+        for where, radius in zip(points_in_lung(rng, anatomy, 3, count), radii, strict=True)
+    )
+
+
+def _skin(anatomy: Anatomy, width: float, front: bool = True) -> float:
+    """Height of the skin at a distance from the midline, roughly."""
+    thick = anatomy.fat + anatomy.muscle + 8
+    share = min(abs(width) / (anatomy.half_width[0] + thick), 0.99)
+    height = (anatomy.half_depth + thick) * (1 - share**2.5) ** (1 / 2.5)
+    return -height if front else height
+
+
+def _electrodes(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    if rng.random() < 0.45:
+        return ()
+    drawn = []
+    for _ in range(int(rng.integers(1, 5))):
+        width = float(rng.uniform(-110, 110))
+        depth = float(rng.uniform(-120, 110))
+        height = _skin(anatomy, width) - 2
+        drawn.append(Distractor("electrode", ((depth, height, width),), float(rng.uniform(3, 5)), 2600.0))
+        if rng.random() < 0.7:
+            middle = (depth + float(rng.uniform(-50, 50)), height - 6, width + float(rng.uniform(-50, 50)))
+            end = (-200.0, height - 2, middle[2] + float(rng.uniform(-60, 60)))
+            drawn.append(Distractor("lead", ((depth, height - 4, width), middle, end), 0.9, 2600.0))
+    return tuple(drawn)
+
+
+def _nipples(rng: np.random.Generator, anatomy: Anatomy, sex: str) -> tuple[Distractor, ...]:
+    if rng.random() < 0.4:
+        return ()
+    width = 0.62 * anatomy.half_width[0]
+    depth = float(rng.normal(-38 if sex == "M" else -58, 10))
+    height = _skin(anatomy, width) - (3 if sex == "M" else 0.55 * anatomy.breast)
+    radius = float(rng.uniform(4, 6.5))
+    return tuple(Distractor("nipple", ((depth, height, sign * width),), radius, 60.0) for sign in (-1.0, 1.0))
+
+
+def _line(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    """A central venous catheter from the right neck to the right atrium."""
+    end = float(rng.uniform(-25, 20))
+    entry = (160.0, -10.0, -30.0 + float(rng.normal(0, 6)))
+    points = (entry, (100.0, -25.0, -22.0), (end, -25.0, -22.0 + anatomy.shift))
+    return (Distractor("catheter", points, 1.3, 2200.0),)
+
+
+def _bone_island(rng: np.random.Generator, anatomy: Anatomy) -> Distractor:
+    depth = float(rng.uniform(-130, 120))
+    where = (depth, anatomy.spine[1] + float(rng.uniform(-10, 12)), float(rng.uniform(-14, 14)))
+    return Distractor("bone_island", (where,), float(rng.uniform(3, 6)), 1300.0)
+
+
+def _nodes(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    """Small calcified lymph nodes of the hila: old, never mentioned."""
+    drawn = []
+    for _ in range(int(rng.integers(1, 4))):
+        side = int(rng.integers(2))
+        width = (-1 if side == 0 else 1) * (anatomy.core + float(rng.uniform(0, 16))) + anatomy.shift
+        depth = anatomy.hilum[side] + float(rng.normal(4, 14))
+        drawn.append(Distractor("calcified_node", ((depth, 10.0, width),), float(rng.uniform(2, 4)), 900.0))
+    return tuple(drawn)
+
+
+def _dots(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    """Clips, pellets and buttons in or on the chest wall."""
+    drawn = []
+    for _ in range(int(rng.integers(1, 4))):
+        width = float(rng.uniform(-120, 120))
+        height = _skin(anatomy, width, bool(rng.random() < 0.7)) * float(rng.uniform(0.85, 1.02))
+        where = (float(rng.uniform(-120, 120)), height, width)
+        drawn.append(Distractor("metal_dot", (where,), float(rng.uniform(1.2, 3.0)), 3000.0))
+    return tuple(drawn)

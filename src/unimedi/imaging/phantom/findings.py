@@ -1,0 +1,355 @@
+"""The findings of a phantom patient: which, where, how large, how severe, and on which modality they can be seen.
+
+Nodule diameters follow the long-tailed shape of LIDC-IDRI's annotations (median near 9 mm, most below 15 mm); positions
+are spread over the lungs' whole depth. All lengths are mm in the patient coordinates of ``anatomy``.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from unimedi.imaging.phantom.anatomy import Anatomy, Point, draw_anatomy, grow_vessels, lobe_of
+from unimedi.imaging.phantom.distractors import Distractor, draw_distractors, points_in_lung
+
+Side = Literal["left", "right", "both"]
+Lobe = Literal["upper", "middle", "lower"]
+Severity = Literal["mild", "moderate", "severe"]
+
+FINDINGS = (
+    "nodule",
+    "mass",
+    "consolidation",
+    "ground_glass",
+    "atelectasis",
+    "pleural_effusion",
+    "pneumothorax",
+    "cardiomegaly",
+    "emphysema",
+    "fibrosis",
+    "lymph_node",
+    "rib_fracture",
+)
+FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
+
+# Drawn one by one, so that about one patient in six has none of them.
+DEFAULT_PREVALENCE: Mapping[str, float] = MappingProxyType(
+    {
+        "nodule": 0.17,
+        "mass": 0.13,
+        "consolidation": 0.15,
+        "ground_glass": 0.14,
+        "atelectasis": 0.14,
+        "pleural_effusion": 0.17,
+        "pneumothorax": 0.12,
+        "cardiomegaly": 0.16,
+        "emphysema": 0.13,
+        "fibrosis": 0.12,
+        "lymph_node": 0.13,
+        "rib_fracture": 0.13,
+    }
+)
+BOTH = frozenset({"xray", "ct"})
+CT_ONLY = frozenset({"ct"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. ``size_mm`` is a diameter (lesions, nodes), a thickness (fluid, air, plates) or a shift (fracture)."""
+
+    name: str
+    side: Side | None
+    lobe: Lobe | None
+    size_mm: float
+    severity: Severity
+    centre_mm: Point | None  # (depth, height, width)
+    rib: int | None  # 1 is the uppermost
+    visible_on: frozenset[str]  # subset of {"xray", "ct"}
+    form: str = ""  # solid, subsolid, spiculated, cavitating; plate, lobar; ...
+    hu: float = 40.0
+    seed: int = 0  # texture and outline
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patient:
+    """Everything that is true of one phantom patient; CT, X-ray and reports are functions of it."""
+
+    patient_id: str
+    seed: int
+    sex: Literal["M", "F"]
+    age: int
+    anatomy: Anatomy
+    findings: tuple[Finding, ...]
+    distractors: tuple[Distractor, ...]
+
+    def finding(self, name: str) -> Finding | None:
+        """The finding of that name, or None."""
+        return next((finding for finding in self.findings if finding.name == name), None)
+
+    def generator(self, purpose: str) -> np.random.Generator:
+        """Random numbers for one purpose ("ct", "PA", "report"): the same each time they are asked for."""
+        return generator(self.seed, f"{self.patient_id}/{purpose}")
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """A generator that depends on nothing but the seed and the name."""
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
+
+
+def draw_patient(patient_id: str, seed: int, prevalence: Mapping[str, float] | None = None) -> Patient:
+    """The patient that (patient_id, seed, prevalence) stands for: a pure function.
+
+    ``prevalence`` maps finding names to probabilities; names left out keep their default. Raises ValueError for an
+    unknown name or a probability outside 0..1.
+    """
+    rates = _rates(prevalence)
+    rng = generator(seed, patient_id)
+    sex: Literal["M", "F"] = "M" if rng.random() < 0.54 else "F"
+    age = int(np.clip(rng.normal(60, 15), 20, 93))
+    anatomy = draw_anatomy(rng, sex, age)
+    present = [name for name in FINDINGS if rng.random() < rates[name]]
+    large: dict[str, Finding] = {}
+    for name in ("cardiomegaly", "emphysema", "fibrosis", "pleural_effusion", "pneumothorax", "atelectasis"):
+        if name in present:
+            large[name] = _DRAW[name](rng, anatomy, large)
+            anatomy = _reshape(anatomy, large[name])
+    drawn = dict(large)
+    for name in FOCAL:
+        if name in present:
+            drawn[name] = _DRAW[name](rng, anatomy, drawn)
+    anatomy = grow_vessels(rng, anatomy)
+    distractors = draw_distractors(rng, anatomy, age, sex)
+    findings = tuple(drawn[name] for name in FINDINGS if name in drawn)
+    return Patient(patient_id, seed, sex, age, anatomy, findings, distractors)
+
+
+def _rates(prevalence: Mapping[str, float] | None) -> dict[str, float]:
+    rates = dict(DEFAULT_PREVALENCE)
+    for name, rate in (prevalence or {}).items():
+        if name not in rates:
+            raise ValueError(f"prevalence of an unknown finding {name!r}; known: {', '.join(FINDINGS)}")
+        if not 0 <= rate <= 1:
+            raise ValueError(f"prevalence of {name} must lie between 0 and 1, got {rate}")
+        rates[name] = rate
+    return rates
+
+
+def _reshape(anatomy: Anatomy, finding: Finding) -> Anatomy:
+    """What a large finding does to the chest around it."""
+    side = 0 if finding.side == "right" else 1
+    grade = {"mild": 1, "moderate": 2, "severe": 3}[finding.severity]
+    if finding.name == "cardiomegaly":
+        return replace(anatomy, heart_scale=finding.size_mm / (2 * anatomy.heart_radius))
+    if finding.name == "emphysema":
+        return replace(
+            anatomy,
+            half_depth=anatomy.half_depth * (1.03 + 0.03 * grade),
+            dome=(anatomy.dome[0] - 6 - 7 * grade, anatomy.dome[1] - 6 - 7 * grade),
+            dome_drop=anatomy.dome_drop * (0.85 - 0.14 * grade),
+            heart_scale=anatomy.heart_scale * (0.98 - 0.03 * grade),
+            lung_hu=anatomy.lung_hu - 18 * grade,
+        )
+    if finding.name == "fibrosis":
+        dome = (anatomy.dome[0] + 4 * grade, anatomy.dome[1] + 4 * grade)
+        return replace(anatomy, dome=dome, lung_hu=anatomy.lung_hu + 8 * grade)
+    towards = -1 if side == 0 else 1
+    if finding.name == "atelectasis":
+        rise = 8 + 7 * grade
+        raised = (anatomy.dome[0] + rise * (side == 0), anatomy.dome[1] + rise * (side == 1))
+        return replace(anatomy, dome=raised, shift=anatomy.shift + towards * (2.5 * grade if finding.form == "lobar" else 1))
+    if finding.side != "both" and grade == 3:
+        return replace(anatomy, shift=anatomy.shift - towards * 9)
+    return anatomy
+
+
+def _severity(rng: np.random.Generator, mild: float = 0.33, moderate: float = 0.4) -> Severity:
+    roll = rng.random()
+    return "mild" if roll < mild else "moderate" if roll < mild + moderate else "severe"
+
+
+def _side(rng: np.random.Generator, both: float = 0.0) -> Side:
+    roll = rng.random()
+    return "both" if roll < both else "left" if roll < both + (1 - both) / 2 else "right"
+
+
+def _in_lung(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding], margin: float) -> Point:
+    """A place for a lesion, even over the lungs' depth, not inside fluid, free air or another lesion."""
+    clouds = points_in_lung(rng, anatomy, margin, 24)
+    clouds = clouds[rng.permutation(len(clouds))]
+    best, room = clouds[0], -np.inf
+    for point in clouds:
+        free = min((_clearance(point, other) for other in drawn.values()), default=0.0) - margin
+        if free > 0:
+            best = point
+            break
+        if free > room:
+            best, room = point, free
+    return (float(best[0]), float(best[1]), float(best[2]))
+
+
+def _clearance(point: np.ndarray, other: Finding) -> float:
+    """Room in mm between a point and another finding; large findings claim their side's fluid or air."""
+    side = "right" if point[2] < 0 else "left"
+    if other.name in ("pleural_effusion", "pneumothorax", "atelectasis") and other.severity != "mild":
+        return 100.0 if side not in (other.side, "both" if other.side == "both" else "") else -20.0
+    if other.centre_mm is None or other.name in ("fibrosis", "emphysema", "rib_fracture"):
+        return 100.0
+    return float(np.linalg.norm(point - np.asarray(other.centre_mm))) - other.size_mm / 2 - 6
+
+
+def _lesion(anatomy: Anatomy, name: str, where: Point, size: float, severity: Severity, visible: frozenset[str],
+            form: str, hu: float, seed: int) -> Finding:  # fmt: skip
+    lobe = lobe_of(anatomy, where)
+    side: Side = "right" if where[2] < 0 else "left"
+    return Finding(name, side, lobe, round(size, 1), severity, where, None, visible, form, hu, seed)  # type: ignore[arg-type]
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _hidden(anatomy: Anatomy, where: Point) -> bool:
+    """Whether heart or diaphragm lies over the point on an X-ray."""
+    side = 0 if where[2] < 0 else 1
+    return where[0] < anatomy.dome[side] + 4
+
+
+def _nodule(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    size = float(np.clip(rng.lognormal(2.35, 0.48), 5, 30))
+    form = str(rng.choice(["solid", "spiculated", "subsolid"], p=[0.5, 0.25, 0.25]))
+    hu = float(rng.uniform(-550, -350)) if form == "subsolid" else float(rng.uniform(-60, 70))
+    where = _in_lung(rng, anatomy, drawn, size / 2 + 2)
+    seen = size >= (14 if form == "subsolid" else 8) and not _hidden(anatomy, where)
+    severity: Severity = "mild" if size < 8 else "moderate" if size < 15 else "severe"
+    return _lesion(anatomy, "nodule", where, size, severity, BOTH if seen else CT_ONLY, form, hu, _seed(rng))
+
+
+def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    size = float(np.clip(rng.gamma(3, 4) + 31, 31, 62))
+    form = str(rng.choice(["solid", "spiculated", "cavitating"], p=[0.4, 0.4, 0.2]))
+    where = _in_lung(rng, anatomy, drawn, size / 2 - 7)
+    severity: Severity = "moderate" if size < 45 else "severe"
+    hu = float(rng.uniform(10, 60))
+    return _lesion(anatomy, "mass", where, size, severity, BOTH, form, hu, _seed(rng))
+
+
+def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 45, "moderate": 65, "severe": 90}[severity] * float(rng.uniform(0.85, 1.15))
+    where = _in_lung(rng, anatomy, drawn, 12)
+    hu = float(rng.uniform(-60, 40))
+    return _lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, _seed(rng))
+
+
+def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 50, "moderate": 75, "severe": 110}[severity] * float(rng.uniform(0.85, 1.15))
+    where = _in_lung(rng, anatomy, drawn, 14)
+    hu = float(rng.uniform(-640, -500))
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return _lesion(anatomy, "ground_glass", where, size, severity, seen, "hazy", hu, _seed(rng))
+
+
+def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng)
+    side = 0 if rng.random() < 0.5 else 1
+    sign = -1 if side == 0 else 1
+    if severity != "severe":
+        thick = float(rng.uniform(5, 8) if severity == "mild" else rng.uniform(8, 13))
+        where = (anatomy.dome[side] + 30 + float(rng.uniform(-5, 18)), float(rng.uniform(-25, 35)), sign * 75.0)
+        return Finding("atelectasis", "right" if side == 0 else "left", "lower", round(thick, 1), severity, where, None,
+                       BOTH, "plate", 20.0, _seed(rng))  # fmt: skip
+    lobe: Lobe = "lower" if rng.random() < 0.6 else "upper"
+    level = anatomy.dome[side] + 15 if lobe == "lower" else anatomy.apex - 28
+    where = (level, 45.0 if lobe == "lower" else 0.0, sign * (anatomy.core + 18.0) + anatomy.shift)
+    thick = float(rng.uniform(32, 50))
+    return Finding("atelectasis", "right" if side == 0 else "left", lobe, round(thick, 1), severity, where, None,
+                   BOTH, "lobar", 45.0, _seed(rng))  # fmt: skip
+
+
+def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng, 0.35, 0.4)
+    side = _side(rng, 0.25)
+    thick = {"mild": 20, "moderate": 38, "severe": 62}[severity] * float(rng.uniform(0.85, 1.15))
+    if side == "both":
+        thick = min(thick, 42.0)
+        severity = "moderate" if severity == "severe" else severity
+    return Finding("pleural_effusion", side, None, round(thick, 1), severity, None, None, BOTH, "free",
+                   float(rng.uniform(2, 18)), _seed(rng))  # fmt: skip
+
+
+def _pneumothorax(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng, 0.3, 0.4)
+    thick = {"mild": 11, "moderate": 24, "severe": 48}[severity] * float(rng.uniform(0.85, 1.15))
+    seen = BOTH if thick > 12 else CT_ONLY
+    return Finding("pneumothorax", _side(rng), None, round(thick, 1), severity, None, None, seen, "apical", -1000.0,
+                   _seed(rng))  # fmt: skip
+
+
+def _cardiomegaly(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng, 0.4, 0.35)
+    scale = {"mild": 1.2, "moderate": 1.32, "severe": 1.46}[severity] + float(rng.uniform(-0.04, 0.05))
+    return Finding("cardiomegaly", None, None, round(2 * anatomy.heart_radius * scale, 1), severity,
+                   anatomy.heart_centre, None, BOTH)  # fmt: skip
+
+
+def _emphysema(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 9.0, "moderate": 14.0, "severe": 22.0}[severity]
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return Finding("emphysema", "both", "upper", size, severity, None, None, seen, "centrilobular", -975.0, _seed(rng))
+
+
+def _fibrosis(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 16.0, "moderate": 26.0, "severe": 38.0}[severity] * float(rng.uniform(0.9, 1.1))
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return Finding("fibrosis", "both", "lower", round(size, 1), severity, None, None, seen, "reticular", -150.0, _seed(rng))
+
+
+def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    size = float(np.clip(rng.normal(27, 7), 16, 44))
+    side = 0 if rng.random() < 0.5 else 1
+    sign = -1 if side == 0 else 1
+    where = (
+        anatomy.hilum[side] + float(rng.normal(0, 12)),
+        float(rng.normal(4, 6)),
+        sign * (anatomy.core + 0.28 * size + 3) + anatomy.shift,
+    )
+    severity: Severity = "mild" if size < 20 else "moderate" if size < 30 else "severe"
+    return Finding("lymph_node", "right" if side == 0 else "left", None, round(size, 1), severity, where, None,
+                   BOTH if size >= 20 else CT_ONLY, "solid", float(rng.uniform(30, 70)), _seed(rng))  # fmt: skip
+
+
+def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
+    from unimedi.imaging.phantom.ribs import rib_point  # ribs need the anatomy only
+
+    severity = _severity(rng)
+    side = 0 if rng.random() < 0.5 else 1
+    rib = int(rng.integers(3, 10))
+    angle = float(rng.uniform(55, 110))
+    step = {"mild": 4.0, "moderate": 7.0, "severe": 10.0}[severity] * float(rng.uniform(0.9, 1.1))
+    where = rib_point(anatomy, side, rib, angle)
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return Finding("rib_fracture", "right" if side == 0 else "left", None, round(step, 1), severity, where, rib, seen,
+                   "displaced", 45.0, _seed(rng))  # fmt: skip
+
+
+_DRAW = {
+    "nodule": _nodule,
+    "mass": _mass,
+    "consolidation": _consolidation,
+    "ground_glass": _ground_glass,
+    "atelectasis": _atelectasis,
+    "pleural_effusion": _pleural_effusion,
+    "pneumothorax": _pneumothorax,
+    "cardiomegaly": _cardiomegaly,
+    "emphysema": _emphysema,
+    "fibrosis": _fibrosis,
+    "lymph_node": _lymph_node,
+    "rib_fracture": _rib_fracture,
+}
