@@ -1,0 +1,1 @@
+"""What is kept and shipped: tokenizers, the shared vision encoder, the text encoder, slice selection, the processor."""

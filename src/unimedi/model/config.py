@@ -1,0 +1,70 @@
+"""The one description of a UniMedI model: saved as ``config.json`` beside the weights."""
+
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+TOKENIZERS = ("linear", "stem")
+POSITIONS = ("factorised", "none")
+PROJECTIONS = ("running_mean", "layer_norm", "batch_norm", "none")
+POOLINGS = ("cls", "mean")
+
+
+class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
+    """Sizes and choices of a :class:`~unimedi.model.unimedi.UniMediModel`.
+
+    The defaults are the paper's where the paper speaks (ViT-B/16, Bio_ClinicalBERT's sizes) and ours, argued in
+    ``docs/paper.md``, where it is silent.
+
+    ``preprocess`` is :meth:`unimedi.inputs.preprocess.Preprocess.to_dict`; ``text`` is the configuration of a
+    BERT-like model (``model_type`` and its fields).
+    """
+
+    model_type = "unimedi"
+
+    # E_v, the shared vision transformer
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    layer_norm_eps: float = 1e-6
+    initializer_range: float = 0.02
+
+    # T_2D and T_3D
+    patch_tokenizer: str = "linear"
+    patch_size: int = 16
+    slab_depth: int = 4  # planes of the volume input that one T_3D token covers
+    stem_channels: int = 24  # width of the first convolution of the ``stem``; it doubles at each stride
+    positions: str = "factorised"
+    centre_inputs: bool = False  # subtract the training set's mean image from every input
+
+    # attentive slice selection
+    slices: int = 4  # k; 0 leaves the volume alone with its T_3D tokens
+    slice_gap: int = 1  # least distance, in slabs, between two selected slabs
+    selector: str = "attentive"
+    slab_pooling: str = "mean"
+
+    # the common space
+    embedding_size: int = 512
+    projection: str = "running_mean"
+    text_pooling: str = "cls"
+    text_length: int = 256
+    initial_temperature: float = 0.07
+
+    preprocess: dict[str, Any] | None = None
+    text: dict[str, Any] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        for field, allowed in (
+            ("patch_tokenizer", TOKENIZERS),
+            ("positions", POSITIONS),
+            ("projection", PROJECTIONS),
+            ("text_pooling", POOLINGS),
+        ):
+            if getattr(self, field) not in allowed:
+                raise ValueError(f"{field}: expected one of {', '.join(allowed)}, got {getattr(self, field)!r}")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
+            )

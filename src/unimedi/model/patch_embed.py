@@ -1,0 +1,83 @@
+"""T_2D and T_3D: pixels and voxels become tokens (UniMedI, section 3.1).
+
+Both tokenizers are one convolution followed by the same remainder. T_3D folds the planes of a slab into channels, so
+its first convolution over ``slab_depth`` channels with a square kernel *is* the Conv3d with kernel
+``(slab_depth, patch, patch)`` of the paper, and inflating T_2D is repeating its kernel over the planes.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from unimedi.model.config import UniMediConfig
+
+
+class PatchEmbed2d(nn.Module):
+    """T_2D: an image (or a slice) of one channel becomes ``height/patch * width/patch`` tokens, row by row."""
+
+    def __init__(self, first: nn.Conv2d) -> None:
+        super().__init__()
+        self.first = first
+
+    def forward(
+        self, image: Float[Tensor, "n 1 height width"], shared: nn.Module
+    ) -> Float[Tensor, "n patches hidden"]:
+        grid: Tensor = shared(self.first(image))
+        return grid.flatten(2).transpose(1, 2)
+
+
+class PatchEmbed3d(nn.Module):
+    """T_3D: a volume becomes ``depth/slab * height/patch * width/patch`` tokens, slab by slab from the feet up."""
+
+    def __init__(self, first: nn.Conv2d) -> None:
+        super().__init__()
+        self.first = first
+        self.slab_depth = first.in_channels
+
+    def forward(
+        self, volume: Float[Tensor, "n 1 depth height width"], shared: nn.Module
+    ) -> Float[Tensor, "n patches hidden"]:
+        n, _, depth, height, width = volume.shape
+        slabs = depth // self.slab_depth
+        grid: Tensor = shared(self.first(volume.reshape(n * slabs, self.slab_depth, height, width)))
+        return grid.flatten(2).transpose(1, 2).reshape(n, -1, grid.shape[1])
+
+    @torch.no_grad()
+    def inflate_from(self, tokenizer: PatchEmbed2d) -> None:
+        """Start as T_2D applied to the mean plane of the slab (kernel repeated over the planes, divided by them)."""
+        self.first.weight.copy_(tokenizer.first.weight.expand_as(self.first.weight) / self.slab_depth)
+        if self.first.bias is not None and tokenizer.first.bias is not None:
+            self.first.bias.copy_(tokenizer.first.bias)
+
+
+def build_tokenizers(config: UniMediConfig) -> tuple[PatchEmbed2d, PatchEmbed3d, nn.Module]:
+    """T_2D, T_3D and the remainder that both share (an identity for ``linear``)."""
+    make = {"linear": _linear, "stem": _stem}[config.patch_tokenizer]
+    flat, deep, shared = make(config)
+    return PatchEmbed2d(flat), PatchEmbed3d(deep), shared
+
+
+def _linear(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
+    def project(channels: int) -> nn.Conv2d:
+        return nn.Conv2d(channels, config.hidden_size, config.patch_size, config.patch_size)
+
+    return project(1), project(config.slab_depth), nn.Identity()
+
+
+def _stem(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
+    """Convolutions of stride 2 until one position covers a patch; GroupNorm, because it uses no batch statistics."""
+    strides = config.patch_size.bit_length() - 1
+    if 1 << strides != config.patch_size or strides < 2:
+        raise ValueError(f"the stem halves: patch_size must be 4, 8, 16 or 32, got {config.patch_size}")
+
+    def first(channels: int) -> nn.Conv2d:
+        # 4x4 at stride 4 would lose detail: 3x3 at stride 2 keeps every pixel in two windows.
+        return nn.Conv2d(channels, config.stem_channels, 3, 2, 1)
+
+    layers: list[nn.Module] = []
+    width = config.stem_channels
+    for _ in range(strides - 1):
+        layers += [nn.GroupNorm(4, width), nn.GELU(), nn.Conv2d(width, 2 * width, 3, 2, 1)]
+        width *= 2
+    layers += [nn.GroupNorm(4, width), nn.GELU(), nn.Conv2d(width, config.hidden_size, 1)]
+    return first(1), first(config.slab_depth), nn.Sequential(*layers)

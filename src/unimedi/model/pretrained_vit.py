@@ -1,0 +1,37 @@
+"""2D weights into the shared encoder: any ViT that transformers can load, by local folder or cached name."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import ViTModel
+
+from unimedi.model.vision_encoder import VisionEncoder
+
+
+@torch.no_grad()
+def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bool = False) -> None:
+    """Copy a pretrained ViT's layers, [CLS], patch kernel and positions; T_3D is inflated from T_2D.
+
+    An RGB kernel is summed over its channels: a grey image repeated three times gives the same tokens. Raises
+    ``ValueError`` where sizes differ or the encoder has no linear patch embedding.
+    """
+    vit = ViTModel.from_pretrained(name_or_folder, local_files_only=not download, use_safetensors=True)
+    kernel = vit.embeddings.patch_embeddings.projection
+    first = encoder.embed_2d.first
+    if not isinstance(encoder.embed_shared, nn.Identity):
+        raise ValueError("pretrained ViT weights need patch_tokenizer: linear, the encoder has a stem")
+    if first.weight.shape[2:] != kernel.weight.shape[2:] or first.weight.shape[0] != kernel.weight.shape[0]:
+        raise ValueError(f"expected a kernel of {tuple(first.weight.shape)}, got {tuple(kernel.weight.shape)}")
+    first.weight.copy_(kernel.weight.sum(1, keepdim=True))
+    first.bias.copy_(kernel.bias)
+    encoder.embed_3d.inflate_from(encoder.embed_2d)
+    encoder.layers.load_state_dict(vit.layers.state_dict())
+    encoder.norm.load_state_dict(vit.layernorm.state_dict())
+    encoder.cls_token.copy_(vit.embeddings.cls_token + vit.embeddings.position_embeddings[:, :1])
+    if encoder.positions.enabled:
+        table = vit.embeddings.position_embeddings[0, 1:]
+        side = round(len(table) ** 0.5)
+        square = table.T.reshape(1, -1, side, side)
+        resized = nn.functional.interpolate(square, encoder.positions.plane_grid, mode="bicubic")
+        encoder.positions.plane.copy_(resized[0].flatten(1).T)

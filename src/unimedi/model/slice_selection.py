@@ -1,0 +1,103 @@
+"""Attentive slice selection: which planes of a volume stand for it in 2D (UniMedI, section 3.2).
+
+A slab is the set of planes under one depth index of the T_3D grid. The teacher's one pass over the volume's tokens
+gives every token a share v of one attention budget; a slab's score s_i is the mean over its N tokens.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+SlabPooling = Callable[[Tensor], Tensor]
+
+
+def token_scores(
+    cls_attention: Float[Tensor, "batch layers heads patches"],
+) -> Float[Tensor, "batch patches"]:
+    """v = 1/(H L) sum_l sum_h softmax(q_lh([CLS]) K_lh([Patch]) / sqrt(C)): the mean over layers and heads."""
+    return cls_attention.mean(dim=(1, 2))
+
+
+# How the N tokens of a slab become one number. The paper's is the mean; a peak keeps small lesions (open point 3.3).
+SLAB_POOLINGS: dict[str, SlabPooling] = {
+    "mean": lambda tokens: tokens.mean(-1),
+    "max": lambda tokens: tokens.amax(-1),
+    "top_mean": lambda tokens: tokens.topk(max(1, tokens.shape[-1] // 10), dim=-1).values.mean(-1),
+}
+
+
+def slice_scores(
+    cls_attention: Float[Tensor, "batch layers heads patches"],
+    grid: tuple[int, int, int],
+    pooling: str = "mean",
+) -> Float[Tensor, "batch depth"]:
+    """s_i = 1/N sum_j v_ij for each of ``grid[0]`` slabs.
+
+    ``grid`` is (depth, height, width) of the T_3D tokens and must multiply to the number of patches.
+    """
+    depth, height, width = grid
+    if cls_attention.shape[-1] != depth * height * width:
+        raise ValueError(f"grid {grid} has {depth * height * width} tokens, the attention has {cls_attention.shape[-1]}")
+    tokens = token_scores(cls_attention).reshape(-1, depth, height * width)
+    return SLAB_POOLINGS[pooling](tokens)
+
+
+def select_slices(scores: Float[Tensor, "batch depth"], k: int, min_gap: int = 1) -> Int[Tensor, "batch k"]:
+    """The k best slabs, greedily, no two closer than ``min_gap``, ordered by depth.
+
+    Where the gap leaves fewer than k candidates the best of the blocked ones fill up. ``k`` above the number of slabs
+    is an error.
+    """
+    depth = scores.shape[1]
+    if not 0 < k <= depth:
+        raise ValueError(f"k must be between 1 and the {depth} slabs, got {k}")
+    place = torch.arange(depth, device=scores.device)
+    left = scores.double().clone()
+    # A blocked slab ranks below every free one and keeps its order among the blocked.
+    blocked = left - (left.amax(1, keepdim=True) - left.amin(1, keepdim=True) + 1)
+    chosen = []
+    for _ in range(k):
+        best = left.argmax(dim=1)
+        chosen.append(best)
+        near = (place[None] - best[:, None]).abs() < min_gap
+        left = torch.where(near, torch.minimum(left, blocked), left)
+        left.scatter_(1, best[:, None], -torch.inf)
+    return torch.stack(chosen, dim=1).sort(dim=1).values
+
+
+def slab_centres(slabs: Int[Tensor, "batch k"], slab_count: int, fine_depth: int) -> Int[Tensor, "batch k"]:
+    """The plane of the finer array in the middle of each slab: what is cut out when nothing is drawn at random."""
+    thickness = fine_depth / slab_count
+    return ((slabs + 0.5) * thickness).long().clamp(max=fine_depth - 1)
+
+
+def planes_within(
+    slabs: Int[Tensor, "batch k"], slab_count: int, fine_depth: int, offset: Float[Tensor, "batch k"]
+) -> Int[Tensor, "batch k"]:
+    """The plane at the relative ``offset`` in [0, 1) of each slab: training draws it anew each step."""
+    thickness = fine_depth / slab_count
+    return ((slabs + offset) * thickness).long().clamp(max=fine_depth - 1)
+
+
+# Selectors that look at nothing, behind one signature: (batch, slabs, k, generator) -> slabs ordered by depth.
+BlindSelector = Callable[[int, int, int, torch.Generator | None], Tensor]
+
+
+def random_slabs(batch: int, slabs: int, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "batch k"]:
+    return select_slices(torch.rand(batch, slabs, generator=generator), k)
+
+
+def centre_slabs(batch: int, slabs: int, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "batch k"]:
+    """The k neighbours in the middle of the volume."""
+    return ((slabs - k + 1) // 2 + torch.arange(k)).expand(batch, -1)
+
+
+def uniform_slabs(batch: int, slabs: int, k: int, generator: torch.Generator | None = None) -> Int[Tensor, "batch k"]:
+    """The middles of k equal parts of the volume."""
+    return ((torch.arange(k) + 0.5) * slabs / k).long().expand(batch, -1)
+
+
+BLIND_SELECTORS: dict[str, BlindSelector] = {"random": random_slabs, "uniform": uniform_slabs, "centre": centre_slabs}
+SELECTORS = ("attentive", *BLIND_SELECTORS)

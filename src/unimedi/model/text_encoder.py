@@ -1,0 +1,77 @@
+"""E_l: a BERT-like reader of reports, and the tokenizer that goes with it (UniMedI, section 3.1).
+
+With a name or a folder the encoder is any pretrained BERT-like model (the paper: Bio_ClinicalBERT). Without one, as
+behind a firewall, it is a small BERT from scratch with a WordPiece vocabulary learnt from the cohort's own reports.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from tokenizers import BertWordPieceTokenizer
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
+
+# BERT's 0.02 makes all words nearly alike after the embeddings' LayerNorm; from scratch the words must differ.
+WORD_EMBEDDING_STD = 0.5
+
+
+def learn_tokenizer(reports: Iterable[str], vocabulary: int, length: int) -> BertTokenizerFast:
+    """A WordPiece vocabulary of at most ``vocabulary`` entries learnt from ``reports``; deterministic."""
+    learner = BertWordPieceTokenizer(lowercase=True, strip_accents=True)
+    learner.train_from_iterator(reports, vocab_size=vocabulary, min_frequency=2, show_progress=False)
+    vocab = learner.get_vocab()
+    return BertTokenizerFast(vocab=vocab, do_lower_case=True, strip_accents=True, model_max_length=length)
+
+
+def load_tokenizer(name_or_folder: str | Path, length: int, *, download: bool = False) -> PreTrainedTokenizerBase:
+    """The tokenizer of a pretrained text model; only a local folder or cache unless ``download``."""
+    return AutoTokenizer.from_pretrained(name_or_folder, local_files_only=not download, model_max_length=length)
+
+
+def scratch_text_config(vocabulary: int, length: int, **sizes: int) -> dict[str, Any]:
+    """The configuration of a small BERT from scratch."""
+    config = AutoConfig.for_model("bert", vocab_size=vocabulary, max_position_embeddings=length, **sizes)
+    config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
+    return dict(config.to_dict())
+
+
+def pretrained_text_config(name_or_folder: str | Path, *, download: bool = False) -> dict[str, Any]:
+    return dict(AutoConfig.from_pretrained(name_or_folder, local_files_only=not download).to_dict())
+
+
+class TextEncoder(nn.Module):
+    """Tokens to one vector a report: the [CLS] state or the mean over the words."""
+
+    def __init__(self, text: dict[str, Any], pooling: str) -> None:
+        super().__init__()
+        settings = {key: value for key, value in text.items() if key != "model_type"}
+        self.bert = AutoModel.from_config(AutoConfig.for_model(text["model_type"], **settings))
+        self.pooling = pooling
+        self.hidden_size: int = self.bert.config.hidden_size
+        if getattr(self.bert, "pooler", None) is not None:
+            self.bert.pooler = None  # a tanh layer for next-sentence prediction: never used, never trained
+
+    @torch.no_grad()
+    def spread_word_embeddings(self) -> None:
+        """What a from-scratch encoder starts with: word vectors of standard deviation ``WORD_EMBEDDING_STD``."""
+        words = self.bert.get_input_embeddings().weight
+        words.mul_(WORD_EMBEDDING_STD / self.bert.config.initializer_range)
+
+    def load_pretrained(self, name_or_folder: str | Path, *, download: bool = False) -> None:
+        """Take the weights of a pretrained model of the same configuration (safetensors only)."""
+        other = AutoModel.from_pretrained(name_or_folder, local_files_only=not download, use_safetensors=True)
+        missing = self.bert.load_state_dict(other.state_dict(), strict=False).missing_keys
+        if missing:
+            raise ValueError(f"{name_or_folder} lacks {len(missing)} weights of the text encoder, first {missing[0]}")
+
+    def forward(
+        self, input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"]
+    ) -> Float[Tensor, "n hidden"]:
+        states: Tensor = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        if self.pooling == "cls":
+            return states[:, 0]
+        words = attention_mask.unsqueeze(-1).to(states.dtype)
+        return (states * words).sum(1) / words.sum(1).clamp(min=1)

@@ -1,0 +1,134 @@
+"""E_v: one transformer for the tokens of radiographs, slices and volumes (UniMedI, section 3.1)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from transformers import ViTConfig
+from transformers.models.vit.modeling_vit import ViTLayer
+
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.model import attention
+from unimedi.model.config import UniMediConfig
+from unimedi.model.patch_embed import build_tokenizers
+from unimedi.model.positions import Positions
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a tokenizer saw, and where: kept apart so that a masked token loses its content and keeps its place."""
+
+    content: Float[Tensor, "n patches hidden"]
+    position: Float[Tensor, "n_or_1 patches hidden"]
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        """One sequence of both: the volume's tokens, then its slices'."""
+        place = other.position.expand(self.content.shape[0], -1, -1)
+        mine = self.position.expand(self.content.shape[0], -1, -1)
+        return Tokens(torch.cat([self.content, other.content], 1), torch.cat([mine, place], 1))
+
+    def __getitem__(self, rows: slice) -> "Tokens":
+        position = self.position if self.position.shape[0] == 1 else self.position[rows]
+        return Tokens(self.content[rows], position)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOutput:
+    """``cls_attention`` is softmax(q_lh([CLS]) K_lh([Patch]) / sqrt(C)) for every layer l and head h, if asked for."""
+
+    cls: Float[Tensor, "n hidden"]
+    patches: Float[Tensor, "n patches hidden"]
+    cls_attention: Float[Tensor, "n layers heads patches"] | None
+
+
+class VisionEncoder(nn.Module):
+    """Tokenise with :meth:`radiographs`, :meth:`volumes` and :meth:`slices`, then encode with the call itself."""
+
+    def __init__(self, config: UniMediConfig, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.patch, self.slab = config.patch_size, config.slab_depth
+        self.centre_inputs = config.centre_inputs
+        self.embed_2d, self.embed_3d, self.embed_shared = build_tokenizers(config)
+        rows, columns = (size // self.patch for size in preprocess.radiograph_size)
+        depth, height, width = preprocess.volume_shape
+        for name, size, step in (
+            *(("radiograph_size", size, self.patch) for size in preprocess.radiograph_size),
+            *(("slice_size", size, self.patch) for size in preprocess.slice_size),
+            ("volume_shape's height", height, self.patch),
+            ("volume_shape's width", width, self.patch),
+            ("volume_shape's depth", depth, self.slab),
+        ):
+            if size % step:
+                raise ValueError(f"{name} {size} is not a multiple of {step}")
+        self.volume_grid = (depth // self.slab, height // self.patch, width // self.patch)
+        self.slice_grid = (preprocess.slice_size[0] // self.patch, preprocess.slice_size[1] // self.patch)
+        self.positions = Positions(
+            (rows, columns), self.volume_grid[0], config.hidden_size, config.positions == "factorised"
+        )
+        self.cls_token = nn.Parameter(torch.empty(1, 1, config.hidden_size))
+        self.mask_token = nn.Parameter(torch.empty(1, 1, config.hidden_size))
+        vit = ViTConfig(
+            hidden_size=config.hidden_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            intermediate_size=config.intermediate_size,
+            layer_norm_eps=config.layer_norm_eps,
+        )
+        vit._attn_implementation = attention.NAME
+        self.layers = nn.ModuleList(ViTLayer(vit) for _ in range(config.num_hidden_layers))
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        if self.centre_inputs:
+            # Means over the training set; a slice's mean is read from the volume's at its depth.
+            self.register_buffer("mean_radiograph", torch.zeros(1, *preprocess.radiograph_size))
+            self.register_buffer("mean_volume", torch.zeros(1, *preprocess.volume_shape))
+
+    def radiographs(self, pixels: Float[Tensor, "n 1 height width"]) -> Tokens:
+        """Tokens of radiographs, values in [-1, 1]."""
+        if self.centre_inputs:
+            pixels = pixels - self.mean_radiograph
+        grid = (pixels.shape[2] // self.patch, pixels.shape[3] // self.patch)
+        return Tokens(self.embed_2d(pixels, self.embed_shared), self.positions.radiograph(grid).to(pixels.device))
+
+    def volumes(self, voxels: Float[Tensor, "n 1 depth height width"]) -> Tokens:
+        """Tokens of volumes, values in [-1, 1]."""
+        if self.centre_inputs:
+            voxels = voxels - self.mean_volume
+        return Tokens(self.embed_3d(voxels, self.embed_shared), self.positions.volume(self.volume_grid).to(voxels.device))
+
+    def slices(self, pixels: Float[Tensor, "n k 1 height width"], depth: Float[Tensor, "n k"]) -> Tokens:
+        """Tokens of the k slices of each volume as one run of ``k * patches``; ``depth`` in [0, 1], feet to head."""
+        n, k = pixels.shape[:2]
+        if self.centre_inputs:
+            pixels = pixels - self._mean_slices(depth, pixels.shape[-2:])
+        content = self.embed_2d(pixels.flatten(0, 1), self.embed_shared)
+        return Tokens(content.reshape(n, -1, content.shape[-1]), self.positions.slices(self.slice_grid, depth))
+
+    def _mean_slices(self, depth: Tensor, size: torch.Size) -> Tensor:
+        planes = self.mean_volume.shape[1]
+        plane = (depth * planes).long().clamp(max=planes - 1)
+        mean = nn.functional.interpolate(self.mean_volume.transpose(0, 1), tuple(size), mode="bilinear")
+        return mean[plane]
+
+    def forward(
+        self,
+        tokens: Tokens,
+        mask: Bool[Tensor, "n patches"] | None = None,
+        attention_rows: bool = False,
+    ) -> EncoderOutput:
+        """Encode ``[CLS] + tokens``; where ``mask`` is true a token's content is replaced by [MASK]."""
+        content = tokens.content
+        if mask is not None:
+            content = torch.where(mask.unsqueeze(-1), self.mask_token.to(content.dtype), content)
+        sequence = content + tokens.position
+        sequence = torch.cat([self.cls_token.expand(sequence.shape[0], -1, -1).to(sequence.dtype), sequence], dim=1)
+        rows: list[Tensor] | None = [] if attention_rows else None
+        for layer in self.layers:
+            sequence = layer(sequence, cls_rows=rows)
+        sequence = self.norm(sequence)
+        cls_attention = None
+        if rows is not None:
+            # The paper's softmax runs over the patches alone: drop the [CLS] column and renormalise, which is the same.
+            cls_attention = torch.stack([row[:, :, 0, 1:] for row in rows], dim=1)
+            cls_attention = cls_attention / cls_attention.sum(-1, keepdim=True)
+        return EncoderOutput(sequence[:, 0], sequence[:, 1:], cls_attention)
