@@ -1,0 +1,45 @@
+"""What one training step sees: radiographs and volumes with their reports, side by side."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int, Int16
+from torch import Tensor
+
+_NOT_A_WORD = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class MixedBatch:
+    """Stored pixels; ``reports`` are those of the radiographs, then those of the volumes, as ``input_ids`` say.
+
+    Either kind may be missing (None): a cohort of one modality trains as well.
+    """
+
+    radiographs: Int16[Tensor, "n height width"] | None
+    fine: Int16[Tensor, "m depth height width"] | None
+    input_ids: Int[Tensor, "reports words"]
+    attention_mask: Int[Tensor, "reports words"]
+    report_keys: Int[Tensor, " reports"]
+    study_ids: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> "MixedBatch":
+        def move(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=True)
+
+        return MixedBatch(
+            move(self.radiographs),
+            move(self.fine),
+            self.input_ids.to(device),
+            self.attention_mask.to(device),
+            self.report_keys.to(device),
+            self.study_ids,
+        )
+
+
+def report_key(report: str) -> int:
+    """A 63-bit key that identical reports share, whatever their case, spacing and punctuation."""
+    words = _NOT_A_WORD.sub(" ", report.lower()).strip()
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big") >> 1

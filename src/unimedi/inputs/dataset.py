@@ -1,0 +1,93 @@
+"""The training split of a store as an endless, stateless sequence of mixed batches."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from unimedi.inputs.augment import AugmentationRange, apply, draw, draw_sentences
+from unimedi.inputs.batch import MixedBatch, report_key
+from unimedi.inputs.sampling import step_studies
+from unimedi.inputs.store import Store
+
+Tokenize = Callable[[Sequence[str]], Mapping[str, Tensor]]
+RADIOGRAPHS, VOLUMES, REPORTS = 0, 1, 2  # streams: each has an order of its own
+
+
+@dataclass(frozen=True)
+class BatchRecipe:
+    """How many studies of each kind a step sees on one device, and how they are varied."""
+
+    radiographs: int = 48
+    volumes: int = 16
+    accumulate: int = 1  # micro-batches a step
+    sentences: float = 0.7  # chance that a report's sentence is kept
+    radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
+    volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
+
+
+class TrainingSteps(Dataset[MixedBatch]):
+    """Item ``s`` is the mixed batch of micro-step ``s``: a function of (seed, s), the same on any number of workers."""
+
+    def __init__(
+        self,
+        store: Store,
+        recipe: BatchRecipe,
+        tokenize: Tokenize,
+        seed: int,
+        steps: int,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.store, self.recipe, self.tokenize, self.seed, self.steps = store, recipe, tokenize, seed, steps
+        self.rank, self.world_size = rank, world_size
+        self.streams = {
+            RADIOGRAPHS: store.select(split="train", ndim=2) if recipe.radiographs else [],
+            VOLUMES: store.select(split="train", ndim=3) if recipe.volumes else [],
+        }
+        if not any(self.streams.values()):
+            raise ValueError("the store has no study in the training split that this recipe uses")
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> MixedBatch:
+        radiographs = self._chosen(RADIOGRAPHS, step, self.recipe.radiographs)
+        volumes = self._chosen(VOLUMES, step, self.recipe.volumes)
+        chosen = [*radiographs, *volumes]
+        originals = [self.store.studies[i].report for i in chosen]
+        generator = np.random.default_rng([self.seed, REPORTS, step, self.rank])
+        encoded = self.tokenize([draw_sentences(text, self.recipe.sentences, generator) for text in originals])
+        return MixedBatch(
+            self._pixels(radiographs, RADIOGRAPHS, step, self.recipe.radiograph_augmentation),
+            self._pixels(volumes, VOLUMES, step, self.recipe.volume_augmentation),
+            encoded["input_ids"],
+            encoded["attention_mask"],
+            torch.tensor([report_key(text) for text in originals]),
+            tuple(self.store.studies[i].study_id for i in chosen),
+        )
+
+    def _chosen(self, stream: int, step: int, size: int) -> list[int]:
+        studies = self.streams[stream]
+        return step_studies(studies, self.seed, stream, step, size, self.rank, self.world_size) if studies else []
+
+    def _pixels(self, chosen: list[int], stream: int, step: int, ranges: AugmentationRange) -> Tensor | None:
+        if not chosen:
+            return None
+        arrays = []
+        for place, index in enumerate(chosen):
+            stored = self.store.pixels(index)
+            generator = np.random.default_rng([self.seed, stream, step, self.rank, place])
+            arrays.append(apply(stored, draw(ranges, stored.shape, generator)))
+        return torch.from_numpy(np.stack(arrays))
+
+
+def training_loader(steps: TrainingSteps, start: int, workers: int = 0) -> Iterator[MixedBatch]:
+    """Batches from micro-step ``start`` on, in order."""
+    loader: DataLoader[MixedBatch] = DataLoader(
+        steps, sampler=range(start, len(steps)), batch_size=None, num_workers=workers
+    )
+    return iter(loader)

@@ -1,0 +1,30 @@
+"""Which studies a step sees: a pure function of (seed, stream, position), so that resuming needs no state.
+
+A stream is the radiographs or the volumes of the training split. Position p of a stream lies in epoch ``p // length``;
+each epoch is a permutation of its own. The order does not depend on workers, ranks or where the run was stopped.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@lru_cache(maxsize=8)
+def _permutation(length: int, seed: int, stream: int, epoch: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, stream, epoch]).permutation(length)
+
+
+def study_at(studies: Sequence[int], seed: int, stream: int, position: int) -> int:
+    """The study at ``position`` of the endless stream over ``studies``."""
+    epoch, place = divmod(position, len(studies))
+    return studies[int(_permutation(len(studies), seed, stream, epoch)[place])]
+
+
+def step_studies(
+    studies: Sequence[int], seed: int, stream: int, step: int, size: int, rank: int = 0, world_size: int = 1
+) -> list[int]:
+    """The ``size`` studies that ``rank`` sees at ``step``; the ranks' shares together are the step's batch."""
+    start = (step * world_size + rank) * size
+    return [study_at(studies, seed, stream, start + i) for i in range(size)]

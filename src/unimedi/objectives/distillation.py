@@ -1,0 +1,64 @@
+"""L_icl and L_pcl: the masked student predicts what the teacher says of the whole (UniMedI, section 3.3; DINO; iBOT)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+STUDENT_TEMPERATURE = 0.1
+CENTRE_MOMENTUM = 0.9
+SINKHORN_ROUNDS = 3
+
+
+def centred_targets(
+    logits: Float[Tensor, "n prototypes"], centre: Float[Tensor, " prototypes"], temperature: float
+) -> Float[Tensor, "n prototypes"]:
+    """p_t = softmax((z_t - c) / tau_t): DINO's teacher probabilities."""
+    return ((logits.float() - centre) / temperature).softmax(-1)
+
+
+@torch.no_grad()
+def sinkhorn_targets(
+    logits: Float[Tensor, "n prototypes"], centre: Float[Tensor, " prototypes"], temperature: float
+) -> Float[Tensor, "n prototypes"]:
+    """Sinkhorn-Knopp: teacher probabilities that use all prototypes equally over these rows (SwAV).
+
+    The centre is unused; it stands in the signature so that either kind of target can be chosen.
+    """
+    scaled = logits.double() / temperature
+    shares = (scaled - scaled.amax()).exp().T
+    shares = shares / shares.sum()
+    prototypes, rows = shares.shape
+    for _ in range(SINKHORN_ROUNDS):
+        shares = shares / (shares.sum(1, keepdim=True).clamp(min=1e-30) * prototypes)
+        shares = shares / (shares.sum(0, keepdim=True).clamp(min=1e-30) * rows)
+    return (shares * rows).T.to(logits.dtype)
+
+
+TARGETS = {"centre": centred_targets, "sinkhorn": sinkhorn_targets}
+
+
+def updated_centre(
+    centre: Float[Tensor, " prototypes"], teacher_logits: Float[Tensor, "n prototypes"]
+) -> Float[Tensor, " prototypes"]:
+    """c <- 0.9 c + 0.1 mean(z_t)."""
+    return CENTRE_MOMENTUM * centre + (1 - CENTRE_MOMENTUM) * teacher_logits.float().mean(0)
+
+
+def distillation_loss(
+    student_logits: Float[Tensor, "n prototypes"],
+    targets: Float[Tensor, "n prototypes"],
+    weights: Float[Tensor, " n"] | None = None,
+) -> Float[Tensor, ""]:
+    """Cross-entropy of the student at temperature 0.1 against the teacher's probabilities.
+
+    ``weights`` (zero or one a row) picks the patches that count; the mean runs over the picked rows.
+    """
+    entropy = -(targets * (student_logits.float() / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1)
+    if weights is None:
+        return entropy.mean()
+    return (entropy * weights).sum() / weights.sum().clamp(min=1)
+
+
+def entropy(probabilities: Float[Tensor, "n prototypes"]) -> Float[Tensor, ""]:
+    """Mean entropy of the rows, in nats; ln K is the most."""
+    return -(probabilities * probabilities.clamp(min=1e-12).log()).sum(-1).mean()

@@ -1,0 +1,124 @@
+"""A recipe: everything that decides a pre-training run, as typed fields. ``recipes/*.yaml`` fill it in."""
+
+from dataclasses import dataclass, field
+
+from unimedi.inputs.dataset import BatchRecipe
+from unimedi.inputs.preprocess import Preprocess
+
+METHODS = ("unimedi", "joint", "convirt")
+
+
+@dataclass(frozen=True)
+class TextRecipe:
+    """E_l: ``pretrained`` names a BERT-like model (a folder or a cached name); empty learns a small one from scratch."""
+
+    pretrained: str = ""
+    vocabulary: int = 2000  # WordPiece entries learnt from the store's reports, from scratch only
+    hidden_size: int = 128
+    layers: int = 2
+    heads: int = 4
+
+
+@dataclass(frozen=True)
+class ModelRecipe:
+    """The fields of :class:`unimedi.model.config.UniMediConfig` that a recipe may set; see there."""
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    patch_tokenizer: str = "linear"
+    patch_size: int = 16
+    slab_depth: int = 4
+    stem_channels: int = 24
+    positions: str = "factorised"
+    centre_inputs: bool = False
+    slices: int = 4
+    slice_gap: int = 1
+    selector: str = "attentive"
+    slab_pooling: str = "mean"
+    embedding_size: int = 512
+    projection: str = "running_mean"
+    text_pooling: str = "cls"
+    text_length: int = 256
+    initial_temperature: float = 0.07
+    vision_pretrained: str = ""  # a ViT's folder or cached name
+
+
+@dataclass(frozen=True)
+class DistillationRecipe:
+    """L_icl and L_pcl. A weight of 0 turns a loss off."""
+
+    icl_weight: float = 1.0
+    pcl_weight: float = 1.0
+    mask_ratio: float = 0.75
+    patches: str = "masked"  # which patches L_pcl covers: masked (iBOT) or all
+    targets: str = "centre"  # the teacher's side: centre (DINO) or sinkhorn (SwAV)
+    prototypes: int = 8192
+    width: int = 2048
+    bottleneck: int = 256
+    teacher_temperature: float = 0.04
+    share: float = 1.0  # of each micro-batch that is distilled, the rest only takes part in L_vl
+    ramp_start: str = "0 percent"  # both weights grow from 0 to their value between these points of the run
+    ramp_end: str = "0 percent"
+
+
+@dataclass(frozen=True)
+class SelectionRecipe:
+    """Training-time slice selection: which slices before the teacher knows anything."""
+
+    warmup: str = "0 percent"  # uniform slices for this long, then the model's selector
+    scorer: str = "teacher"  # whose attention scores the slabs: teacher (EMA) or student
+
+
+@dataclass(frozen=True)
+class TeacherRecipe:
+    """The EMA copy: momentum rises from ``momentum`` to 1 along half a cosine, and starts lower in the first steps."""
+
+    momentum: float = 0.996
+
+
+@dataclass(frozen=True)
+class OptimizationRecipe:
+    """AdamW with a warm-up and half a cosine."""
+
+    learning_rate: float = 2e-5
+    weight_decay: float = 0.05
+    beta1: float = 0.9
+    beta2: float = 0.999
+    warmup: str = "40 percent"
+    clip: float = 3.0
+    floor: float = 0.0  # the last learning rate as a share of the first
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """``method`` is unimedi (the paper), joint (one model, no slices, no distillation: figure 2b) or convirt (one
+    modality: ``batch.radiographs`` or ``batch.volumes`` is 0; figure 2a)."""
+
+    method: str = "unimedi"
+    seed: int = 0
+    duration: str = "50 epochs"
+    precision: str = "fp32"
+    checkpoint_every: str = "5 percent"
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    text: TextRecipe = field(default_factory=TextRecipe)
+    batch: BatchRecipe = field(default_factory=BatchRecipe)
+    selection: SelectionRecipe = field(default_factory=SelectionRecipe)
+    distillation: DistillationRecipe = field(default_factory=DistillationRecipe)
+    teacher: TeacherRecipe = field(default_factory=TeacherRecipe)
+    optimization: OptimizationRecipe = field(default_factory=OptimizationRecipe)
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("method", self.method, METHODS),
+            ("precision", self.precision, ("fp32", "bf16")),
+            ("distillation.patches", self.distillation.patches, ("masked", "all")),
+            ("distillation.targets", self.distillation.targets, ("centre", "sinkhorn")),
+            ("selection.scorer", self.selection.scorer, ("teacher", "student")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+        if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:
+            raise ValueError("method convirt is for one modality: set batch.radiographs or batch.volumes to 0")
