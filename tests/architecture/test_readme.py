@@ -1,0 +1,95 @@
+"""README tells the truth: its tree, its commands, its options, its links."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from .repository import PACKAGE, README, ROOT
+
+TEXT = README.read_text()
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+
+
+def tree_module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tree", ROOT / "docs" / "tree.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_file_has_a_caption() -> None:
+    tree = tree_module()
+    captions, files = tree.written(TEXT), tree.on_disk(PACKAGE)
+    missing = [name for name in files if captions.get(name, "?") == "?"]
+    gone = [name for name in captions if name not in files]
+    assert not missing, f"no caption in README.md for {missing}; `python docs/tree.py` adds the lines"
+    assert not gone, f"README.md has captions for {gone}, which are not on disk; `python docs/tree.py` removes them"
+
+
+def test_captions_are_short() -> None:
+    long = {name: caption for name, caption in tree_module().written(TEXT).items() if len(caption.split()) > 12}
+    assert not long
+
+
+def test_ci_runs_the_readme_test_command_and_the_checks() -> None:
+    assert "make test" in COMMANDS
+    steps = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("make")]
+    assert steps == ["make test", "make check"]
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("make ")])
+def test_make_targets_exist(command: str) -> None:
+    targets = re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert command.split()[1] in targets
+
+
+@cache
+def help_of(verb: str) -> str:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("unimedi"), *verb.split(), "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"unimedi {verb} --help: {done.stderr}"
+    return done.stdout
+
+
+def used_in(text: str) -> list[str]:
+    """Every ``unimedi verb …`` of a Makefile or a README, continued lines joined."""
+    joined = text.replace("\\\n", " ")
+    return [f"unimedi {rest}" for rest in re.findall(r"^(?:\t\S*/)?unimedi (.*)$", joined, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("command", used_in(TEXT) + used_in((ROOT / "Makefile").read_text()))
+def test_commands_and_options_exist(command: str) -> None:
+    words = command.split()[1:]
+    verb = " ".join(words[:2]) if words[0] == "cohort" else words[0]
+    shown = help_of(verb)
+    for option in [word for word in words if word.startswith("--")]:
+        assert re.search(rf"{option}\b", shown), f"unimedi {verb} has no {option}"
+
+
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_and_named_files_exist(document: str) -> None:
+    path = ROOT / document
+    text = path.read_text()
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", text)
+    named = re.findall(r"`((?:src|recipes|docs|tests|examples|benchmarks)/[\w./-]+\.\w+)(?:::\w+)?`", text)
+    missing = [link for link in links if not (path.parent / link).exists()] + [
+        n for n in named if not (ROOT / n).exists()
+    ]
+    missing += [name for name in re.findall(r"\brecipes/\w+\.yaml", text) if not (ROOT / name).exists()]
+    assert not missing
