@@ -1,4 +1,4 @@
-"""What a language must offer so that a report can be written in it: sentences with slots, kept apart from the writer."""
+"""What a language must offer so that a report can be written in it: sentences with slots, apart from the writer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,8 @@ class Normal:
     only: str = ""
 
 
-Slots = Callable[[Finding, bool, "Habits", Random], dict[str, str]]
+# (finding, zone of the lung on an X-ray or None for a CT, habits, rng) -> slots of the sentences
+Slots = Callable[[Finding, str | None, "Habits", Random], dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Habits:
     """How one reader writes. Probabilities are of keeping a phrase; ``number`` picks the favourite wordings."""
 
     number: int
-    headings: str  # "upper", "title", or "last" (free text with a heading on the impression only)
+    headings: str  # "upper", "title" or "none"
     sections: tuple[str, ...]
     order: tuple[str, ...]
     impression: str  # "numbered", "prose", "dashed"

@@ -7,7 +7,7 @@ from unimedi.imaging.phantom.findings import Finding
 from unimedi.imaging.phantom.wording import LUNGS, Habits, Normal, Phrases, Wording, size_text
 
 GRADED = {
-    "mild": ("mild", "subtle", "small area of", "minor"),
+    "mild": ("mild", "patchy", "subtle"),
     "moderate": ("moderate", "confluent"),
     "severe": ("extensive", "severe", "dense"),
 }
@@ -25,16 +25,16 @@ FINDINGS = {
             "There is a {size} nodule {where}.",
             "A {size} nodular opacity projects over the {region}.",
             "Rounded {size} nodule {where}.",
-            "A well-defined nodule {where} measures about {size}.",
+            "A nodule {where} measures about {size}.",
             "Nodular opacity of {size} {where}.",
             "{where}, there is a nodule of approximately {size}.",
         ),
         ct=(
             "There is a {size} nodule {where}.",
-            "A solid nodule {where} measures {size}.",
+            "A {form} nodule {where} measures {size}.",
             "{size} pulmonary nodule {where}.",
-            "Solitary pulmonary nodule {where}, {size} in diameter.",
-            "A {size} nodule is seen {where}.",
+            "{form} pulmonary nodule {where}, {size} in diameter.",
+            "A {size} {form} nodule is seen {where}.",
             "{where}, a nodule measuring {size} is noted.",
         ),
         unsure=(
@@ -43,7 +43,12 @@ FINDINGS = {
             "Cannot exclude a {size} nodule {where}.",
             "A nodule of about {size} {where} is suspected.",
         ),
-        impression=("{size} {loc} nodule", "{loc} nodule, {size}", "{loc} pulmonary nodule", "pulmonary nodule {where}"),
+        impression=(
+            "{size} {loc} nodule",
+            "{loc} nodule, {size}",
+            "{loc} pulmonary nodule",
+            "pulmonary nodule {where}",
+        ),
         absent=("pulmonary nodule", "nodule", "suspicious nodule"),
     ),
     "mass": Phrases(
@@ -57,8 +62,8 @@ FINDINGS = {
         ),
         ct=(
             "There is a {dims} mass {where}.",
-            "A soft tissue mass {where} measures {dims}.",
-            "Large mass {where}, {size} in maximal diameter, suspicious for malignancy.",
+            "A {form} mass {where} measures {dims}.",
+            "{form} mass {where}, {size} in maximal diameter, suspicious for malignancy.",
             "{size} mass {where}, concerning for a primary neoplasm.",
             "{where}, there is a mass of {size}.",
         ),
@@ -103,7 +108,7 @@ FINDINGS = {
             "{sev} consolidation {where}",
         ),
         absent=("consolidation", "focal consolidation", "airspace disease"),
-        severity={**GRADED, "mild": ("mild", "patchy", "small area of")},
+        severity=GRADED,
     ),
     "ground_glass": Phrases(
         named=(r"ground[- ]glass", r"hazy opacit(y|ies)"),
@@ -130,7 +135,11 @@ FINDINGS = {
             "{loc} ground-glass opacities, possibly infectious",
         ),
         absent=("ground-glass opacity", "ground-glass change"),
-        severity={"mild": ("faint", "mild", "subtle"), "moderate": ("moderate", "patchy"), "severe": ("extensive", "diffuse")},
+        severity={
+            "mild": ("faint", "mild", "subtle"),
+            "moderate": ("moderate", "patchy"),
+            "severe": ("extensive", "diffuse"),
+        },
     ),
     "atelectasis": Phrases(
         named=(r"atelecta", r"collapse", r"volume loss"),
@@ -143,7 +152,7 @@ FINDINGS = {
         ct=(
             "{sev} atelectasis {where}.",
             "There is {sev} {loc} atelectasis with volume loss.",
-            "{sev} collapse {where}.",
+            "{sev} atelectatic change {where}.",
             "Volume loss {where}, consistent with {sev} atelectasis.",
         ),
         unsure=(
@@ -153,9 +162,9 @@ FINDINGS = {
         impression=("{loc} atelectasis", "{sev} atelectasis {where}", "{loc} volume loss"),
         absent=("atelectasis", "collapse"),
         severity={
-            "mild": ("mild", "subsegmental", "linear"),
-            "moderate": ("moderate", "segmental"),
-            "severe": ("complete", "severe", "near-complete"),
+            "mild": ("mild", "linear", "plate-like"),
+            "moderate": ("moderate", "band-like"),
+            "severe": ("complete", "lobar", "severe"),
         },
     ),
     "pleural_effusion": Phrases(
@@ -284,7 +293,11 @@ FINDINGS = {
             "Fullness of the {side} hil{um} may represent lymphadenopathy.",
             "Possible {side} hilar adenopathy of {size}.",
         ),
-        impression=("{side} hilar lymphadenopathy", "enlarged {side} hilar lymph node", "{side} hilar adenopathy, {size}"),
+        impression=(
+            "{side} hilar lymphadenopathy",
+            "enlarged {side} hilar lymph node",
+            "{side} hilar adenopathy, {size}",
+        ),
         absent=("lymphadenopathy", "hilar adenopathy", "enlarged lymph node"),
     ),
     "rib_fracture": Phrases(
@@ -312,7 +325,13 @@ def _normals(rules_out: set[str] | frozenset[str], *texts: str, only: str = "") 
     return tuple(Normal(text, frozenset(rules_out), only) for text in texts)
 
 
-EFFUSION, AIR, HEART, NODES, RIBS = {"pleural_effusion"}, {"pneumothorax"}, {"cardiomegaly"}, {"lymph_node"}, {"rib_fracture"}
+EFFUSION, AIR, HEART, NODES, RIBS = (
+    {"pleural_effusion"},
+    {"pneumothorax"},
+    {"cardiomegaly"},
+    {"lymph_node"},
+    {"rib_fracture"},
+)
 
 NORMALS = {
     "lungs": (
@@ -355,7 +374,12 @@ NORMALS = {
             "The heart is not enlarged.",
             "Cardiac size is within normal limits.",
         ),
-        *_normals(HEART | NODES, "The cardiomediastinal silhouette is normal.", "Normal cardiomediastinal contours.", only="xray"),
+        *_normals(
+            HEART | NODES,
+            "The cardiomediastinal silhouette is normal.",
+            "Normal cardiomediastinal contours.",
+            only="xray",
+        ),
         *_normals(HEART, "The cardiac silhouette is within normal limits.", only="xray"),
         *_normals(HEART, "Heart size normal, no pericardial fluid.", only="ct"),
     ),
@@ -385,39 +409,56 @@ NORMALS = {
             "Osseous structures are intact.",
             "No rib fracture.",
         ),
-        *_normals(set(), "The imaged upper abdomen is unremarkable.", "Upper abdominal organs are unremarkable.", only="ct"),
+        *_normals(
+            set(), "The imaged upper abdomen is unremarkable.", "Upper abdominal organs are unremarkable.", only="ct"
+        ),
     ),
 }
 
-ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+ORDINALS = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+]
 SUFFIX = {1: "st", 2: "nd", 3: "rd"}
-SHORT = {"upper": "U", "middle": "M", "lower": "L"}
+FORMS = {
+    "solid": ("solid", "soft tissue"),
+    "spiculated": ("spiculated",),
+    "subsolid": ("subsolid", "part-solid"),
+    "cavitating": ("cavitating", "cavitary"),
+}
 ZONE = {"upper": "upper", "middle": "mid", "lower": "lower"}
 
 
-def _place(finding: Finding, xray: bool, habits: Habits, rng: Random) -> dict[str, str]:
+def _place(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
     """``where`` ("in the right upper lobe"), ``loc`` ("right upper lobe") and ``region`` of a lung finding."""
     side, lobe = finding.side or "both", finding.lobe
     both = side == "both"
     if lobe is None:
-        where = rng.choice(("in both lungs", "bilaterally")) if both else f"in the {side} lung"
-        return {"where": where, "loc": "bilateral" if both else f"{side} lung", "region": "both lungs" if both else f"{side} lung"}
-    zone = xray and rng.random() < 0.5
-    if zone or (both and lobe == "middle"):
-        name = f"{ZONE[lobe]} {rng.choice(('zone', 'lung', 'lung zone'))}"
-    else:
-        name = f"{lobe} lobe"
-    if lobe == "middle" and side == "left" and not zone:
-        return {"where": "in the lingula of the left lung", "loc": "left lingular", "region": "left lingula"}
+        lung = "both lungs" if both else f"{side} lung"
+        where = rng.choice(("in both lungs", "bilaterally")) if both else f"in the {lung}"
+        return {"where": where, "loc": "bilateral" if both else lung, "region": lung}
+    by_lobe = zone is None or (zone == lobe != "middle" and rng.random() < 0.4)
+    name = f"{lobe} lobe" if by_lobe else f"{ZONE[zone or lobe]} {rng.choice(('zone', 'lung', 'lung zone'))}"
     if both:
         where = "at both lung bases" if lobe == "lower" and rng.random() < 0.4 else f"in both {name}s"
         return {"where": where, "loc": f"bilateral {name}", "region": f"{name}s bilaterally"}
-    if lobe == "lower" and xray and rng.random() < 0.3:
-        return {"where": f"at the {side} lung base", "loc": f"{side} lung base", "region": f"{side} lung base"}
+    if by_lobe and lobe == "middle" and side == "left":
+        return {"where": "in the left lingula", "loc": "left lingular", "region": "left lingula"}
+    if zone == "lower" and rng.random() < 0.3:
+        return {"where": f"at the {side} lung base", "loc": f"{side} basal", "region": f"{side} lung base"}
     loc = f"{side} {name}"
-    if habits.abbreviates and name.endswith("lobe"):
-        short = f"{side[0].upper()}{SHORT[lobe]}L"
-        return {"where": f"in the {short}", "loc": short, "region": short}
+    if habits.abbreviates and by_lobe:
+        loc = f"{side[0].upper()}{lobe[0].upper()}L"
     return {"where": f"in the {loc}", "loc": loc, "region": loc}
 
 
@@ -430,9 +471,9 @@ def _rib(finding: Finding, rng: Random) -> dict[str, str]:
     return {"rib": f"{side} {number} rib", "the_rib": f"the {side} {number} rib"}
 
 
-def _slots(finding: Finding, xray: bool, habits: Habits, rng: Random) -> dict[str, str]:
+def _slots(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
     both = finding.side in ("both", None)
-    place = _place(finding, xray, habits, rng)
+    place = _place(finding, zone, habits, rng)
     graded = FINDINGS[finding.name].severity.get(finding.severity, (finding.severity,))
     severity = rng.choice(graded)
     size = size_text(finding.size_mm, habits, rng, ".")
@@ -446,6 +487,7 @@ def _slots(finding: Finding, xray: bool, habits: Habits, rng: Random) -> dict[st
         "side": "bilateral" if both else str(finding.side),
         "on_side": "bilaterally" if both else f"on the {finding.side}",
         "size": size,
+        "form": rng.choice(FORMS.get(finding.form, ("",))),
         "dims": f"{value} x {other:.1f} {unit}" if unit == "cm" else f"{value} x {other:.0f} {unit}",
         "sev": severity,
         "sevly": f"{severity}ly",
@@ -462,7 +504,7 @@ def _slots(finding: Finding, xray: bool, habits: Habits, rng: Random) -> dict[st
 def _polish(text: str) -> str:
     """Articles before a vowel sound ("an 8 mm", "an extensive") and no doubled spaces."""
     text = re.sub(r"\b([Aa]) (?=[aeio]|8|11\b|18\b)", r"\1n ", text)
-    text = text.replace("both lungs lung", "both lungs").replace("There are small area of", "There are a few")
+    text = text.replace("the both", "both")
     return re.sub(r"  +", " ", text)
 
 
