@@ -78,18 +78,3 @@ def test_commands_and_options_exist(command: str) -> None:
     shown = help_of(verb)
     for option in [word for word in words if word.startswith("--")]:
         assert re.search(rf"{option}\b", shown), f"unimedi {verb} has no {option}"
-
-
-@pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
-)
-def test_links_and_named_files_exist(document: str) -> None:
-    path = ROOT / document
-    text = path.read_text()
-    links = re.findall(r"\]\((?!http|#)([^)#]+)", text)
-    named = re.findall(r"`((?:src|recipes|docs|tests|examples|benchmarks)/[\w./-]+\.\w+)(?:::\w+)?`", text)
-    missing = [link for link in links if not (path.parent / link).exists()] + [
-        n for n in named if not (ROOT / n).exists()
-    ]
-    missing += [name for name in re.findall(r"\brecipes/\w+\.yaml", text) if not (ROOT / name).exists()]
-    assert not missing
