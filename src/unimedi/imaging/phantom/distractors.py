@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unimedi.imaging.phantom.anatomy import Anatomy, Array, Point, lung_distance
+from unimedi.imaging.phantom.voxelise import Grid, ball, blend, threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +128,17 @@ def _dots(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
         where = (float(rng.uniform(-120, 120)), height, width)
         drawn.append(Distractor("metal_dot", (where,), float(rng.uniform(1.2, 3.0)), 3000.0))
     return tuple(drawn)
+
+
+def paint_distractors(drawn: tuple[Distractor, ...], grid: Grid, hu: Array) -> None:
+    """Paint dots and lines into ``hu`` (over the whole grid), after the findings."""
+    for one in drawn:
+        if len(one.points) == 1:
+            ball(grid, hu, one.points[0], one.radius_mm, one.hu)
+            continue
+        ends = np.asarray(one.points, np.float32)
+        rows = np.concatenate([ends[:-1], ends[1:], np.full((len(ends) - 1, 2), one.radius_mm, np.float32)], axis=1)
+        box = grid.box(ends.min(0) - 2, ends.max(0) + 2)
+        view = hu[box]
+        if min(view.shape) > 1:
+            blend(view, threads(grid.part(box), rows), one.hu)

@@ -1,0 +1,363 @@
+"""A phantom hospital on disk: images as its scanners would leave them, reports, masks, and an index.
+
+    OUT/patients/<patient>/<study>/image.{dcm,png,jpg,nii,nii.gz} or series/*.dcm
+    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}
+    OUT/index.csv                one row a study      OUT/hospital.json    written last: the hospital is finished
+
+The files are a function of (preset, seed): the same bytes on any number of workers. Patients are drawn from
+(patient id, seed of their split): training and validation share one seed, the test split has another
+(``patient_seed``). An interrupted hospital goes on where it stopped.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from unimedi import __version__
+from unimedi.cohort.report import training_text
+from unimedi.cohort.study import Modality, Report, Split
+from unimedi.imaging.phantom.findings import FINDINGS, draw_patient
+from unimedi.imaging.phantom.presets import HospitalPreset, find_preset
+from unimedi.imaging.phantom.reports import labels_for, write_report
+
+PART = 16  # patients that are written, and recorded as done, together
+ATTEMPTS = 100  # wordings tried until a report of a held-out split is unlike every other
+BUILDING = ".building"
+COLUMNS = ("study_id", "patient_id", "modality", "split", "image", "report_path", "language", "format", "view", "pair",
+           "sex", "age", "attempt")  # fmt: skip
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
+)
+
+Row = dict[str, str]
+
+
+class HospitalError(RuntimeError):
+    """The hospital cannot be written where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """What will be written of one study; ``format`` is DX, CR, PNG, JPEG, DICOM (a CT series) or NIFTI."""
+
+    study_id: str
+    format: str
+    language: str
+    view: str = ""
+    monochrome1: bool = False
+    gzip: bool = False
+    reoriented: bool = False
+    masks: bool = True
+    size: int = 0  # pixels of an X-ray's height
+
+    @property
+    def modality(self) -> Modality:
+        if self.format in ("DICOM", "NIFTI"):
+            return Modality.CT
+        return Modality.CR if self.format == "CR" else Modality.DX
+
+
+@dataclass(frozen=True, slots=True)
+class PatientPlan:
+    patient_id: str
+    split: Split
+    studies: tuple[StudyPlan, ...]
+
+
+def build_hospital(
+    out: str | Path,
+    preset: str | HospitalPreset = "tiny",
+    seed: int = 0,
+    workers: int | None = None,
+    patients: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Write the hospital under ``out`` and return its summary (what ``hospital.json`` says).
+
+    ``patients`` rescales the preset's counts in proportion, ``overrides`` changes fields of ``HospitalPreset``.
+    ``workers`` processes (default: one a core; 1 stays in this process). A finished hospital of the same preset and
+    seed is recognised and left alone, an unfinished one is completed.
+
+    Raises:
+        ValueError: an unknown preset, option or finding, or a share outside 0..1.
+        HospitalError: ``out`` holds something else, or a worker died.
+    """
+    chosen = find_preset(preset) if isinstance(preset, str) else preset
+    chosen = chosen.with_options(overrides or {})
+    if patients is not None:
+        chosen = chosen.with_patients(patients)
+    out = Path(out)
+    ticket = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
+    if (finished := _open(out, ticket)) is not None:
+        return finished
+    plans = plan_hospital(chosen, seed)
+    parts = [plans[start : start + PART] for start in range(0, len(plans), PART)]
+    todo = [number for number in range(len(parts)) if not _part_file(out, number).exists()]
+    with _progress_bar(progress, len(plans), sum(len(parts[i]) for i in set(range(len(parts))) - set(todo))) as advance:
+        for number in _write_parts(out, parts, todo, chosen, seed, workers or os.cpu_count() or 1):
+            advance(len(parts[number]))
+    rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
+    _make_distinct(out, rows, chosen, seed)
+    _write_index(out / "index.csv", rows)
+    summary = {**ticket, **_summary(rows)}
+    _write_atomically(out / "hospital.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    shutil.rmtree(out / BUILDING)
+    return summary
+
+
+def patient_seed(seed: int, split: Split) -> int:
+    """The seed that a split's patients are drawn from: test patients come from another one than all the others."""
+    stream = "test" if split == Split.TEST else "development"
+    return int.from_bytes(hashlib.blake2b(f"unimedi phantom/{seed}/{stream}".encode(), digest_size=4).digest(), "big")
+
+
+def plan_hospital(preset: HospitalPreset, seed: int) -> list[PatientPlan]:
+    """Who there is and how each study is stored. Shares are kept exactly, up to rounding, by dealing out ranks."""
+    numbers = list(range(1, preset.patients + 1))
+    Random(f"{seed}/numbers").shuffle(numbers)  # a patient's number does not tell the split
+    groups = (
+        [("xray",)] * preset.train_xray
+        + [("ct",)] * preset.train_ct
+        + [("xray", "ct")] * (preset.validation_paired + preset.test_paired)
+    )
+    training = preset.train_xray + preset.train_ct
+    splits = [Split.TRAIN] * training + [Split.VALIDATION] * preset.validation_paired + [Split.TEST] * preset.test_paired
+    places = [(index, kind) for index, kinds in enumerate(groups) for kind in kinds]
+    ranks = {
+        kind: {
+            name: dict(zip([i for i, k in places if k == kind], _ranks(sum(k == kind for _, k in places), name, kind, seed), strict=True))
+            for name in ("format", "language", "view", "variant", "masks", "size")
+        }
+        for kind in ("xray", "ct")
+    }
+    plans = []
+    for index, (kinds, split) in enumerate(zip(groups, splits, strict=True)):
+        patient_id = f"P{numbers[index]:06d}"
+        studies = tuple(
+            _plan_study(f"{patient_id}-{'CT' if kind == 'ct' else 'XR'}", kind, split, preset,
+                        {name: place[index] for name, place in ranks[kind].items()})
+            for kind in kinds
+        )  # fmt: skip
+        plans.append(PatientPlan(patient_id, split, studies))
+    return plans
+
+
+def _ranks(count: int, name: str, kind: str, seed: int) -> list[float]:
+    """The middles of ``count`` equal parts of 0..1 in random order: comparing with a share hits it exactly."""
+    ranks = [(place + 0.5) / count for place in range(count)]
+    Random(f"{seed}/{kind}/{name}").shuffle(ranks)
+    return ranks
+
+
+def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, rank: Mapping[str, float]) -> StudyPlan:
+    language = "es" if rank["language"] < preset.share_spanish else "en"
+    masks = split != Split.TRAIN or rank["masks"] < preset.share_train_masks
+    if kind == "ct":
+        dicom = rank["format"] < preset.share_ct_dicom
+        return StudyPlan(
+            study_id,
+            "DICOM" if dicom else "NIFTI",
+            language,
+            gzip=not dicom and rank["variant"] < preset.share_ct_gzip,
+            reoriented=not dicom and rank["size"] < preset.share_ct_reoriented,
+            masks=masks,
+        )
+    edge, chosen = 0.0, "JPEG"
+    for name in ("DX", "CR", "PNG", "JPEG"):
+        edge += getattr(preset, f"share_xray_{name.lower()}")
+        if rank["format"] < edge:
+            chosen = name
+            break
+    low, high = preset.xray_size
+    return StudyPlan(
+        study_id,
+        chosen,
+        language,
+        view="AP" if rank["view"] < preset.share_ap else "PA",
+        monochrome1=chosen in ("DX", "CR") and rank["variant"] < preset.share_monochrome1,
+        masks=masks,
+        size=low + int(rank["size"] * (high - low + 1)),
+    )
+
+
+def _write_parts(
+    out: Path, parts: list[list[PatientPlan]], todo: list[int], preset: HospitalPreset, seed: int, workers: int
+) -> Iterator[int]:
+    """Write the parts that are missing; yields the number of each as it is done."""
+    if workers == 1 or len(todo) < 2:
+        for number in todo:
+            yield write_part(out, number, parts[number], preset, seed)
+        return
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)  # children read it as they start, before they import numpy
+    try:
+        with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
+            futures = [pool.submit(write_part, out, number, parts[number], preset, seed) for number in todo]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            except BaseException as error:
+                pool.shutdown(wait=False, cancel_futures=True)
+                if type(error).__name__ == "BrokenProcessPool":
+                    raise HospitalError(f"a worker died (out of memory?); run again with fewer than {workers} workers: finished patients are kept") from error  # fmt: skip
+                raise
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def write_part(out: Path, number: int, plans: list[PatientPlan], preset: HospitalPreset, seed: int) -> int:
+    """Write these patients' files, then record the part as done; returns its number."""
+    from unimedi.imaging.phantom.scanning import write_study
+
+    rows = []
+    for plan in plans:
+        patient = draw_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
+        for study in plan.studies:
+            files = write_study(out, patient, study, preset.ct_shape)
+            report = write_report(patient, study.modality, seed, study.language, view=study.view)
+            _save_report(out, study.study_id, report)
+            pair = [other.study_id for other in plan.studies if other is not study]
+            labels = labels_for(patient, study.modality)
+            rows.append(
+                {
+                    "study_id": study.study_id,
+                    "patient_id": plan.patient_id,
+                    "modality": study.modality.value,
+                    "split": plan.split.value,
+                    "report_path": f"reports/{study.study_id}.txt",
+                    "language": study.language,
+                    "format": study.format,
+                    "view": study.view,
+                    "pair": "".join(pair),
+                    "sex": patient.sex,
+                    "age": str(patient.age),
+                    "attempt": "0",
+                    **{f"label:{name}": str(int(present)) for name, present in labels.items()},
+                    **files,
+                }
+            )
+    _write_atomically(_part_file(out, number), json.dumps(rows))
+    return number
+
+
+def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed: int) -> None:
+    """Write again each held-out report whose training text another study of its split has already.
+
+    Retrieval among N reports counts N different ones. Going by the order of the rows makes it deterministic, and an
+    interrupted pass gives the same when repeated.
+    """
+    seen: dict[str, set[str]] = {Split.VALIDATION.value: set(), Split.TEST.value: set()}
+    for row in rows:
+        if row["split"] not in seen:
+            continue
+        texts = seen[row["split"]]
+        path = out / row["report_path"]
+        report = Report(path.read_text("utf-8"), row["language"])
+        attempt = 0
+        while (text := training_text(report).casefold()) in texts:
+            attempt += 1
+            if attempt > ATTEMPTS:
+                raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
+            patient = draw_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
+            report = write_report(patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt)
+        if attempt:
+            _save_report(out, row["study_id"], report)
+        row["attempt"] = str(attempt)
+        texts.add(text)
+
+
+def _open(out: Path, ticket: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The summary of the same hospital where it is finished; None where it is to be written or completed."""
+    known = out / "hospital.json"
+    plan = out / BUILDING / "ticket.json"
+    for path in (known, plan):
+        if path.exists():
+            found = json.loads(path.read_text("utf-8"))
+            if different := [key for key in ticket if found.get(key) != json.loads(json.dumps(ticket[key]))]:
+                raise HospitalError(f"{out} holds another phantom hospital ({_difference(found, ticket, different)}); choose another folder or delete it")  # fmt: skip
+            if path is known:
+                return dict(found)
+    if not plan.exists():
+        if out.exists() and any(out.iterdir()):
+            raise HospitalError(f"{out} is not empty and holds no phantom hospital; choose another folder")
+        plan.parent.mkdir(parents=True)
+        _write_atomically(plan, json.dumps(ticket))
+    for name in ("patients", "reports", "masks"):
+        (out / name).mkdir(exist_ok=True)
+    return None
+
+
+def _difference(found: Mapping[str, Any], ticket: Mapping[str, Any], keys: list[str]) -> str:
+    told = []
+    for key in keys:
+        old, new = found.get(key), ticket[key]
+        if isinstance(old, dict) and isinstance(new, dict):
+            told += [f"{name} {old.get(name)} there, {new[name]} asked for" for name in new if old.get(name) != new[name]]
+        else:
+            told.append(f"{key} {old} there, {new} asked for")
+    return "; ".join(told[:4])
+
+
+def _summary(rows: list[Row]) -> dict[str, Any]:
+    """Counts for people: studies by split and modality, formats, languages, and how often each finding is reported."""
+    return {
+        "studies": len(rows),
+        "patients": len({row["patient_id"] for row in rows}),
+        "splits": dict(sorted(Counter(f"{row['split']}/{row['modality']}" for row in rows).items())),
+        "formats": dict(sorted(Counter(row["format"] for row in rows).items())),
+        "languages": dict(sorted(Counter(row["language"] for row in rows).items())),
+        "findings": {name: sum(row[f"label:{name}"] == "1" for row in rows) for name in FINDINGS},
+        "normal": sum(all(row[f"label:{name}"] == "0" for name in FINDINGS) for row in rows),
+    }
+
+
+def _write_index(path: Path, rows: list[Row]) -> None:
+    columns = [*COLUMNS, *(f"label:{name}" for name in FINDINGS), *(f"mask:{name}" for name in FINDINGS)]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _write_atomically(path, text.getvalue())
+
+
+def _part_file(out: Path, number: int) -> Path:
+    return out / BUILDING / f"part-{number:05d}.json"
+
+
+def _save_report(out: Path, study_id: str, report: Report) -> None:
+    _write_atomically(out / "reports" / f"{study_id}.txt", report.text)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, "utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int], None]]:
+    """Patients written, with the time left; gives a function to call with how many more are done."""
+    if not shown:
+        yield lambda count: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("phantom patients"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns) as bar:
+        task = bar.add_task("", total=total, completed=done)
+        yield lambda count: bar.advance(task, count)
