@@ -41,7 +41,7 @@ def draw(ranges: AugmentationRange, shape: tuple[int, ...], generator: np.random
 
 
 def apply(stored: NDArray[np.int16], drawn: Augmentation) -> NDArray[np.int16]:
-    """Move the content by ``shift`` (the edge is repeated into the gap) and change its intensities; int16 in and out."""
+    """Move the content by ``shift`` (edges are repeated into the gap) and change its intensities; int16."""
     moved = stored
     for axis, shift in enumerate(drawn.shift):
         if shift:

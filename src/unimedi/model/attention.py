@@ -31,8 +31,8 @@ def cls_row_attention(
     """Scaled dot-product attention over ``(batch, heads, tokens, head_size)``; see the module for ``cls_rows``."""
     scaling = scaling if scaling is not None else 1 / math.sqrt(query.shape[-1])
     if cls_rows is not None:
-        logits = (query[:, :, :1] @ key.transpose(2, 3)).float() * scaling
-        cls_rows.append(logits.softmax(-1))
+        logits = query[:, :, :1] @ key.transpose(2, 3) * scaling
+        cls_rows.append(logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1))
     if query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[2] < PLAIN_BELOW:
         weights = (query * scaling) @ key.transpose(2, 3)
         if attention_mask is not None:

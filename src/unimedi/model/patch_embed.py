@@ -19,9 +19,7 @@ class PatchEmbed2d(nn.Module):
         super().__init__()
         self.first = first
 
-    def forward(
-        self, image: Float[Tensor, "n 1 height width"], shared: nn.Module
-    ) -> Float[Tensor, "n patches hidden"]:
+    def forward(self, image: Float[Tensor, "n 1 height width"], shared: nn.Module) -> Float[Tensor, "n patches hidden"]:
         grid: Tensor = shared(self.first(image))
         return grid.flatten(2).transpose(1, 2)
 
@@ -65,19 +63,16 @@ def _linear(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
 
 
 def _stem(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
-    """Convolutions of stride 2 until one position covers a patch; GroupNorm, because it uses no batch statistics."""
-    strides = config.patch_size.bit_length() - 1
-    if 1 << strides != config.patch_size or strides < 2:
-        raise ValueError(f"the stem halves: patch_size must be 4, 8, 16 or 32, got {config.patch_size}")
+    """A stride of a quarter patch, then two halvings; GroupNorm, because it uses no batch statistics."""
+    stride, width = config.patch_size // 4, config.stem_channels
+    if config.patch_size % 4 or width % 4:
+        raise ValueError(f"the stem needs multiples of 4: patch_size {config.patch_size}, stem_channels {width}")
 
     def first(channels: int) -> nn.Conv2d:
-        # 4x4 at stride 4 would lose detail: 3x3 at stride 2 keeps every pixel in two windows.
-        return nn.Conv2d(channels, config.stem_channels, 3, 2, 1)
+        return nn.Conv2d(channels, width, stride, stride)
 
     layers: list[nn.Module] = []
-    width = config.stem_channels
-    for _ in range(strides - 1):
-        layers += [nn.GroupNorm(4, width), nn.GELU(), nn.Conv2d(width, 2 * width, 3, 2, 1)]
-        width *= 2
-    layers += [nn.GroupNorm(4, width), nn.GELU(), nn.Conv2d(width, config.hidden_size, 1)]
+    for channels in (width, 2 * width):
+        layers += [nn.GroupNorm(4, channels), nn.GELU(), nn.Conv2d(channels, 2 * channels, 3, 2, 1)]
+    layers += [nn.GroupNorm(4, 4 * width), nn.GELU(), nn.Conv2d(4 * width, config.hidden_size, 1)]
     return first(1), first(config.slab_depth), nn.Sequential(*layers)

@@ -36,7 +36,7 @@ def sincos_plane(rows: int, columns: int, size: int) -> Float[Tensor, "positions
 
 
 class Positions(nn.Module):
-    """Position codes of shape ``(n or 1, patches, hidden)`` for each kind of token; all zero if ``enabled`` is false."""
+    """Position codes of shape ``(n or 1, patches, hidden)`` for each kind of token; zeros unless ``enabled``."""
 
     def __init__(self, plane_grid: tuple[int, int], slabs: int, hidden_size: int, enabled: bool) -> None:
         super().__init__()
@@ -66,9 +66,7 @@ class Positions(nn.Module):
         code = depth[:, None] + self._plane(grid[1:])[None]
         return code.flatten(0, 1)[None] + self.kind[TokenKind.VOLUME]
 
-    def slices(
-        self, grid: tuple[int, int], depth: Float[Tensor, "n k"]
-    ) -> Float[Tensor, "n patches hidden"]:
+    def slices(self, grid: tuple[int, int], depth: Float[Tensor, "n k"]) -> Float[Tensor, "n patches hidden"]:
         """``depth`` is the relative height of each slice in the volume, 0 at the feet to 1 at the head."""
         if not self.enabled:
             return torch.zeros(1, depth.shape[1] * grid[0] * grid[1], self.hidden_size, device=depth.device)

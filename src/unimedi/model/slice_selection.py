@@ -39,7 +39,9 @@ def slice_scores(
     """
     depth, height, width = grid
     if cls_attention.shape[-1] != depth * height * width:
-        raise ValueError(f"grid {grid} has {depth * height * width} tokens, the attention has {cls_attention.shape[-1]}")
+        raise ValueError(
+            f"grid {grid} has {depth * height * width} tokens, the attention has {cls_attention.shape[-1]}"
+        )
     tokens = token_scores(cls_attention).reshape(-1, depth, height * width)
     return SLAB_POOLINGS[pooling](tokens)
 

@@ -16,12 +16,18 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizerFast
 
 # BERT's 0.02 makes all words nearly alike after the embeddings' LayerNorm; from scratch the words must differ.
 WORD_EMBEDDING_STD = 0.5
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def learn_tokenizer(reports: Iterable[str], vocabulary: int, length: int) -> BertTokenizerFast:
     """A WordPiece vocabulary of at most ``vocabulary`` entries learnt from ``reports``; deterministic."""
+    texts = list(reports)
     learner = BertWordPieceTokenizer(lowercase=True, strip_accents=True)
-    learner.train_from_iterator(reports, vocab_size=vocabulary, min_frequency=2, show_progress=False)
+    letters = sorted(set("".join(learner.normalize(text) for text in texts)) - set(" "))
+    # The learner numbers continuations in the order of a hash map and breaks ties by number, so two runs would differ:
+    # naming them as special tokens fixes their numbers.
+    fixed = [*SPECIAL_TOKENS, *(f"##{letter}" for letter in letters)]
+    learner.train_from_iterator(texts, vocabulary, min_frequency=2, special_tokens=fixed, show_progress=False)
     vocab = learner.get_vocab()
     return BertTokenizerFast(vocab=vocab, do_lower_case=True, strip_accents=True, model_max_length=length)
 

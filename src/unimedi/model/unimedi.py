@@ -33,7 +33,7 @@ class ImageOutput:
 
     embedding: Float[Tensor, "n embedding"]  # unit length, the common space
     cls: Float[Tensor, "n hidden"]  # E_v's [CLS]: what a probe reads
-    patches: Float[Tensor, "n patches hidden"]
+    patches: Float[Tensor, "n tokens hidden"]  # T_3D's, then those of the slices
     cls_attention: Float[Tensor, "n layers heads patches"]  # over the T_2D tokens, or over the T_3D tokens
     slice_scores: Float[Tensor, "n slabs"] | None = None
     selected: Int[Tensor, "n k"] | None = None  # planes of the finer array, feet to head
@@ -90,9 +90,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
     def radiograph_tokens(self, radiographs: Float[Tensor, "n 1 height width"]) -> Tokens:
         return self.vision.radiographs(radiographs)
 
-    def volume_tokens(
-        self, fine: Int16[Tensor, "n depth height width"], planes: Int[Tensor, "n k"] | None
-    ) -> Tokens:
+    def volume_tokens(self, fine: Int16[Tensor, "n depth height width"], planes: Int[Tensor, "n k"] | None) -> Tokens:
         """T_3D's tokens of the volume and, for a pseudo-pair, T_2D's tokens of the chosen planes behind them."""
         tokens = self.vision.volumes(self.preprocess.volumes(fine))
         if planes is None:

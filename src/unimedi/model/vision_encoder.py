@@ -94,7 +94,9 @@ class VisionEncoder(nn.Module):
         """Tokens of volumes, values in [-1, 1]."""
         if self.centre_inputs:
             voxels = voxels - self.mean_volume
-        return Tokens(self.embed_3d(voxels, self.embed_shared), self.positions.volume(self.volume_grid).to(voxels.device))
+        return Tokens(
+            self.embed_3d(voxels, self.embed_shared), self.positions.volume(self.volume_grid).to(voxels.device)
+        )
 
     def slices(self, pixels: Float[Tensor, "n k 1 height width"], depth: Float[Tensor, "n k"]) -> Tokens:
         """Tokens of the k slices of each volume as one run of ``k * patches``; ``depth`` in [0, 1], feet to head."""

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unimedi.objectives.precision import precise
+
 
 def contrastive_loss(
     images: Float[Tensor, "n dim"],
@@ -17,7 +19,7 @@ def contrastive_loss(
     same report: each is a right answer to the other, and the target spreads evenly over them. ``scale`` is the
     inverse temperature.
     """
-    logits = scale * images.float() @ reports.float().T
+    logits = scale * precise(images) @ precise(reports).T
     same = (report_keys[:, None] == report_keys[None, :]).to(logits.dtype)
     target = same / same.sum(1, keepdim=True)  # symmetric relation: rows and columns share the counts
     to_report = -(target * logits.log_softmax(1)).sum(1).mean()

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unimedi.objectives.precision import precise
+
 STUDENT_TEMPERATURE = 0.1
 CENTRE_MOMENTUM = 0.9
 SINKHORN_ROUNDS = 3
@@ -13,7 +15,7 @@ def centred_targets(
     logits: Float[Tensor, "n prototypes"], centre: Float[Tensor, " prototypes"], temperature: float
 ) -> Float[Tensor, "n prototypes"]:
     """p_t = softmax((z_t - c) / tau_t): DINO's teacher probabilities."""
-    return ((logits.float() - centre) / temperature).softmax(-1)
+    return ((precise(logits) - centre) / temperature).softmax(-1)
 
 
 @torch.no_grad()
@@ -41,7 +43,7 @@ def updated_centre(
     centre: Float[Tensor, " prototypes"], teacher_logits: Float[Tensor, "n prototypes"]
 ) -> Float[Tensor, " prototypes"]:
     """c <- 0.9 c + 0.1 mean(z_t)."""
-    return CENTRE_MOMENTUM * centre + (1 - CENTRE_MOMENTUM) * teacher_logits.float().mean(0)
+    return CENTRE_MOMENTUM * centre + (1 - CENTRE_MOMENTUM) * precise(teacher_logits).mean(0)
 
 
 def distillation_loss(
@@ -53,7 +55,7 @@ def distillation_loss(
 
     ``weights`` (zero or one a row) picks the patches that count; the mean runs over the picked rows.
     """
-    entropy = -(targets * (student_logits.float() / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1)
+    entropy = -(targets * (precise(student_logits) / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1)
     if weights is None:
         return entropy.mean()
     return (entropy * weights).sum() / weights.sum().clamp(min=1)

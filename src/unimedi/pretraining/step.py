@@ -7,13 +7,14 @@ and the batch.
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimedi.inputs.batch import MixedBatch
 from unimedi.model.unimedi import MAX_LOGIT_SCALE, UniMediModel
-from unimedi.model.vision_encoder import EncoderOutput, Tokens
+from unimedi.model.vision_encoder import Tokens
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
 from unimedi.objectives.dino_head import DinoHead
 from unimedi.objectives.distillation import TARGETS, distillation_loss, entropy, updated_centre
@@ -35,6 +36,22 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """One kind of image in the batch: radiographs in [-1, 1], or stored volumes with the planes of their slices."""
+
+    name: str
+    kind: int  # which of the projection's centrings: 0 in 2D, 1 in 3D
+    pixels: Tensor
+    planes: Int[Tensor, "n k"] | None = None
+
+    def __getitem__(self, rows: slice) -> "View":
+        return View(self.name, self.kind, self.pixels[rows], None if self.planes is None else self.planes[rows])
+
+    def tokens(self, model: UniMediModel) -> Tokens:
+        return model.volume_tokens(self.pixels, self.planes) if self.kind else model.radiograph_tokens(self.pixels)
+
+
+@dataclass(frozen=True, slots=True)
 class StepOutput:
     loss: Float[Tensor, ""]
     logs: dict[str, Tensor] = field(default_factory=dict)
@@ -48,9 +65,7 @@ class Pretraining(nn.Module):
         self.recipe, self.plan = recipe, plan
         settings = recipe.distillation
         self.student = model
-        self.student_head = DinoHead(
-            model.config.hidden_size, settings.width, settings.bottleneck, settings.prototypes
-        )
+        self.student_head = DinoHead(model.config.hidden_size, settings.width, settings.bottleneck, settings.prototypes)
         self.teacher = make_teacher(self.student)
         self.teacher_head = make_teacher(self.student_head)
         self.register_buffer("cls_centre", torch.zeros(settings.prototypes))
@@ -64,30 +79,33 @@ class Pretraining(nn.Module):
 
     def forward(self, batch: MixedBatch, step: int, micro_step: int = 0, rank: int = 0) -> StepOutput:
         """The losses of one micro-batch; ``logs`` are detached scalars by name."""
-        draws = torch.Generator().manual_seed(hash((self.recipe.seed, step, micro_step, rank)) & 0x7FFF_FFFF_FFFF)
+        draws = draws_of(self.recipe.seed, step, micro_step, rank)
         logs: dict[str, Tensor] = {}
-        student, views, embeddings = self.student, [], []
+        views: list[View] = []
 
         # Radiographs: T_2D. Volumes: T_3D, and T_2D of the slices that the teacher's attention selects.
         if batch.radiographs is not None:
-            radiographs = student.preprocess.radiographs(batch.radiographs)
-            views.append(("xray", 0, student.radiograph_tokens(radiographs), radiographs, None))
+            views.append(View("xray", 0, self.student.preprocess.radiographs(batch.radiographs)))
         if batch.fine is not None:
             selected_slices = self.select(batch.fine, step, draws, logs)
-            views.append(("ct", 1, student.volume_tokens(batch.fine, selected_slices), batch.fine, selected_slices))
+            views.append(View("ct", 1, batch.fine, selected_slices))
+        student_views = [view.tokens(self.student) for view in views]
 
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from both dimensions and all ranks.
-        for _, kind, student_tokens, _, _ in views:
-            embeddings.append(student.image_projection(student.vision(student_tokens).cls, kind))
-        reports = student.get_text_features(batch.input_ids, batch.attention_mask)
-        l_vl = self.language(torch.cat(embeddings), reports, batch.report_keys, [len(e) for e in embeddings], logs)
-        loss = l_vl
+        images = torch.cat(
+            [
+                self.student.image_projection(self.student.vision(tokens).cls, view.kind)
+                for view, tokens in zip(views, student_views, strict=True)
+            ]
+        )
+        reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
+        loss = self.language(images, reports, batch.report_keys, logs)
 
         # L_icl and L_pcl: the student sees a quarter of the tokens, the teacher all of them.
         strength = ramp(step, start=self.plan.ramp_start, end=self.plan.ramp_end)
         settings = self.recipe.distillation
         if self.distils and strength > 0:
-            l_icl, l_pcl = self.distil(views, draws, logs)
+            l_icl, l_pcl = self.distil(views, student_views, draws, logs)
             loss = loss + strength * (settings.icl_weight * l_icl + settings.pcl_weight * l_pcl)
         logs["loss"] = loss.detach()
         return StepOutput(loss, logs)
@@ -110,21 +128,15 @@ class Pretraining(nn.Module):
         if selector == "attentive":
             scorer = self.teacher if self.recipe.selection.scorer == "teacher" else student
             scores, _ = scorer.score_slabs(fine)
-            logs["slab_score_max"] = scores.amax(1).mean() * scores.shape[1] * self._tokens_a_slab
+            logs["slab_contrast"] = (scores.amax(1) / scores.mean(1)).mean()  # 1: attention is even over the slabs
         planes: Tensor = student.choose_planes(scores, draws, selector)
         return planes
-
-    @property
-    def _tokens_a_slab(self) -> int:
-        _, rows, columns = self.student.vision.volume_grid
-        return rows * columns
 
     def language(
         self,
         images: Float[Tensor, "n dim"],
         reports: Float[Tensor, "n dim"],
         keys: Int[Tensor, " n"],
-        sizes: list[int],
         logs: dict[str, Tensor],
     ) -> Float[Tensor, ""]:
         scale = self.student.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
@@ -137,29 +149,21 @@ class Pretraining(nn.Module):
         return l_vl
 
     def distil(
-        self, views: list[tuple[str, int, Tokens, Tensor, Tensor | None]], draws: torch.Generator, logs: dict[str, Tensor]
+        self, views: list[View], student_views: list[Tokens], draws: torch.Generator, logs: dict[str, Tensor]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """L_icl and L_pcl, the mean over the dimensions present."""
-        settings = self.recipe.distillation
-        icl, pcl = [], []
-        teacher_cls, teacher_patches = [], []
-        for name, _, student_tokens, pixels, planes in views:
-            rows = slice(0, max(1, round(settings.share * len(pixels))))
-            student_view = student_tokens[rows]
-            n, patches = student_view.content.shape[:2]
-            mask = random_mask(n, patches, settings.mask_ratio, draws).to(pixels.device)
-            student_output: EncoderOutput = self.student.vision(student_view, mask=mask)
+        """L_icl and L_pcl, the mean over the dimensions present (section 3.3)."""
+        settings, targets = self.recipe.distillation, TARGETS[self.recipe.distillation.targets]
+        icl, pcl, teacher_cls, teacher_patches = [], [], [], []
+        for view, tokens in zip(views, student_views, strict=True):
+            name, rows = view.name, slice(0, max(1, round(settings.share * len(view.pixels))))
+            masked = random_mask(len(view.pixels[rows]), tokens.content.shape[1], settings.mask_ratio, draws)
+            masked = masked.to(view.pixels.device)
+            counted = masked.flatten() if settings.patches == "masked" else torch.ones_like(masked).flatten()
+            student_output = self.student.vision(tokens[rows], mask=masked)
             with torch.no_grad():
-                teacher_view = (
-                    self.teacher.radiograph_tokens(pixels[rows])
-                    if pixels.ndim == 4 and pixels.shape[1] == 1
-                    else self.teacher.volume_tokens(pixels[rows], None if planes is None else planes[rows])
-                )
-                teacher_output: EncoderOutput = self.teacher.vision(teacher_view)
-                counted = mask.flatten() if settings.patches == "masked" else torch.ones_like(mask).flatten()
+                teacher_output = self.teacher.vision(view[rows].tokens(self.teacher))
                 cls_logits = self.teacher_head.cls(teacher_output.cls)
                 patch_logits = self.teacher_head.patches(teacher_output.patches.flatten(0, 1)[counted])
-                targets = TARGETS[settings.targets]
                 cls_targets = targets(cls_logits, self.cls_centre, settings.teacher_temperature)
                 patch_targets = targets(patch_logits, self.patch_centre, settings.teacher_temperature)
             l_icl = distillation_loss(self.student_head.cls(student_output.cls), cls_targets)
@@ -185,6 +189,12 @@ class Pretraining(nn.Module):
         momentum = momentum_at(step, self.plan.total, self.recipe.teacher.momentum)
         update_teacher(self.teacher, self.student, momentum)
         update_teacher(self.teacher_head, self.student_head, momentum)
+
+
+def draws_of(seed: int, step: int, micro_step: int, rank: int) -> torch.Generator:
+    """The generator of one micro-batch: resuming needs no state but the number of the step."""
+    state = np.random.SeedSequence([seed, step, micro_step, rank]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state))
 
 
 @torch.no_grad()

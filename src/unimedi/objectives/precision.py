@@ -1,0 +1,10 @@
+"""Losses are computed in at least float32, whatever the encoders ran in."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def precise(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """bfloat16 and float16 become float32; float32 and float64 stay."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

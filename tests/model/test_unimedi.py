@@ -1,0 +1,104 @@
+"""The model that ships: both dimensions in one space, saved and loaded unchanged, batches equal to single images."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.tiny import tiny_batch, tiny_config, tiny_model
+from unimedi.model.projection import Projection
+from unimedi.model.text_encoder import TextEncoder, learn_tokenizer, scratch_text_config
+from unimedi.model.unimedi import UniMediModel
+
+
+def test_both_dimensions_end_in_one_space() -> None:
+    model, batch = tiny_model(), tiny_batch()
+    flat = model.encode_images(radiographs=model.preprocess.radiographs(batch.radiographs))
+    deep = model.encode_images(fine=batch.fine)
+    text = model.get_text_features(batch.input_ids, batch.attention_mask)
+    for rows in (flat.embedding, deep.embedding, text):
+        assert rows.shape[1] == 8
+        torch.testing.assert_close(rows.norm(dim=1), torch.ones(len(rows)))
+    assert deep.selected.shape == (2, 2)
+    assert deep.slice_scores.shape == (2, 4)
+    assert deep.patches.shape[1] == 16 + 2 * 4  # T_3D's tokens and those of two slices
+    assert flat.slice_scores is None
+
+
+def test_neither_or_both_is_an_error() -> None:
+    with pytest.raises(ValueError, match="either radiographs or fine volumes"):
+        tiny_model().encode_images()
+
+
+@pytest.mark.parametrize("changes", [{}, {"patch_tokenizer": "stem", "centre_inputs": True, "projection": "none"}])
+def test_saved_and_loaded_is_the_same_model(tmp_path: Path, changes: dict[str, object]) -> None:
+    model, batch = tiny_model(**changes), tiny_batch()
+    model.save_pretrained(tmp_path)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
+    loaded = UniMediModel.from_pretrained(tmp_path).eval()
+    assert torch.equal(model.encode_images(fine=batch.fine).embedding, loaded.encode_images(fine=batch.fine).embedding)
+
+
+def test_a_batch_equals_its_images_one_by_one() -> None:
+    model, batch = tiny_model(), tiny_batch(volumes=3)
+    together = model.get_image_features(fine=batch.fine)
+    alone = torch.cat([model.get_image_features(fine=batch.fine[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_no_slices_leaves_the_volume_alone() -> None:
+    model, batch = tiny_model(slices=0), tiny_batch()
+    output = model.encode_images(fine=batch.fine)
+    assert output.selected is None
+    assert output.patches.shape[1] == 16
+
+
+def test_padding_does_not_change_a_report() -> None:
+    model = tiny_model()
+    words = torch.tensor([[2, 7, 9, 3]])
+    padded = torch.cat([words, torch.zeros(1, 3, dtype=torch.long)], dim=1)
+    mask = (padded > 0).long()
+    torch.testing.assert_close(
+        model.get_text_features(words, torch.ones_like(words)), model.get_text_features(padded, mask)
+    )
+
+
+def test_running_mean_follows_training_and_rests_in_evaluation() -> None:
+    torch.manual_seed(0)
+    projection = Projection(4, 3, "running_mean", kinds=2).train()
+    rows = torch.randn(50, 4) + 5
+    for _ in range(60):
+        projection(rows, kind=1)
+    centre = projection.centre[1]
+    torch.testing.assert_close(centre.mean / centre.weight, projection.linear(rows).mean(0).detach())
+    assert float(projection.centre[0].weight) == 0  # the other kind has seen nothing
+    state = centre.mean.clone()
+    projection.eval()(rows * 2, kind=1)
+    assert torch.equal(centre.mean, state)
+
+
+def test_tokenizer_is_learnt_from_reports_and_deterministic() -> None:
+    reports = ["There is a nodule in the left upper lobe.", "No pleural effusion. No pneumothorax."] * 5
+    first, second = learn_tokenizer(reports, 120, 16), learn_tokenizer(reports, 120, 16)
+    assert first.get_vocab() == second.get_vocab()
+    assert first.tokenize("Left NODULE") == ["left", "nodule"]
+    assert len(first("nodule " * 50, truncation=True)["input_ids"]) == 16
+
+
+def test_a_pretrained_text_encoder_loads_from_a_folder(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    sizes = scratch_text_config(
+        40, 12, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    source = TextEncoder(sizes, "mean")
+    source.bert.save_pretrained(tmp_path)
+    target = TextEncoder(sizes, "mean")
+    ids = torch.randint(0, 40, (2, 6))
+    assert not torch.allclose(source(ids, torch.ones_like(ids)), target(ids, torch.ones_like(ids)))
+    target.load_pretrained(tmp_path)
+    assert torch.equal(source(ids, torch.ones_like(ids)), target(ids, torch.ones_like(ids)))
+
+
+def test_unknown_choices_are_refused() -> None:
+    with pytest.raises(ValueError, match="positions: expected one of factorised, none"):
+        tiny_config(positions="rotary")

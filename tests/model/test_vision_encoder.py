@@ -1,0 +1,132 @@
+"""E_v: attention rows change nothing, equal eager attention's row 0, and no parameter is left uninitialised."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+from transformers import ViTConfig, ViTModel
+
+from tests.tiny import PREPROCESS, tiny_config, tiny_model
+from unimedi.model.attention import cls_row_attention
+from unimedi.model.patch_embed import build_tokenizers
+from unimedi.model.pretrained_vit import load_vit
+from unimedi.model.unimedi import UniMediModel
+
+
+@pytest.mark.parametrize("tokenizer", ["linear", "stem"])
+def test_rows_do_not_change_the_tokens(tokenizer: str) -> None:
+    encoder = tiny_model(patch_tokenizer=tokenizer).vision
+    tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))
+    plain, with_rows = encoder(tokens), encoder(tokens, attention_rows=True)
+    assert torch.equal(plain.cls, with_rows.cls)
+    assert torch.equal(plain.patches, with_rows.patches)
+    assert plain.cls_attention is None
+    assert with_rows.cls_attention.shape == (2, 2, 2, 16)
+    torch.testing.assert_close(with_rows.cls_attention.sum(-1), torch.ones(2, 2, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_attention_and_its_row_equal_the_eager_map(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 3, 7, 4, dtype=dtype) for _ in range(3))
+    rows: list[torch.Tensor] = []
+    output, _ = cls_row_attention(torch.nn.Identity(), query, key, value, None, cls_rows=rows)
+    eager = (query.double() @ key.double().transpose(2, 3) / 2).softmax(-1)
+    tolerance = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
+    torch.testing.assert_close(rows[0].double(), eager[:, :, :1], rtol=tolerance, atol=tolerance)
+    expected = (eager @ value.double()).transpose(1, 2)
+    torch.testing.assert_close(output.double(), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_no_parameter_is_left_uninitialised() -> None:
+    """Fill every tensor with NaN, initialise as ``from_pretrained`` would, and look for survivors."""
+    for changes in ({}, {"patch_tokenizer": "stem"}, {"centre_inputs": True}, {"projection": "batch_norm"}):
+        model = UniMediModel(tiny_config(**changes))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(torch.nan)
+        for module in model.modules():
+            for attribute in ("_is_hf_initialized",):
+                if hasattr(module, attribute):
+                    delattr(module, attribute)
+        for parameter in model.parameters():
+            if hasattr(parameter, "_is_hf_initialized"):
+                del parameter._is_hf_initialized
+        model.init_weights()
+        survivors = [name for name, value in model.named_parameters() if value.isnan().any()]
+        assert survivors == [], changes
+
+
+def test_t3d_with_folded_slabs_is_a_conv3d() -> None:
+    config = tiny_config()
+    _, deep, shared = build_tokenizers(config)
+    volume = torch.randn(2, 1, 8, 16, 16)
+    kernel = deep.first.weight[:, None]  # (hidden, 1, slab, patch, patch)
+    expected = F.conv3d(volume, kernel, deep.first.bias, stride=kernel.shape[2:])
+    torch.testing.assert_close(deep(volume, shared), expected.flatten(2).transpose(1, 2))
+
+
+@pytest.mark.parametrize("tokenizer", ["linear", "stem"])
+def test_an_inflated_t3d_sees_a_repeated_plane_as_t2d_does(tokenizer: str) -> None:
+    flat, deep, shared = build_tokenizers(tiny_config(patch_tokenizer=tokenizer))
+    deep.inflate_from(flat)
+    plane = torch.randn(2, 1, 16, 16)
+    volume = plane[:, :, None].expand(-1, -1, 8, -1, -1)
+    expected = flat(plane, shared).repeat(1, 4, 1)
+    torch.testing.assert_close(deep(volume, shared), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_masked_token_loses_its_content_and_keeps_its_place() -> None:
+    encoder = tiny_model().vision
+    tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))
+    other = encoder.radiographs(torch.randn(2, 1, 32, 32))
+    everything = torch.ones(2, 16, dtype=torch.bool)
+    torch.testing.assert_close(encoder(tokens, everything).cls, encoder(other, everything).cls)
+    patches = encoder(tokens, everything).patches
+    assert not torch.allclose(patches[:, 0], patches[:, 1])  # the same content, two places
+    without = tiny_model(positions="none").vision
+    blind = without(without.radiographs(torch.randn(1, 1, 32, 32)), everything[:1]).patches
+    torch.testing.assert_close(blind[:, 0], blind[:, 1])
+
+
+def test_a_slice_carries_its_true_depth() -> None:
+    model = tiny_model()
+    with torch.no_grad():
+        model.vision.positions.depth.normal_()
+    positions = model.vision.positions
+    at = positions.slices((2, 2), torch.tensor([[0.125, 0.375]]))[0].reshape(2, 4, -1)
+    expected = positions.depth[0] - positions.depth[1]
+    torch.testing.assert_close((at[0] - at[1])[0], expected)  # centres of slabs 0 and 1 of 4
+    assert torch.equal(positions.slices((2, 2), torch.tensor([[0.0]])), positions.slices((2, 2), torch.tensor([[0.1]])))
+
+
+def test_pretrained_vit_weights_give_the_same_patches(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """A ViT saved to a folder and loaded into E_v encodes a grey radiograph as the ViT does."""
+    torch.manual_seed(0)
+    vit = ViTModel(
+        ViTConfig(
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            image_size=32,
+            patch_size=8,
+            layer_norm_eps=1e-6,
+        ),
+        add_pooling_layer=False,
+    ).eval()
+    vit.save_pretrained(tmp_path)
+    encoder = tiny_model().vision
+    load_vit(encoder, tmp_path)
+    grey = torch.randn(2, 1, 32, 32)
+    expected = vit(grey.expand(-1, 3, -1, -1)).last_hidden_state
+    output = encoder(encoder.radiographs(grey))
+    torch.testing.assert_close(output.cls, expected[:, 0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(output.patches, expected[:, 1:], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="stem"):
+        load_vit(tiny_model(patch_tokenizer="stem").vision, tmp_path)
+
+
+def test_sizes_that_are_not_multiples_are_refused() -> None:
+    odd = PREPROCESS.to_dict() | {"slice_size": [15, 16]}
+    with pytest.raises(ValueError, match="slice_size 15 is not a multiple of 8"):
+        UniMediModel(tiny_config(preprocess=odd))
