@@ -16,6 +16,9 @@ MOMENTUM = 0.9  # of the running means: a window of about ten steps
 class RunningMean(nn.Module):
     """Subtract an exponential mean of the past batches; training mode also updates it, over all ranks."""
 
+    mean: Tensor
+    weight: Tensor
+
     def __init__(self, size: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(size))

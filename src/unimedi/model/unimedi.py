@@ -132,11 +132,12 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         """Encode radiographs (values in [-1, 1]) or stored volumes (HU at ``preprocess.fine_shape``), not both."""
         if (radiographs is None) == (fine is None):
             raise ValueError("expected either radiographs or fine volumes, got both or neither")
-        if fine is None:
+        if radiographs is not None:
             output = self.vision(self.radiograph_tokens(radiographs), attention_rows=True)
             return ImageOutput(
                 self.image_projection(output.cls, kind=0), output.cls, output.patches, output.cls_attention
             )
+        assert fine is not None
         scores, attention = self.score_slabs(fine)
         planes = self.choose_planes(scores) if self.config.slices else None
         output = self.vision(self.volume_tokens(fine, planes))

@@ -45,6 +45,9 @@ class EncoderOutput:
 class VisionEncoder(nn.Module):
     """Tokenise with :meth:`radiographs`, :meth:`volumes` and :meth:`slices`, then encode with the call itself."""
 
+    mean_radiograph: Tensor
+    mean_volume: Tensor
+
     def __init__(self, config: UniMediConfig, preprocess: Preprocess) -> None:
         super().__init__()
         self.patch, self.slab = config.patch_size, config.slab_depth
@@ -100,7 +103,7 @@ class VisionEncoder(nn.Module):
 
     def slices(self, pixels: Float[Tensor, "n k 1 height width"], depth: Float[Tensor, "n k"]) -> Tokens:
         """Tokens of the k slices of each volume as one run of ``k * patches``; ``depth`` in [0, 1], feet to head."""
-        n, k = pixels.shape[:2]
+        n = len(pixels)
         if self.centre_inputs:
             pixels = pixels - self._mean_slices(depth, pixels.shape[-2:])
         content = self.embed_2d(pixels.flatten(0, 1), self.embed_shared)

@@ -1,4 +1,4 @@
-"""L_icl and L_pcl: the masked student predicts what the teacher says of the whole (UniMedI, section 3.3; DINO; iBOT)."""
+"""L_icl and L_pcl: the masked student predicts the teacher's view of the whole (UniMedI, section 3.3; DINO; iBOT)."""
 
 import torch
 from jaxtyping import Float

@@ -10,7 +10,7 @@ METHODS = ("unimedi", "joint", "convirt")
 
 @dataclass(frozen=True)
 class TextRecipe:
-    """E_l: ``pretrained`` names a BERT-like model (a folder or a cached name); empty learns a small one from scratch."""
+    """E_l: ``pretrained`` is a BERT-like model's folder or cached name; empty learns a small one from scratch."""
 
     pretrained: str = ""
     vocabulary: int = 2000  # WordPiece entries learnt from the store's reports, from scratch only

@@ -60,6 +60,9 @@ class StepOutput:
 class Pretraining(nn.Module):
     """Student, teacher and heads: all that a checkpoint holds. The student (or its average) is what ships."""
 
+    cls_centre: Tensor
+    patch_centre: Tensor
+
     def __init__(self, model: UniMediModel, recipe: Recipe, plan: Plan) -> None:
         super().__init__()
         self.recipe, self.plan = recipe, plan
@@ -199,7 +202,7 @@ def draws_of(seed: int, step: int, micro_step: int, rank: int) -> torch.Generato
 
 @torch.no_grad()
 def effective_rank(embeddings: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
-    """exp of the entropy of the normalised singular values (Roy & Vetterli 2007): 1 where all rows are one direction."""
+    """exp of the entropy of the normalised singular values (Roy & Vetterli 2007): 1 if all rows are one direction."""
     values = torch.linalg.svdvals(embeddings.float())
     shares = values / values.sum().clamp(min=1e-12)
     return entropy(shares[None]).exp()
