@@ -21,7 +21,7 @@ class Augmentation:
     offset: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AugmentationRange:
     """Largest draws: ``shift`` as a share of each axis, ``gain`` around 1, ``offset`` in stored units (HU for CT)."""
 

@@ -22,7 +22,7 @@ from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, h
 from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Preprocess:
     """Sizes are pixels, (height, width) or (depth, height, width); ``hu_window`` is in Hounsfield units."""
 
