@@ -1,0 +1,185 @@
+"""The training loop: what happens at each step, in what order, and what survives if the process dies in it.
+
+A step is a function of (weights, optimiser, step number): data order, augmentation and every random draw depend on
+(seed, step, rank) alone. So a checkpoint needs no hidden state, and a run that was killed continues bit for bit
+(same machine type, same number of threads and processes).
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.strategies import DDPStrategy
+from torch import nn
+from torch.utils import deterministic
+from transformers.utils.logging import disable_progress_bar
+
+from unimedi.inputs.dataset import TrainingSteps, training_loader
+from unimedi.inputs.store import Store
+from unimedi.optimization.optimizer import adamw
+from unimedi.optimization.schedule import Pace, steps, warmup_cosine
+from unimedi.pretraining import checkpoint
+from unimedi.pretraining.journal import Journal
+from unimedi.pretraining.methods import build
+from unimedi.pretraining.monitors import WINDOW, skipped_in_a_row, warnings_of
+from unimedi.pretraining.progress import ProgressLine
+from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.run_folder import RunFolder, plain
+from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
+from unimedi.pretraining.update import Updater
+
+NAN_PATIENCE: Final = 5  # steps in a row without a finite gradient: not a bad batch but a broken run
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the sentence says what to change."""
+
+
+def pretrain(
+    recipe: Recipe, store_path: str | Path, out: str | Path, resume: bool = False, devices: int = 1, workers: int = 0
+) -> Path:
+    """Run ``recipe`` on a store and leave a run folder; returns ``out/pretrained``.
+
+    Args:
+        resume: go on from the newest whole checkpoint of ``out`` (from the start where there is none).
+        devices: processes, one a device: GPUs where there are any, else CPU processes over gloo.
+        workers: processes that read ahead; the batches are the same for any number.
+
+    Raises:
+        InterruptedRunError: SIGTERM or SIGINT came; everything is saved.
+        CheckpointError, RunFolderError, StoreError, TrainingError: each says what to do.
+    """
+    store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
+    fabric = make_fabric(recipe.precision, devices)
+    pace = pace_of(recipe, store, devices)
+    total = steps(recipe.duration, pace)
+    if resume:
+        torch.set_num_threads(run.threads())
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    deterministic.fill_uninitialized_memory = False  # meant to find bugs: a pass over the memory of each fresh tensor
+    if fabric.is_global_zero:
+        facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
+        run.begin(plain(recipe), facts, resume)
+        print(*notices(recipe, store), sep="\n", end="", file=sys.stderr)
+    fabric.barrier()
+    module, processor = build(recipe, store, total, pace)
+    accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
+    micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total * accumulate, rank, ranks)
+
+    def batches_from(step: int) -> Iterator[Any]:
+        return training_loader(micro_steps, step * accumulate, workers)
+
+    stopped = train(fabric, recipe, module, batches_from, run, total, pace)
+    disable_progress_bar()  # "Writing model shards", for a file that takes milliseconds
+    if fabric.is_global_zero:
+        run.export(module.teacher.save_pretrained, processor.save_pretrained)
+    fabric.barrier()
+    if stopped:
+        raise stopped
+    return run.pretrained
+
+
+def train(
+    fabric: Fabric,
+    recipe: Recipe,
+    module: nn.Module,
+    batches_from: Callable[[int], Iterator[Any]],
+    run: RunFolder,
+    total: int,
+    pace: Pace,
+) -> InterruptedRunError | None:
+    """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
+
+    ``module(batch, step, micro_step, rank)`` gives an object with ``loss`` and ``logs``; ``module.after_step(step)``
+    runs once the weights have moved. ``batches_from(step)`` yields ``accumulate`` batches a step, from that step on.
+    """
+    settings = recipe.optimization
+    warmup, save_every = steps(settings.warmup, pace, total), max(1, steps(recipe.checkpoint_every, pace, total))
+    fabric.to_device(module)
+    betas = (settings.beta1, settings.beta2)
+    optimizer = adamw(module, settings.learning_rate, settings.weight_decay, betas)
+    first = fabric.is_global_zero
+    newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
+    done = checkpoint.load(newest, module, optimizer) if newest else 0
+    updater = Updater(fabric, module, optimizer, recipe.seed, recipe.batch.accumulate, settings.clip)
+    batches = batches_from(done)
+    with (
+        Journal(run, done, first) as journal,
+        ProgressLine(total, done, first) as progress,
+        StopRequest(fabric) as stop,
+    ):
+        recent = fabric.broadcast(journal.recent)
+        for step in range(done, total):
+            started = time.perf_counter()
+            rate = settings.learning_rate * warmup_cosine(step, warmup=warmup, total=total, floor=settings.floor)
+            record = {"step": step, **updater.update(batches, step, rate), "learning_rate": rate}
+            record["examples_per_second"] = pace.examples_per_step / (time.perf_counter() - started)
+
+            recent = [*recent, record][-WINDOW:]
+            warned = warnings_of(recent, recipe.distillation.prototypes)
+            record["warnings"] = [warning.name for warning in warned]
+            journal.write(record)
+            progress.update(record, warned)
+            if skipped_in_a_row(recent) >= NAN_PATIENCE:
+                raise TrainingError(_diverged(recent, run))
+
+            signum, done = stop.requested(), step + 1
+            if signum or done % save_every == 0 or done == total:
+                if first:
+                    journal.to_disk()
+                    checkpoint.save(run.checkpoints, done, module, optimizer)
+                fabric.barrier()
+            if signum:
+                return InterruptedRunError(signum, done)
+    return None
+
+
+def make_fabric(precision: str, devices: int) -> Fabric:
+    """The engine, started: GPUs where there are any, else CPU; DDP where there are several devices."""
+    fabric = Fabric(
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        devices=devices,
+        # A step may leave a parameter out: [MASK] before distillation begins, T_3D in a run on radiographs.
+        strategy=DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto",
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
+    """An epoch lets every training study be seen: it is as long as the kind that takes longer needs."""
+    share = recipe.batch.accumulate * devices
+    kinds = {2: recipe.batch.radiographs * share, 3: recipe.batch.volumes * share}
+    sizes = {ndim: len(store.select(split="train", ndim=ndim)) for ndim, size in kinds.items() if size}
+    present = {ndim: count for ndim, count in sizes.items() if count}
+    return Pace(
+        examples_per_step=max(1, sum(kinds[ndim] for ndim in present)),
+        steps_per_epoch=max([math.ceil(count / kinds[ndim]) for ndim, count in present.items()], default=1),
+    )
+
+
+def notices(recipe: Recipe, store: Store) -> list[str]:
+    """What the recipe asks for and this store cannot give; training goes on without it."""
+    found = []
+    for ndim, size, off in (
+        (2, recipe.batch.radiographs, "T_2D learns from slices alone and nothing ties X-rays to reports"),
+        (3, recipe.batch.volumes, "T_3D, slice selection and the volume's share of the losses are off"),
+    ):
+        if size and not store.select(split="train", ndim=ndim):
+            kind = "radiographs" if ndim == 2 else "volumes"
+            found.append(f"The store's training split has no {kind}: {off}. Batches hold the other kind only.")
+    return found
+
+
+def _diverged(recent: Sequence[Mapping[str, Any]], run: RunFolder) -> str:
+    return (
+        f"{NAN_PATIENCE} steps in a row, up to step {recent[-1]['step']}, gave a loss or gradient that is not finite "
+        f"(the weights were not touched by them). Lower optimization.learning_rate or optimization.clip, or see the "
+        f"studies of those steps; the last checkpoint is in {run.checkpoints}."
+    )

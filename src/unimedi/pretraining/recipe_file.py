@@ -1,0 +1,83 @@
+"""A recipe from YAML and ``--a.b value``: typed, nothing instantiated from a name, unknown keys refused."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from unimedi.pretraining.recipe import Recipe
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; the sentence names the key."""
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read ``path`` and apply ``overrides``, words as on a command line: ``["--model.slices", "3", "--seed=1"]``.
+
+    Raises:
+        RecipeError: no such file, not YAML, an unknown key (the nearest known one is suggested), a value of another
+            type, or values that do not go together.
+    """
+    path = Path(path)
+    known = _keys(Recipe)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        raise RecipeError(f"no recipe {path}: no such file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"recipe {path}: expected keys and values, got {type(values).__name__}")
+    _refuse_unknown(_given(values), known, f"recipe {path}")
+    _refuse_unknown([m[1] for word in overrides if (m := re.match(r"--([^=\s]+)", word))], known, "command line")
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Recipe, None, as_group=False)
+    try:
+        settings = parser.parse_args([*overrides], namespace=parser.parse_object(values))
+        recipe = parser.instantiate_classes(settings)
+        return Recipe(**{field.name: recipe[field.name] for field in fields(Recipe)})
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise RecipeError(f"recipe {path}: {_shortened(str(error))}") from error
+
+
+def _keys(kind: type, prefix: str = "") -> set[str]:
+    """Every key of a dataclass of dataclasses, sections included: ``model``, ``model.slices``."""
+    found = set()
+    for field in fields(kind):
+        found.add(prefix + field.name)
+        if isinstance(field.type, type) and is_dataclass(field.type):
+            found |= _keys(field.type, f"{prefix}{field.name}.")
+    return found
+
+
+def _given(values: dict[Any, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in values.items():
+        found.append(f"{prefix}{key}")
+        if isinstance(value, dict):
+            found += _given(value, f"{prefix}{key}.")
+    return found
+
+
+def _refuse_unknown(given: Sequence[str], known: set[str], where: str) -> None:
+    for key in given:
+        if key in known:
+            continue
+        leaves = {name.rpartition(".")[2]: name for name in sorted(known)}
+        near = difflib.get_close_matches(key, known, 1, 0.7) or [
+            leaves[leaf] for leaf in difflib.get_close_matches(key.rpartition(".")[2], leaves, 1, 0.7)
+        ]
+        suggestion = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known))}"
+        raise RecipeError(f"{where}: unknown key {key}{suggestion}")
+
+
+def _shortened(message: str) -> str:
+    """The parser's message in our words."""
+    message = re.sub(r'Parser key "([^"]+)":', r"\1:", " ".join(message.split()))
+    return re.sub(r"<class '(\w+)'>", r"\1", message)
