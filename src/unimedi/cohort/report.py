@@ -13,7 +13,8 @@ HEADINGS = {
     "indication": (
         r"indications?|reasons? for (?:the )?(?:exam(?:ination)?|study)|(?:clinical )?history|"
         r"clinical (?:information|data|indications?)|indicaci[oó]n(?:es)?|antecedentes|"
-        r"motivo(?: de (?:la )?(?:consulta|petici[oó]n)| del estudio)?|(?:datos|informaci[oó]n|historia) cl[ií]nic[oa]s?"
+        r"motivo(?: de (?:la )?(?:consulta|petici[oó]n)| del estudio)?|"
+        r"(?:datos|informaci[oó]n|historia) cl[ií]nic[oa]s?"
     ),
     "comparison": r"comparisons?|comparison studies|comparaci[oó]n|estudios? previos?",
     "findings": (
