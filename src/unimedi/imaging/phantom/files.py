@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 - its own documentation's name
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -105,7 +105,10 @@ def write_dicom_series(
 
 
 def write_nifti(
-    path: Path, voxels: NDArray[np.int16] | NDArray[np.uint8], spacing: tuple[float, float, float], orientation: str = "LPS"
+    path: Path,
+    voxels: NDArray[np.int16] | NDArray[np.uint8],
+    spacing: tuple[float, float, float],
+    orientation: str = "LPS",
 ) -> None:
     """A NIfTI file (compressed where the name ends in ``.gz``) whose axes are stored in ``orientation``."""
     image = sitk.GetImageFromArray(voxels)

@@ -10,7 +10,6 @@ The files are a function of (preset, seed): the same bytes on any number of work
 """
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -19,24 +18,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from unimedi import __version__
 from unimedi.cohort.report import training_text
 from unimedi.cohort.study import Modality, Report, Split
 from unimedi.imaging.phantom.findings import FINDINGS, draw_patient
+from unimedi.imaging.phantom.planning import PatientPlan, patient_seed, plan_hospital
 from unimedi.imaging.phantom.presets import HospitalPreset, find_preset
 from unimedi.imaging.phantom.reports import labels_for, write_report
+from unimedi.imaging.phantom.scanning import write_study
 
 PART = 16  # patients that are written, and recorded as done, together
 ATTEMPTS = 100  # wordings tried until a report of a held-out split is unlike every other
 BUILDING = ".building"
 COLUMNS = ("study_id", "patient_id", "modality", "split", "image", "report_path", "language", "format", "view", "pair",
-           "sex", "age", "attempt")  # fmt: skip
+           "sex", "age")  # fmt: skip
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
 )
@@ -46,34 +45,6 @@ Row = dict[str, str]
 
 class HospitalError(RuntimeError):
     """The hospital cannot be written where it was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPlan:
-    """What will be written of one study; ``format`` is DX, CR, PNG, JPEG, DICOM (a CT series) or NIFTI."""
-
-    study_id: str
-    format: str
-    language: str
-    view: str = ""
-    monochrome1: bool = False
-    gzip: bool = False
-    reoriented: bool = False
-    masks: bool = True
-    size: int = 0  # pixels of an X-ray's height
-
-    @property
-    def modality(self) -> Modality:
-        if self.format in ("DICOM", "NIFTI"):
-            return Modality.CT
-        return Modality.CR if self.format == "CR" else Modality.DX
-
-
-@dataclass(frozen=True, slots=True)
-class PatientPlan:
-    patient_id: str
-    split: Split
-    studies: tuple[StudyPlan, ...]
 
 
 def build_hospital(
@@ -118,81 +89,6 @@ def build_hospital(
     return summary
 
 
-def patient_seed(seed: int, split: Split) -> int:
-    """The seed that a split's patients are drawn from: test patients come from another one than all the others."""
-    stream = "test" if split == Split.TEST else "development"
-    return int.from_bytes(hashlib.blake2b(f"unimedi phantom/{seed}/{stream}".encode(), digest_size=4).digest(), "big")
-
-
-def plan_hospital(preset: HospitalPreset, seed: int) -> list[PatientPlan]:
-    """Who there is and how each study is stored. Shares are kept exactly, up to rounding, by dealing out ranks."""
-    numbers = list(range(1, preset.patients + 1))
-    Random(f"{seed}/numbers").shuffle(numbers)  # a patient's number does not tell the split
-    groups = (
-        [("xray",)] * preset.train_xray
-        + [("ct",)] * preset.train_ct
-        + [("xray", "ct")] * (preset.validation_paired + preset.test_paired)
-    )
-    training = preset.train_xray + preset.train_ct
-    splits = [Split.TRAIN] * training + [Split.VALIDATION] * preset.validation_paired + [Split.TEST] * preset.test_paired
-    places = [(index, kind) for index, kinds in enumerate(groups) for kind in kinds]
-    ranks = {
-        kind: {
-            name: dict(zip([i for i, k in places if k == kind], _ranks(sum(k == kind for _, k in places), name, kind, seed), strict=True))
-            for name in ("format", "language", "view", "variant", "masks", "size")
-        }
-        for kind in ("xray", "ct")
-    }
-    plans = []
-    for index, (kinds, split) in enumerate(zip(groups, splits, strict=True)):
-        patient_id = f"P{numbers[index]:06d}"
-        studies = tuple(
-            _plan_study(f"{patient_id}-{'CT' if kind == 'ct' else 'XR'}", kind, split, preset,
-                        {name: place[index] for name, place in ranks[kind].items()})
-            for kind in kinds
-        )  # fmt: skip
-        plans.append(PatientPlan(patient_id, split, studies))
-    return plans
-
-
-def _ranks(count: int, name: str, kind: str, seed: int) -> list[float]:
-    """The middles of ``count`` equal parts of 0..1 in random order: comparing with a share hits it exactly."""
-    ranks = [(place + 0.5) / count for place in range(count)]
-    Random(f"{seed}/{kind}/{name}").shuffle(ranks)
-    return ranks
-
-
-def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, rank: Mapping[str, float]) -> StudyPlan:
-    language = "es" if rank["language"] < preset.share_spanish else "en"
-    masks = split != Split.TRAIN or rank["masks"] < preset.share_train_masks
-    if kind == "ct":
-        dicom = rank["format"] < preset.share_ct_dicom
-        return StudyPlan(
-            study_id,
-            "DICOM" if dicom else "NIFTI",
-            language,
-            gzip=not dicom and rank["variant"] < preset.share_ct_gzip,
-            reoriented=not dicom and rank["size"] < preset.share_ct_reoriented,
-            masks=masks,
-        )
-    edge, chosen = 0.0, "JPEG"
-    for name in ("DX", "CR", "PNG", "JPEG"):
-        edge += getattr(preset, f"share_xray_{name.lower()}")
-        if rank["format"] < edge:
-            chosen = name
-            break
-    low, high = preset.xray_size
-    return StudyPlan(
-        study_id,
-        chosen,
-        language,
-        view="AP" if rank["view"] < preset.share_ap else "PA",
-        monochrome1=chosen in ("DX", "CR") and rank["variant"] < preset.share_monochrome1,
-        masks=masks,
-        size=low + int(rank["size"] * (high - low + 1)),
-    )
-
-
 def _write_parts(
     out: Path, parts: list[list[PatientPlan]], todo: list[int], preset: HospitalPreset, seed: int, workers: int
 ) -> Iterator[int]:
@@ -212,7 +108,8 @@ def _write_parts(
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
                 if type(error).__name__ == "BrokenProcessPool":
-                    raise HospitalError(f"a worker died (out of memory?); run again with fewer than {workers} workers: finished patients are kept") from error  # fmt: skip
+                    advice = f"run again with fewer than {workers} workers: finished patients are kept"
+                    raise HospitalError(f"a worker died (out of memory?); {advice}") from error
                 raise
     finally:
         for name, value in before.items():
@@ -221,8 +118,6 @@ def _write_parts(
 
 def write_part(out: Path, number: int, plans: list[PatientPlan], preset: HospitalPreset, seed: int) -> int:
     """Write these patients' files, then record the part as done; returns its number."""
-    from unimedi.imaging.phantom.scanning import write_study
-
     rows = []
     for plan in plans:
         patient = draw_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
@@ -245,7 +140,6 @@ def write_part(out: Path, number: int, plans: list[PatientPlan], preset: Hospita
                     "pair": "".join(pair),
                     "sex": patient.sex,
                     "age": str(patient.age),
-                    "attempt": "0",
                     **{f"label:{name}": str(int(present)) for name, present in labels.items()},
                     **files,
                 }
@@ -273,10 +167,11 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
             if attempt > ATTEMPTS:
                 raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
             patient = draw_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
-            report = write_report(patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt)
+            report = write_report(
+                patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt
+            )
         if attempt:
             _save_report(out, row["study_id"], report)
-        row["attempt"] = str(attempt)
         texts.add(text)
 
 
@@ -288,7 +183,8 @@ def _open(out: Path, ticket: Mapping[str, Any]) -> dict[str, Any] | None:
         if path.exists():
             found = json.loads(path.read_text("utf-8"))
             if different := [key for key in ticket if found.get(key) != json.loads(json.dumps(ticket[key]))]:
-                raise HospitalError(f"{out} holds another phantom hospital ({_difference(found, ticket, different)}); choose another folder or delete it")  # fmt: skip
+                told = _difference(found, ticket, different)
+                raise HospitalError(f"{out} holds another phantom ({told}); choose another folder or delete it")
             if path is known:
                 return dict(found)
     if not plan.exists():
@@ -306,7 +202,9 @@ def _difference(found: Mapping[str, Any], ticket: Mapping[str, Any], keys: list[
     for key in keys:
         old, new = found.get(key), ticket[key]
         if isinstance(old, dict) and isinstance(new, dict):
-            told += [f"{name} {old.get(name)} there, {new[name]} asked for" for name in new if old.get(name) != new[name]]
+            told += [
+                f"{name} {old.get(name)} there, {new[name]} asked for" for name in new if old.get(name) != new[name]
+            ]
         else:
             told.append(f"{key} {old} there, {new} asked for")
     return "; ".join(told[:4])
@@ -354,10 +252,16 @@ def _progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int]
     if not shown:
         yield lambda count: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("phantom patients"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns) as bar:
+    words = (TextColumn("phantom patients"), BarColumn(), MofNCompleteColumn())
+    with Progress(*words, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()) as bar:
         task = bar.add_task("", total=total, completed=done)
         yield lambda count: bar.advance(task, count)

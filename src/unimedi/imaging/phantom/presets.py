@@ -51,10 +51,14 @@ class HospitalPreset:
         if self.patients < 1:
             raise ValueError("a hospital needs at least one patient")
         if len(self.ct_shape) != 3 or min(self.ct_shape) < 8:
-            raise ValueError(f"ct_shape must be three numbers of at least 8 (depth, height, width), got {self.ct_shape}")
+            raise ValueError(
+                f"ct_shape must be three numbers of at least 8 (depth, height, width), got {self.ct_shape}"
+            )
         low, high = self.xray_size
         if not 16 <= low <= high:
-            raise ValueError(f"xray_size must be (smallest, largest) with 16 <= smallest <= largest, got {self.xray_size}")
+            raise ValueError(
+                f"xray_size must be (smallest, largest) with 16 <= smallest <= largest, got {self.xray_size}"
+            )
 
     @property
     def patients(self) -> int:
@@ -80,7 +84,9 @@ class HospitalPreset:
         for name in options:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
-                raise ValueError(f"unknown option {name!r} of a phantom hospital" + (f": did you mean {near[0]!r}?" if near else ""))
+                raise ValueError(
+                    f"unknown option {name!r} of a phantom hospital" + (f": did you mean {near[0]!r}?" if near else "")
+                )
         tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
         return replace(self, **tuples)
 

@@ -558,7 +558,7 @@ WORDING = Wording(
     technique={
         "PA": ("PA view of the chest.", "Frontal PA radiograph.", "Chest radiograph, PA."),
         "AP": ("Portable AP view of the chest.", "Single AP radiograph.", "Chest radiograph, AP, supine."),
-        "ct": ("Non-contrast CT of the chest.", "Helical CT of the thorax without contrast.", "Unenhanced chest CT."),
+        "ct": ("CT of the chest.", "Helical CT of the thorax.", "Chest CT."),
     },
     comparison=("None.", "None available.", "No prior studies."),
     slots=_slots,

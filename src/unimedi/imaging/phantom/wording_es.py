@@ -379,7 +379,7 @@ WORDING = Wording(
     technique={
         "PA": ("Radiografía de tórax PA.", "Proyección posteroanterior."),
         "AP": ("Radiografía de tórax AP portátil.", "Proyección AP en decúbito."),
-        "ct": ("TC de tórax sin contraste.", "TC helicoidal de tórax sin contraste intravenoso."),
+        "ct": ("TC de tórax.", "TC helicoidal de tórax."),
     },
     comparison=("No disponible.", "Sin estudios previos."),
     slots=_slots,

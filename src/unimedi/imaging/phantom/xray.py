@@ -1,0 +1,169 @@
+"""A patient's chest X-ray: perspective Beer-Lambert projection, scatter, quantum noise, exposure, 12 bits.
+
+Every layer of the chest parallel to the detector is magnified by its own distance and added up (a shear-warp: two small
+matrix products a layer), which for flat layers is the line integral itself, interpolated linearly.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from unimedi.imaging.phantom.anatomy import Array
+from unimedi.imaging.phantom.distractors import paint_distractors
+from unimedi.imaging.phantom.findings import Patient
+from unimedi.imaging.phantom.lesions import paint_findings
+from unimedi.imaging.phantom.thorax import body_half_sizes, paint_thorax
+from unimedi.imaging.phantom.voxelise import Grid
+
+View = Literal["PA", "AP"]
+WATER = 0.0185  # attenuation of water, 1/mm, at the effective energy of a 120 kVp beam
+BONE_EXTRA = 1.35  # what lies above water attenuates more than its HU say: the photoelectric share
+LARGEST = 512  # voxels along depth and width; larger images are interpolated from this
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class XrayScan:
+    """``pixels`` uint16 0..4095 (height, width), dense tissue bright (MONOCHROME2), patient's right on the left."""
+
+    pixels: NDArray[np.uint16]
+    spacing: tuple[float, float]  # mm a pixel on the detector
+    masks: dict[str, NDArray[np.bool_]]  # by finding, same shape as the pixels
+    view: View
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Source on the depth = width = 0 axis. ``source`` is its height coordinate (mm); the detector is at ``detector``."""
+
+    source: float
+    detector: float
+    pitch: float  # mm a detector pixel
+    yaw: float = 0.0  # mm sideways a mm of height: a patient turned a little
+    tilt: float = 0.0  # mm in depth a mm of height
+
+
+def render_xray(patient: Patient, view: View = "PA", size: tuple[int, int] = (128, 128)) -> XrayScan:
+    """The patient's radiograph. ``PA``: upright, source behind, 1.8 m; ``AP``: half lying, source in front, 1.0-1.3 m."""
+    if view not in ("PA", "AP"):
+        raise ValueError(f"expected view PA or AP, got {view!r}")
+    rng = patient.generator(view)
+    field = float(rng.uniform(375, 430))
+    geometry, grid = _setup(patient, view, size, field, rng)
+    scene = paint_thorax(patient, grid, "upright" if view == "PA" else "reclined", 42.0)
+    masks = paint_findings(scene)
+    paint_distractors(patient.distractors, grid, scene.hu)
+    path = project(attenuation(scene.hu), grid, geometry, size)
+    pixels = _detector(path, geometry.pitch, rng)
+    flat = {name: project_mask(mask, grid, geometry, size) for name, mask in masks.items()}
+    return XrayScan(pixels, (geometry.pitch, geometry.pitch), flat, view)
+
+
+def attenuation(hu: Array) -> Array:
+    """Linear attenuation (1/mm) of HU values; overwrites its argument."""
+    hu += np.float32((BONE_EXTRA - 1)) * np.maximum(hu - 60, 0)
+    hu += 1000
+    hu *= np.float32(WATER / 1000)
+    return np.maximum(hu, 0, out=hu)
+
+
+def project(density: Array, grid: Grid, geometry: Geometry, size: tuple[int, int]) -> Array:
+    """Line integrals of ``density`` (1/mm, over ``grid``) to the detector: (height, width), feet at the bottom."""
+    total = np.zeros(size, np.float32)
+    up, across = _pixel_axes(geometry, size)
+    reach = abs(geometry.detector - geometry.source)
+    for index, height in enumerate(grid.height):
+        layer = density[:, index]
+        if not layer.any():
+            continue
+        share = abs(float(height) - geometry.source) / reach
+        rows = _weights(up * share - geometry.tilt * float(height), grid.depth, grid.spacing[0])
+        columns = _weights(across * share - geometry.yaw * float(height), grid.width, grid.spacing[2])
+        total += (rows @ layer) @ columns.T
+    slant = np.sqrt(1 + (up[:, None] ** 2 + across[None] ** 2) / reach**2)
+    total *= (slant * grid.spacing[1]).astype(np.float32)
+    return total
+
+
+def project_mask(mask: NDArray[np.bool_], grid: Grid, geometry: Geometry, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels whose ray runs through the mask for at least 5 mm (or 40 % of its longest run, for small things)."""
+    inside = mask.any(axis=(0, 2))
+    if not inside.any():
+        return np.zeros(size, np.bool_)
+    first, last = int(np.argmax(inside)), len(inside) - int(np.argmax(inside[::-1]))
+    count = min(last - first, 4)  # a few thick layers are enough for an outline
+    edges = np.linspace(first, last, count + 1).astype(int)
+    layers = [mask[:, a:b].sum(axis=1, dtype=np.float32) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    heights = np.array([grid.height[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)], np.float32)
+    part = Grid(grid.depth, heights, grid.width)
+    part.__dict__["spacing"] = grid.spacing
+    path = project(np.stack(layers, axis=1), part, geometry, size)
+    return path > min(5.0, 0.4 * float(path.max()))
+
+
+def _setup(patient: Patient, view: View, size: tuple[int, int], field: float, rng: np.random.Generator) -> tuple[Geometry, Grid]:
+    anatomy = patient.anatomy
+    deep = float(body_half_sizes(anatomy, np.zeros(1, np.float32))[1][0]) + 12
+    sign = 1.0 if view == "PA" else -1.0  # PA: the source stands behind the patient
+    reach = 1800.0 if view == "PA" else float(rng.uniform(1000, 1300))
+    detector = -sign * (deep + (25 if view == "PA" else 45))
+    # Detectors are larger than the field at the patient's middle by the magnification.
+    pitch = field / min(size) * reach / (reach - abs(detector))
+    turn = 0.03 if view == "PA" else 0.06
+    geometry = Geometry(detector + sign * reach, detector, pitch, float(rng.normal(0, turn)), float(rng.normal(0, turn)))
+    shape = [min(LARGEST, max(16, round(0.88 * n))) for n in size]
+    extent = [field * n / min(size) / 2 for n in size]
+    middle = float(rng.normal(-6, 8)), float(rng.normal(0, 7))
+    layers = min(160, max(44, round(0.4 * min(shape))))
+    grid = Grid.spanning(
+        (shape[0], layers, shape[1]),
+        (middle[0] - extent[0], -deep, middle[1] - extent[1]),
+        (middle[0] + extent[0], deep, middle[1] + extent[1]),
+    )
+    return geometry, grid
+
+
+def _pixel_axes(geometry: Geometry, size: tuple[int, int]) -> tuple[Array, Array]:
+    """Detector coordinates (mm) of pixel rows (top = head) and columns (left = patient's right)."""
+    up = ((size[0] - 1) / 2 - np.arange(size[0], dtype=np.float32)) * np.float32(geometry.pitch)
+    across = (np.arange(size[1], dtype=np.float32) - (size[1] - 1) / 2) * np.float32(geometry.pitch)
+    return up, across
+
+
+def _weights(points: Array, axis: Array, step: float) -> Array:
+    """(points, voxels) weights of linear interpolation; beyond the grid the edge goes on."""
+    place = np.clip((points - axis[0]) / step, 0, len(axis) - 1)
+    distance = np.abs(place[:, None].astype(np.float32) - np.arange(len(axis), dtype=np.float32))
+    return np.maximum(1 - distance, 0, out=distance)
+
+
+def _detector(path: Array, pitch: float, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Primary beam, scatter, photons, logarithm, exposure: what leaves the console."""
+    primary = np.exp(-path)
+    scatter = _blur(primary, 55 / pitch)
+    share = float(rng.uniform(0.12, 0.4))  # what the anti-scatter grid lets through
+    signal = primary + share / (1 - share) * 0.6 * scatter
+    photons = float(rng.uniform(0.5, 2.5)) * 3.0e4 * (pitch / 3.0) ** 2
+    signal += np.sqrt(signal / photons) * rng.standard_normal(signal.shape, dtype=np.float32)
+    shade = -np.log(np.maximum(signal, 1e-4))
+    low, high = np.percentile(shade[::2, ::2], (2, 99))
+    low -= float(rng.uniform(0.0, 0.15)) * (high - low)
+    high += float(rng.uniform(0.0, 0.2)) * (high - low)
+    grey = np.clip((shade - low) / (high - low), 0, 1) ** float(rng.uniform(0.8, 1.2))
+    pixels: NDArray[np.uint16] = np.rint(grey * 4095).astype(np.uint16)
+    return pixels
+
+
+def _blur(image: Array, sigma: float) -> Array:
+    """Wide Gaussian blur, done on a coarse copy."""
+    step = max(1, int(sigma / 4))
+    rows, columns = (np.arange(0, n, step) for n in image.shape)
+    coarse = np.add.reduceat(np.add.reduceat(image, rows, 0), columns, 1)
+    count = np.outer(np.diff(np.append(rows, image.shape[0])), np.diff(np.append(columns, image.shape[1])))
+    coarse = gaussian_filter(coarse / count, sigma / step, mode="nearest").astype(np.float32)
+    up = _weights((np.arange(image.shape[0]) + 0.5) / step - 0.5, np.arange(len(rows), dtype=np.float32), 1.0)
+    across = _weights((np.arange(image.shape[1]) + 0.5) / step - 0.5, np.arange(len(columns), dtype=np.float32), 1.0)
+    out: Array = up @ coarse @ across.T
+    return out
