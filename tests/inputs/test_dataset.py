@@ -1,0 +1,77 @@
+"""Mixed batches from a store: a function of (seed, step), whatever the workers and wherever the run starts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tiny import PREPROCESS
+from unimedi.cohort.study import Modality, Split
+from unimedi.inputs.batch import MixedBatch, report_key
+from unimedi.inputs.dataset import BatchRecipe, TrainingSteps, training_loader
+from unimedi.inputs.store import Record, Store, StoredStudy, write_store
+
+
+def tokenize(sentences: list[str]) -> dict[str, torch.Tensor]:
+    lengths = torch.tensor([[len(sentence)] for sentence in sentences])
+    return {"input_ids": lengths, "attention_mask": torch.ones_like(lengths)}
+
+
+def records(radiographs: int, volumes: int) -> list[Record]:
+    draws = np.random.default_rng(0)
+    made = []
+    for i in range(radiographs + volumes):
+        modality = Modality.DX if i < radiographs else Modality.CT
+        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.fine_shape
+        study = StoredStudy(f"s{i}", f"p{i}", modality, Split.TRAIN, f"Report {i}. Clear lungs.")
+        made.append(Record(study, draws.integers(0, 1000, shape).astype(np.int16)))
+    return made
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return write_store(tmp_path / "store", records(7, 4), PREPROCESS)
+
+
+def same(first: MixedBatch, second: MixedBatch) -> bool:
+    assert first.radiographs is not None and second.radiographs is not None
+    return (
+        first.study_ids == second.study_ids
+        and torch.equal(first.radiographs, second.radiographs)
+        and torch.equal(first.input_ids, second.input_ids)
+    )
+
+
+def test_a_step_holds_both_kinds_and_their_reports(store: Store) -> None:
+    steps = TrainingSteps(store, BatchRecipe(radiographs=3, volumes=2), tokenize, seed=0, steps=5)
+    batch = steps[0]
+    assert batch.radiographs.shape == (3, *PREPROCESS.radiograph_size)
+    assert batch.fine.shape == (2, *PREPROCESS.fine_shape)
+    assert len(batch.study_ids) == len(batch.report_keys) == len(batch.input_ids) == 5
+    modalities = {study.study_id: study.modality for study in store.studies}
+    assert [modalities[study].ndim for study in batch.study_ids] == [2, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resuming_continues_the_same_order(store: Store, workers: int) -> None:
+    steps = TrainingSteps(store, BatchRecipe(radiographs=2, volumes=1), tokenize, seed=3, steps=6)
+    whole = list(training_loader(steps, 0))
+    rest = list(training_loader(steps, 4, workers))
+    assert len(rest) == 2
+    assert all(same(a, b) for a, b in zip(whole[4:], rest, strict=True))
+
+
+def test_a_store_of_one_modality_gives_batches_of_one_kind(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "store", records(3, 0), PREPROCESS)
+    batch = TrainingSteps(store, BatchRecipe(radiographs=2, volumes=2), tokenize, seed=0, steps=1)[0]
+    assert batch.fine is None
+    assert len(batch.study_ids) == 2
+    with pytest.raises(ValueError, match="no study in the training split"):
+        TrainingSteps(store, BatchRecipe(radiographs=0, volumes=2), tokenize, seed=0, steps=1)
+
+
+def test_identical_reports_share_a_key_whatever_their_punctuation() -> None:
+    assert report_key("No effusion.  CLEAR lungs") == report_key("no effusion clear lungs.")
+    assert report_key("No effusion.") != report_key("Effusion.")
+    assert 0 <= report_key("") < 2**63

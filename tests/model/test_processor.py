@@ -1,0 +1,67 @@
+"""One object for training and serving: paths, arrays and sentences in, the model's tensors out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tiny import PREPROCESS, tiny_model
+from unimedi.imaging.image import Radiograph, Volume
+from unimedi.model.processor import UniMediProcessor
+from unimedi.model.text_encoder import learn_tokenizer
+
+
+@pytest.fixture
+def processor() -> UniMediProcessor:
+    return UniMediProcessor(PREPROCESS, learn_tokenizer(["A nodule in the left lung.", "Clear lungs."] * 3, 40, 12), 12)
+
+
+def volume() -> Volume:
+    voxels = np.random.default_rng(0).integers(-1000, 400, (20, 24, 24)).astype(np.int16)
+    return Volume(voxels, (2.0, 1.0, 1.0))
+
+
+def test_arrays_and_images_give_what_the_store_would_keep(processor: UniMediProcessor) -> None:
+    image = volume()
+    expected = torch.from_numpy(PREPROCESS.stored(image))
+    assert torch.equal(processor(image)["fine"][0], expected)
+    assert torch.equal(processor(image.voxels, spacing=image.spacing)["fine"][0], expected)
+    pixels = np.random.default_rng(1).random((40, 30)).astype(np.float32)
+    flat = processor([Radiograph(pixels), pixels])["radiographs"]
+    assert flat.shape == (2, 1, *PREPROCESS.radiograph_size)
+    assert torch.equal(flat[0], flat[1])
+
+
+def test_saved_and_loaded_is_the_same(processor: UniMediProcessor, tmp_path: Path) -> None:
+    processor.save_pretrained(tmp_path)
+    loaded = UniMediProcessor.from_pretrained(tmp_path)
+    assert loaded.preprocess == processor.preprocess
+    sentences = ["A nodule.", "Clear lungs, clear lungs, clear lungs, clear lungs, clear lungs."]
+    before, after = processor(text=sentences), loaded(text=sentences)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert before["input_ids"].shape[1] <= 12
+
+
+def test_image_and_text_meet_in_the_model(processor: UniMediProcessor) -> None:
+    inputs = processor(volume(), text="A nodule in the left lung.")
+    assert tiny_model()(**inputs).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("images", "spacing", "message"),
+    [
+        (np.zeros((4, 8, 8)), None, "spacing="),
+        (np.zeros(5), None, "got 1-D"),
+        ([volume(), Radiograph(np.eye(9, dtype=np.float32))], None, "mixture"),
+        (None, None, "neither"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(processor: UniMediProcessor, images, spacing, message: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=message):
+        processor(images, spacing=spacing)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"preprocessor_config\.json"):
+        UniMediProcessor.from_pretrained(tmp_path)

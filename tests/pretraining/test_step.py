@@ -1,0 +1,135 @@
+"""One step of the paper: which parts run, what they log, that a step is a function of weights and batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.tiny import tiny_batch, tiny_model
+from unimedi.objectives.contrastive import contrastive_loss
+from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
+from unimedi.pretraining.step import Plan, Pretraining, effective_rank
+
+SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
+NOW = Plan(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
+
+
+def pretraining(recipe: Recipe | None = None, plan: Plan = NOW, **model: object) -> Pretraining:
+    return Pretraining(tiny_model(**model), recipe or Recipe(distillation=SMALL), plan).train()
+
+
+def test_the_same_weights_and_batch_give_the_same_step() -> None:
+    batch = tiny_batch()
+    first, second = (pretraining()(batch, step=3).logs for _ in range(2))
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(pretraining()(batch, step=4).logs["l_pcl"], first["l_pcl"])  # other masks
+
+
+def test_the_loss_is_the_sum_of_its_parts() -> None:
+    logs = pretraining()(tiny_batch(), step=0).logs
+    torch.testing.assert_close(logs["loss"], logs["l_vl"] + logs["l_icl"] + logs["l_pcl"])
+    weighted = Recipe(distillation=replace(SMALL, icl_weight=0.5, pcl_weight=0.0))
+    logs = pretraining(weighted)(tiny_batch(), step=0).logs
+    torch.testing.assert_close(logs["loss"], logs["l_vl"] + 0.5 * logs["l_icl"])
+    assert set(logs) >= {"xray/l_icl", "ct/l_icl", "xray/prototype_use", "ct/teacher_entropy", "effective_rank"}
+
+
+def test_l_vl_is_over_both_dimensions_together() -> None:
+    training, batch = pretraining(Recipe(method="joint"), slices=0).eval(), tiny_batch()
+    logs, student = training(batch, step=0).logs, training.student
+    images = torch.cat(
+        [
+            student.get_image_features(radiographs=student.preprocess.radiographs(batch.radiographs)),
+            student.get_image_features(fine=batch.fine),
+        ]
+    )
+    reports = student.get_text_features(batch.input_ids, batch.attention_mask)
+    torch.testing.assert_close(logs["l_vl"], contrastive_loss(images, reports, batch.report_keys, logs["scale"]))
+    assert float(logs["ln_batch"]) == pytest.approx(float(torch.tensor(5.0).log()))
+
+
+@pytest.mark.parametrize(("radiographs", "volumes"), [(4, 0), (0, 4)])
+def test_one_modality_alone_trains(radiographs: int, volumes: int) -> None:
+    output = pretraining(Recipe(distillation=SMALL))(tiny_batch(radiographs, volumes), step=0)
+    output.loss.backward()
+    assert torch.isfinite(output.loss)
+    assert ("ct/l_icl" in output.logs) == bool(volumes)
+
+
+def test_joint_neither_distils_nor_keeps_a_head_busy() -> None:
+    training = pretraining(Recipe(method="joint", distillation=SMALL), slices=0)
+    output = training(tiny_batch(), step=0)
+    assert "l_icl" not in output.logs
+    output.loss.backward()
+    assert all(p.grad is None for p in training.student_head.parameters())
+
+
+def test_distillation_is_ramped_in() -> None:
+    plan = Plan(total=10, selection_warmup=0, ramp_start=2, ramp_end=6)
+    training = pretraining(plan=plan)
+    assert "l_icl" not in training(tiny_batch(), step=2).logs
+    logs = training(tiny_batch(), step=4).logs
+    torch.testing.assert_close(logs["loss"], logs["l_vl"] + 0.5 * (logs["l_icl"] + logs["l_pcl"]))
+
+
+def test_slices_are_uniform_in_the_warm_up_and_attentive_after() -> None:
+    training = pretraining(plan=Plan(10, selection_warmup=5, ramp_start=0, ramp_end=0))
+    fine = tiny_batch().fine
+    logs: dict[str, torch.Tensor] = {}
+    planes = training.select(fine, 4, torch.Generator().manual_seed(0), logs)
+    assert (planes // 4).tolist() == [[1, 3], [1, 3]]  # slabs of four planes: the middles of two halves
+    assert logs == {}
+    planes = training.select(fine, 5, torch.Generator().manual_seed(0), logs)
+    scores, _ = training.teacher.score_slabs(fine)
+    assert (planes // 4).tolist() == scores.topk(2, dim=1).indices.sort(dim=1).values.tolist()
+    assert float(logs["slab_contrast"]) > 1
+
+
+def test_the_scorer_can_be_the_student() -> None:
+    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(scorer="student")))
+    with torch.no_grad():
+        for parameter in training.teacher.vision.parameters():
+            parameter.fill_(torch.nan)
+    planes = training.select(tiny_batch().fine, 0, torch.Generator().manual_seed(0), {})
+    assert planes is not None and int(planes.max()) < 16
+
+
+def test_centres_move_only_where_they_are_used() -> None:
+    centred = pretraining(Recipe(distillation=SMALL))
+    centred(tiny_batch(), step=0)
+    assert float(centred.cls_centre.abs().sum()) > 0
+    sinkhorn = pretraining(Recipe(distillation=replace(SMALL, targets="sinkhorn")))
+    sinkhorn(tiny_batch(), step=0)
+    assert float(sinkhorn.cls_centre.abs().sum()) == 0
+
+
+def test_a_masked_patch_is_predicted_without_seeing_it() -> None:
+    """With every token masked, two different radiographs give the student the same patch states."""
+    training = pretraining()
+    everything = torch.ones(3, 16, dtype=torch.bool)
+    first, second = (
+        training.student.radiograph_tokens(training.student.preprocess.radiographs(tiny_batch(seed=s).radiographs))
+        for s in (0, 1)
+    )
+    torch.testing.assert_close(
+        training.student.vision(first, mask=everything).patches,
+        training.student.vision(second, mask=everything).patches,
+    )
+
+
+def test_a_share_of_the_batch_is_enough_for_distillation() -> None:
+    logs = pretraining(Recipe(distillation=replace(SMALL, share=0.5)))(tiny_batch(4, 4), step=0).logs
+    assert torch.isfinite(logs["l_icl"])
+
+
+@pytest.mark.parametrize(("rank", "matrix"), [(1, torch.ones(5, 4)), (4, torch.eye(4))])
+def test_effective_rank(rank: int, matrix: torch.Tensor) -> None:
+    assert float(effective_rank(matrix)) == pytest.approx(rank, rel=1e-3)
+
+
+def test_recipes_refuse_what_they_do_not_know() -> None:
+    with pytest.raises(ValueError, match="method: expected one of unimedi, joint, convirt, got 'clip'"):
+        Recipe(method="clip")
+    with pytest.raises(ValueError, match="one modality"):
+        Recipe(method="convirt")
