@@ -38,8 +38,7 @@ $(DEMO)/hospital/cohort.csv: | $(VENV)/ready
 
 demo: $(VENV)/ready $(DEMO)/hospital/cohort.csv
 	$(BIN)/unimedi prepare $(DEMO)/hospital/cohort.csv --out $(DEMO)/store --config $(RECIPE)
-	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(DEMO) --seed $(SEED) \
-	  $(if $(wildcard $(DEMO)/checkpoints),--resume)
+	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(DEMO) --seed $(SEED) --resume
 	$(BIN)/unimedi evaluate $(DEMO) --data $(DEMO)/store
 	@echo "The report: $(DEMO)/report.html   the figures: $(DEMO)/metrics.json   the model: $(DEMO)/pretrained"
 
