@@ -156,15 +156,19 @@ def write_part(
     name = part_name(number)
     schema, digests, rows, size = _schema(), [], [], 0
     temporary = path / f".{name}.{os.getpid()}.tmp"
-    with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-        for record in records:
-            rows.append(row := _row(record, findings))
-            digests.append(row["digest"])
-            size += len(row["pixels"])
-            if size >= BATCH_BYTES:
-                writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
-                rows, size = [], 0
-        writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+    try:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            for record in records:
+                rows.append(row := _row(record, findings))
+                digests.append(row["digest"])
+                size += len(row["pixels"])
+                if size >= BATCH_BYTES:
+                    writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+                    rows, size = [], 0
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     bytes_ = temporary.stat().st_size
     (path / f"{name}.json").unlink(missing_ok=True)
     os.replace(temporary, path / f"{name}.arrow")
