@@ -35,7 +35,8 @@ def store(tmp_path: Path) -> Store:
 
 
 def same(first: MixedBatch, second: MixedBatch) -> bool:
-    assert first.radiographs is not None and second.radiographs is not None
+    assert first.radiographs is not None
+    assert second.radiographs is not None
     return (
         first.study_ids == second.study_ids
         and torch.equal(first.radiographs, second.radiographs)
