@@ -9,6 +9,9 @@ from unimedi.cohort.study import Modality, Split
 from unimedi.imaging.phantom.presets import HospitalPreset
 
 
+ASPECTS = (1.0, 1.0, 1.0, 0.83, 1.2)  # width by height of X-rays: square detectors, and plates both ways up
+
+
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
     """What will be written of one study; ``format`` is DX, CR, PNG, JPEG, DICOM (a CT series) or NIFTI."""
@@ -21,7 +24,7 @@ class StudyPlan:
     gzip: bool = False
     reoriented: bool = False
     masks: bool = True
-    size: int = 0  # pixels of an X-ray's height
+    size: tuple[int, int] = (0, 0)  # pixels of an X-ray (height, width)
 
     @property
     def modality(self) -> Modality:
@@ -100,6 +103,8 @@ def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, 
             chosen = name
             break
     low, high = preset.xray_size
+    short = low + int(rank["size"] * (high - low + 1))
+    aspect = Random(study_id).choice(ASPECTS)
     return StudyPlan(
         study_id,
         chosen,
@@ -107,5 +112,5 @@ def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, 
         view="AP" if rank["view"] < preset.share_ap else "PA",
         monochrome1=chosen in ("DX", "CR") and rank["variant"] < preset.share_monochrome1,
         masks=masks,
-        size=low + int(rank["size"] * (high - low + 1)),
+        size=(round(short * max(1.0, 1 / aspect)), round(short * max(1.0, aspect))),
     )

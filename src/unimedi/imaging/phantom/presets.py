@@ -24,7 +24,7 @@ class HospitalPreset:
     validation_paired: int
     test_paired: int
     ct_shape: tuple[int, int, int]  # depth, height, width
-    xray_size: tuple[int, int]  # smallest and largest height in pixels
+    xray_size: tuple[int, int]  # smallest and largest of the shorter edge, in pixels
     share_ct_dicom: float = 0.03  # the others are NIfTI
     share_ct_gzip: float = 0.05  # of the NIfTI files; writing one takes 29 ms, uncompressed 2 ms (64x128x128)
     share_ct_reoriented: float = 0.2  # of the NIfTI files: axes stored in another order or direction

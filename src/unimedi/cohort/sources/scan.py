@@ -1,0 +1,125 @@
+"""Studies gathered from someone's own files, and a list of what could not be used."""
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unimedi.cohort.report import detect_language
+from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
+from unimedi.cohort.study import Modality, Report, Split, Study
+
+VOLUMES, PICTURES = (".nii.gz", ".nii"), (".png", ".jpg", ".jpeg")
+
+
+class FolderError(ValueError):
+    """The folder or its table cannot be read as a cohort at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or a table's row that gave no study, and why (``no report``, ``empty report``, ``no image``, ...)."""
+
+    what: str
+    reason: str
+
+
+@dataclass(slots=True)
+class FolderCohort:
+    """The studies found under ``root``, and what was left out."""
+
+    root: Path
+    studies: list[Study] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+    def skip(self, what: str, reason: str) -> None:
+        """Note that something was left out."""
+        self.skipped.append(Skipped(what, reason))
+
+    def add(
+        self,
+        what: str,
+        image: Path,
+        modality: Modality | None,
+        report: str | Path | None,
+        study_id: str = "",
+        patient_id: str = "",
+        language: str = "",
+        split: Split = Split.TRAIN,
+        labels: Mapping[str, bool | None] | None = None,
+    ) -> None:
+        """Add a study, or note why it is none. ``report`` is the text, or the file that holds it.
+
+        Without ids the study is named by its path and the patient by the first folder under the root.
+        """
+        text = read_text(report) if isinstance(report, Path) and report.is_file() else report
+        parts = image.relative_to(self.root).parts
+        name = study_id or "_".join((*parts[:-1], stem(parts[-1])))
+        if not study_id and name in self.ids:
+            name = "_".join(parts)  # a.png beside a.dcm
+        if not isinstance(text, str):
+            return self.skip(what, "no report")
+        if not text.strip():
+            return self.skip(what, "empty report")
+        if modality is None:
+            return self.skip(what, "unknown modality: give one")
+        if name in self.ids:
+            return self.skip(what, f"duplicate study_id {name}")
+        self.ids.add(name)
+        patient = patient_id or (parts[0] if len(parts) > 1 else name)
+        written = Report(text.strip(), language or detect_language(text))
+        self.studies.append(Study(name, patient, modality, image, written, split, labels or {}))
+        return None
+
+    def complaint(self, shown: int = 10) -> str:
+        """What was left out, counted by reason, with the first names; empty where nothing was."""
+        if not self.skipped:
+            return ""
+        counts = Counter(skipped.reason for skipped in self.skipped).most_common()
+        names = [f"  {skipped.what}: {skipped.reason}" for skipped in self.skipped[:shown]]
+        more = [f"  ... and {len(self.skipped) - shown} more"] if len(self.skipped) > shown else []
+        listed = ", ".join(f"{count} {reason}" for reason, count in counts)
+        return "\n".join([f"{len(self.skipped)} left out ({listed}):", *names, *more])
+
+
+def suffix(name: str) -> str:
+    """The suffix in lower case, ``.nii.gz`` as one."""
+    return ".nii.gz" if name.lower().endswith(".nii.gz") else Path(name).suffix.lower()
+
+
+def stem(name: str) -> str:
+    """The name without a suffix that we know; a folder's dots stay."""
+    known = suffix(name) in (*VOLUMES, *PICTURES, ".dcm", ".dicom", ".txt")
+    return name[: -len(suffix(name))] if known else name
+
+
+def given_modality(name: str | None) -> Modality | None:
+    """The modality that an option or a column names; None for none. Raises ``FolderError`` for an unknown one."""
+    try:
+        return Modality(name.strip().upper()) if name else None
+    except ValueError:
+        codes = [modality.value for modality in Modality]
+        near = difflib.get_close_matches(str(name).upper(), codes, 1, 0.3)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise FolderError(f"unknown modality {name!r}, expected one of {', '.join(codes)}{hint}") from None
+
+
+def guess_modality(file: Path, given: Modality | None) -> Modality | None:
+    """What a DICOM header states; else what was given; else CT for NIfTI and DX for PNG and JPEG."""
+    kind = suffix(file.name)
+    if kind in VOLUMES:
+        return given or Modality.CT
+    if kind in PICTURES:
+        return given or Modality.DX
+    return (modality_of(file) if is_dicom(file) else None) or given
+
+
+def read_text(path: Path) -> str:
+    """UTF-8, or Latin-1 as older Spanish and French systems export."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
