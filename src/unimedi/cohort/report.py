@@ -59,7 +59,7 @@ def sections(text: str) -> Sections:
     heads = [match for match in _HEADING.finditer(text) if _stands_as_heading(text, match)]
     found: dict[str, list[str]] = {}
     ends = [match.start() for match in heads[1:]] + [len(text)]
-    for match, end in zip(heads, ends, strict=True):
+    for match, end in zip(heads, ends[: len(heads)], strict=True):
         found.setdefault(match.lastgroup or "other", []).append(text[match.end() : end])
     joined = {field.name: _plain(" ".join(found.get(field.name, []))) for field in fields(Sections)}
     if not joined["findings"] and not joined["impression"]:
