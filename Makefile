@@ -8,6 +8,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := runs/demo
+FULL := runs/demo-full
+FULL_RUNS := $(foreach seed,0 1 2,$(foreach method,unimedi joint,$(FULL)/$(method)-$(seed)))
+FULL_STEPS ?= 3000
 RECIPE := recipes/tiny.yaml
 SEED := 0
 WORKERS ?= 2
@@ -36,11 +39,25 @@ $(DEMO)/hospital/cohort.csv: | $(VENV)/ready
 	$(BIN)/unimedi phantom $(DEMO)/hospital --preset tiny --seed $(SEED)
 	$(BIN)/unimedi cohort phantom $(DEMO)/hospital --out $@
 
-demo: $(VENV)/ready $(DEMO)/hospital/cohort.csv
+$(DEMO)/store/store.json: $(DEMO)/hospital/cohort.csv $(RECIPE) | $(VENV)/ready
 	$(BIN)/unimedi prepare $(DEMO)/hospital/cohort.csv --out $(DEMO)/store --config $(RECIPE)
+	touch $@
+
+demo: $(VENV)/ready $(DEMO)/store/store.json
 	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(DEMO) --seed $(SEED) --resume
 	$(BIN)/unimedi evaluate $(DEMO) --data $(DEMO)/store
 	@echo "The report: $(DEMO)/report.html   the figures: $(DEMO)/metrics.json   the model: $(DEMO)/pretrained"
+
+# The same hospital, longer, two methods with equal steps, three seeds each; every run is measured, then compared.
+demo-full: $(addsuffix /metrics.json,$(FULL_RUNS))
+	$(BIN)/unimedi evaluate $(firstword $(FULL_RUNS)) --data $(DEMO)/store \
+	  --compare $(wordlist 2,$(words $(FULL_RUNS)),$(FULL_RUNS))
+	@echo "The report: $(firstword $(FULL_RUNS))/report.html"
+
+$(FULL)/%/metrics.json: $(VENV)/ready $(DEMO)/store/store.json
+	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(@D) --steps $(FULL_STEPS) --resume \
+	  --method $(firstword $(subst -, ,$*)) --seed $(lastword $(subst -, ,$*))
+	$(BIN)/unimedi evaluate $(@D) --data $(DEMO)/store
 
 clean-demo:
 	rm -rf $(DEMO)
