@@ -61,7 +61,8 @@ def pretrain(
     if resume:
         torch.set_num_threads(run.threads())
     torch.use_deterministic_algorithms(True, warn_only=True)
-    deterministic.fill_uninitialized_memory = False  # meant to find bugs: a pass over the memory of each fresh tensor
+    # Meant to find bugs; here a pass over the memory of each fresh tensor.
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if fabric.is_global_zero:
         facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
         run.begin(plain(recipe), facts, resume)

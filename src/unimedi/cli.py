@@ -1,0 +1,233 @@
+"""The command line: one small function a verb. Nothing heavy is imported before a verb needs it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+OK, FAILED = 0, 2
+
+# glibc gives large blocks back to the kernel at each free; getting them again took half of a training step (page
+# faults). These keep 16 GB of freed memory and grow by 256 MB. Read once, when a process starts.
+_ALLOCATOR: Final = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "16000000000",
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+_LARGE_BLOCKS: Final = ("pretrain", "evaluate")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run ``unimedi WORDS`` (default: this process's arguments); returns the exit code.
+
+    0: done. 2: an error that a sentence explains. 130 / 143: stopped by Ctrl-C / SIGTERM, and saved.
+    """
+    parser = _parser()
+    arguments, overrides = parser.parse_known_args(words)
+    if overrides and not arguments.takes_overrides:
+        parser.error(f"unimedi {arguments.verb} does not know {' '.join(overrides)}")
+    if words is None and arguments.verb in _LARGE_BLOCKS:
+        _restart_with_allocator()
+    arguments.overrides = overrides
+    try:
+        arguments.run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not _explains_itself(error):
+            raise
+        print(f"unimedi {arguments.verb}: {error}", file=sys.stderr)
+        return int(getattr(error, "exit_code", FAILED))
+    return OK
+
+
+# -- verbs ------------------------------------------------------------------------------------------------------------
+
+
+def phantom(arguments: argparse.Namespace) -> None:
+    """Write a phantom hospital: real DICOM, NIfTI, PNG and JPEG files, reports, labels and masks."""
+    import yaml
+
+    from unimedi.imaging.phantom.hospital import build_hospital
+
+    options = {name: yaml.safe_load(value) for name, value in _pairs(arguments.overrides).items()}
+    build_hospital(
+        arguments.out, arguments.preset, arguments.seed, arguments.workers, arguments.patients, overrides=options
+    )
+
+
+def cohort_phantom(arguments: argparse.Namespace) -> None:
+    """The manifest of a phantom hospital."""
+    from unimedi.cohort.manifest import write_manifest
+    from unimedi.cohort.sources.phantom import phantom_cohort
+
+    write_manifest(phantom_cohort(arguments.root), arguments.out)
+
+
+def cohort_folder(arguments: argparse.Namespace) -> None:
+    """The manifest of your own files: images with a text beside them, or a table that names both."""
+    from unimedi.cohort.manifest import write_manifest
+    from unimedi.cohort.sources.folder import scan_folder
+
+    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    found = scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
+    write_manifest(found.studies, arguments.out)
+    print(f"{len(found.studies)} studies in {arguments.out}")
+    if found.skipped:
+        print(found.complaint(), file=sys.stderr)
+
+
+def prepare(arguments: argparse.Namespace) -> None:
+    """Read every study of a manifest once and write the store that training reads. Resumes."""
+    from unimedi.cohort.manifest import read_manifest
+    from unimedi.inputs.prepare import prepare as run
+    from unimedi.pretraining.recipe_file import load_recipe
+
+    preprocess = load_recipe(arguments.config, arguments.overrides).preprocess
+    studies = read_manifest(arguments.cohort)
+    done = run(studies, arguments.out, preprocess, workers=arguments.workers, scheduler=arguments.scheduler)
+    refused = ", ".join(f"{count} {reason}" for reason, count in done.refused.items())
+    print(f"{done.taken} of {done.listed} studies in {arguments.out}, {done.seconds:.0f} s")
+    if refused:
+        print(f"refused: {refused}; each with its reason in {arguments.out / 'refused.json'}", file=sys.stderr)
+
+
+def pretrain(arguments: argparse.Namespace) -> None:
+    """Pre-train on a store. Any value of the recipe can be given as --a.b VALUE."""
+    from unimedi.pretraining.loop import pretrain as run
+    from unimedi.pretraining.recipe_file import load_recipe
+
+    overrides = list(arguments.overrides)
+    if arguments.steps is not None:
+        if any(word.split("=")[0] == "--duration" for word in overrides):
+            raise ValueError("--steps and --duration both say how long to train; give one of them")
+        overrides += ["--duration", f"{arguments.steps} steps"]
+    if arguments.seed is not None:
+        overrides += ["--seed", str(arguments.seed)]
+    recipe = load_recipe(arguments.config or arguments.out / "recipe.yaml", overrides)
+    print(run(recipe, arguments.data, arguments.out, arguments.resume, arguments.devices, arguments.workers))
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Measure a run on held-out studies: metrics.json and report.html in its folder."""
+    from unimedi.transfer.evaluate import evaluate as run
+
+    run(arguments.path, arguments.data, split=arguments.split, compare=arguments.compare)
+
+
+def embed(arguments: argparse.Namespace) -> None:
+    """Embed image files, folders of a DICOM series, or folders of either, into a Parquet table."""
+    from unimedi.representation.embedder import embed_files
+
+    table, refused = embed_files(arguments.files, arguments.model, arguments.out)
+    print(f"{len(table.study_ids)} embeddings in {arguments.out}")
+    for path, reason in refused:
+        print(f"left out {path}: {reason}", file=sys.stderr)
+
+
+def info(arguments: argparse.Namespace) -> None:
+    """What is installed, what the machine has, and what a path holds: a run, a store, a manifest, a model."""
+    from unimedi.web.info import as_text, describe
+
+    print(as_text(describe(arguments.path), as_json=arguments.json))
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("unimedi", description="One space for 2D and 3D medical images and their reports.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(
+        name: str, run: object, under: "argparse._SubParsersAction[argparse.ArgumentParser]" = verbs, rest: str = ""
+    ) -> argparse.ArgumentParser:
+        text = (run.__doc__ or "").strip()
+        short = text.split(". ")[0].rstrip(".")
+        added = under.add_parser(name, help=short, description=text, epilog=rest or None, allow_abbrev=False)
+        added.set_defaults(run=run, takes_overrides=bool(rest))
+        return added
+
+    recipe = "Any other option is a value of the recipe: --optimization.learning_rate 5e-4, --model.slices=3."
+    p = verb("phantom", phantom, rest="Any other option is one of the hospital's: --share_ct_dicom 0.5.")
+    p.add_argument("out", type=Path)
+    p.add_argument("--preset", default="tiny", help="micro, tiny, small or full (default: tiny)")
+    p.add_argument("--patients", type=int, help="as many, in the preset's proportions")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+
+    ways = verb("cohort", cohort_folder).add_subparsers(dest="way", required=True, metavar="WAY")
+    p = verb("phantom", cohort_phantom, ways)
+    p.add_argument("root", type=Path)
+    p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
+    p = verb("folder", cohort_folder, ways)
+    p.add_argument("root", type=Path)
+    p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
+    p.add_argument("--modality", help="of images that do not say: DX, CR or CT")
+    p.add_argument("--table", type=Path, help="a CSV with a row a study, image paths relative to ROOT")
+    p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
+    p.add_argument("--seed", type=int, default=0, help="of the split, where the table has none")
+
+    p = verb("prepare", prepare, rest=recipe)
+    p.add_argument("cohort", type=Path, help="the manifest")
+    p.add_argument("--out", type=Path, required=True, help="the store")
+    p.add_argument("--config", type=Path, required=True, help="the recipe that will train on it")
+    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
+
+    p = verb("pretrain", pretrain, rest=recipe)
+    p.add_argument("--config", type=Path, help="the recipe; may be left out with --resume")
+    p.add_argument("--data", type=Path, required=True, help="the store")
+    p.add_argument("--out", type=Path, required=True, help="the run folder")
+    p.add_argument("--steps", type=int, help="instead of the recipe's duration")
+    p.add_argument("--seed", type=int, help="instead of the recipe's")
+    p.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
+    p.add_argument("--devices", type=int, default=1, help="GPUs, or CPU processes (default: 1)")
+    p.add_argument("--workers", type=int, default=0, help="processes that read ahead (default: none)")
+
+    p = verb("evaluate", evaluate)
+    p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
+    p.add_argument("--data", type=Path, required=True, help="the store")
+    p.add_argument("--split", default="test", choices=("validation", "test"))
+    p.add_argument(
+        "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
+    )
+
+    p = verb("embed", embed)
+    p.add_argument("files", type=Path, nargs="+")
+    p.add_argument("--model", type=Path, required=True, help="a run folder or a pretrained folder")
+    p.add_argument("--out", type=Path, required=True, help="the table, .parquet")
+
+    p = verb("info", info)
+    p.add_argument("path", type=Path, nargs="?")
+    p.add_argument("--json", action="store_true")
+    return parser
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """``["--a", "1", "--b=2"]`` as ``{"a": "1", "b": "2"}``."""
+    flat = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    names, values = flat[::2], flat[1::2]
+    if len(names) != len(values) or not all(name.startswith("--") for name in names):
+        raise ValueError(f"expected pairs of --option and value, got {' '.join(words)}")
+    return {name.removeprefix("--"): value for name, value in zip(names, values, strict=True)}
+
+
+def _explains_itself(error: BaseException) -> bool:
+    """Whether the message is ours, or the system's about a file: a sentence is enough. Anything else is a bug."""
+    if type(error).__module__.startswith("unimedi.") or (isinstance(error, OSError) and error.filename):
+        return True
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    raised_in = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return isinstance(error, (ValueError, OSError)) and raised_in.startswith("unimedi.")
+
+
+def _restart_with_allocator() -> None:
+    """Start this process anew, once, with the allocator's settings; keeps the process id."""
+    if sys.platform == "linux" and not any(name in os.environ for name in _ALLOCATOR):
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | _ALLOCATOR)

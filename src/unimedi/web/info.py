@@ -1,0 +1,152 @@
+"""What is installed, what the machine has, what a path holds: answered in milliseconds, without torch."""
+
+import csv
+import json
+import os
+import platform
+import sys
+from collections import Counter
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+_PACKAGES: Final = (
+    "unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy", "datasets", "SimpleITK",
+    "pydicom", "python-gdcm",
+)  # fmt: skip
+
+
+def describe(path: Path | None = None) -> dict[str, Any]:
+    """Versions, cores, memory in GiB, and, where a path is given, what lies there.
+
+    Raises:
+        FileNotFoundError: nothing lies there.
+        ValueError: it is none of the things that we write.
+    """
+    found: dict[str, Any] = {
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "executable": sys.executable,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": _memory(),
+    }
+    return found if path is None else {**found, "path": {"name": str(path), **_holds(path)}}
+
+
+def as_text(found: dict[str, Any], as_json: bool) -> str:
+    """``found`` as JSON, or as lines of ``key: value`` for people."""
+    return json.dumps(found, indent=1) if as_json else "\n".join(_lines(found, ""))
+
+
+def _lines(found: dict[str, Any], indent: str) -> list[str]:
+    lines = []
+    for key, value in found.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}:", *_lines(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{key}: {value}")
+    return lines
+
+
+def _holds(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise FileNotFoundError(f"nothing lies at {path}")
+    for mark, kind in (
+        ("recipe.yaml", _run),
+        ("store.json", _store),
+        ("preprocessor_config.json", _model),
+        ("hospital.json", _hospital),
+    ):
+        if (path / mark).is_file():
+            return kind(path)
+    if path.suffix in (".csv", ".parquet"):
+        return _manifest(path)
+    raise ValueError(f"{path}: expected a run, a store, a model, a phantom hospital or a manifest")
+
+
+def _run(path: Path) -> dict[str, Any]:
+    lines = (path / "log.jsonl").read_text(encoding="utf-8").splitlines() if (path / "log.jsonl").exists() else []
+    last = _last_whole(lines)
+    environment = _json(path / "environment.json") if (path / "environment.json").exists() else {}
+    return {
+        "kind": "run",
+        "steps": environment.get("steps"),
+        "steps_logged": last.get("step", -1) + 1,
+        "loss": last.get("loss"),
+        "warnings": last.get("warnings", []),
+        "checkpoints": sorted(p.name for p in (path / "checkpoints").glob("step-*")),
+        "pretrained": (path / "pretrained").is_dir(),
+        "evaluated": (path / "metrics.json").is_file(),
+    }
+
+
+def _last_whole(lines: list[str]) -> dict[str, Any]:
+    """The last line of a log that is whole: a killed run may have left half a line."""
+    for line in reversed(lines[-2:]):
+        try:
+            return dict(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return {}
+
+
+def _store(path: Path) -> dict[str, Any]:
+    header = _json(path / "store.json")
+    refused = json.loads((path / "refused.json").read_text(encoding="utf-8"))
+    return {
+        "kind": "store",
+        "studies": sum(part["rows"] for part in header["parts"]),
+        "refused": len(refused),
+        "megabytes": round(sum(part["bytes"] for part in header["parts"]) / 1e6, 1),
+        "findings": header["findings"],
+        "preprocess": header["preprocess"],
+        "fingerprint": header["fingerprint"],
+        "software": header["software"],
+    }
+
+
+def _model(path: Path) -> dict[str, Any]:
+    config, size = _json(path / "config.json"), (path / "model.safetensors").stat().st_size
+    names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "embedding_size", "slices", "selector")
+    return {"kind": "model", "megabytes": round(size / 1e6, 1), **{n: config[n] for n in names if n in config}}
+
+
+def _hospital(path: Path) -> dict[str, Any]:
+    return {"kind": "phantom hospital", **_json(path / "hospital.json")}
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    if path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        import pyarrow.parquet as parquet
+
+        rows = parquet.read_table(path).to_pylist()
+    counts = {key: dict(Counter(str(row.get(key)) for row in rows)) for key in ("modality", "split")}
+    return {
+        "kind": "manifest",
+        "studies": len(rows),
+        "patients": len({row.get("patient_id") for row in rows}),
+        **counts,
+        "labels": [c.removeprefix("label:") for c in (rows[0] if rows else {}) if c.startswith("label:")],
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _memory() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
