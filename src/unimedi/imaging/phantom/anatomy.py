@@ -68,7 +68,7 @@ def draw_anatomy(rng: np.random.Generator, sex: str, age: int) -> Anatomy:
         heart_radius=heart_radius,
         heart_scale=float(rng.normal(1.0, 0.035)),
         shift=float(rng.normal(0, 2)),
-        core=float(rng.normal(27, 3)),
+        core=float(rng.normal(25, 2.5)),
         spine=(0.0, 0.80 * half_depth, float(rng.normal(0, 2))),
         scoliosis=float(rng.normal(0, 5)),
         aorta=float(rng.normal(12.5, 1.5) + 0.04 * max(age - 50, 0)),
@@ -108,7 +108,8 @@ def cage_distance(anatomy: Anatomy, depth: Array, height: Array, width: Array) -
     out: Array = np.sqrt(sideways + frontal)
     out -= 1
     out *= scale
-    return out
+    # Above the apices the outline has shrunk to nothing; the height above them is the distance then.
+    return np.maximum(out, (depth - anatomy.apex).astype(np.float32), out=out)
 
 
 def diaphragm_depth(anatomy: Anatomy, height: Array, width: Array) -> Array:
@@ -148,8 +149,8 @@ def lung_distance(anatomy: Anatomy, points: Array) -> Array:
     return np.maximum(out, 34 - spine).astype(np.float32)
 
 
-def grow_vessels(rng: np.random.Generator, anatomy: Anatomy, leaves: int = 110) -> Anatomy:
-    """Pulmonary vessels: a tree a lung that joins random points to the nearest branch; radii by Murray's law (r^2.7)."""
+def grow_vessels(rng: np.random.Generator, anatomy: Anatomy, leaves: int = 170) -> Anatomy:
+    """Pulmonary vessels: a tree a lung that joins random points to the nearest branch; radii by Murray's law (r^2.6)."""
     segments = []
     for side in (0, 1):
         sign = -1 if side == 0 else 1
@@ -174,7 +175,7 @@ def _tree(root: Array, points: Array) -> Array:
     flow = np.ones(len(nodes))
     for index in range(len(nodes) - 1, 0, -1):
         flow[parent[index]] += flow[index]
-    radius = (0.75 * flow ** (1 / 2.7)).astype(np.float32)
+    radius = (0.85 * flow ** (1 / 2.6)).astype(np.float32)
     ends = radius[1:, None]
     starts = np.minimum(radius[parent[1:]], 1.4 * radius[1:])[:, None]
     return np.concatenate([nodes[parent[1:]], nodes[1:], starts, ends], axis=1).astype(np.float32)

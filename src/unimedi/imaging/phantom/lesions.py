@@ -185,7 +185,7 @@ def _pleural_effusion(scene: Scene, finding: Finding, mask: Mask) -> None:
         base = diaphragm_depth(anatomy, np.float32(0), np.float32(reach))
         lean = 0.0 if scene.posture == "upright" else 0.35
         under = depth - lean * height - (float(base) + 1.15 * finding.size_mm)
-    under = under - 30 * np.exp(np.minimum(scene.wall, 0) / 9)
+    under = under - 42 * np.exp(np.minimum(scene.wall, 0) / (10 if scene.posture == "supine" else 20))
     share = cover(under, part.voxel)
     near = cover(under - 9, 12.0) * np.float32(0.4)
     only = scene.lung * _over(part, finding.side)
@@ -207,7 +207,7 @@ def _pneumothorax(scene: Scene, finding: Finding, mask: Mask) -> None:
         rise = np.clip(0.25 + 0.95 * (depth - floor) / (anatomy.apex - floor), 0.10, 1.15)
     gap = scene.wall + (finding.size_mm * rise).astype(np.float32)
     only = scene.lung * _over(part, finding.side)
-    grade = {"mild": 15.0, "moderate": 50.0, "severe": 130.0}[finding.severity]
+    grade = {"mild": 30.0, "moderate": 80.0, "severe": 180.0}[finding.severity]
     share = cover(-gap, part.voxel) * only
     view += only * grade
     blend(view, share, -1000.0)

@@ -39,7 +39,7 @@ class Scene:
 def paint_thorax(patient: Patient, grid: Grid, posture: str, blood: float) -> Scene:
     """The chest without findings. ``posture`` is kept for fluid and air; ``blood`` is the contrast phase in HU."""
     anatomy = patient.anatomy
-    hu = _body(anatomy, grid)
+    hu = _body(patient, grid, posture)
     reach = max(anatomy.half_width) + 18
     box = grid.box((-400, -anatomy.half_depth - 18, -reach), (anatomy.apex + 20, anatomy.half_depth + 18, reach))
     part = grid.part(box)
@@ -64,13 +64,14 @@ def body_half_sizes(anatomy: Anatomy, depth: Array) -> tuple[Array, Array]:
     width = np.mean(anatomy.half_width) + thick
     chest = anatomy.half_depth + thick
     top = anatomy.apex
-    level = np.array([-400, top - 60, top - 8, top + 25, top + 60, top + 90])
-    widths = np.interp(depth, level, [width, width, width + 34, 0.86 * width, 66, 62])
-    depths = np.interp(depth, level, [chest, chest, 0.88 * chest, 0.7 * chest, 64, 62])
+    level = np.array([-400, top - 90, top - 45, top - 5, top + 18, top + 34, top + 50, top + 90])
+    widths = np.interp(depth, level, [width, width, width + 22, width + 45, width + 28, 0.75 * width, 72, 60])
+    depths = np.interp(depth, level, [chest, chest, 0.97 * chest, 0.86 * chest, 0.74 * chest, 0.65 * chest, 64, 62])
     return widths.astype(np.float32), depths.astype(np.float32)
 
 
-def _body(anatomy: Anatomy, grid: Grid) -> Array:
+def _body(patient: Patient, grid: Grid, posture: str) -> Array:
+    anatomy, rng = patient.anatomy, patient.generator("fat")
     depth, height, width = grid.axes
     half_width, half_depth = body_half_sizes(anatomy, depth)
     distance = np.sqrt(np.abs(width / half_width) ** 2.6 + np.abs(height / half_depth) ** 2.6)
@@ -81,24 +82,30 @@ def _body(anatomy: Anatomy, grid: Grid) -> Array:
     hu *= 895
     distance += np.float32(anatomy.fat)
     muscle = cover(distance, edge + 1)
-    muscle *= 150
+    # Fat between the muscles, in patches.
+    patches = lattice_noise(rng, grid, 16.0, (0, 0, 0))
+    patches *= 34
+    patches += 132
+    np.minimum(patches, 156, out=patches)
+    muscle *= patches
     hu += muscle
     hu -= 1000
     if anatomy.breast:
-        _breasts(anatomy, grid, hu)
+        _breasts(anatomy, grid, hu, flat=posture == "supine")
     return hu
 
 
-def _breasts(anatomy: Anatomy, grid: Grid, hu: Array) -> None:
+def _breasts(anatomy: Anatomy, grid: Grid, hu: Array, flat: bool) -> None:
     radius = anatomy.breast
-    level = anatomy.dome[0] + 8
+    level = anatomy.dome[0] + (18 if flat else 2)
+    bulge = 0.55 if flat else 0.8
     front = -(anatomy.half_depth + anatomy.fat + anatomy.muscle) * 0.86
     for sign in (-1, 1):
         centre = (level, front - 0.25 * radius, sign * 0.58 * anatomy.half_width[0])
-        box = grid.around(centre, (1.1 * radius, 0.85 * radius, 1.15 * radius))
+        box = grid.around(centre, (1.3 * radius, radius, 1.35 * radius))
         view, part = hu[box], grid.part(box)
         if view.size:
-            share = cover(ellipsoid(part, centre, (radius, 0.75 * radius, 1.05 * radius)), grid.voxel)
+            share = cover(ellipsoid(part, centre, (radius, bulge * radius, 1.1 * radius)), grid.voxel + (2 if flat else 9))
             np.maximum(view, share * 930 - 1000, out=view)
 
 
@@ -134,7 +141,7 @@ def _ribs(patient: Patient, part: Grid, view: Array, wall: Array) -> None:
     angle = np.degrees(np.arctan2(np.abs(width) * np.float32(stretch), height)).astype(np.float32)
     radial = wall.reshape(-1)[flat] - DEPTH_OFF_WALL
     number = rib_coordinate(anatomy, depth, angle)
-    bone = np.full(len(flat), 330, np.float32)
+    bone = np.full(len(flat), 460, np.float32)
     gap = np.ones(len(flat), np.float32)
     fracture = patient.finding("rib_fracture")
     if fracture is not None and fracture.rib and fracture.centre_mm:
@@ -178,9 +185,10 @@ def _mediastinum(scene: Scene) -> None:
     box = part.box((-400, -400, anatomy.shift - 62), (400, 400, anatomy.shift + 62))
     inner = part.part(box)
     depth, height, width = inner.axes
-    half = anatomy.core * np.interp(depth, [-120, -20, 40, anatomy.apex], [0.75, 0.72, 0.95, 1.25]).astype(np.float32)
+    half = anatomy.core * np.interp(depth, [-120, -20, 40, anatomy.apex], [0.75, 0.70, 0.90, 1.15]).astype(np.float32)
     front = np.clip(-height / anatomy.half_depth - 0.25, 0, 1) * np.clip(1 - np.abs(depth - 25) / 55, 0, 1)
-    half = half * (1 - 0.8 * front).astype(np.float32)
+    round_ = np.sqrt(np.clip(1.05 - 0.75 * (height / anatomy.half_depth) ** 2, 0.1, 1)) + 0.08 * np.sin(depth / 17 + height / 30)
+    half = (half * (1 - 0.8 * front) * round_).astype(np.float32)
     share = cover(np.abs(width - np.float32(anatomy.shift)) - half, part.voxel + 2)
     view = scene.hu[scene.box][box]
     tissue = np.where(depth > anatomy.dome[0] - 30, -20, 40).astype(np.float32)
@@ -233,9 +241,10 @@ def _parenchyma(scene: Scene) -> None:
     value *= 11
     value += plane
     level = anatomy.hilum[0] - 4
-    above = (depth > oblique_fissure(anatomy, height)) & (width < 0)
-    index = int(np.argmin(np.abs(part.depth - level)))
-    value[index] += (above[index] * faint * 0.8).astype(np.float32)
+    sheet = level + 6 * np.sin(height / 31) * np.cos(width / 27) + 0.06 * height
+    index = np.rint((sheet[0] - part.depth[0]) / part.spacing[0]).astype(np.int64)
+    y, x = np.nonzero((sheet[0] > oblique_fissure(anatomy, height)[0]) & (width[0] < 0) & (index >= 0) & (index < len(part.depth)))
+    value[index[y, x], y, x] += np.float32(min(1.0, 1.2 / part.spacing[0]) * 330)
     blend(scene.hu[scene.box], scene.lung, value)
 
 
@@ -386,6 +395,6 @@ def _girdle(anatomy: Anatomy, grid: Grid, hu: Array) -> None:
         if hu[box].size:
             depth, height, width = part.axes
             tilt = (width - blade[2]) + sign * 0.9 * (height - blade[1]) + sign * 0.12 * (depth - blade[0])
-            along = np.sqrt(((height - blade[1]) / 30) ** 2 + ((depth - blade[0]) / 58) ** 2)
+            along = np.sqrt(((height - blade[1]) / 22) ** 2 + ((depth - blade[0]) / 58) ** 2)
             sheet = np.maximum(np.abs(tilt) * 0.74 - 2.6, (along - 1) * 40)
             blend(hu[box], cover(sheet, grid.voxel), 330)

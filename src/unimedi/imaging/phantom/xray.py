@@ -20,7 +20,7 @@ from unimedi.imaging.phantom.voxelise import Grid
 
 View = Literal["PA", "AP"]
 WATER = 0.0185  # attenuation of water, 1/mm, at the effective energy of a 120 kVp beam
-BONE_EXTRA = 1.35  # what lies above water attenuates more than its HU say: the photoelectric share
+BONE_EXTRA = 1.9  # what lies above water attenuates more than its HU say: the photoelectric share
 LARGEST = 512  # voxels along depth and width; larger images are interpolated from this
 
 
@@ -50,7 +50,7 @@ def render_xray(patient: Patient, view: View = "PA", size: tuple[int, int] = (12
     if view not in ("PA", "AP"):
         raise ValueError(f"expected view PA or AP, got {view!r}")
     rng = patient.generator(view)
-    field = float(rng.uniform(375, 430))
+    field = float(rng.uniform(330, 395))
     geometry, grid = _setup(patient, view, size, field, rng)
     scene = paint_thorax(patient, grid, "upright" if view == "PA" else "reclined", 42.0)
     masks = paint_findings(scene)
@@ -93,7 +93,7 @@ def project_mask(mask: NDArray[np.bool_], grid: Grid, geometry: Geometry, size: 
     if not inside.any():
         return np.zeros(size, np.bool_)
     first, last = int(np.argmax(inside)), len(inside) - int(np.argmax(inside[::-1]))
-    count = min(last - first, 4)  # a few thick layers are enough for an outline
+    count = min(last - first, 24)  # a few thick layers are enough for an outline
     edges = np.linspace(first, last, count + 1).astype(int)
     layers = [mask[:, a:b].sum(axis=1, dtype=np.float32) for a, b in zip(edges[:-1], edges[1:], strict=True)]
     heights = np.array([grid.height[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)], np.float32)
@@ -148,7 +148,9 @@ def _detector(path: Array, pitch: float, rng: np.random.Generator) -> NDArray[np
     photons = float(rng.uniform(0.5, 2.5)) * 3.0e4 * (pitch / 3.0) ** 2
     signal += np.sqrt(signal / photons) * rng.standard_normal(signal.shape, dtype=np.float32)
     shade = -np.log(np.maximum(signal, 1e-4))
-    low, high = np.percentile(shade[::2, ::2], (2, 99))
+    # The exposure follows the chest, not the air beside it: the borders of the picture do not count.
+    rows, columns = shade.shape[0] // 7, shade.shape[1] // 7
+    low, high = np.percentile(shade[rows:-rows, columns:-columns], (1, 99))
     low -= float(rng.uniform(0.0, 0.15)) * (high - low)
     high += float(rng.uniform(0.0, 0.2)) * (high - low)
     grey = np.clip((shade - low) / (high - low), 0, 1) ** float(rng.uniform(0.8, 1.2))
