@@ -1,0 +1,169 @@
+"""Studies and sentences to embeddings, each image encoded once, whatever is asked of it afterwards."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from numpy.typing import NDArray
+
+from unimedi.inputs.store import Store
+from unimedi.model.processor import UniMediProcessor, open_image
+from unimedi.model.unimedi import ImageOutput, UniMediModel
+from unimedi.representation.table import EmbeddingTable, write_table
+
+_Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
+
+
+class Embedder:
+    """A model, its processor and a batch size; no state changes between calls. Runs where the model's weights lie."""
+
+    def __init__(self, model: UniMediModel, processor: UniMediProcessor, batch_size: int = 16) -> None:
+        self.model, self.processor, self.batch_size = model.eval(), processor, batch_size
+        self.fingerprint = weights_fingerprint(model)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path, batch_size: int = 16) -> "Embedder":
+        """Load a ``pretrained`` folder; on a GPU if there is one."""
+        processor = UniMediProcessor.from_pretrained(folder)
+        model = UniMediModel.from_pretrained(folder, local_files_only=True)
+        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, batch_size)
+
+    def images(self, store: Store, indices: Sequence[int]) -> EmbeddingTable:
+        """Embed stored studies, radiographs and volumes mixed as they come; rows in the order of ``indices``."""
+        ndims = [store.studies[i].modality.ndim for i in indices]
+        rows: dict[int, _Row] = {}
+        for ndim in (2, 3):
+            places = [place for place, n in enumerate(ndims) if n == ndim]
+            for start in range(0, len(places), self.batch_size):
+                batch = places[start : start + self.batch_size]
+                output = self.encode([store.pixels(indices[place]) for place in batch])
+                rows |= dict(zip(batch, _split(output), strict=True))
+        studies = [store.studies[i] for i in indices]
+        return _table(
+            [s.study_id for s in studies],
+            [str(s.modality) for s in studies],
+            [rows[place] for place in range(len(indices))],
+            self.fingerprint,
+            self.model.config.embedding_size,
+        )
+
+    @torch.inference_mode()
+    def encode(self, stored: Sequence[NDArray[np.int16]]) -> ImageOutput:
+        """One batch of arrays as the store keeps them, all 2-D or all 3-D."""
+        device = self.model.device
+        tensors = {name: value.to(device) for name, value in self.processor.from_stored(stored).items()}
+        output: ImageOutput = self.model.encode_images(**tensors)
+        return output
+
+    @torch.inference_mode()
+    def texts(self, sentences: Sequence[str]) -> Float[ndarray, "texts dim"]:
+        """Embed sentences or reports, L2-normalised; equal strings are encoded once."""
+        distinct = sorted(set(sentences), key=len)  # by length: less padding in a batch
+        embedded: dict[str, NDArray[np.float32]] = {}
+        for start in range(0, len(distinct), 4 * self.batch_size):
+            batch = distinct[start : start + 4 * self.batch_size]
+            tokens = {name: value.to(self.model.device) for name, value in self.processor.text(batch).items()}
+            rows = self.model.get_text_features(**tokens).float().cpu().numpy()
+            embedded |= dict(zip(batch, rows, strict=True))
+        if not sentences:
+            return np.zeros((0, self.model.config.embedding_size), np.float32)
+        return np.stack([embedded[sentence] for sentence in sentences])
+
+    @property
+    def scale(self) -> float:
+        """exp(logit scale): what cosines are multiplied with before a softmax."""
+        return float(self.model.logit_scale.detach().exp())
+
+
+def embed_files(
+    paths: Sequence[Path], model: Path, out: Path, batch_size: int = 8
+) -> tuple[EmbeddingTable, list[tuple[Path, str]]]:
+    """Embed image files (or folders of a DICOM series) into a Parquet table; ``study_id`` is the path as given.
+
+    ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. Returns the table and
+    the refused files with the reason; ValueError where every file was refused.
+    """
+    embedder = Embedder.from_pretrained(model, batch_size)
+    groups: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
+    rows: dict[Path, tuple[str, _Row]] = {}
+    refused: list[tuple[Path, str]] = []
+
+    def flush(ndim: int) -> None:
+        if group := groups[ndim]:
+            encoded = _split(embedder.encode([stored for _, stored in group]))
+            modality = "CT" if ndim == 3 else "DX"
+            rows.update({path: (modality, row) for (path, _), row in zip(group, encoded, strict=True)})
+            group.clear()
+
+    for path in dict.fromkeys(paths):
+        try:
+            stored = embedder.processor.preprocess.stored(open_image(path))
+        except (ValueError, OSError) as error:
+            refused.append((path, str(error)))
+            continue
+        groups[stored.ndim].append((path, stored))
+        if len(groups[stored.ndim]) == batch_size:
+            flush(stored.ndim)
+    flush(2)
+    flush(3)
+    if not rows:
+        raise ValueError(
+            "expected at least one readable image, got none: " + "; ".join(f"{p}: {m}" for p, m in refused)
+        )
+    kept = [path for path in dict.fromkeys(paths) if path in rows]
+    table = _table(
+        [str(path) for path in kept],
+        [rows[path][0] for path in kept],
+        [rows[path][1] for path in kept],
+        embedder.fingerprint,
+        embedder.model.config.embedding_size,
+    )
+    write_table(table, out)
+    return table, refused
+
+
+def weights_fingerprint(model: UniMediModel) -> str:
+    """Sha256 of the names and bytes of all weights: two tables may be compared only where it is equal."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _split(output: ImageOutput) -> list[_Row]:
+    columns = {
+        "embedding": output.embedding.float(),
+        "cls": output.cls.float(),
+        "attention": output.cls_attention.float().mean(dim=(1, 2)),
+        "slice_scores": None if output.slice_scores is None else output.slice_scores.float(),
+        "selected": output.selected,
+    }
+    arrays = {name: None if value is None else value.cpu().numpy() for name, value in columns.items()}
+    return [
+        {name: None if array is None else array[i] for name, array in arrays.items()}
+        for i in range(len(output.embedding))
+    ]
+
+
+def _table(ids: Sequence[str], modalities: Sequence[str], rows: Sequence[_Row], model: str, dim: int) -> EmbeddingTable:
+    def column(name: str) -> NDArray[Any] | None:
+        values = [row[name] for row in rows]
+        return None if not values or any(v is None for v in values) else np.stack(values)
+
+    embedding = column("embedding")
+    return EmbeddingTable(
+        study_ids=tuple(ids),
+        modalities=tuple(modalities),
+        embedding=np.zeros((0, dim), np.float32) if embedding is None else embedding,
+        model=model,
+        cls=column("cls"),
+        attention=tuple(row["attention"] for row in rows),
+        slice_scores=column("slice_scores"),
+        selected=column("selected"),
+    )

@@ -1,0 +1,158 @@
+"""The table at the head of the report: the figures that matter, what keeps them honest, and the project's bars."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unimedi.transfer.metrics import Figure, read_metrics
+
+Figures = Mapping[str, Figure]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line as it is printed."""
+
+    name: str
+    value: str
+    interval: str
+    n: str
+    style: str = ""
+    bar: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A key of metrics.json, its name in words, and the bar it is measured against (None: shown without judging)."""
+
+    key: str
+    name: str
+    bar: str = ""
+    reached: Callable[[Figures], bool] | None = None
+    honest: bool = False
+
+
+def _least(key: str, value: float) -> Callable[[Figures], bool]:
+    return lambda figures: figures[key].value >= value
+
+
+def _gain(key: str, value: float) -> Callable[[Figures], bool]:
+    return lambda figures: figures[key].value >= value and figures[key].low > 0
+
+
+def _selection(figures: Figures) -> bool:
+    """2.5 times random, and above centre and prior with intervals of the differences that do not hold 0."""
+    minus = [figures.get(f"slice_selection/attentive/minus_{name}/hit@1") for name in ("centre", "prior")]
+    above = all(figure is None or figure.low > 0 for figure in minus)
+    return figures["slice_selection/attentive/times_random/hit@1"].value >= 2.5 and above
+
+
+def lines() -> list[Line]:
+    """The headline, in the order of reading. Bars are those of the phantom's tiny preset."""
+    table: list[Line] = []
+    for kind, name, recall in (("xray", "X-ray", 0.30), ("ct", "CT", 0.15)):
+        key = f"zero_shot/{kind}/auroc"
+        table.append(Line(key, f"zero-shot macro AUROC, {name}", "≥ 0.72", _least(key, 0.72)))
+        table.append(Line(f"supervised/{kind}/auroc", "same encoder trained with labels", honest=True))
+        key = f"retrieval/{kind}/image_to_report/r@10"
+        table.append(Line(key, f"image → report R@10, {name}", f"≥ {recall:.2f}", _least(key, recall)))
+        table.append(Line(f"retrieval/{kind}/report_to_image/r@10", f"report → image R@10, {name}"))
+        table.append(Line(f"retrieval/{kind}/image_to_report/chance@10", "chance", honest=True))
+    key = "cross_modal/paired/r@10"
+    table += [
+        Line(key, "same patient, X-ray → CT R@10", "≥ 0.15", _least(key, 0.15)),
+        Line("cross_modal/paired/reverse/r@10", "same patient, CT → X-ray R@10"),
+        Line("cross_modal/paired/chance@10", "chance", honest=True),
+        Line("cross_modal/findings/xray_to_ct/p@10", "shared finding, X-ray → CT P@10"),
+        Line("cross_modal/findings/xray_to_ct/chance", "chance", honest=True),
+    ]
+    for kind, name in (("xray", "X-ray"), ("ct", "CT")):
+        for fraction in ("10%", "100%"):
+            table.append(Line(f"linear_probe/{kind}/{fraction}/auroc", f"linear probe, {fraction} of labels, {name}"))
+            table.append(Line(f"random_init/{kind}/{fraction}/auroc", "random init", honest=True))
+            table.append(Line(f"pca/{kind}/{fraction}/auroc", "PCA + logistic regression on pixels", honest=True))
+        key = f"linear_probe/{kind}/10%/gain_over_random_init"
+        table.append(
+            Line(key, f"gain over random init at 10%, {name}", "≥ +0.05, outside the interval", _gain(key, 0.05))
+        )
+    table.append(
+        Line(
+            "slice_selection/attentive/hit@1",
+            "slice selection, attentive, hit@1",
+            "≥ 2.5 × random, > centre, > prior",
+            _selection,
+        )
+    )
+    for name, words in SELECTOR_WORDS.items():
+        table.append(Line(f"slice_selection/{name}/hit@1", words, honest=True))
+    table += [
+        Line("slice_selection/attentive/auroc", "slab score against lesion, AUROC within a volume"),
+        Line("space/modality_probe", "modality probe (.5: one space)"),
+        Line("space/paired_cosine", "cosine of a patient's X-ray and CT"),
+        Line("space/unpaired_cosine", "cosine of two patients' X-ray and CT", honest=True),
+    ]
+    return table
+
+
+SELECTOR_WORDS = {
+    "random": "random",
+    "uniform": "uniform",
+    "centre": "centre",
+    "prior": "lesion frequency by depth",
+    "untrained": "untrained encoder",
+    "intensity": "no network: brightest anomalous patch",
+    "oracle": "oracle (knows the mask)",
+}
+
+
+def headline(figures: Figures) -> list[Row]:
+    """The lines whose figure there is."""
+    rows = []
+    for line in lines():
+        if line.key not in figures:
+            continue
+        verdict = "" if line.reached is None else "reached" if line.reached(figures) else "missed"
+        row = printed(line.name, figures[line.key])
+        style = "honest" if line.honest else "ours"
+        rows.append(Row(row.name, row.value, row.interval, row.n, style, line.bar, verdict))
+    return rows
+
+
+def printed(name: str, figure: Figure) -> Row:
+    """Three decimals, no leading zero dropped; an empty interval where there is none."""
+    interval = f"{figure.low:.3f} to {figure.high:.3f}" if math.isfinite(figure.low) else ""
+    value = f"{figure.value:.3f}" if math.isfinite(figure.value) else "not defined"
+    return Row(name, value, interval, str(figure.n))
+
+
+def comparison(figures: Figures, name: str, others: Sequence[Path]) -> dict[str, object] | None:
+    """Ours and other runs' figures in columns; runs without metrics.json are an error that names them."""
+    if not others:
+        return None
+    runs = {name: figures}
+    for other in others:
+        file = other if other.suffix == ".json" else other / "metrics.json"
+        if not file.is_file():
+            raise FileNotFoundError(f"expected {file} of a run to compare with; evaluate that run first")
+        runs[other.stem if other.suffix == ".json" else other.name] = read_metrics(file)
+    rows = []
+    for line in lines():
+        if sum(line.key in run for run in runs.values()) < 2:
+            continue
+        cells = [_cell(run.get(line.key)) for run in runs.values()]
+        rows.append({"name": line.name if not line.honest else f"· {line.name}", "cells": cells})
+    note = (
+        "Each interval is of its own run, over patients; differences that lie inside them say nothing. "
+        "Equal steps or equal time is for whoever made the runs to see to."
+    )
+    return {"runs": list(runs), "rows": rows, "note": note}
+
+
+def _cell(figure: Figure | None) -> str:
+    if figure is None or not math.isfinite(figure.value):
+        return "–"
+    if not math.isfinite(figure.low):
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} ({figure.low:.2f}–{figure.high:.2f})"

@@ -1,0 +1,118 @@
+"""Linear probe: L2-regularised logistic regression on frozen features, its strength chosen on validation patients.
+
+One strength for all findings of an experiment (few validation positives a finding would make a choice per finding
+noise). Small fractions are drawn anew for each seed, stratified so that every finding keeps some positives.
+"""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from unimedi.transfer.metrics import MacroAuroc, PatientBootstrap, auroc, macro_auroc, mean_of
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of scikit-learn: the inverse of the L2 weight, features standardised
+
+Labels = Mapping[str, Float[ndarray, "studies"]]  # 1, 0, or NaN where unknown
+Scores = dict[str, Float[ndarray, "studies"]]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Frozen features of one split with the labels of the same studies."""
+
+    x: Float[ndarray, "studies dim"]
+    labels: Labels
+
+
+def probe(
+    train: Features,
+    validation: Features,
+    test: Features,
+    bootstrap: PatientBootstrap,
+    count: int,
+    seeds: Sequence[int],
+) -> MacroAuroc:
+    """Test AUROC of probes on ``count`` labelled training studies, mean over ``seeds`` of the draw.
+
+    Where count reaches the whole training set there is nothing to draw and one seed is run.
+    """
+    runs = []
+    for seed in seeds if count < len(train.x) else seeds[:1]:
+        chosen = stratified_subset(train.labels, count, seed)
+        part = Features(train.x[chosen], {name: values[chosen] for name, values in train.labels.items()})
+        runs.append(macro_auroc(fit_and_score(part, validation, test), test.labels, bootstrap))
+    return mean_of(runs)
+
+
+def fit_and_score(train: Features, validation: Features, test: Features) -> Scores:
+    """Fit one probe a finding at the strength with the best validation macro AUROC; return test scores (logits).
+
+    A finding of which the training part holds one class only cannot be learnt: its scores are all 0, an AUROC of .5.
+    """
+    mean, std = train.x.mean(axis=0), train.x.std(axis=0) + 1e-6
+    standard = [(part.x - mean) / std for part in (train, validation, test)]
+    best: dict[str, Float[ndarray, dim]] = {}
+    best_value = -math.inf
+    for strength in STRENGTHS:
+        fitted = {}
+        for name, values in train.labels.items():
+            known = ~np.isnan(values)
+            if len(np.unique(values[known])) == 2:
+                fitted[name] = _logistic(standard[0][known], values[known], strength)
+        areas = [
+            auroc(standard[1][known] @ weights, values[known] == 1)
+            for name, weights in fitted.items()
+            for values in [validation.labels[name]]
+            for known in [~np.isnan(values)]
+        ]
+        areas = [area for area in areas if not math.isnan(area)]
+        value = float(np.mean(areas)) if areas else 0.0
+        if value > best_value:
+            best, best_value = fitted, value
+    nothing = np.zeros(test.x.shape[1])
+    return {name: standard[2] @ best.get(name, nothing) for name in train.labels}
+
+
+def stratified_subset(labels: Labels, count: int, seed: int) -> Int[ndarray, "chosen"]:
+    """``count`` study numbers, drawn so that each finding keeps its share of positives (2 at least, while they last).
+
+    From the rarest finding to the commonest its quota is filled at random from the studies not yet taken; the rest is
+    drawn at random from all others (after Sechidis et al. 2011, in one pass).
+    """
+    total = len(next(iter(labels.values())))
+    if count >= total:
+        return np.arange(total)
+    generator = np.random.default_rng(seed)
+    taken = np.zeros(total, dtype=bool)
+    positives = {name: values == 1 for name, values in labels.items()}
+    for name in sorted(positives, key=lambda name: (int(positives[name].sum()), name)):
+        here = positives[name]
+        quota = max(2, round(count * here.sum() / total))
+        free = generator.permutation(np.flatnonzero(here & ~taken))
+        missing = min(quota - int((here & taken).sum()), count - int(taken.sum()))
+        taken[free[: max(0, missing)]] = True
+    normal = np.all([~here for here in positives.values()], axis=0)
+    for pool, quota in ((normal & ~taken, round(count * normal.sum() / total)), (~taken, total)):
+        free = generator.permutation(np.flatnonzero(pool & ~taken))
+        taken[free[: min(quota, count - int(taken.sum()))]] = True
+    return np.flatnonzero(taken)
+
+
+def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], strength: float) -> Float[ndarray, "dim"]:
+    # With fewer studies than features the solution is the same one in the space of the studies, and smaller there.
+    basis = None
+    if x.shape[0] < x.shape[1]:
+        basis = np.linalg.qr(x.T)[0]
+        x = x @ basis
+    model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        weights = model.fit(x, y == 1).coef_[0]
+    return np.asarray(weights if basis is None else basis @ weights)

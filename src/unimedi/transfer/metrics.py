@@ -1,0 +1,187 @@
+"""A figure with its interval: patient bootstrap, area under the ROC curve, differences of two methods.
+
+Images of one patient are not independent, so what is drawn with replacement is the *patient*. A resample is a weight
+per study (how often its patient was drawn); every statistic is computed from weights for all resamples at once, and two
+methods compared on the same resamples give a paired difference.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from sklearn.metrics import roc_auc_score
+
+
+class NotComputable(Exception):  # noqa: N818 (an answer about the cohort, not a fault)
+    """A task that this cohort cannot answer (no masks, one modality...); the message says why, in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value, its 95 % interval (NaN where there is none) and the number of studies, queries or volumes behind it."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """A JSON object; a value that is not finite becomes null (JSON has no NaN)."""
+        numbers = {name: getattr(self, name) for name in ("value", "low", "high")}
+        return {name: round(v, 6) if math.isfinite(v) else None for name, v in numbers.items()} | {"n": self.n}
+
+
+class PatientBootstrap:
+    """Resamples of patients: ``weights[r, i]`` is how often study i's patient was drawn in resample r.
+
+    Deterministic by ``seed``; the order of patients is that of their first study.
+    """
+
+    def __init__(self, patients: Sequence[str], resamples: int = 1000, seed: int = 0) -> None:
+        order = {patient: i for i, patient in enumerate(dict.fromkeys(patients))}
+        index = np.array([order[patient] for patient in patients], dtype=np.int64)
+        count = len(order)
+        drawn = np.random.default_rng(seed).integers(0, count, size=(resamples, count)) if count else None
+        flat = np.zeros(resamples * count) if drawn is None else np.bincount(
+            (drawn + count * np.arange(resamples)[:, None]).ravel(), minlength=resamples * count
+        ).astype(np.float64)  # fmt: skip
+        self.weights: Float[ndarray, "resamples studies"] = flat.reshape(resamples, count)[:, index]
+
+    def means(self, values: Float[ndarray, "studies"]) -> Float[ndarray, "resamples"]:
+        """The mean of a per-study value in every resample; studies whose value is NaN are left out."""
+        known = ~np.isnan(values)
+        weights = self.weights[:, known]
+        with np.errstate(invalid="ignore"):
+            return np.asarray(weights @ values[known] / weights.sum(axis=1))
+
+    def aurocs(
+        self, scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]
+    ) -> Float[ndarray, "resamples"]:
+        """The weighted area under the ROC curve in every resample; NaN in those that drew one class only."""
+        order = np.argsort(scores, kind="stable")
+        weights, label = self.weights[:, order], present[order]
+        starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])  # the first of each run of equal scores
+        positive = np.add.reduceat(weights * label, starts, axis=1)
+        negative = np.add.reduceat(weights * ~label, starts, axis=1)
+        below = np.cumsum(negative, axis=1) - negative / 2  # wins, and half of the ties
+        with np.errstate(invalid="ignore"):
+            return np.asarray((positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1)))
+
+
+def auroc(scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]) -> float:
+    """Area under the ROC curve by scikit-learn, NaN where only one class is there.
+
+    Raises ValueError on a score that is not finite.
+    """
+    if not np.isfinite(scores).all():
+        place = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise ValueError(f"expected finite scores, got {scores[place]} for study number {place}")
+    return float(roc_auc_score(present, scores)) if 0 < present.sum() < len(present) else math.nan
+
+
+def interval(resampled: Float[ndarray, "resamples"]) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of a statistic over resamples; NaN where no resample has a value."""
+    known = resampled[~np.isnan(resampled)]
+    if known.size == 0:
+        return math.nan, math.nan
+    low, high = np.quantile(known, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def mean_figure(values: Float[ndarray, "studies"], bootstrap: PatientBootstrap) -> Figure:
+    """The mean of a per-study value with its interval; NaN values (not applicable) are left out of both."""
+    known = ~np.isnan(values)
+    if not known.any():
+        return Figure(math.nan)
+    return Figure(float(values[known].mean()), *interval(bootstrap.means(values)), n=int(known.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class MacroAuroc:
+    """AUROC of every computable finding, their mean, and the mean in every resample (for paired differences)."""
+
+    by_finding: dict[str, Figure]
+    value: float
+    resampled: Float[ndarray, "resamples"]
+    n: int
+
+    @property
+    def figure(self) -> Figure:
+        return Figure(self.value, *interval(self.resampled), n=self.n)
+
+
+def macro_auroc(
+    scores: Mapping[str, Float[ndarray, "studies"]],
+    labels: Mapping[str, Float[ndarray, "studies"]],
+    bootstrap: PatientBootstrap,
+) -> MacroAuroc:
+    """Unweighted mean of AUROC over all findings that have a score and both classes.
+
+    ``labels`` hold 1, 0 or NaN (unknown: left out of that finding). Raises NotComputable if no finding has both.
+    """
+    by_finding, resampled = {}, []
+    for finding in scores:
+        known = ~np.isnan(labels[finding])
+        present = labels[finding][known] == 1
+        if not 0 < present.sum() < present.size:
+            continue
+        value = auroc(scores[finding][known], present)
+        part = _restricted(bootstrap, known).aurocs(scores[finding][known], present)
+        by_finding[finding] = Figure(value, *interval(part), n=int(known.sum()))
+        resampled.append(part)
+    if not by_finding:
+        raise NotComputable("no finding has both classes in this split")
+    mean = float(np.mean([figure.value for figure in by_finding.values()]))
+    return MacroAuroc(by_finding, mean, _nan_mean(np.stack(resampled)), bootstrap.weights.shape[1])
+
+
+def mean_of(runs: Sequence[MacroAuroc]) -> MacroAuroc:
+    """The mean over seeds of one experiment, resample by resample."""
+    value = float(np.mean([run.value for run in runs]))
+    findings = {
+        name: Figure(float(np.mean([run.by_finding[name].value for run in runs])), n=figure.n)
+        for name, figure in runs[0].by_finding.items()
+    }
+    return MacroAuroc(findings, value, np.mean([run.resampled for run in runs], axis=0), runs[0].n)
+
+
+def difference(ours: MacroAuroc, other: MacroAuroc) -> Figure:
+    """Ours minus the other on the same resamples: a gain whose interval holds 0 is not significant."""
+    return Figure(ours.value - other.value, *interval(ours.resampled - other.resampled), n=ours.n)
+
+
+def write_metrics(figures: Mapping[str, Figure], path: Path) -> None:
+    """Write the flat ``key → {value, low, high, n}`` as JSON, whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    text = json.dumps({key: figure.to_json() for key, figure in figures.items()}, indent=1, allow_nan=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def read_metrics(path: Path) -> dict[str, Figure]:
+    """Read what :func:`write_metrics` wrote; null becomes NaN again."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    figures = {}
+    for key, row in raw.items():
+        value, low, high = (math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high"))
+        figures[key] = Figure(value, low, high, int(row["n"]))
+    return figures
+
+
+def _restricted(bootstrap: PatientBootstrap, known: Bool[ndarray, "studies"]) -> PatientBootstrap:
+    part = PatientBootstrap.__new__(PatientBootstrap)
+    part.weights = bootstrap.weights[:, known]
+    return part
+
+
+def _nan_mean(rows: Float[ndarray, "findings resamples"]) -> Float[ndarray, "resamples"]:
+    known = ~np.isnan(rows)
+    count = known.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan))

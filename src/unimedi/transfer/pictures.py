@@ -1,0 +1,156 @@
+"""Stored arrays as grey pictures, and the pieces of the report that are made of them."""
+
+import base64
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from unimedi.imaging.intensity import RADIOGRAPH_MAX
+from unimedi.inputs.store import Store
+from unimedi.retrieval.metrics import same_group
+from unimedi.transfer.figures import attention_sheet, grey_png, slice_strip
+from unimedi.transfer.slice_eval import slabs_by_score
+from unimedi.transfer.task import Outcome, View
+
+LUNG_WINDOW = (-1150.0, 350.0)  # HU, for looking only; lets soft tissue and ground-glass be told apart
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture or a text with a caption; ``right`` says whether it answers the query (None for a query)."""
+
+    caption: str
+    image: str = ""
+    text: str = ""
+    right: bool | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One query and its first answers."""
+
+    query: Tile
+    answers: list[Tile]
+
+
+def data_uri(png: bytes) -> str:
+    """The picture inside the page itself: no request leaves it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def upright(pixels: ndarray) -> Float[ndarray, "height width"]:
+    """A stored radiograph (height, width) as 0..1."""
+    return np.asarray(pixels, np.float64) / RADIOGRAPH_MAX
+
+
+def windowed(pixels: ndarray) -> ndarray:
+    """Stored Hounsfield units as 0..1 in a lung window."""
+    low, high = LUNG_WINDOW
+    return np.clip((np.asarray(pixels, np.float64) - low) / (high - low), 0, 1)
+
+
+def thumbnail(view: View, row: int, store: Store) -> str:
+    """A radiograph, or the plane of a volume that stands for it (the best-scored slab's), as a data URI."""
+    pixels = store.pixels(view.indices[row])
+    if pixels.ndim == 2:
+        return data_uri(grey_png(upright(pixels)))
+    return data_uri(grey_png(windowed(pixels[_best_plane(view, row, len(pixels))])))
+
+
+def _best_plane(view: View, row: int, depth: int) -> int:
+    scores = view.table.slice_scores
+    if scores is None:
+        return depth // 2
+    return int((int(scores[row].argmax()) + 0.5) * depth / scores.shape[1])
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """``count`` numbers below ``total`` at equal distances (all of them where there are fewer): chosen, not picked."""
+    return sorted({round(place) for place in np.linspace(0, total - 1, count).tolist()})
+
+
+def named(view: View, row: int) -> str:
+    """What is known of a study, in words."""
+    return ", ".join(name.replace("_", " ") for name in view.positives(row)) or ("normal" if view.labels else "")
+
+
+def contact_tiles(view: View, store: Store, count: int = 8) -> list[Tile]:
+    """The first studies with different findings, as a person would want to see the cohort."""
+    order = sorted(range(len(view)), key=lambda row: (len(view.positives(row)) != 1, row))
+    seen: set[str] = set()
+    picked = []
+    for row in order:
+        if (name := named(view, row)) not in seen or not name:
+            seen.add(name)
+            picked.append(row)
+    return [Tile(named(view, row), thumbnail(view, row, store)) for row in picked[:count]]
+
+
+def strips(view: View, store: Store, outcome: Outcome, count: int = 8) -> list[Tile]:
+    """Slabs, score curve and lesion extent of evenly chosen volumes with a focal lesion."""
+    if outcome.lesion_planes is None:
+        return []
+    scores, tiles = outcome.slab_scores["attentive"], []
+    k = min(4, scores.shape[1])
+    for place in evenly(len(scores), count):
+        row = outcome.lesion_rows[place]
+        pixels = store.pixels(view.indices[row])
+        centres = ((np.arange(scores.shape[1]) + 0.5) * len(pixels) / scores.shape[1]).astype(int)
+        chosen = slabs_by_score(scores[place : place + 1], k)[0].tolist()
+        picture = slice_strip(windowed(pixels[centres]), scores[place], outcome.lesion_planes[place], chosen)
+        tiles.append(Tile(named(view, row), data_uri(picture)))
+    return tiles
+
+
+def attention_picture(view: View, store: Store, grid: tuple[int, int], count: int = 12) -> str:
+    """Attention of [CLS] on radiographs with a finding (on any, where nothing is labelled)."""
+    rows = ([row for row in range(len(view)) if len(view.positives(row)) == 1] or list(range(len(view))))[:count]
+    images = [upright(store.pixels(view.indices[row])) for row in rows]
+    weights = [view.table.attention[row].reshape(grid) for row in rows]
+    return data_uri(attention_sheet(images, weights, [named(view, row) for row in rows]))
+
+
+def report_panels(view: View, store: Store, count: int = 6, answers: int = 3) -> tuple[list[Panel], list[Panel]]:
+    """(image → report, report → image) for evenly chosen studies."""
+    similarity = view.table.embedding @ view.reports.T
+    right = same_group(view.groups, view.groups)
+    rows = evenly(len(view), count)
+    to_report, to_image = [], []
+    for row in rows:
+        found = [
+            Tile(f"{number + 1}.", text=view.report_texts[i], right=bool(right[row, i]))
+            for number, i in enumerate(_first(similarity[row], answers))
+        ]
+        to_report.append(Panel(Tile(f"truth: {named(view, row)}", thumbnail(view, row, store)), found))
+        images = [
+            Tile(f"{number + 1}. {named(view, i)}", thumbnail(view, i, store), right=bool(right[row, i]))
+            for number, i in enumerate(_first(similarity[:, row], 5))
+        ]
+        to_image.append(Panel(Tile(f"truth: {named(view, row)}", text=view.report_texts[row]), images))
+    return to_report, to_image
+
+
+def cross_panels(query: View, answers: View, store: Store, count: int = 6) -> list[Panel]:
+    """Studies of one modality and the five nearest of the other; right: the same patient."""
+    both = [row for row in range(len(query)) if query.patients[row] in set(answers.patients)] or list(range(len(query)))
+    panels = []
+    for place in evenly(len(both), count):
+        row = both[place]
+        order = _first(answers.table.embedding @ query.table.embedding[row], 5)
+        tiles = [
+            Tile(
+                f"{number + 1}. {named(answers, i)}",
+                thumbnail(answers, i, store),
+                right=answers.patients[i] == query.patients[row],
+            )
+            for number, i in enumerate(order)
+        ]
+        panels.append(Panel(Tile(f"truth: {named(query, row)}", thumbnail(query, row, store)), tiles))
+    return panels
+
+
+def _first(similarity: Float[ndarray, "candidates"], count: int) -> list[int]:
+    order: list[int] = np.argsort(-similarity, kind="stable")[:count].tolist()
+    return order

@@ -1,0 +1,89 @@
+"""The linear probe of the frozen encoder beside the same probe on an untrained encoder and on principal components."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from unimedi.inputs.store import Store
+from unimedi.representation.embedder import Embedder
+from unimedi.representation.table import EmbeddingTable
+from unimedi.transfer.linear_probe import Features, probe
+from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference
+from unimedi.transfer.references import pixel_features
+from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, spread
+
+FRACTIONS = {"10%": 0.1, "100%": 1.0}
+
+
+@dataclass(frozen=True)
+class ProbeSplits:
+    """Which studies a probe learns from and chooses its strength on, and how many the training split holds in all."""
+
+    train: list[int]
+    validation: list[int]
+    available: int
+
+
+def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSplits:
+    """Labelled training and validation studies of a kind, capped; NotComputable where either is empty."""
+
+    def labelled(split: str) -> list[int]:
+        indices = store.select(split=split, ndim=KINDS[kind])
+        return [i for i in indices if any(value is not None for value in store.studies[i].labels.values())]
+
+    train, validation = labelled("train"), labelled("validation")
+    if not train or not validation:
+        raise NotComputable(f"{len(train)} labelled training and {len(validation)} labelled validation studies")
+    return ProbeSplits(
+        spread(train, options.probe_cap, options.seed),
+        spread(validation, max(options.probe_cap // 3, 1), options.seed),
+        len(train),
+    )
+
+
+def probe_figures(
+    view: View,
+    store: Store,
+    encoders: dict[str, tuple[Embedder, EmbeddingTable]],
+    options: EvaluationOptions,
+    notes: list[str],
+) -> dict[str, Figure]:
+    """``{linear_probe,random_init,pca}/<kind>/<fraction>/auroc`` and the gains of the first over the others.
+
+    ``encoders`` maps a row's name to the embedder and its table of ``view``'s studies; ``linear_probe`` is among them.
+    A fraction is of the *whole* training split, drawn among the encoded studies; n is what it came to.
+    """
+    if not view.labels:
+        raise NotComputable("no labels")
+    splits = probe_splits(store, view.kind, options)
+    if len(splits.train) < splits.available:
+        notes.append(
+            f"linear probe, {view.kind}: 100% stands for {len(splits.train)} of {splits.available} training studies"
+        )
+    labels = [label_columns(store, part) for part in (splits.train, splits.validation)]
+    names = [name for name in view.labels if all(name in part for part in labels)]
+    features = {
+        name: [*(_cls(embedder.images(store, part)) for part in (splits.train, splits.validation)), _cls(table)]
+        for name, (embedder, table) in encoders.items()
+    }
+    features["pca"] = pixel_features(store, [splits.train, splits.validation, view.indices], options.seed)
+    figures: dict[str, Figure] = {}
+    for fraction, share in FRACTIONS.items():
+        count = min(max(round(share * splits.available), 2), len(splits.train))
+        results: dict[str, MacroAuroc] = {}
+        for name, parts in features.items():
+            columns = [{n: part[n] for n in names} for part in (*labels, view.labels)]
+            train, validation, test = (Features(x, y) for x, y in zip(parts, columns, strict=True))
+            results[name] = probe(train, validation, test, view.bootstrap, count, options.probe_seeds)
+            figures[f"{name}/{view.kind}/{fraction}/auroc"] = results[name].figure
+        for name in (name for name in results if name != "linear_probe"):
+            key = f"linear_probe/{view.kind}/{fraction}/gain_over_{name}"
+            figures[key] = difference(results["linear_probe"], results[name])
+        figures[f"linear_probe/{view.kind}/{fraction}/training_studies"] = Figure(float(count), n=count)
+    return figures
+
+
+def _cls(table: EmbeddingTable) -> np.ndarray:
+    if table.cls is None:
+        raise NotComputable("no study to encode")
+    return table.cls.astype(np.float64)

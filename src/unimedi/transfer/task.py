@@ -1,0 +1,107 @@
+"""What every downstream task is given: one modality of one split, embedded once, with labels, reports and resamples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from unimedi.inputs.store import Store
+from unimedi.representation.embedder import Embedder
+from unimedi.representation.table import EmbeddingTable
+from unimedi.retrieval.metrics import report_groups
+from unimedi.transfer.metrics import PatientBootstrap
+from unimedi.transfer.slice_eval import FOCAL
+from unimedi.transfer.zero_shot import DEFAULT_PROMPTS
+
+KINDS = {"xray": 2, "ct": 3}  # the first part of most keys of metrics.json, and the dimension it stands for
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationOptions:
+    """The few choices that change what is measured.
+
+    ``probe_cap`` bounds how many training studies of a modality are encoded for probes (it is what costs time; n says
+    how many there were); a third of it bounds the validation studies. ``supervised_steps`` above 0 trains the same
+    encoder with labels for that many steps, as a reference row.
+    """
+
+    seed: int = 0
+    resamples: int = 1000
+    batch_size: int = 16
+    probe_cap: int = 600
+    probe_seeds: tuple[int, ...] = (0, 1, 2)
+    supervised_steps: int = 0
+    prompts: Path = DEFAULT_PROMPTS
+    focal: tuple[str, ...] = FOCAL
+
+
+@dataclass(frozen=True)
+class View:
+    """The studies of one kind (``xray`` or ``ct``) in the split under test, with what was computed once of them."""
+
+    kind: str
+    indices: list[int]
+    table: EmbeddingTable
+    reports: Float[ndarray, "studies dim"]
+    report_texts: list[str]
+    groups: Int[ndarray, "studies"]
+    patients: list[str]
+    labels: dict[str, Float[ndarray, "studies"]]
+    bootstrap: PatientBootstrap
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def positives(self, row: int) -> list[str]:
+        """The findings that are known to be present in the study of this row."""
+        return [name for name, values in self.labels.items() if values[row] == 1]
+
+
+@dataclass
+class Outcome:
+    """Beside the figures: why some are absent, and the per-study results that the report draws."""
+
+    notes: list[str] = field(default_factory=list)
+    slab_scores: dict[str, Float[ndarray, "volumes slabs"]] = field(default_factory=dict)
+    lesion_rows: list[int] = field(default_factory=list)  # rows of the CT view with a focal lesion
+    lesion_planes: Bool[ndarray, "volumes depth"] | None = None  # of those rows
+
+
+def view(kind: str, store: Store, indices: list[int], embedder: Embedder, options: EvaluationOptions) -> View:
+    """Embed the studies and their reports, each once."""
+    studies = [store.studies[i] for i in indices]
+    texts = [study.report for study in studies]
+    patients = [study.patient_id for study in studies]
+    return View(
+        kind=kind,
+        indices=indices,
+        table=embedder.images(store, indices),
+        reports=embedder.texts(texts),
+        report_texts=texts,
+        groups=report_groups(texts),
+        patients=patients,
+        labels=label_columns(store, indices),
+        bootstrap=PatientBootstrap(patients, options.resamples, options.seed),
+    )
+
+
+def label_columns(store: Store, indices: Sequence[int]) -> dict[str, Float[ndarray, "studies"]]:
+    """Finding → 1, 0 or NaN (unknown) for each study; findings unknown for all of them are left out."""
+    columns = {}
+    for name in store.findings:
+        raw = [store.studies[i].labels.get(name) for i in indices]
+        values = np.array([np.nan if v is None else float(v) for v in raw], dtype=np.float64)
+        if not np.isnan(values).all():
+            columns[name] = values
+    return columns
+
+
+def spread(indices: Sequence[int], cap: int, seed: int) -> list[int]:
+    """At most ``cap`` of the indices, drawn at random, in their order."""
+    if len(indices) <= cap:
+        return list(indices)
+    chosen = np.random.default_rng(seed).choice(len(indices), cap, replace=False)
+    return [indices[i] for i in sorted(chosen)]

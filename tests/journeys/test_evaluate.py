@@ -1,0 +1,133 @@
+"""A model and a store in, figures and a page out: for a whole hospital, and for those that lack something."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.transfer.hospital import SIZES, write_hospital, write_pretrained
+from unimedi.inputs.store import StoreError
+from unimedi.transfer.evaluate import evaluate
+from unimedi.transfer.metrics import Figure, read_metrics
+from unimedi.transfer.task import EvaluationOptions
+
+QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1))
+
+
+def silent(_: str) -> None:
+    """The journeys have nobody to speak to."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pretrained(tmp_path_factory.mktemp("run") / "pretrained").parent
+
+
+@pytest.fixture(scope="module")
+def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Figure]]:
+    store = tmp_path_factory.mktemp("store")
+    write_hospital(store)
+    (model / "log.jsonl").write_text(
+        "".join(json.dumps({"step": s, "l_vl": 3.0 - s / 50, "ct/teacher_entropy": 2.0}) + "\n" for s in range(50))
+        + '{"step": 50, "l_v'
+    )
+    out = tmp_path_factory.mktemp("out")
+    options = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1), supervised_steps=2)
+    return store, out, evaluate(model, store, out, options=options, say=silent)
+
+
+def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+    _, out, figures = evaluated
+    stored = json.loads((out / "metrics.json").read_text())
+    kinds = ("xray", "ct")
+    expected = {
+        *(f"zero_shot/{kind}/auroc{finding}" for kind in kinds for finding in ("", "/nodule", "/cardiomegaly")),
+        *(
+            f"retrieval/{kind}/{way}/{figure}@{k}"
+            for kind in kinds
+            for way in ("image_to_report", "report_to_image")
+            for figure in ("r", "chance")
+            for k in (1, 5, 10)
+        ),
+        *(f"cross_modal/paired/{figure}@{k}" for figure in ("r", "chance") for k in (1, 5, 10)),
+        "cross_modal/paired/reverse/r@10",
+        *(
+            f"{row}/{kind}/{fraction}/auroc"
+            for row in ("linear_probe", "random_init", "pca")
+            for kind in kinds
+            for fraction in ("10%", "100%")
+        ),
+        *(f"linear_probe/{kind}/10%/gain_over_random_init" for kind in kinds),
+        *(
+            f"slice_selection/{name}/hit@{k}"
+            for name in ("attentive", "random", "centre", "uniform", "prior", "intensity", "untrained", "oracle")
+            for k in (1, 2, 4)
+        ),
+        *(f"slice_selection/attentive/minus_{name}/hit@1" for name in ("random", "centre", "prior", "untrained")),
+        "slice_selection/attentive/auroc",
+        *(f"supervised/{kind}/auroc" for kind in kinds),
+        "space/modality_probe",
+    }  # fmt: skip
+    assert expected <= set(stored)
+    assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
+    assert read_metrics(out / "metrics.json").keys() == figures.keys()
+
+
+def test_one_figure_by_hand(evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+    figures = evaluated[2]
+    assert figures["cross_modal/paired/chance@10"].value == pytest.approx(10 / SIZES["test"])
+    assert figures["slice_selection/oracle/hit@1"].value >= figures["slice_selection/attentive/hit@1"].value
+
+
+def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+    page = (evaluated[1] / "report.html").read_text()
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
+    assert "<script" not in page
+    assert "@import" not in page
+    for name in ("training", "slices", "space", "retrieval", "cross-modal"):
+        assert f'id="{name}"' in page
+
+
+def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, dict[str, Figure]], tmp_path: Path) -> None:
+    store, out, _ = evaluated
+    options = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1), supervised_steps=2)
+    evaluate(model, store, tmp_path, options=options, say=silent, compare=[out])
+    assert (tmp_path / "metrics.json").read_bytes() == (out / "metrics.json").read_bytes()
+    assert "Beside other runs" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("lack", "absent", "said"),
+    [
+        ({"ndims": (2,)}, "ct", "no ct study in the test split"),
+        ({"ndims": (3,)}, "xray", "no xray study in the test split"),
+        ({"labelled": False}, "zero_shot", "no labels"),
+        ({"masked": False}, "slice_selection", "no volume of this split has a mask"),
+    ],
+)
+def test_what_is_lacking_is_said_and_the_rest_computed(
+    model: Path, tmp_path: Path, lack: dict[str, object], absent: str, said: str
+) -> None:
+    write_hospital(tmp_path / "store", **lack)  # type: ignore[arg-type]
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
+    assert figures
+    assert not any(absent in key.split("/") for key in figures)
+    assert said in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_no_model_no_studies_and_another_preprocessing_are_errors(
+    model: Path, evaluated: tuple[Path, Path, dict[str, Figure]], tmp_path: Path
+) -> None:
+    store = evaluated[0]
+    with pytest.raises(FileNotFoundError, match=r"pretrained/config\.json"):
+        evaluate(tmp_path, store, tmp_path, say=silent)
+    write_hospital(tmp_path / "store")
+    header = tmp_path / "store" / "store.json"
+    values = json.loads(header.read_text())
+    values["preprocess"]["hu_window"] = [-500.0, 500.0]
+    header.write_text(json.dumps(values))
+    with pytest.raises(StoreError, match="hu_window"):
+        evaluate(model, tmp_path / "store", tmp_path, say=silent)
+    with pytest.raises(FileNotFoundError, match="evaluate that run first"):
+        evaluate(model, store, tmp_path / "out", options=QUICK, say=silent, compare=[tmp_path / "nothing"])

@@ -1,0 +1,63 @@
+"""The probe finds what is linear, takes its strength from validation, and draws its subsets with positives in them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from unimedi.transfer.linear_probe import Features, _logistic, fit_and_score, probe, stratified_subset
+from unimedi.transfer.metrics import PatientBootstrap
+
+
+def world(count: int, seed: int, dim: int = 12) -> Features:
+    draws = np.random.default_rng(seed)
+    x = draws.normal(size=(count, dim))
+    noise = draws.normal(size=count)
+    return Features(x, {"linear": (x[:, 0] + 0.3 * noise > 0.5) * 1.0, "nothing": (noise > 0.8) * 1.0})
+
+
+def test_linear_finding_is_learnt_and_noise_is_not() -> None:
+    test = world(300, 2)
+    bootstrap = PatientBootstrap([str(i) for i in range(300)], 50, 0)
+    result = probe(world(200, 0), world(100, 1), test, bootstrap, 200, (0,))
+    assert result.by_finding["linear"].value > 0.95
+    assert 0.35 < result.by_finding["nothing"].value < 0.65
+    few = probe(world(200, 0), world(100, 1), test, bootstrap, 20, (0, 1, 2))
+    assert few.by_finding["linear"].value < result.by_finding["linear"].value
+
+
+def test_more_features_than_studies_gives_scikit_learns_solution() -> None:
+    draws = np.random.default_rng(0)
+    x, y = draws.normal(size=(15, 40)), (np.arange(15) % 2) * 1.0
+    expected = LogisticRegression(C=0.1, solver="lbfgs", max_iter=5000, tol=1e-10).fit(x, y).coef_[0]
+    np.testing.assert_allclose(_logistic(x, y, 0.1), expected, atol=1e-4)
+
+
+def test_a_finding_of_one_class_scores_nothing_and_unknown_labels_are_left_out() -> None:
+    train = world(60, 0)
+    train.labels["never"] = np.zeros(60)  # type: ignore[index]
+    train.labels["linear"][:20] = np.nan
+    validation, test = world(40, 1), world(30, 2)
+    for part, count in ((validation, 40), (test, 30)):
+        part.labels["never"] = np.zeros(count)  # type: ignore[index]
+    scores = fit_and_score(train, validation, test)
+    assert (scores["never"] == 0).all()
+    assert np.isfinite(scores["linear"]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(20, 200), st.integers(0, 1000))
+def test_subset_has_its_size_and_keeps_positives(total: int, seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    labels = {name: (draws.random(total) < share) * 1.0 for name, share in (("rare", 0.1), ("common", 0.4))}
+    count = max(8, total // 5)
+    chosen = stratified_subset(labels, count, seed)
+    assert len(chosen) == len(set(chosen.tolist())) == count
+    assert (chosen == stratified_subset(labels, count, seed)).all()
+    for values in labels.values():
+        assert (values[chosen] == 1).sum() >= min(2, (values == 1).sum())
+
+
+def test_whole_set_is_taken_as_it_is() -> None:
+    assert stratified_subset({"x": np.zeros(5)}, 9, 0).tolist() == pytest.approx([0, 1, 2, 3, 4])
