@@ -14,9 +14,7 @@ from typing import Any, Final
 
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.strategies import DDPStrategy
 from torch import nn
-from torch.utils import deterministic
 from transformers.utils.logging import disable_progress_bar
 
 from unimedi.inputs.dataset import TrainingSteps, training_loader
@@ -24,6 +22,7 @@ from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import adamw
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
+from unimedi.pretraining.engine import make_fabric, reproducible
 from unimedi.pretraining.journal import Journal
 from unimedi.pretraining.methods import build
 from unimedi.pretraining.monitors import WINDOW, skipped_in_a_row, warnings_of
@@ -58,25 +57,22 @@ def pretrain(
     fabric = make_fabric(recipe.precision, devices)
     pace = pace_of(recipe, store, devices)
     total = steps(recipe.duration, pace)
-    if resume:
-        torch.set_num_threads(run.threads())
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # Meant to find bugs; here a pass over the memory of each fresh tensor.
-    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    if fabric.is_global_zero:
-        facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
-        run.begin(plain(recipe), facts, resume)
-        print(*notices(recipe, store), sep="\n", end="", file=sys.stderr)
-    fabric.barrier()
-    module, processor = build(recipe, store, total, pace)
-    accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
-    micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total * accumulate, rank, ranks)
+    with reproducible(run.threads() if resume else torch.get_num_threads()):
+        if fabric.is_global_zero:
+            facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
+            run.begin(plain(recipe), facts, resume)
+            for notice in notices(recipe, store):
+                print(notice, file=sys.stderr)
+        fabric.barrier()
+        module, processor = build(recipe, store, total, pace)
+        accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
+        micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total * accumulate, rank, ranks)
 
-    def batches_from(step: int) -> Iterator[Any]:
-        return training_loader(micro_steps, step * accumulate, workers)
+        def batches_from(step: int) -> Iterator[Any]:
+            return training_loader(micro_steps, step * accumulate, workers)
 
-    stopped = train(fabric, recipe, module, batches_from, run, total, pace)
-    disable_progress_bar()  # "Writing model shards", for a file that takes milliseconds
+        stopped = train(fabric, recipe, module, batches_from, run, total, pace)
+    disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
     if fabric.is_global_zero:
         run.export(module.teacher.save_pretrained, processor.save_pretrained)
     fabric.barrier()
@@ -138,19 +134,6 @@ def train(
             if signum:
                 return InterruptedRunError(signum, done)
     return None
-
-
-def make_fabric(precision: str, devices: int) -> Fabric:
-    """The engine, started: GPUs where there are any, else CPU; DDP where there are several devices."""
-    fabric = Fabric(
-        accelerator="cuda" if torch.cuda.is_available() else "cpu",
-        devices=devices,
-        # A step may leave a parameter out: [MASK] before distillation begins, T_3D in a run on radiographs.
-        strategy=DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto",
-        precision="bf16-mixed" if precision == "bf16" else "32-true",
-    )
-    fabric.launch()
-    return fabric
 
 
 def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
