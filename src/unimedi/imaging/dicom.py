@@ -1,10 +1,12 @@
-"""DICOM: single images by pydicom (decoded by GDCM), series of slices by SimpleITK.
+"""DICOM by pydicom (compressed pixels by GDCM): single images, and series of slices that become one volume.
 
 The slices of a series are ordered by their position in the patient, never by file name or instance number, and the
-result is checked: positions must advance along the slice normal in even steps.
+result is checked: positions must advance along the slice normal in even steps. (ITK's series reader would be as fast,
+but fills what a truncated slice lacks in silence.)
 """
 
 import logging
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pydicom
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
@@ -20,9 +23,15 @@ from unimedi.imaging.intensity import MIN_SLICES, to_hu
 log = logging.getLogger(__name__)
 
 SLICED = ("CT", "MR", "PT")  # modalities whose single file is one slice of a volume
+SLICE_TAGS = [  # all that a slice is read for: a scanner writes hundreds, and parsing them takes longest
+    *("SeriesInstanceUID", "Modality", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "ExtendedOffsetTable"),
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+]
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's "L"
 UNEVEN = 0.1  # of the median step between slices: more, and a slice is missing or doubled
-POSITION, ORIENTATION, MODALITY = "0020|0032", "0020|0037", "0008|0060"
+AXIAL = 0.8  # cosine between the slice normal and the body axis: within 37 degrees
 
 
 def read_dicom(path: Path) -> Radiograph:
@@ -54,31 +63,78 @@ def read_series(folder: Path) -> Volume | Radiograph:
     Raises:
         ImagingError: ``unreadable``, ``too_few_slices``, or ``uneven_slices`` (missing, doubled or sheared slices).
     """
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
-    files = [sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid) for uid in series]
-    if not files:
-        raise ImagingError("unreadable", f"{folder}: no DICOM images in this folder")
-    names = files[0] if len(files) == 1 else _largest_axial(folder, files)
-    if len(names) == 1:
-        return read_dicom(Path(names[0]))
-    if len(names) < MIN_SLICES:
-        message = f"{folder}: a series of {len(names)} slices; one slab needs {MIN_SLICES}"
+    groups = _series(folder)
+    slices = max(groups, key=lambda group: (_is_axial(group[0]), len(group)))
+    if len(groups) > 1:
+        log.warning("%s: %d series; took the one of %d slices", folder, len(groups), len(slices))
+    if len(slices) == 1:
+        return read_dicom(Path(str(slices[0].filename)))
+    if len(slices) < MIN_SLICES:
+        message = f"{folder}: a series of {len(slices)} slices; one slab needs {MIN_SLICES}"
         raise ImagingError("too_few_slices", message)
-    reader = sitk.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.MetaDataDictionaryArrayUpdateOn()
-    reader.SetFileNames(names)
     try:
-        image = reader.Execute()
-    except RuntimeError as error:
-        raise ImagingError("unreadable", f"{folder}: {str(error).strip().splitlines()[-1].strip()}") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        slices, step = _ordered(slices, folder)
+        voxels = np.stack([to_hu(apply_modality_lut(s.pixel_array, s), str(folder)) for s in slices])
+        cosines, pixel = _cosines(slices[0]), [float(value) for value in slices[0].PixelSpacing]
+    except ImagingError:
+        raise
+    except Exception as error:  # damaged bytes make pydicom and its decoders raise nearly anything
+        raise ImagingError("unreadable", f"{folder}: {error}") from error
+    if voxels.ndim != 3:
         raise ImagingError("wrong_dimension", f"{folder}: the series is not a stack of grey slices")
-    step = _even_step(folder, reader, len(names))
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((pixel[1], pixel[0], step))
+    image.SetDirection(np.stack([*cosines, np.cross(*cosines)], axis=1).ravel().tolist())
     image = sitk.DICOMOrient(image, "LPS")
     spacing = image.GetSpacing()
-    depth = step if np.isclose(spacing[2], step, rtol=UNEVEN) else spacing[2]  # a coronal stack: depth is in the plane
-    return Volume(to_hu(sitk.GetArrayFromImage(image), str(folder)), (depth, spacing[1], spacing[0]))
+    return Volume(sitk.GetArrayFromImage(image), (spacing[2], spacing[1], spacing[0]))
+
+
+def _series(folder: Path) -> list[list[Dataset]]:
+    """Files with pixels, grouped by series, orientation and size; pixels stay on disk until asked for."""
+    groups: dict[tuple[object, ...], list[Dataset]] = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        try:
+            header = pydicom.dcmread(path, specific_tags=SLICE_TAGS, defer_size="1 MB")
+            cosines = np.round(_cosines(header), 3).ravel().tolist() if "ImageOrientationPatient" in header else []
+        except (InvalidDicomError, IsADirectoryError):
+            continue  # an index, a note, a folder beside the slices
+        except Exception as error:
+            raise ImagingError("unreadable", f"{folder}: {path.name}: {error}") from error
+        if "Rows" in header:
+            groups[(header.get("SeriesInstanceUID"), header.Rows, header.Columns, *cosines)].append(header)
+    if not groups:
+        raise ImagingError("unreadable", f"{folder}: no DICOM images in this folder")
+    return list(groups.values())
+
+
+def _ordered(slices: list[Dataset], folder: Path) -> tuple[list[Dataset], float]:
+    """Slices along their normal and the distance between them in mm; all must lie on one line of even steps."""
+    if not all("ImagePositionPatient" in s and "ImageOrientationPatient" in s for s in slices):
+        message = f"{folder}: slices without a position in the patient; their order cannot be known"
+        raise ImagingError("uneven_slices", message)
+    normal = np.cross(*_cosines(slices[0]))
+    places = np.array([s.ImagePositionPatient for s in slices], dtype=np.float64)
+    order = np.argsort(places @ normal)
+    places = places[order]
+    steps = np.diff(places @ normal)
+    step = float(np.median(steps))
+    if step == 0 or np.abs(steps - step).max() > UNEVEN * step:
+        span = f"steps from {steps.min():.2f} to {steps.max():.2f} mm"
+        raise ImagingError("uneven_slices", f"{folder}: {len(slices)} slices, {span}; one is missing or doubled")
+    shift = np.linalg.norm(np.diff(places, axis=0) - steps[:, None] * normal, axis=1).max()
+    if shift > UNEVEN * step:
+        raise ImagingError("uneven_slices", f"{folder}: slices are sheared by {shift:.2f} mm a step (tilted gantry)")
+    return [slices[k] for k in order], step
+
+
+def _cosines(header: Dataset) -> NDArray[np.float64]:
+    """Directions of a row and of a column in the patient (x to the left, y to the back, z to the head): (2, 3)."""
+    return np.array(header.ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
+
+
+def _is_axial(header: Dataset) -> bool:
+    return "ImageOrientationPatient" in header and abs(float(np.cross(*_cosines(header))[2])) > AXIAL
 
 
 def _check_single_image(header: Dataset, path: Path) -> None:
@@ -120,45 +176,3 @@ def _pixel_spacing(header: Dataset) -> tuple[float, float] | None:
     """Mm a pixel (height, width); at the detector where the file does not give the patient's plane."""
     value = header.get("PixelSpacing") or header.get("ImagerPixelSpacing")
     return (float(value[0]), float(value[1])) if value and len(value) == 2 else None
-
-
-def _largest_axial(folder: Path, files: list[tuple[str, ...]]) -> tuple[str, ...]:
-    chosen = max(files, key=lambda names: (_is_axial(names[0]), len(names)))
-    log.warning("%s: %d series; took the one of %d slices", folder, len(files), len(chosen))
-    return chosen
-
-
-def _is_axial(name: str) -> bool:
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(name)
-    reader.ReadImageInformation()
-    return bool(reader.HasMetaDataKey(ORIENTATION) and abs(_normal(reader.GetMetaData(ORIENTATION))[2]) > 0.8)
-
-
-def _normal(orientation: str) -> NDArray[np.float64]:
-    cosines = np.array([float(value) for value in orientation.split("\\")])
-    return np.cross(cosines[:3], cosines[3:])
-
-
-def _even_step(folder: Path, reader: sitk.ImageSeriesReader, count: int) -> float:
-    """Distance between slices in mm, after checking that all lie on one line of even steps along their normal."""
-    keys = (POSITION, ORIENTATION)
-    if not all(reader.HasMetaDataKey(i, key) for i in range(count) for key in keys):
-        message = f"{folder}: slices without a position in the patient; their order cannot be known"
-        raise ImagingError("uneven_slices", message)
-    normal = _normal(reader.GetMetaData(0, ORIENTATION))
-    places = np.array([[float(v) for v in reader.GetMetaData(i, POSITION).split("\\")] for i in range(count)])
-    if not all(np.allclose(_normal(reader.GetMetaData(i, ORIENTATION)), normal, atol=1e-3) for i in range(count)):
-        raise ImagingError("uneven_slices", f"{folder}: slices of different orientation in one series")
-    steps = np.diff(places @ normal)
-    step = float(np.median(steps))
-    if step == 0 or np.abs(steps - step).max() > UNEVEN * abs(step):
-        message = (
-            f"{folder}: {count} slices, steps from {steps.min():.2f} to {steps.max():.2f} mm; one is missing or doubled"
-        )
-        raise ImagingError("uneven_slices", message)
-    shift = np.linalg.norm(np.diff(places, axis=0) - steps[:, None] * normal, axis=1).max()
-    if shift > UNEVEN * abs(step):
-        raise ImagingError("uneven_slices", f"{folder}: slices are sheared by {shift:.2f} mm a step (tilted gantry)")
-    return abs(step)

@@ -25,6 +25,7 @@ from unimedi.imaging.intensity import check, to_hu
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes its warnings straight to the terminal
 
 NIFTI_HEADER = 348  # bytes, and the number in its first field
+NIFTI_FLOATS = {16: "f4", 64: "f8"}  # codes of the field "datatype"
 GZIP = b"\x1f\x8b"
 SUPPORTED = "DICOM file, folder of a DICOM series, NIfTI (.nii, .nii.gz), PNG, JPEG"
 
@@ -104,6 +105,8 @@ def _nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...]]:
     try:
         with _whole(path) as plain:
             image = sitk.ReadImage(plain, imageIO="NiftiImageIO")
+    except ImagingError as error:
+        raise ImagingError(error.reason, f"{path}: {error}") from error
     except (RuntimeError, OSError, EOFError, zlib.error, struct.error) as error:
         raise ImagingError("unreadable", f"{path}: {str(error).strip().splitlines()[-1].strip()}") from error
     axes, components = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
@@ -124,32 +127,36 @@ def _nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...]]:
 def _whole(path: Path) -> Iterator[str]:
     """The path of an uncompressed NIfTI file that holds every voxel its header promises.
 
-    ITK reads a truncated or damaged file without a word and leaves zeros where the voxels are missing; so the stream
-    is unpacked here, where its checksum is verified, and its length compared with the header.
+    ITK reads a truncated or damaged file without a word, leaves zeros where voxels are missing and turns NaN into 0
+    (which is water). So the stream is unpacked here, where its checksum is verified, and compared with the header.
     """
-    with path.open("rb") as file:
-        head = file.read(NIFTI_HEADER)
-    if head[:2] != GZIP:
-        _check_length(head, path.stat().st_size)
+    content = path.read_bytes()
+    if content[:2] != GZIP:
+        _check_voxels(content)
         yield str(path)
         return
-    content = gzip.decompress(path.read_bytes())
-    _check_length(content[:NIFTI_HEADER], len(content))
+    content = gzip.decompress(content)
+    _check_voxels(content)
     with tempfile.NamedTemporaryFile(suffix=".nii") as file:
         file.write(content)
         file.flush()
         yield file.name
 
 
-def _check_length(header: bytes, length: int) -> None:
-    order = "<" if struct.unpack_from("<i", header)[0] == NIFTI_HEADER else ">"
-    if struct.unpack_from(order + "i", header)[0] != NIFTI_HEADER:
+def _check_voxels(content: bytes) -> None:
+    order = "<" if struct.unpack_from("<i", content)[0] == NIFTI_HEADER else ">"
+    if struct.unpack_from(order + "i", content)[0] != NIFTI_HEADER:
         raise OSError("not a NIfTI-1 header")
-    dimensions = struct.unpack_from(order + "8h", header, 40)
-    bits, offset = struct.unpack_from(order + "h", header, 72)[0], struct.unpack_from(order + "f", header, 108)[0]
-    expected = int(offset) + math.prod(dimensions[1 : 1 + dimensions[0]]) * bits // 8
-    if length < expected:
-        raise OSError(f"truncated: {length} bytes where the header promises {expected}")
+    dimensions = struct.unpack_from(order + "8h", content, 40)
+    kind, bits = struct.unpack_from(order + "2h", content, 70)
+    offset, count = int(struct.unpack_from(order + "f", content, 108)[0]), math.prod(dimensions[1 : 1 + dimensions[0]])
+    expected = offset + count * bits // 8
+    if len(content) < expected:
+        raise OSError(f"truncated: {len(content)} bytes where the header promises {expected}")
+    if kind in NIFTI_FLOATS:
+        voxels = np.frombuffer(content, order + NIFTI_FLOATS[kind], count, offset)
+        if not np.isfinite(voxels.min() + voxels.max()):  # min and max propagate NaN
+            raise ImagingError("nan", "holds NaN or infinite values")
 
 
 def _picture(path: Path) -> NDArray[np.float32]:

@@ -12,7 +12,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +211,7 @@ def _on_cluster(
         _cluster(scheduler or (lambda: LocalCluster(**local, **quiet, memory_limit=memory_limit))) as address,
         Client(address) as client,
     ):
-        running: dict[Future[int], Part] = {}
+        running: dict[Any, Part] = {}
 
         def submit(part: Part) -> Any:
             future = client.submit(_prepare_part, part, pure=False)
