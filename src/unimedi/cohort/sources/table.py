@@ -1,6 +1,7 @@
 """A table of studies in anyone's own columns."""
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,10 +41,11 @@ def read_table(cohort: FolderCohort, table: Path, columns: Mapping[str, str], gi
 def _add_row(
     cohort: FolderCohort, what: str, row: Mapping[str, str], labels: Mapping[str, str], given: Modality | None
 ) -> None:
-    image = cohort.root / row["image"]
+    relative = os.path.relpath(cohort.root / row["image"], cohort.root)
+    image = cohort.root / relative
     if not row["image"] or not image.exists():
         return cohort.skip(what, "no image")
-    if not image.resolve().is_relative_to(cohort.root.resolve()):
+    if relative.split(os.sep)[0] == "..":
         return cohort.skip(what, "image outside the root")
     first = next((path for path in sorted(image.iterdir()) if path.is_file()), image) if image.is_dir() else image
     try:

@@ -34,6 +34,7 @@ from unimedi.imaging.phantom.scanning import write_study
 PART = 16  # patients that are written, and recorded as done, together
 ATTEMPTS = 100  # wordings tried until a report of a held-out split is unlike every other
 BUILDING = ".building"
+FOLDERS = ("patients", "reports", "masks")
 COLUMNS = ("study_id", "patient_id", "modality", "split", "image", "report_path", "language", "format", "view", "pair",
            "sex", "age")  # fmt: skip
 ONE_THREAD = dict.fromkeys(
@@ -70,6 +71,7 @@ def build_hospital(
     chosen = chosen.with_options(overrides or {})
     if patients is not None:
         chosen = chosen.with_patients(patients)
+    draw_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
     out = Path(out)
     ticket = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
     if (finished := _open(out, ticket)) is not None:
@@ -177,24 +179,34 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
 
 def _open(out: Path, ticket: Mapping[str, Any]) -> dict[str, Any] | None:
     """The summary of the same hospital where it is finished; None where it is to be written or completed."""
-    known = out / "hospital.json"
-    plan = out / BUILDING / "ticket.json"
-    for path in (known, plan):
-        if path.exists():
-            found = json.loads(path.read_text("utf-8"))
-            if different := [key for key in ticket if found.get(key) != json.loads(json.dumps(ticket[key]))]:
-                told = _difference(found, ticket, different)
-                raise HospitalError(f"{out} holds another phantom ({told}); choose another folder or delete it")
-            if path is known:
-                return dict(found)
-    if not plan.exists():
-        if out.exists() and any(out.iterdir()):
-            raise HospitalError(f"{out} is not empty and holds no phantom hospital; choose another folder")
-        plan.parent.mkdir(parents=True)
-        _write_atomically(plan, json.dumps(ticket))
-    for name in ("patients", "reports", "masks"):
+    building = out / BUILDING
+    begun = building / "ticket.json"
+    if begun.exists() and not (out / "hospital.json").exists() and not any(building.glob("part-*.json")):
+        for name in (*FOLDERS, BUILDING):  # nothing in them is finished, and it may be of other options
+            shutil.rmtree(out / name, ignore_errors=True)
+    if (out / "hospital.json").exists():
+        summary = _check(out / "hospital.json", ticket, out)
+        shutil.rmtree(building, ignore_errors=True)
+        return summary
+    if begun.exists():
+        _check(begun, ticket, out)
+    elif out.exists() and any(out.iterdir()):
+        raise HospitalError(f"{out} is not empty and holds no phantom hospital; choose another folder")
+    else:
+        building.mkdir(parents=True)
+        _write_atomically(begun, json.dumps(ticket))
+    for name in FOLDERS:
         (out / name).mkdir(exist_ok=True)
     return None
+
+
+def _check(path: Path, ticket: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """What ``path`` says, if it was written for the same ticket."""
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if different := [key for key, value in json.loads(json.dumps(ticket)).items() if found.get(key) != value]:
+        told = _difference(found, ticket, different)
+        raise HospitalError(f"{out} holds another phantom ({told}); choose another folder or delete it")
+    return found
 
 
 def _difference(found: Mapping[str, Any], ticket: Mapping[str, Any], keys: list[str]) -> str:
