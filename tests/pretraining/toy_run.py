@@ -7,7 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,13 @@ RECIPE: dict[str, Any] = {
     "distillation": {"prototypes": 16, "width": 32, "bottleneck": 8, "ramp_end": "50 percent"},
     "optimization": {"learning_rate": 1.0e-3, "warmup": "4 steps", "clip": 1.0},
 }
-WORDS = "no nodule mass left right lung upper lower lobe effusion clear heart normal opacity small large".split()
+WORDS = ("no", "nodule", "mass", "left", "right", "lung", "upper", "lower", "effusion", "clear", "heart", "normal")
 NOT_OF_THE_MATHEMATICS = ("seconds", "examples_per_second")
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["unimedi.pretraining.loop", "unimedi.pretraining.recipe_file", "unimedi.cli"])
+_context.set_forkserver_preload(
+    ["unimedi.pretraining.loop", "unimedi.pretraining.recipe_file", "torch.utils.tensorboard"]
+)
 
 
 def toy_store(path: Path, radiographs: int = 12, volumes: int = 8) -> Store:
@@ -75,7 +77,12 @@ def toy_recipe(path: Path, **changes: Any) -> Path:
 
 def start(*words: object) -> BaseProcess:
     """``unimedi WORDS`` in a process of its own."""
-    process = _context.Process(target=command, args=([str(word) for word in words],))
+    return in_process(command, [str(word) for word in words])
+
+
+def in_process(function: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Start ``function(*arguments)`` in a fresh process in which torch is already imported."""
+    process = _context.Process(target=function, args=arguments)
     process.start()
     return process
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -25,14 +25,12 @@ from unimedi.pretraining import checkpoint
 from unimedi.pretraining.engine import make_fabric, reproducible
 from unimedi.pretraining.journal import Journal
 from unimedi.pretraining.methods import build
-from unimedi.pretraining.monitors import WINDOW, skipped_in_a_row, warnings_of
+from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, warnings_of
 from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.run_folder import RunFolder, plain
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 from unimedi.pretraining.update import Updater
-
-NAN_PATIENCE: Final = 5  # steps in a row without a finite gradient: not a bad batch but a broken run
 
 
 class TrainingError(RuntimeError):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 WINDOW: Final = 20  # steps over which a measure is averaged before it is judged; one batch says little
 STUCK_AFTER: Final = 150  # steps; a healthy start from scratch may stay at ln(batch) for 140 (docs/log.md)
+NAN_PATIENCE: Final = 5  # skipped steps in a row: not a bad batch any more but a broken run
 STUCK_SHARE: Final = 0.98  # of the chance level: a contrastive loss above this has learnt nothing
 
 

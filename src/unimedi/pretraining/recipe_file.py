@@ -34,7 +34,11 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"recipe {path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"recipe {path}: expected keys and values, got {type(values).__name__}")
-    _refuse_unknown(_given(values), known, f"recipe {path}")
+    given = _given(values)
+    _refuse_unknown(list(given), known, f"recipe {path}")
+    for key, value in given.items():
+        if not isinstance(value, dict) and any(name.startswith(f"{key}.") for name in known):
+            raise RecipeError(f"recipe {path}: {key} is a section: expected keys and values, got {value!r}")
     _refuse_unknown([m[1] for word in overrides if (m := re.match(r"--([^=\s]+)", word))], known, "command line")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe, None, as_group=False)
@@ -56,12 +60,12 @@ def _keys(kind: type, prefix: str = "") -> set[str]:
     return found
 
 
-def _given(values: dict[Any, Any], prefix: str = "") -> list[str]:
-    found = []
+def _given(values: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
+    found = {}
     for key, value in values.items():
-        found.append(f"{prefix}{key}")
+        found[f"{prefix}{key}"] = value
         if isinstance(value, dict):
-            found += _given(value, f"{prefix}{key}.")
+            found |= _given(value, f"{prefix}{key}.")
     return found
 
 

@@ -1,0 +1,234 @@
+"""The loop by itself: resuming, accumulation, NaN, clipping, precision, the log."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+
+from tests.pretraining.toy_module import Toy, toy_batch, toy_batches
+from tests.pretraining.toy_run import toy_store
+from unimedi.inputs.dataset import BatchRecipe
+from unimedi.optimization.schedule import Pace, warmup_cosine
+from unimedi.pretraining.engine import reproducible
+from unimedi.pretraining.journal import read_log
+from unimedi.pretraining.loop import TrainingError, notices, pace_of, train
+from unimedi.pretraining.monitors import NAN_PATIENCE
+from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe
+from unimedi.pretraining.run_folder import RunFolder, RunFolderError
+from unimedi.pretraining.update import step_seed
+
+TOTAL = 12
+PACE = Pace(examples_per_step=8, steps_per_epoch=3)
+
+
+def recipe(accumulate: int = 1, clip: float = 1e9, **changes: Any) -> Recipe:
+    return Recipe(
+        checkpoint_every="4 steps",
+        batch=BatchRecipe(accumulate=accumulate),
+        optimization=OptimizationRecipe(learning_rate=0.05, weight_decay=0.0, warmup="3 steps", clip=clip),
+        distillation=DistillationRecipe(prototypes=4),
+        **changes,
+    )
+
+
+def run(
+    folder: Path,
+    module: Toy | None = None,
+    batches: Callable[[int], Iterator[Tensor]] = toy_batches,
+    settings: Recipe | None = None,
+    total: int = TOTAL,
+    precision: str = "32-true",
+) -> Toy:
+    module = module or Toy()
+    folder.mkdir(exist_ok=True)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)  # type: ignore[arg-type]
+    train(fabric, settings or recipe(), module, batches, RunFolder(folder), total, PACE)
+    return module
+
+
+def equal(one: Toy, two: Toy) -> bool:
+    return all(torch.equal(value, two.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+def figures(folder: Path) -> list[dict[str, Any]]:
+    lines = read_log(folder / "log.jsonl")
+    return [{k: v for k, v in line.items() if k not in ("seconds", "examples_per_second")} for line in lines]
+
+
+class PowerCut(BaseException):
+    """Nothing in the loop catches this."""
+
+
+@pytest.mark.parametrize("cut", [0, 3, 4, 6, 11])
+def test_a_run_that_broke_off_goes_on_to_the_last_bit(tmp_path: Path, cut: int) -> None:
+    whole = run(tmp_path / "whole")
+
+    def batches(step: int) -> Iterator[Tensor]:
+        for number in range(step, TOTAL):
+            if number == cut and step == 0:
+                raise PowerCut
+            yield toy_batch(number)
+
+    with pytest.raises(PowerCut):
+        run(tmp_path / "cut", batches=batches)
+    with (tmp_path / "cut" / "log.jsonl").open("a") as log:
+        log.write('{"step": 9, "los')  # the process died while it wrote
+    assert equal(run(tmp_path / "cut"), whole) or cut == 0
+    assert figures(tmp_path / "cut") == figures(tmp_path / "whole")
+    assert [line["step"] for line in figures(tmp_path / "cut")] == list(range(TOTAL))
+
+
+def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:
+    whole = run(tmp_path)
+    assert equal(run(tmp_path), whole)
+    assert len(figures(tmp_path)) == TOTAL
+
+
+def test_accumulation_is_one_large_batch(tmp_path: Path) -> None:
+    def halves(step: int) -> Iterator[Tensor]:
+        for number in range(step, TOTAL):
+            yield from toy_batch(number).chunk(2)
+
+    whole = run(tmp_path / "whole", Toy(noise=0.0))
+    parts = run(tmp_path / "parts", Toy(noise=0.0), halves, recipe(accumulate=2))
+    torch.testing.assert_close(parts.student.weight, whole.student.weight)
+    for one, two in zip(figures(tmp_path / "whole"), figures(tmp_path / "parts"), strict=True):
+        assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
+        assert one["gradient_norm"] == pytest.approx(two["gradient_norm"], rel=1e-4)
+
+
+def poisoned(*steps: int) -> Callable[[int], Iterator[Tensor]]:
+    def batches(step: int) -> Iterator[Tensor]:
+        for number in range(step, TOTAL):
+            yield toy_batch(number) * (math.nan if number in steps else 1.0)
+
+    return batches
+
+
+def test_a_batch_with_nan_leaves_no_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Watched(Toy):
+        seen: dict[int, dict[str, Tensor]]
+
+        def forward(self, batch: Tensor, step: int, micro_step: int, rank: int) -> Any:
+            self.seen = {**getattr(self, "seen", {}), step: {k: v.clone() for k, v in self.state_dict().items()}}
+            return super().forward(batch, step, micro_step, rank)
+
+    module = run(tmp_path, Watched(), poisoned(5))
+    assert isinstance(module, Watched)
+    for name, value in module.seen[5].items():
+        assert torch.equal(value, module.seen[6][name]), name
+        assert torch.isfinite(module.state_dict()[name]).all()
+    line = figures(tmp_path)[5]
+    assert line["skipped"] is True
+    assert line["loss"] is None
+    assert line["warnings"] == ["nan"]
+    assert "skipped" not in figures(tmp_path)[6]
+    assert "Warning nan: step 5" in capsys.readouterr().err
+
+
+def test_too_many_in_a_row_stop_the_run(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=rf"{NAN_PATIENCE} steps in a row, up to step {4 + NAN_PATIENCE}.*learning"):
+        run(tmp_path, batches=poisoned(*range(5, TOTAL)))
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step-000004", "step-000008"]
+
+
+def test_the_gradient_is_clipped_and_its_norm_is_logged(tmp_path: Path) -> None:
+    module = Toy(noise=0.0)
+    loss = module(toy_batch(0), 0, 0, 0).loss
+    gradients = torch.autograd.grad(loss, list(module.student.parameters()))
+    norm = math.sqrt(sum(float(g.pow(2).sum()) for g in gradients))
+    run(tmp_path / "free", Toy(noise=0.0), total=1)
+    assert figures(tmp_path / "free")[0]["gradient_norm"] == pytest.approx(norm, rel=1e-6)
+    run(tmp_path / "clipped", Toy(noise=0.0), settings=recipe(clip=1e-3), total=1)
+    assert figures(tmp_path / "clipped")[0]["gradient_norm"] == pytest.approx(norm, rel=1e-6)
+
+
+def test_the_rate_follows_the_schedule(tmp_path: Path) -> None:
+    run(tmp_path)
+    for step, line in enumerate(figures(tmp_path)):
+        assert line["learning_rate"] == 0.05 * warmup_cosine(step, warmup=3, total=TOTAL, floor=0.0)
+
+
+def test_bf16_computes_in_bf16_and_keeps_its_weights_in_fp32(tmp_path: Path) -> None:
+    exact, rough = run(tmp_path / "fp32"), run(tmp_path / "bf16", precision="bf16-mixed")
+    assert rough.student.weight.dtype == torch.float32
+    assert not equal(exact, rough)
+    assert figures(tmp_path / "bf16")[0]["loss"] == pytest.approx(figures(tmp_path / "fp32")[0]["loss"], rel=0.02)
+
+
+def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path, total=40)
+    lines = read_log(tmp_path / "log.jsonl")
+    assert {"step", "loss", "l_vl", "learning_rate", "gradient_norm", "examples_per_second", "warnings", "seconds"} == {
+        *lines[0]
+    }
+    assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+    assert list((tmp_path / "tensorboard").iterdir())
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
+    assert len(shown) == 20  # every 5 percent, where there is no terminal
+    assert shown[9].startswith("step 20/40 (50%), ")
+    assert "left" in shown[9]
+    assert "studies/s" in shown[9]
+
+
+def test_seeds_of_steps_and_ranks_are_distinct() -> None:
+    seeds = {step_seed(seed, step, rank) for seed in range(3) for step in range(50) for rank in range(4)}
+    assert len(seeds) == 600
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_reproducible_puts_everything_back() -> None:
+    before = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    with reproducible(2):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.get_num_threads() == 2
+    assert (torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()) == before
+
+
+def test_an_epoch_is_as_long_as_the_kind_that_needs_longer(tmp_path: Path) -> None:
+    store = toy_store(tmp_path / "both", radiographs=12, volumes=8)
+    batch = BatchRecipe(radiographs=4, volumes=2, accumulate=1)
+    assert pace_of(Recipe(batch=batch), store, devices=1) == Pace(6, 4)
+    assert pace_of(Recipe(batch=batch), store, devices=2) == Pace(12, 2)
+    assert pace_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2, accumulate=3)), store, 1) == Pace(18, 2)
+    assert notices(Recipe(batch=batch), store) == []
+
+
+def test_one_modality_only_says_what_is_off(tmp_path: Path) -> None:
+    store = toy_store(tmp_path / "flat", radiographs=12, volumes=0)
+    batch = BatchRecipe(radiographs=4, volumes=2)
+    assert pace_of(Recipe(batch=batch), store, devices=1) == Pace(4, 3)
+    (notice,) = notices(Recipe(batch=batch), store)
+    assert "no volumes" in notice
+    assert "slice selection" in notice
+    assert notices(Recipe(method="convirt", batch=BatchRecipe(radiographs=4, volumes=0)), store) == []
+
+
+def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    facts = {"store": "abc", "devices": 1}
+    folder.begin({"seed": 0, "model": {"slices": 2}}, facts, resume=False)
+    folder.begin({"seed": 1, "model": {"slices": 2}}, facts, resume=False)  # nothing was done yet: begin anew
+    (folder.checkpoints / "step-000001").mkdir(parents=True)
+    with pytest.raises(RunFolderError, match=r"already holds a run.*--resume"):
+        folder.begin({"seed": 1, "model": {"slices": 2}}, facts, resume=False)
+    folder.begin({"seed": 1, "model": {"slices": 2}}, facts, resume=True)
+    with pytest.raises(RunFolderError, match=r"model\.slices was 2, now 3; store was 'abc', now 'xyz'"):
+        folder.begin({"seed": 1, "model": {"slices": 3}}, {"store": "xyz", "devices": 1}, resume=True)
+    assert folder.threads() == json.loads(folder.environment.read_text())["threads"]
+
+
+def test_an_export_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.export(lambda path: (path / "one").write_text("1"))
+    folder.export(lambda path: (path / "two").write_text("2"), lambda path: (path / "three").write_text("3"))
+    assert sorted(path.name for path in folder.pretrained.iterdir()) == ["three", "two"]
+    with pytest.raises(ZeroDivisionError):
+        folder.export(lambda path: 1 // 0)
+    assert sorted(path.name for path in folder.pretrained.iterdir()) == ["three", "two"]
