@@ -121,7 +121,9 @@ class Preprocess:
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-        return cls(**{key: tuple(value) for key, value in values.items()})
+        kinds = {"hu_window": float}  # JSON and YAML write -1000.0 as they like
+        sizes: dict[str, Any] = {key: tuple(kinds.get(key, int)(n) for n in value) for key, value in values.items()}
+        return cls(**sizes)
 
     def fingerprint(self) -> str:
         """Sha256 of the settings as canonical JSON."""

@@ -1,0 +1,177 @@
+import csv
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unimedi.cohort.manifest import ManifestError, read_manifest, write_manifest
+from unimedi.cohort.study import Modality, Report, Split, Study
+
+GOOD = {"study_id": "s1", "patient_id": "p1", "modality": "DX", "split": "train", "image": "x.png", "report": "Clear."}
+
+
+def write(folder: Path, *rows: dict[str, str], suffix: str = "csv") -> Path:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    path = folder / f"manifest.{suffix}"
+    if suffix == "parquet":
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        parquet.write_table(pa.table({c: [row.get(c) for row in rows] for c in columns}), path)
+        return path
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "x.png").write_bytes(b"x")
+    (tmp_path / "report.txt").write_text("\ufeffNódulo en el lóbulo.", encoding="utf-8")
+    (tmp_path / "blank.txt").write_text(" \n")
+    return tmp_path
+
+
+def problem(path: Path) -> str:
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path)
+    assert len(caught.value.problems) == 1
+    assert str(path) in str(caught.value)
+    return caught.value.problems[0]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_row_becomes_a_study(folder: Path, suffix: str) -> None:
+    row = GOOD | {"label:nodule": "1", "label:mass": "0", "label:normal": "", "mask:nodule": "x.png", "age": "63"}
+    (study,) = read_manifest(write(folder, row, suffix=suffix))
+    labels = {"nodule": True, "mass": False, "normal": None}
+    expected = Study("s1", "p1", Modality.DX, folder / "x.png", Report("Clear."), Split.TRAIN, labels)
+    assert study == Study(
+        **{f: getattr(expected, f) for f in expected.__slots__} | {"masks": {"nodule": folder / "x.png"}}
+    )
+
+
+def test_parquet_may_hold_numbers(folder: Path) -> None:
+    row: dict[str, object] = GOOD | {"study_id": 7, "patient_id": 3, "label:nodule": 1.0, "label:mass": True}
+    (study,) = read_manifest(write(folder, row, suffix="parquet"))  # type: ignore[arg-type]
+    assert (study.study_id, study.labels) == ("7", {"nodule": True, "mass": True})
+
+
+def test_a_report_may_be_a_file_and_its_language_is_detected(folder: Path) -> None:
+    row = {k: v for k, v in GOOD.items() if k != "report"} | {"report_path": "report.txt"}
+    assert read_manifest(write(folder, row))[0].report == Report("Nódulo en el lóbulo.", "es")
+    (folder / "report.txt").write_bytes("Nódulo".encode("latin-1"))
+    assert read_manifest(write(folder, row | {"language": "es"}))[0].report == Report("Nódulo", "es")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"image": "absent.png"}, "image 'absent.png' does not exist under"),
+        ({"mask:nodule": "absent.nii"}, "mask:nodule 'absent.nii' does not exist under"),
+        ({"modality": "XRAY"}, "unknown modality 'XRAY', expected one of DX, CR, US, CT, MR"),
+        (
+            {"split": "Training"},
+            "unknown split 'Training', expected one of train, validation, test; did you mean train?",
+        ),
+        ({"report": ""}, "neither report nor report_path is given"),
+        ({"report": "  "}, "neither report nor report_path is given"),
+        ({"report_path": "report.txt"}, "both report and report_path are given"),
+        ({"report": "", "report_path": "blank.txt"}, "the report in 'blank.txt' is empty"),
+        ({"report": "", "report_path": "absent.txt"}, "report_path 'absent.txt' does not exist under"),
+        ({"patient_id": ""}, "patient_id is empty"),
+        ({"image": ""}, "image is empty"),
+        ({"label:nodule": "maybe"}, "label:nodule is 'maybe', expected 1, 0 or empty"),
+    ],
+)
+def test_what_is_wrong_is_said_with_row_and_study(folder: Path, change: dict[str, str], expected: str) -> None:
+    text = problem(write(folder, GOOD, GOOD | {"study_id": "s2"} | change))
+    assert text.startswith("row 3 (study s2): ")
+    assert expected in text
+
+
+@pytest.mark.parametrize("image", ["/etc/hostname", "../x.png", "a/../../x.png", "..\\x.png"])
+def test_a_path_stays_inside_the_folder(folder: Path, image: str) -> None:
+    with pytest.raises(ManifestError, match="must be a path relative to"):
+        read_manifest(write(folder, GOOD | {"image": image}))
+
+
+def test_duplicate_ids_and_patients_in_two_splits(folder: Path) -> None:
+    assert problem(write(folder, GOOD, GOOD)) == "row 3 (study s1): duplicate study_id, first in row 2"
+    text = problem(write(folder, GOOD, GOOD | {"study_id": "s2", "split": "test"}))
+    assert text.startswith("row 3: study s2: patient p1 is in split test here and in train in study s1")
+
+
+def test_a_missing_column_comes_with_a_suggestion(folder: Path) -> None:
+    row = {("StudyID" if k == "study_id" else k): v for k, v in GOOD.items()}
+    assert problem(write(folder, row)) == "column 'study_id' is missing; did you mean 'StudyID'?"
+    row = {k: v for k, v in GOOD.items() if k != "report"} | {"reports": "x"}
+    assert "'report' or 'report_path' is missing; did you mean 'reports'?" in problem(write(folder, row))
+
+
+def test_all_problems_are_told_but_at_most_twenty(folder: Path) -> None:
+    rows = [GOOD | {"study_id": f"s{k}", "image": "absent.png"} for k in range(30)]
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(write(folder, *rows))
+    assert len(caught.value.problems) == 30
+    assert str(caught.value).count("absent.png") == 20
+    assert str(caught.value).endswith("... and 10 more")
+    assert len(read_manifest(folder / "manifest.csv", check_files=False)) == 30
+
+
+def test_files_that_are_no_manifest(folder: Path) -> None:
+    assert problem(folder / "absent.csv") == "no such file"
+    (folder / "m.csv").write_bytes("study_id\nNódulo".encode("latin-1"))
+    assert "not UTF-8" in problem(folder / "m.csv")
+    (folder / "m.parquet").write_bytes(b"no")
+    assert "cannot be read" in problem(folder / "m.parquet")
+    (folder / "m.csv").write_text("")
+    with pytest.raises(ManifestError, match="column 'study_id' is missing"):
+        read_manifest(folder / "m.csv")
+    (folder / "m.csv").write_text(",".join(GOOD) + "\n")
+    assert "no rows" in problem(folder / "m.csv")
+    (folder / "m.csv").write_text(",".join(GOOD) + "\ns1,p1,DX,train,x.png,Clear, no effusion\n")
+    assert problem(folder / "m.csv").startswith("row 2: 7 values for 6 columns")
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(bool)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    reports=st.lists(TEXT, min_size=1, max_size=4),
+    suffix=st.sampled_from(["csv", "parquet"]),
+    label=st.sampled_from([True, False, None]),
+)
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, reports: list[str], suffix: str, label: bool | None
+) -> None:
+    folder = tmp_path_factory.mktemp("cohort")
+    (folder / "x.png").touch()
+    about = (Modality.CT, folder / "x.png")
+    studies = [
+        Study(f"s{k}", f"p{k}", *about, Report(f"{text}\n\n{text}", "es"), Split.TEST, {"a b": label}, {"m": about[1]})
+        for k, text in enumerate(reports)
+    ]
+    write_manifest(studies, folder / f"m.{suffix}")
+    assert read_manifest(folder / f"m.{suffix}") == studies
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_manifest_does_not_list_files_outside_its_folder(folder: Path) -> None:
+    study = read_manifest(write(folder, GOOD))
+    (folder / "sub").mkdir()
+    with pytest.raises(ValueError, match="lies outside"):
+        write_manifest(study, folder / "sub" / "m.csv")
+
+
+def test_five_thousand_rows_load_quickly(folder: Path) -> None:
+    rows = [GOOD | {"study_id": f"s{k}", "patient_id": f"p{k}", "label:nodule": "1"} for k in range(5000)]
+    path = write(folder, *rows)
+    started = time.process_time()
+    assert len(read_manifest(path)) == 5000
+    assert time.process_time() - started < 4  # 0.2 s measured without the tests' type checks

@@ -1,0 +1,143 @@
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+from PIL import Image
+
+from unimedi.cohort.study import Modality, Report, Split, Study
+from unimedi.inputs.prepare import finding_names, prepare
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.store import Store, StoreError
+
+POLICY = Preprocess(radiograph_size=(16, 16), fine_shape=(8, 16, 16), volume_shape=(4, 8, 8), slice_size=(16, 16))
+RNG = np.random.default_rng(0)
+CT = RNG.integers(-1000, 1000, size=(8, 16, 16)).astype(np.int16)
+
+
+def study(name: str, image: Path, modality: Modality = Modality.DX, **more: object) -> Study:
+    about = {"report": Report("FINDINGS: Clear.\nIMPRESSION: Normal."), "split": Split.TRAIN, **more}
+    return Study(name, f"patient of {name}", modality, image, **about)  # type: ignore[arg-type]
+
+
+def nifti(array: np.ndarray, path: Path) -> Path:
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(path))
+    return path
+
+
+def cohort(folder: Path) -> list[Study]:
+    """Three X-rays, two CTs of which one has a mask, and one of each thing that can be wrong."""
+    studies = []
+    for k in range(3):
+        path = folder / f"x{k}.png"
+        Image.fromarray(RNG.integers(0, 255, size=(16, 16)).astype(np.uint8)).save(path)
+        studies.append(study(f"x{k}", path, labels={"nodule": None, "normal": True}))
+    mask = nifti((CT > 800).astype(np.uint8), folder / "mask.nii.gz")
+    path = nifti(CT, folder / "ct.nii.gz")
+    studies.append(study("ct0", path, Modality.CT, labels={"nodule": True, "normal": False}, masks={"nodule": mask}))
+    studies.append(study("ct1", path, Modality.CT, report=Report("Sin hallazgos en el pulmón.", "es")))
+    (folder / "broken.png").write_bytes((folder / "x0.png").read_bytes()[:60])
+    small_mask = nifti((CT[:, :8] > 800).astype(np.uint8), folder / "small.nii.gz")
+    return [
+        *studies,
+        study("broken", folder / "broken.png"),
+        study("gone", folder / "gone.png"),
+        study("wrong", path, Modality.DX),
+        study("shifted", nifti(CT + 1024, folder / "shifted.nii"), Modality.CT),
+        study("thin", nifti(CT[:3], folder / "thin.nii"), Modality.CT),
+        study("mask", path, Modality.CT, masks={"nodule": small_mask}),
+    ]
+
+
+REFUSED = {
+    "broken": "unreadable",
+    "gone": "missing",
+    "wrong": "wrong_dimension",
+    "shifted": "not_hu",
+    "thin": "too_few_slices",
+    "mask": "mask_mismatch",
+}
+
+
+def test_good_studies_are_taken_and_bad_ones_listed_with_a_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    studies = cohort(tmp_path)
+    summary = prepare(studies, tmp_path / "store", POLICY, workers=0, part_size=4)
+    store = Store.open(tmp_path / "store", expect=POLICY)
+    assert {row["study_id"]: row["reason"] for row in store.refused} == REFUSED
+    assert all(row["message"] for row in store.refused)
+    assert (summary.listed, summary.taken, len(store)) == (11, 5, 5)
+    assert summary.taken + sum(summary.refused.values()) == summary.listed
+    assert summary.not_english == 1
+    assert "1 of 11 reports are not in English" in caplog.text
+    assert [s.study_id for s in store.studies] == ["x0", "x1", "x2", "ct0", "ct1"]
+    ct = store.studies[3]
+    assert (ct.report, ct.labels, ct.spacing) == ("Clear. Normal.", {"nodule": True, "normal": False}, (1.0, 1.0, 1.0))
+    assert np.array_equal(store.pixels(3), CT)
+    assert np.array_equal(store.mask(3), (CT > 800).astype(np.uint16))  # type: ignore[arg-type]
+    assert [store.mask(i) for i in (0, 1, 2, 4)] == [None] * 4
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_cohort_of_one_modality_is_fine(tmp_path: Path, ndim: int) -> None:
+    studies = [s for s in cohort(tmp_path)[:5] if s.modality.ndim == ndim]
+    assert prepare(studies, tmp_path / "store", POLICY, workers=0).refused == {}
+    assert Store.open(tmp_path / "store").select(ndim=ndim) == list(range(len(studies)))
+
+
+def test_a_cohort_of_which_nothing_can_be_used_says_so_in_numbers(tmp_path: Path) -> None:
+    summary = prepare([study("gone", tmp_path / "gone.png")], tmp_path / "store", POLICY, workers=0)
+    assert (summary.taken, summary.refused) == (0, {"missing": 1})
+
+
+def test_finished_parts_are_kept_and_changed_ones_made_anew(tmp_path: Path) -> None:
+    studies, out = cohort(tmp_path), tmp_path / "store"
+    prepare(studies, out, POLICY, workers=0, part_size=4)
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.arrow")}
+    fingerprint = Store.open(out).fingerprint
+
+    (out / "part-00001.arrow").unlink()  # as after a kill: one part is not there, and there is no store
+    (out / "store.json").unlink()
+    assert prepare(studies, out, POLICY, workers=0, part_size=4).kept_parts == 2
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.arrow")}
+    assert [name for name in sorted(before) if before[name] != after[name]] == ["part-00001.arrow"]
+    assert Store.open(out).fingerprint == fingerprint
+
+    Image.fromarray(RNG.integers(0, 255, size=(20, 20)).astype(np.uint8)).save(tmp_path / "x1.png")
+    assert prepare(studies, out, POLICY, workers=0, part_size=4).kept_parts == 2
+    assert Store.open(out).fingerprint != fingerprint
+    other = Preprocess.from_dict({**POLICY.to_dict(), "radiograph_size": [8, 8]})
+    assert prepare(studies, out, other, workers=0, part_size=4).kept_parts == 0
+
+
+def test_too_many_masked_findings_are_refused_at_once(tmp_path: Path) -> None:
+    masks = {f"finding {k}": tmp_path / "m.nii" for k in range(17)}
+    with pytest.raises(StoreError, match="17 findings have masks"):
+        finding_names([study("a", tmp_path / "a.nii", Modality.CT, masks=masks)])
+
+
+def test_masked_findings_get_the_bits_where_there_are_many() -> None:
+    labels = {f"finding {k}": None for k in range(20)}
+    names = finding_names([study("a", Path("a.nii"), Modality.CT, labels=labels, masks={"finding 19": Path("m.nii")})])
+    assert names[0] == "finding 19"
+    assert len(names) == 20
+
+
+def test_workers_give_the_same_store_and_outlive_a_file_that_kills_them(tmp_path: Path) -> None:
+    """The killer is real: a volume of 1 MB that unpacks to more memory than a worker may have."""
+    studies = cohort(tmp_path)
+    block = gzip.compress(bytes(64 << 20), compresslevel=9)
+    (tmp_path / "bomb.nii.gz").write_bytes(block * 24)  # members of one gzip file: 1.5 GiB
+    bomb = study("bomb", tmp_path / "bomb.nii.gz", Modality.CT)
+    summary = prepare(
+        [*studies[:5], bomb, *studies[5:]], tmp_path / "a", POLICY, workers=2, memory_limit="900MiB", part_size=6
+    )
+    rows = json.loads((tmp_path / "a" / "refused.json").read_text())
+    assert {row["study_id"]: row["reason"] for row in rows} == {**REFUSED, "bomb": "crashed"}
+    assert (summary.listed, summary.taken) == (12, 5)
+    prepare(studies, tmp_path / "b", POLICY, workers=0, part_size=3)
+    assert Store.open(tmp_path / "a").fingerprint == Store.open(tmp_path / "b").fingerprint
+    assert [path.name for path in (tmp_path / "a").glob(".*")] == []
