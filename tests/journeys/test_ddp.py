@@ -1,0 +1,85 @@
+"""Two processes over gloo: the losses of one process with the same batch, and equal weights on both."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pretraining.toy_run import RECIPE, in_process, result, sha256, start, toy_recipe, toy_store
+
+# Nothing that is drawn per process: no augmentation, no left-out sentences, no masks, no random slices. What remains
+# (batches, gathered negatives, running means, averaged gradients) must be the same.
+STILL = {"shift": 0.0, "gain": 0.0, "offset": 0.0}
+BATCH = {"sentences": 1.0, "radiograph_augmentation": STILL, "volume_augmentation": STILL}
+COMMON = {"method": "joint", "duration": "6 steps"}
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ddp")
+    toy_store(folder / "store")
+    toy_recipe(folder / "half.yaml", **COMMON, batch={"radiographs": 4, "volumes": 2, **BATCH})
+    toy_recipe(folder / "whole.yaml", **COMMON, batch={"radiographs": 8, "volumes": 4, **BATCH})
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def rank_of_two(rank: int, port: int, ground: str) -> None:
+    """What ``pretrain`` does, as one rank of two that were started from outside, and the hash of the weights it ends
+    with."""
+    os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    import torch
+    from safetensors.torch import save_file
+
+    from unimedi.pretraining import loop
+    from unimedi.pretraining.recipe_file import load_recipe
+
+    torch.set_num_threads(1)
+    folder = Path(ground)
+    build, built = loop.build, []
+    loop.build = lambda *words: built.append(build(*words)) or built[0]  # type: ignore[func-returns-value]
+    loop.pretrain(load_recipe(folder / "half.yaml"), folder / "store", folder / "two", devices=2)
+    module = built[0][0]
+    save_file({name: value.clone() for name, value in module.state_dict().items()}, folder / f"rank-{rank}.safetensors")
+
+
+def test_two_processes_are_one(ground: Path) -> None:
+    port = free_port()
+    ranks = [in_process(rank_of_two, rank, port, str(ground)) for rank in range(2)]
+    one = start("pretrain", "--config", ground / "whole.yaml", "--data", ground / "store", "--out", ground / "one")
+    for process in (*ranks, one):
+        process.join()
+        assert process.exitcode == 0
+    assert sha256(ground / "rank-0.safetensors") == sha256(ground / "rank-1.safetensors")
+    alone, together = result(ground / "one")["log"], result(ground / "two")["log"]
+    assert [line["step"] for line in together] == list(range(6))
+    for single, double in zip(alone, together, strict=True):
+        # The first step differs by rounding alone; AdamW's division by tiny moments then spreads it.
+        tolerance = 2e-5 if single["step"] == 0 else 5e-3
+        for key in ("loss", "l_vl", "ln_batch", "effective_rank", "gradient_norm"):
+            assert double[key] == pytest.approx(single[key], rel=tolerance), (single["step"], key)
+
+
+@pytest.mark.slow
+def test_the_command_starts_its_own_processes_and_resumes(ground: Path) -> None:
+    toy_recipe(ground / "recipe.yaml", **{**RECIPE, "duration": "6 steps"})
+    command = [
+        sys.executable, "-m", "unimedi", "pretrain", "--config", ground / "recipe.yaml", "--data", ground / "store",
+        "--out", ground / "command", "--devices", "2",
+    ]  # fmt: skip
+    subprocess.run(command, check=True, timeout=120)
+    whole = result(ground / "command")
+    for name in ("step-000006",):  # as if it had been killed before its last checkpoint
+        (ground / "command" / "checkpoints" / name).rename(ground / name)
+    subprocess.run([*command, "--resume"], check=True, timeout=120)
+    assert result(ground / "command") == whole
+    assert json.loads((ground / "command" / "environment.json").read_text())["devices"] == 2
