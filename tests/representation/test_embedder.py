@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.transfer.hospital import write_hospital, write_pretrained
-from unimedi.representation.embedder import Embedder, embed_files
+from unimedi.representation.embedder import Embedder, embed_files, images_under
 from unimedi.representation.table import EmbeddingTable, read_table, write_table
 
 
@@ -74,3 +74,21 @@ def test_table_refuses_what_does_not_fit_and_files_without_columns(tmp_path: Pat
         read_table(tmp_path / "other.parquet")
     write_table(EmbeddingTable((), (), np.zeros((0, 3), np.float32), "m"), tmp_path / "empty.parquet")
     assert len(read_table(tmp_path / "empty.parquet")) == 0
+
+
+def test_a_folder_gives_its_images_and_a_run_its_model(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "new" / "deeper").mkdir(parents=True)
+    pixels = np.random.default_rng(1).integers(0, 255, (40, 40)).astype(np.uint8)
+    for name in ("new/b.png", "new/deeper/a.jpg"):
+        Image.fromarray(pixels).save(tmp_path / name)
+    (tmp_path / "new" / "notes.txt").write_text("no image")
+    assert [str(path.relative_to(tmp_path)) for path in images_under(tmp_path)] == ["new/b.png", "new/deeper/a.jpg"]
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "pretrained").symlink_to(folder)
+    table, refused = embed_files([tmp_path / "new"], run, tmp_path / "out.parquet")
+    assert (len(table), refused) == (2, [])
+    with pytest.raises(FileNotFoundError, match=r"pretrained/config\.json"):
+        Embedder.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        images_under(tmp_path / "elsewhere")

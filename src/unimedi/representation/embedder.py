@@ -11,6 +11,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from unimedi.cohort.sources.dicom_header import is_dicom
+from unimedi.cohort.sources.scan import PICTURES, VOLUMES, guess_modality, suffix
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor, open_image
 from unimedi.model.unimedi import ImageOutput, UniMediModel
@@ -28,7 +30,8 @@ class Embedder:
 
     @classmethod
     def from_pretrained(cls, folder: Path, batch_size: int = 16) -> "Embedder":
-        """Load a ``pretrained`` folder; on a GPU if there is one."""
+        """Load a run's model (a run folder, or a ``pretrained`` folder itself); on a GPU if there is one."""
+        folder = pretrained_folder(folder)
         processor = UniMediProcessor.from_pretrained(folder)
         model = UniMediModel.from_pretrained(folder, local_files_only=True)
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, batch_size)
@@ -83,12 +86,13 @@ class Embedder:
 def embed_files(
     paths: Sequence[Path], model: Path, out: Path, batch_size: int = 8
 ) -> tuple[EmbeddingTable, list[tuple[Path, str]]]:
-    """Embed image files (or folders of a DICOM series) into a Parquet table; ``study_id`` is the path as given.
+    """Embed image files, DICOM series and folders of either into a Parquet table; ``study_id`` is the path.
 
     ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. Returns the table and
     the refused files with the reason; ValueError where every file was refused.
     """
     embedder = Embedder.from_pretrained(model, batch_size)
+    images = list(dict.fromkeys(image for path in paths for image in images_under(path)))
     groups: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
     rows: dict[Path, tuple[str, _Row]] = {}
     refused: list[tuple[Path, str]] = []
@@ -100,7 +104,7 @@ def embed_files(
             rows.update({path: (modality, row) for (path, _), row in zip(group, encoded, strict=True)})
             group.clear()
 
-    for path in dict.fromkeys(paths):
+    for path in images:
         try:
             stored = embedder.processor.preprocess.stored(open_image(path))
         except (ValueError, OSError) as error:
@@ -115,7 +119,7 @@ def embed_files(
         raise ValueError(
             "expected at least one readable image, got none: " + "; ".join(f"{p}: {m}" for p, m in refused)
         )
-    kept = [path for path in dict.fromkeys(paths) if path in rows]
+    kept = [path for path in images if path in rows]
     table = _table(
         [str(path) for path in kept],
         [rows[path][0] for path in kept],
@@ -125,6 +129,34 @@ def embed_files(
     )
     write_table(table, out)
     return table, refused
+
+
+def pretrained_folder(run: Path) -> Path:
+    """The folder with the model: the run's ``pretrained`` or the given one; FileNotFoundError where there is none."""
+    for folder in (run / "pretrained", run):
+        if (folder / "config.json").is_file():
+            return folder
+    raise FileNotFoundError(f"expected a run with pretrained/config.json or a pretrained folder, found none in {run}")
+
+
+def images_under(path: Path) -> list[Path]:
+    """The images of a file or a folder, sorted: files, and folders that hold the slices of a DICOM series.
+
+    Files that are no image by name or first bytes are passed over; FileNotFoundError where nothing is there.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file or folder")
+    if path.is_file():
+        return [path]
+    found: list[Path] = []
+    for file in sorted(child for child in path.iterdir() if not child.name.startswith(".")):
+        if file.is_dir():
+            found += images_under(file)
+        elif suffix(file.name) in (*VOLUMES, *PICTURES) or is_dicom(file):
+            modality = guess_modality(file, None)
+            slices = is_dicom(file) and modality is not None and modality.ndim == 3
+            found.append(path if slices else file)
+    return list(dict.fromkeys(found))
 
 
 def weights_fingerprint(model: UniMediModel) -> str:

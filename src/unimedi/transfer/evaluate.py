@@ -12,7 +12,9 @@ from unimedi.transfer import embedding_tasks as on_embeddings
 from unimedi.transfer.metrics import Figure, NotComputable, write_metrics
 from unimedi.transfer.probe_tasks import probe_figures
 from unimedi.transfer.references import untrained
-from unimedi.transfer.report import ReportInputs, write_report
+from unimedi.transfer.report import write_report
+from unimedi.transfer.report_parts import ReportInputs
+from unimedi.transfer.run_log import training_figures
 from unimedi.transfer.slice_tasks import selection_figures
 from unimedi.transfer.supervised import supervised_figures
 from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, view
@@ -38,7 +40,7 @@ def evaluate(
     """
     options = options or EvaluationOptions()
     started = time.monotonic()
-    embedder = Embedder.from_pretrained(pretrained_folder(run), options.batch_size)
+    embedder = Embedder.from_pretrained(run, options.batch_size)
     store = Store.open(data, expect=embedder.processor.preprocess)
     fresh = Embedder(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
     views: dict[str, View] = {}
@@ -50,7 +52,7 @@ def evaluate(
         raise ValueError(f"{data}: expected studies in the {split} split, found none")
     outcome = Outcome(notes=[f"no {kind} study in the {split} split" for kind in KINDS if kind not in views])
     figures: dict[str, Figure] = {}
-    for name, task in _tasks(views, store, embedder, fresh, options, outcome).items():
+    for name, task in _tasks(run, views, store, embedder, fresh, options, outcome).items():
         begun = time.monotonic()
         try:
             figures |= task()
@@ -79,15 +81,8 @@ def evaluate(
     return figures
 
 
-def pretrained_folder(run: Path) -> Path:
-    """The folder with the model: the run's ``pretrained`` or the given one; FileNotFoundError where there is none."""
-    for folder in (run / "pretrained", run):
-        if (folder / "config.json").is_file():
-            return folder
-    raise FileNotFoundError(f"expected a run with pretrained/config.json or a pretrained folder, found none in {run}")
-
-
 def _tasks(
+    run: Path,
     views: dict[str, View],
     store: Store,
     embedder: Embedder,
@@ -115,6 +110,7 @@ def _tasks(
         tasks["slice selection"] = partial(
             selection_figures, views["ct"], store, random_init["ct"], grid, options, outcome
         )
+    tasks["training"] = partial(training_figures, run)
     if options.supervised_steps:
         tasks["supervised reference"] = partial(supervised_figures, views, store, embedder, options)
     return tasks

@@ -48,11 +48,9 @@ def grey_png(pixels: Float[ndarray, "height width"], width: int = 160) -> bytes:
     return buffer.getvalue()
 
 
-def loss_curves(log: Sequence[Mapping[str, object]]) -> bytes | None:
-    """Losses by step, raw and smoothed; beside them entropy, prototypes and rank. None where nothing was logged."""
+def loss_curves(log: Sequence[Mapping[str, object]], health: Sequence[str]) -> bytes | None:
+    """Losses by step, raw and smoothed; beside them the keys of ``health``. None where nothing was logged."""
     losses = [key for key in ("l_vl", "l_icl", "l_pcl") if any(isinstance(line.get(key), float) for line in log)]
-    words = ("entropy", "prototype_use", "rank")
-    health = sorted({key for line in log for key in line if any(word in key for word in words)})
     if not losses:
         return None
     with plt.rc_context(STYLE):
@@ -78,7 +76,12 @@ def _curve(axis: plt.Axes, log: Sequence[Mapping[str, object]], key: str, colour
     axis.plot(steps[window - 1 :], smooth, color=colour, linewidth=1.5, label=key)
 
 
-def intervals(rows: Sequence[tuple[str, float, float, float, bool]], chance: float | None, label: str) -> bytes:
+def intervals(
+    rows: Sequence[tuple[str, float, float, float, bool]],
+    chance: float | None,
+    label: str,
+    limits: tuple[float, float] | None = None,
+) -> bytes:
     """A dot and its interval for each (name, value, low, high, is ours); a dotted line marks chance."""
     with plt.rc_context(STYLE):
         plot, axis = plt.subplots(figsize=(6.4, 0.27 * len(rows) + 0.8))
@@ -89,7 +92,7 @@ def intervals(rows: Sequence[tuple[str, float, float, float, bool]], chance: flo
             axis.plot([value], [place], "o", color=colour, markersize=5)
         axis.set_yticks(range(len(rows)), [row[0] for row in rows])
         axis.invert_yaxis()
-        axis.set_xlabel(label)
+        axis.set(xlabel=label, xlim=limits)
         if chance is not None:
             axis.axvline(chance, color=GREY, linestyle=":", linewidth=1)
         axis.grid(axis="x", color="#e6e9ec")
@@ -124,6 +127,7 @@ def slice_strip(
         curve.plot(np.arange(slabs) + 0.5, scores / scores.mean(), "o-", color=BLUE, markersize=3, linewidth=1.2)
         curve.axhline(1, color=GREY, linestyle=":", linewidth=1)
         curve.set(xlim=(0, slabs), xticks=[], ylabel="score /\nmean")
+        curve.ticklabel_format(axis="y", useOffset=False)
         return png(plot)
 
 
@@ -145,7 +149,8 @@ def attention_sheet(
             for axis in (plain, overlay):
                 axis.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent)
             relative = weights / weights.mean()
-            overlay.imshow(relative, cmap="inferno", alpha=0.5, extent=extent, interpolation="bilinear", vmin=0, vmax=3)
+            opacity = np.clip((relative - 0.8) / 2, 0, 0.65)  # little attention leaves the picture as it is
+            overlay.imshow(relative, cmap="inferno", alpha=opacity, extent=extent, vmin=0, vmax=3)
             plain.set_title(name, fontsize=7, loc="left")
         plot.subplots_adjust(wspace=0.04, hspace=0.25)
         return png(plot)
@@ -180,4 +185,5 @@ def maps(
         for axis, title in zip(axes, ("by modality", "by finding (studies with one)"), strict=True):
             axis.set(xticks=[], yticks=[], title=title)
             axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6)
+        plot.subplots_adjust(wspace=0.45)
         return png(plot)

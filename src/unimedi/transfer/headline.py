@@ -49,6 +49,14 @@ def _selection(figures: Figures) -> bool:
     return figures["slice_selection/attentive/times_random/hit@1"].value >= 2.5 and above
 
 
+def _at_work(figures: Figures) -> bool:
+    """Both distillation losses fall from the first tenth to the last, and no warning was raised."""
+    fell = [
+        figures[f"training/{key}/last"].value < figures[f"training/{key}/first"].value for key in ("l_icl", "l_pcl")
+    ]
+    return all(fell) and figures["training/warnings"].value == 0
+
+
 def lines() -> list[Line]:
     """The headline, in the order of reading. Bars are those of the phantom's tiny preset."""
     table: list[Line] = []
@@ -89,12 +97,18 @@ def lines() -> list[Line]:
         table.append(Line(f"slice_selection/{name}/hit@1", words, honest=True))
     table += [
         Line("slice_selection/attentive/auroc", "slab score against lesion, AUROC within a volume"),
+        Line(
+            "training/l_icl/last", "method at work: L_icl in the last tenth", "L_icl, L_pcl fall, no warning", _at_work
+        ),
+        Line("training/l_icl/first", "in the first tenth", honest=True),
         Line("space/modality_probe", "modality probe (.5: one space)"),
         Line("space/paired_cosine", "cosine of a patient's X-ray and CT"),
         Line("space/unpaired_cosine", "cosine of two patients' X-ray and CT", honest=True),
     ]
     return table
 
+
+JUDGED_FROM = 200  # patients; with fewer, R@10 of all candidates is no task and intervals say nothing
 
 SELECTOR_WORDS = {
     "random": "random",
@@ -107,13 +121,15 @@ SELECTOR_WORDS = {
 }
 
 
-def headline(figures: Figures) -> list[Row]:
-    """The lines whose figure there is."""
+def headline(figures: Figures, patients: int) -> list[Row]:
+    """The lines whose figure there is; bars are judged from ``JUDGED_FROM`` patients on."""
     rows = []
     for line in lines():
         if line.key not in figures:
             continue
-        verdict = "" if line.reached is None else "reached" if line.reached(figures) else "missed"
+        verdict = ""
+        if line.reached is not None and patients >= JUDGED_FROM:
+            verdict = "reached" if line.reached(figures) else "missed"
         row = printed(line.name, figures[line.key])
         style = "honest" if line.honest else "ours"
         rows.append(Row(row.name, row.value, row.interval, row.n, style, line.bar, verdict))
@@ -121,10 +137,14 @@ def headline(figures: Figures) -> list[Row]:
 
 
 def printed(name: str, figure: Figure) -> Row:
-    """Three decimals, no leading zero dropped; an empty interval where there is none."""
-    interval = f"{figure.low:.3f} to {figure.high:.3f}" if math.isfinite(figure.low) else ""
-    value = f"{figure.value:.3f}" if math.isfinite(figure.value) else "not defined"
+    """Three decimals; an empty interval where there is none."""
+    interval = f"{_three(figure.low)} to {_three(figure.high)}" if math.isfinite(figure.low) else ""
+    value = _three(figure.value) if math.isfinite(figure.value) else "not defined"
     return Row(name, value, interval, str(figure.n))
+
+
+def _three(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no "-0.000"
 
 
 def comparison(figures: Figures, name: str, others: Sequence[Path]) -> dict[str, object] | None:

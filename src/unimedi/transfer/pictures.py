@@ -88,17 +88,16 @@ def contact_tiles(view: View, store: Store, count: int = 8) -> list[Tile]:
     return [Tile(named(view, row), thumbnail(view, row, store)) for row in picked[:count]]
 
 
-def strips(view: View, store: Store, outcome: Outcome, count: int = 8) -> list[Tile]:
-    """Slabs, score curve and lesion extent of evenly chosen volumes with a focal lesion."""
+def strips(view: View, store: Store, outcome: Outcome, taken: int, count: int = 8) -> list[Tile]:
+    """Slabs (``taken`` of them framed), scores and lesion extent of evenly chosen volumes with a focal lesion."""
     if outcome.lesion_planes is None:
         return []
     scores, tiles = outcome.slab_scores["attentive"], []
-    k = min(4, scores.shape[1])
     for place in evenly(len(scores), count):
         row = outcome.lesion_rows[place]
         pixels = store.pixels(view.indices[row])
         centres = ((np.arange(scores.shape[1]) + 0.5) * len(pixels) / scores.shape[1]).astype(int)
-        chosen = slabs_by_score(scores[place : place + 1], k)[0].tolist()
+        chosen = slabs_by_score(scores[place : place + 1], taken)[0].tolist()
         picture = slice_strip(windowed(pixels[centres]), scores[place], outcome.lesion_planes[place], chosen)
         tiles.append(Tile(named(view, row), data_uri(picture)))
     return tiles
@@ -120,7 +119,7 @@ def report_panels(view: View, store: Store, count: int = 6, answers: int = 3) ->
     to_report, to_image = [], []
     for row in rows:
         found = [
-            Tile(f"{number + 1}.", text=view.report_texts[i], right=bool(right[row, i]))
+            Tile(f"{number + 1}. {named(view, i)}", text=view.report_texts[i], right=bool(right[row, i]))
             for number, i in enumerate(_first(similarity[row], answers))
         ]
         to_report.append(Panel(Tile(f"truth: {named(view, row)}", thumbnail(view, row, store)), found))

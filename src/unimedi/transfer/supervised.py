@@ -84,7 +84,8 @@ def _cls(model: UniMediModel, store: Store, batch: list[int]) -> Float[Tensor, "
         radiographs: Tensor = model.vision(model.radiograph_tokens(model.preprocess.radiographs(stored))).cls
         return radiographs
     planes = model.choose_planes(torch.zeros(len(batch), 1), selector="uniform") if model.config.slices else None
-    volumes: Tensor = model.vision(model.volume_tokens(stored, None if planes is None else planes.to(model.device))).cls
+    slices = None if planes is None else model.cut_slices(stored, planes.to(model.device))
+    volumes: Tensor = model.vision(model.volume_tokens(model.preprocess.volumes(stored), slices)).cls
     return volumes
 
 

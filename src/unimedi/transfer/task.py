@@ -31,7 +31,7 @@ class EvaluationOptions:
     seed: int = 0
     resamples: int = 1000
     batch_size: int = 16
-    probe_cap: int = 600
+    probe_cap: int = 400
     probe_seeds: tuple[int, ...] = (0, 1, 2)
     supervised_steps: int = 0
     prompts: Path = DEFAULT_PROMPTS

@@ -1,0 +1,175 @@
+"""The sections of the report: each takes all that was measured and gives a sentence, pictures and panels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from unimedi.inputs.store import Store
+from unimedi.representation.embedder import Embedder
+from unimedi.transfer import figures as draw
+from unimedi.transfer import pictures as looks
+from unimedi.transfer.headline import SELECTOR_WORDS
+from unimedi.transfer.metrics import Figure
+from unimedi.transfer.run_log import LOSSES, health_keys, read_log, warnings_in
+from unimedi.transfer.task import Outcome, View
+
+NAMES = {"xray": "X-ray", "ct": "CT"}
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """All that the report is made of."""
+
+    run: Path
+    store: Store
+    split: str
+    views: Mapping[str, View]
+    figures: Mapping[str, Figure]
+    outcome: Outcome
+    embedder: Embedder
+    seed: int
+    prompts: str
+    compare: Sequence[Path] = ()
+
+
+@dataclass
+class Part:
+    """A section: a sentence, full-width pictures, tiles, retrieval panels; any may be empty."""
+
+    id: str
+    name: str
+    text: str = ""
+    pictures: list[looks.Tile] = field(default_factory=list)
+    tiles: list[tuple[str, list[looks.Tile]]] = field(default_factory=list)
+    panels: list[dict[str, object]] = field(default_factory=list)
+
+    @property
+    def filled(self) -> bool:
+        return bool(self.pictures or self.tiles or self.panels)
+
+
+def _cohort(inputs: ReportInputs) -> Part:
+    part = Part(
+        "cohort", "The studies", "Test studies with one finding each, then others. A CT shows its best-scored plane."
+    )
+    part.tiles = [(NAMES[k], looks.contact_tiles(seen, inputs.store)) for k, seen in inputs.views.items()]
+    return part
+
+
+def _training(inputs: ReportInputs) -> Part:
+    part = Part("training", "Training")
+    log = read_log(inputs.run)
+    if picture := draw.loss_curves(log, health_keys(log)):
+        caption = (
+            "Each step, and a running mean. L_vl is the image-report loss, L_icl and L_pcl the distillation losses."
+        )
+        part.pictures.append(looks.Tile(caption, looks.data_uri(picture)))
+        ends = [
+            f"{key} {first.value:.2f} → {inputs.figures[f'training/{key}/last'].value:.2f}"
+            for key in LOSSES
+            if (first := inputs.figures.get(f"training/{key}/first"))
+        ]
+        warned = ", ".join(warnings_in(log))
+        says = f"Warnings: {warned}." if warned else "No warning was raised."
+        part.text = f"{len(log)} steps. First and last tenth: {', '.join(ends)}. {says}"
+    return part
+
+
+def _zero_shot(inputs: ReportInputs) -> Part:
+    part = Part("zero-shot", "Zero-shot by finding", f"AUROC against the cohort's labels; prompts: {inputs.prompts}.")
+    for kind in inputs.views:
+        prefix = f"zero_shot/{kind}/auroc"
+        rows = [
+            (
+                "all findings" if key == prefix else key.removeprefix(prefix + "/").replace("_", " "),
+                figure,
+                key == prefix,
+            )
+            for key, figure in inputs.figures.items()
+            if key.startswith(prefix)
+        ]
+        if rows:
+            points = [(name, f.value, f.low, f.high, ours) for name, f, ours in rows]
+            picture = looks.data_uri(draw.intervals(points, 0.5, "AUROC"))
+            part.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", picture))
+    return part
+
+
+def _slices(inputs: ReportInputs) -> Part:
+    part = Part("slices", "Slice selection")
+    if inputs.outcome.lesion_planes is None:
+        return part
+    part.text = (
+        f"{len(inputs.outcome.lesion_rows)} volumes with a masked focal lesion. Below, feet to head: the middle plane "
+        f"of each slab, the {_slices_taken(inputs)} that the model takes framed; its score (blue, in multiples of the "
+        "mean); green: where a lesion truly is."
+    )
+    words = {"attentive": "attentive (the model)"} | SELECTOR_WORDS
+    for k in (1, 4):
+        rows = [
+            (words[name], f.value, f.low, f.high, name == "attentive")
+            for name in words
+            if (f := inputs.figures.get(f"slice_selection/{name}/hit@{k}"))
+        ]
+        if rows:
+            picture = looks.data_uri(draw.intervals(rows, None, f"hit@{k}", (0.0, 1.02)))
+            caption = f"Share of volumes where one of the {k} chosen planes shows a lesion" if k > 1 else (
+                "Share of volumes where the one chosen plane shows a lesion"
+            )  # fmt: skip
+            part.pictures.append(looks.Tile(caption, picture))
+    part.pictures += looks.strips(inputs.views["ct"], inputs.store, inputs.outcome, _slices_taken(inputs))
+    return part
+
+
+def _slices_taken(inputs: ReportInputs) -> int:
+    return int(inputs.embedder.model.config.slices) or 1
+
+
+def _attention(inputs: ReportInputs) -> Part:
+    part = Part("attention", "Where the encoder looks")
+    if "xray" in inputs.views:
+        size, patch = inputs.embedder.processor.preprocess.radiograph_size, inputs.embedder.model.config.patch_size
+        grid = (size[0] // patch, size[1] // patch)
+        picture = looks.attention_picture(inputs.views["xray"], inputs.store, grid)
+        part.pictures.append(
+            looks.Tile("Attention of [CLS], mean over layers and heads; bright is 3 × the mean.", picture)
+        )
+    return part
+
+
+def _space(inputs: ReportInputs) -> Part:
+    part = Part("space", "The space", "t-SNE of the embeddings: a picture for the eye, no measurement.")
+    embedding = np.concatenate([seen.table.embedding for seen in inputs.views.values()])
+    modality = np.concatenate([np.full(len(seen), kind == "ct", dtype=int) for kind, seen in inputs.views.items()])
+    positives = [seen.positives(row) for seen in inputs.views.values() for row in range(len(seen))]
+    if picture := draw.maps(embedding, modality, positives, inputs.seed):
+        part.pictures.append(
+            looks.Tile("Left: X-ray and CT should mix. Right: findings should not.", looks.data_uri(picture))
+        )
+    return part
+
+
+def _retrieval(inputs: ReportInputs) -> Part:
+    part = Part(
+        "retrieval", "Image and report", "Evenly chosen queries, not picked; ✓ is the query's own (or an equal) report."
+    )
+    for kind, seen in inputs.views.items():
+        to_report, to_image = looks.report_panels(seen, inputs.store)
+        part.panels.append({"name": f"{NAMES[kind]} → report", "panels": to_report, "worded": False, "texts": True})
+        part.panels.append({"name": f"report → {NAMES[kind]}", "panels": to_image, "worded": True, "texts": False})
+    return part
+
+
+def _cross_modal(inputs: ReportInputs) -> Part:
+    part = Part("cross-modal", "X-ray and CT", "The five nearest of the other modality; ✓ is the same patient.")
+    if len(inputs.views) == 2:
+        for first, second in (("xray", "ct"), ("ct", "xray")):
+            panels = looks.cross_panels(inputs.views[first], inputs.views[second], inputs.store)
+            name = f"{NAMES[first]} → {NAMES[second]}"
+            part.panels.append({"name": name, "panels": panels, "worded": False, "texts": False})
+    return part
+
+
+MAKERS = (_cohort, _training, _zero_shot, _slices, _attention, _space, _retrieval, _cross_modal)
