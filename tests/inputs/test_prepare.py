@@ -130,7 +130,7 @@ def test_workers_give_the_same_store_and_outlive_a_file_that_kills_them(tmp_path
     """The killer is real: a volume of 1 MB that unpacks to more memory than a worker may have."""
     studies = cohort(tmp_path)
     block = gzip.compress(bytes(64 << 20), compresslevel=9)
-    (tmp_path / "bomb.nii.gz").write_bytes(block * 24)  # members of one gzip file: 1.5 GiB
+    (tmp_path / "bomb.nii.gz").write_bytes(block * 16)  # members of one gzip file: 1 GiB
     bomb = study("bomb", tmp_path / "bomb.nii.gz", Modality.CT)
     summary = prepare(
         [*studies[:5], bomb, *studies[5:]], tmp_path / "a", POLICY, workers=2, memory_limit="900MiB", part_size=6
@@ -141,3 +141,13 @@ def test_workers_give_the_same_store_and_outlive_a_file_that_kills_them(tmp_path
     prepare(studies, tmp_path / "b", POLICY, workers=0, part_size=3)
     assert Store.open(tmp_path / "a").fingerprint == Store.open(tmp_path / "b").fingerprint
     assert [path.name for path in (tmp_path / "a").glob(".*")] == []
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # distributed's own, about ports and diagnostics
+def test_a_scheduler_that_runs_already_can_be_used(tmp_path: Path) -> None:
+    from distributed import LocalCluster
+
+    studies, quiet = cohort(tmp_path), {"dashboard_address": None, "host": "127.0.0.1", "protocol": "tcp"}
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, **quiet) as cluster:
+        summary = prepare(studies, tmp_path / "store", POLICY, scheduler=cluster.scheduler_address, part_size=6)
+    assert (summary.taken, len(Store.open(tmp_path / "store"))) == (5, 5)
