@@ -50,11 +50,10 @@ def _selection(figures: Figures) -> bool:
 
 
 def _at_work(figures: Figures) -> bool:
-    """Both distillation losses fall from the first tenth to the last, and no warning was raised."""
-    fell = [
-        figures[f"training/{key}/last"].value < figures[f"training/{key}/first"].value for key in ("l_icl", "l_pcl")
-    ]
-    return all(fell) and figures["training/warnings"].value == 0
+    """The distillation losses fall from the first tenth to the last, and no warning was raised."""
+    ends = [(figures.get(f"training/{key}/first"), figures.get(f"training/{key}/last")) for key in ("l_icl", "l_pcl")]
+    fell = all(last.value < first.value for first, last in ends if first and last)
+    return fell and figures["training/warnings"].value == 0
 
 
 def lines() -> list[Line]:
@@ -174,5 +173,5 @@ def _cell(figure: Figure | None) -> str:
     if figure is None or not math.isfinite(figure.value):
         return "–"
     if not math.isfinite(figure.low):
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} ({figure.low:.2f}–{figure.high:.2f})"
+        return _three(figure.value)
+    return f"{_three(figure.value)} ({figure.low:.2f}–{figure.high:.2f})"
