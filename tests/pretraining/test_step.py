@@ -75,13 +75,13 @@ def test_distillation_is_ramped_in() -> None:
 
 def test_slices_are_uniform_in_the_warm_up_and_attentive_after() -> None:
     training = pretraining(plan=Plan(10, selection_warmup=5, ramp_start=0, ramp_end=0))
-    fine = tiny_batch().fine
+    volumes = training.student.preprocess.volumes(tiny_batch().fine)
     logs: dict[str, torch.Tensor] = {}
-    planes = training.select(fine, 4, torch.Generator().manual_seed(0), logs)
+    planes = training.select(volumes, 4, torch.Generator().manual_seed(0), logs)
     assert (planes // 4).tolist() == [[1, 3], [1, 3]]  # slabs of four planes: the middles of two halves
     assert logs == {}
-    planes = training.select(fine, 5, torch.Generator().manual_seed(0), logs)
-    scores, _ = training.teacher.score_slabs(fine)
+    planes = training.select(volumes, 5, torch.Generator().manual_seed(0), logs)
+    scores, _ = training.teacher.score_slabs(volumes)
     assert (planes // 4).tolist() == scores.topk(2, dim=1).indices.sort(dim=1).values.tolist()
     assert float(logs["slab_contrast"]) > 1
 
@@ -91,7 +91,8 @@ def test_the_scorer_can_be_the_student() -> None:
     with torch.no_grad():
         for parameter in training.teacher.vision.parameters():
             parameter.fill_(torch.nan)
-    planes = training.select(tiny_batch().fine, 0, torch.Generator().manual_seed(0), {})
+    volumes = training.student.preprocess.volumes(tiny_batch().fine)
+    planes = training.select(volumes, 0, torch.Generator().manual_seed(0), {})
     assert planes is not None
     assert int(planes.max()) < 16
 

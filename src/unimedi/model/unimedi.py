@@ -28,6 +28,17 @@ MAX_LOGIT_SCALE = math.log(100.0)  # as CLIP: keeps the softmax from hardening w
 
 
 @dataclass(frozen=True, slots=True)
+class CutSlices:
+    """The slices of pseudo-pairs: pixels in [-1, 1], and how high each lies in its volume (0 feet, 1 head)."""
+
+    pixels: Float[Tensor, "n k 1 height width"]
+    depth: Float[Tensor, "n k"]
+
+    def __getitem__(self, rows: slice) -> "CutSlices":
+        return CutSlices(self.pixels[rows], self.depth[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class ImageOutput:
     """What an image becomes. The last three are None for radiographs; ``selected`` also for volumes without slices."""
 
@@ -90,21 +101,18 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
     def radiograph_tokens(self, radiographs: Float[Tensor, "n 1 height width"]) -> Tokens:
         return self.vision.radiographs(radiographs)
 
-    def volume_tokens(self, fine: Int16[Tensor, "n depth height width"], planes: Int[Tensor, "n k"] | None) -> Tokens:
-        """T_3D's tokens of the volume and, for a pseudo-pair, T_2D's tokens of the chosen planes behind them."""
-        tokens = self.vision.volumes(self.preprocess.volumes(fine))
-        if planes is None:
-            return tokens
-        depth = (planes + 0.5) / fine.shape[1]
-        return tokens + self.vision.slices(self.preprocess.slices(fine, planes), depth)
+    def volume_tokens(self, volumes: Float[Tensor, "n 1 d h w"], slices: CutSlices | None = None) -> Tokens:
+        """T_3D's tokens of the volume and, for a pseudo-pair, T_2D's tokens of the chosen slices behind them."""
+        tokens = self.vision.volumes(volumes)
+        return tokens if slices is None else tokens + self.vision.slices(slices.pixels, slices.depth)
 
     # -- slices ---------------------------------------------------------------------------------------------------
 
     def score_slabs(
-        self, fine: Int16[Tensor, "n depth height width"]
+        self, volumes: Float[Tensor, "n 1 d h w"]
     ) -> tuple[Float[Tensor, "n slabs"], Float[Tensor, "n layers heads patches"]]:
         """One pass over the T_3D tokens: the score of each slab, and the attention it was read from."""
-        rows = self.vision(self.volume_tokens(fine, None), attention_rows=True).cls_attention
+        rows = self.vision(self.vision.volumes(volumes), attention_rows=True).cls_attention
         return slice_scores(rows, self.vision.volume_grid, self.config.slab_pooling), rows
 
     def choose_planes(
@@ -122,6 +130,10 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         offset = torch.rand(slabs.shape, generator=generator).to(slabs.device)
         return planes_within(slabs, slab_count, fine_depth, offset)
 
+    def cut_slices(self, fine: Int16[Tensor, "n depth height width"], planes: Int[Tensor, "n k"]) -> CutSlices:
+        """The chosen planes as T_2D sees them, with their true depth."""
+        return CutSlices(self.preprocess.slices(fine, planes), (planes + 0.5) / fine.shape[1])
+
     # -- features -------------------------------------------------------------------------------------------------
 
     def encode_images(
@@ -138,9 +150,10 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
                 self.image_projection(output.cls, kind=0), output.cls, output.patches, output.cls_attention
             )
         assert fine is not None
-        scores, attention = self.score_slabs(fine)
+        volumes = self.preprocess.volumes(fine)
+        scores, attention = self.score_slabs(volumes)
         planes = self.choose_planes(scores) if self.config.slices else None
-        output = self.vision(self.volume_tokens(fine, planes))
+        output = self.vision(self.volume_tokens(volumes, None if planes is None else self.cut_slices(fine, planes)))
         embedding = self.image_projection(output.cls, kind=1)
         return ImageOutput(embedding, output.cls, output.patches, attention, scores, planes)
 

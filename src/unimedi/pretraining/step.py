@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimedi.inputs.batch import MixedBatch
-from unimedi.model.unimedi import MAX_LOGIT_SCALE, UniMediModel
+from unimedi.model.unimedi import MAX_LOGIT_SCALE, CutSlices, UniMediModel
 from unimedi.model.vision_encoder import Tokens
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
 from unimedi.objectives.dino_head import DinoHead
@@ -37,18 +37,18 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One kind of image in the batch: radiographs in [-1, 1], or stored volumes with the planes of their slices."""
+    """One kind of image in the batch: radiographs, or volumes with their slices; values in [-1, 1]."""
 
     name: str
     kind: int  # which of the projection's centrings: 0 in 2D, 1 in 3D
     pixels: Tensor
-    planes: Int[Tensor, "n k"] | None = None
+    slices: CutSlices | None = None
 
     def __getitem__(self, rows: slice) -> "View":
-        return View(self.name, self.kind, self.pixels[rows], None if self.planes is None else self.planes[rows])
+        return View(self.name, self.kind, self.pixels[rows], None if self.slices is None else self.slices[rows])
 
     def tokens(self, model: UniMediModel) -> Tokens:
-        return model.volume_tokens(self.pixels, self.planes) if self.kind else model.radiograph_tokens(self.pixels)
+        return model.volume_tokens(self.pixels, self.slices) if self.kind else model.radiograph_tokens(self.pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,10 @@ class Pretraining(nn.Module):
         if batch.radiographs is not None:
             views.append(View("xray", 0, self.student.preprocess.radiographs(batch.radiographs)))
         if batch.fine is not None:
-            selected_slices = self.select(batch.fine, step, draws, logs)
-            views.append(View("ct", 1, batch.fine, selected_slices))
+            volumes = self.student.preprocess.volumes(batch.fine)
+            planes = self.select(volumes, step, draws, logs)
+            selected_slices = None if planes is None else self.student.cut_slices(batch.fine, planes)
+            views.append(View("ct", 1, volumes, selected_slices))
         student_views = [view.tokens(self.student) for view in views]
 
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from both dimensions and all ranks.
@@ -120,17 +122,17 @@ class Pretraining(nn.Module):
 
     @torch.no_grad()
     def select(
-        self, fine: Tensor, step: int, draws: torch.Generator, logs: dict[str, Tensor]
+        self, volumes: Tensor, step: int, draws: torch.Generator, logs: dict[str, Tensor]
     ) -> Int[Tensor, "n k"] | None:
         """The planes of each pseudo-pair: attentive once the warm-up is over (section 3.2)."""
         student = self.student
         if not student.config.slices:
             return None
         selector = student.config.selector if step >= self.plan.selection_warmup else "uniform"
-        scores = torch.zeros(len(fine), student.vision.volume_grid[0], device=fine.device)
+        scores = torch.zeros(len(volumes), student.vision.volume_grid[0], device=volumes.device)
         if selector == "attentive":
             scorer = self.teacher if self.recipe.selection.scorer == "teacher" else student
-            scores, _ = scorer.score_slabs(fine)
+            scores, _ = scorer.score_slabs(volumes)
             logs["slab_contrast"] = (scores.amax(1) / scores.mean(1)).mean()  # 1: attention is even over the slabs
         planes: Tensor = student.choose_planes(scores, draws, selector)
         return planes

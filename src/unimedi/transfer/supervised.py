@@ -83,8 +83,10 @@ def _cls(model: UniMediModel, store: Store, batch: list[int]) -> Float[Tensor, "
     if stored.ndim == 3:
         radiographs: Tensor = model.vision(model.radiograph_tokens(model.preprocess.radiographs(stored))).cls
         return radiographs
-    planes = model.choose_planes(torch.zeros(len(batch), 1), selector="uniform") if model.config.slices else None
-    slices = None if planes is None else model.cut_slices(stored, planes.to(model.device))
+    slices = None
+    if model.config.slices:
+        planes = model.choose_planes(torch.zeros(len(batch), 1), selector="uniform")
+        slices = model.cut_slices(stored, planes.to(model.device))
     volumes: Tensor = model.vision(model.volume_tokens(model.preprocess.volumes(stored), slices)).cls
     return volumes
 
