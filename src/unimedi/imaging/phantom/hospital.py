@@ -22,6 +22,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from unimedi import __version__
 from unimedi.cohort.report import training_text
 from unimedi.cohort.study import Modality, Report, Split
@@ -97,7 +99,9 @@ def _write_parts(
     """Write the parts that are missing; yields the number of each as it is done."""
     if workers == 1 or len(todo) < 2:
         for number in todo:
-            yield write_part(out, number, parts[number], preset, seed)
+            with threadpool_limits(1):  # as in a worker: the matrix products are small, threads only wait
+                done = write_part(out, number, parts[number], preset, seed)
+            yield done
         return
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)  # children read it as they start, before they import numpy
