@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pretraining.toy_run import toy_recipe
+from tests.pretraining.toy_run import start, toy_recipe
 from unimedi.cli import main
 
 
@@ -22,7 +22,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     toy_recipe(folder / "recipe.yaml", duration="4 steps")
     cohort, store = folder / "hospital" / "cohort.csv", folder / "store"
-    assert unimedi("phantom", folder / "hospital", "--preset", "micro", "--workers", 1, "--share_ct_dicom", 0.5) == 0
+    hospital = start("phantom", folder / "hospital", "--preset", "micro", "--workers", 1, "--share_ct_dicom", 0.5)
+    hospital.join()
+    assert hospital.exitcode == 0
     assert unimedi("cohort", "phantom", folder / "hospital", "--out", cohort) == 0
     assert unimedi("prepare", cohort, "--out", store, "--config", folder / "recipe.yaml", "--workers", 0) == 0
     assert (
