@@ -118,10 +118,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 def embed(arguments: argparse.Namespace) -> None:
-    """Embed image files, folders of a DICOM series, or folders of either, into a Parquet table."""
+    """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
     from unimedi.representation.embedder import embed_files
 
-    table, refused = embed_files(arguments.files, arguments.model, arguments.out)
+    images = [image for path in arguments.files for image in _images(path)]
+    table, refused = embed_files(images, arguments.model, arguments.out)
     print(f"{len(table.study_ids)} embeddings in {arguments.out}")
     for path, reason in refused:
         print(f"left out {path}: {reason}", file=sys.stderr)
@@ -197,13 +198,21 @@ def _parser() -> argparse.ArgumentParser:
 
     p = verb("embed", embed)
     p.add_argument("files", type=Path, nargs="+")
-    p.add_argument("--model", type=Path, required=True, help="a run folder or a pretrained folder")
+    p.add_argument("--model", type=Path, required=True, help="a pretrained folder")
     p.add_argument("--out", type=Path, required=True, help="the table, .parquet")
 
     p = verb("info", info)
     p.add_argument("path", type=Path, nargs="?")
     p.add_argument("--json", action="store_true")
     return parser
+
+
+def _images(path: Path) -> list[Path]:
+    """A folder with folders or pictures in it stands for those; any other folder is one DICOM series."""
+    pictures = (".png", ".jpg", ".jpeg", ".nii", ".nii.gz")
+    inside = sorted(path.iterdir()) if path.is_dir() else []
+    held = [one for one in inside if one.is_dir() or one.name.lower().endswith(pictures)]
+    return [image for one in held for image in _images(one)] if held else [path]
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:

@@ -62,6 +62,8 @@ def test_files_and_folders_are_embedded(ground: Path) -> None:
     assert unimedi("embed", *files, "--model", ground / "run" / "pretrained", "--out", ground / "table.parquet") == 0
     table = read_table(ground / "table.parquet")
     assert table.study_ids == tuple(str(path) for path in files)
+    assert unimedi("embed", patients, "--model", ground / "run" / "pretrained", "--out", ground / "all.parquet") == 0
+    assert len(read_table(ground / "all.parquet").study_ids) > len(files)
 
 
 @pytest.mark.parametrize(
