@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from unimedi.pretraining.monitors import Warned
 
@@ -25,9 +26,16 @@ class ProgressLine:
         self.standing: set[str] = set()  # names of the warnings of the step before
         self.bar: Progress | None = None
         if shown and sys.stderr.isatty():
-            columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeElapsedColumn())
-            self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.description}"), console=self.console)
-            self.task = self.bar.add_task("", total=total, completed=done)
+            whole, rest = Column(no_wrap=True, min_width=8), Column(no_wrap=True, ratio=1, overflow="ellipsis")
+            self.bar = Progress(
+                BarColumn(bar_width=16),
+                TextColumn("{task.completed}/{task.total}", table_column=whole),
+                TextColumn("{task.fields[left]} left", table_column=whole),
+                TextColumn("{task.description}", table_column=rest),
+                console=self.console,
+                expand=True,
+            )
+            self.task = self.bar.add_task("", total=total, completed=done, left="?")
 
     def __enter__(self) -> "ProgressLine":
         if self.bar:
@@ -47,11 +55,11 @@ class ProgressLine:
             if warning.name not in self.standing:
                 self._say(f"Warning {warning.name}: {warning.message}")
         self.standing = {warning.name for warning in warned}
+        left = _clock((time.monotonic() - self.started) / (done - self.first) * (self.total - done))
         if self.bar:
-            self.bar.update(self.task, completed=done, description=_figures(record))
+            self.bar.update(self.task, completed=done, description=_figures(record), left=left)
         elif self.shown and (done % self.every == 0 or done == self.total):
-            left = (time.monotonic() - self.started) / (done - self.first) * (self.total - done)
-            self._say(f"step {done}/{self.total} ({done / self.total:.0%}), {_clock(left)} left, {_figures(record)}")
+            self._say(f"step {done}/{self.total} ({done / self.total:.0%}), {left} left, {_figures(record)}")
 
     def _say(self, text: str) -> None:
         if self.bar:
@@ -62,7 +70,7 @@ class ProgressLine:
 
 def _figures(record: Mapping[str, Any]) -> str:
     losses = ", ".join(f"{key} {record[key]:.3f}" for key in _SHOWN if isinstance(record.get(key), float))
-    return f"{losses}, {record['examples_per_second']:.1f} studies/s"
+    return f"{record['examples_per_second']:.1f} studies/s, {losses}"
 
 
 def _clock(seconds: float) -> str:
