@@ -22,8 +22,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
 from unimedi import __version__
 from unimedi.cohort.report import training_text
 from unimedi.cohort.study import Modality, Report, Split
@@ -62,7 +60,7 @@ def build_hospital(
     """Write the hospital under ``out`` and return its summary (what ``hospital.json`` says).
 
     ``patients`` rescales the preset's counts in proportion, ``overrides`` changes fields of ``HospitalPreset``.
-    ``workers`` processes (default: one a core; 1 stays in this process). A finished hospital of the same preset and
+    ``workers`` processes of one thread each (default: one a core). A finished hospital of the same preset and
     seed is recognised and left alone, an unfinished one is completed.
 
     Raises:
@@ -97,16 +95,14 @@ def _write_parts(
     out: Path, parts: list[list[PatientPlan]], todo: list[int], preset: HospitalPreset, seed: int, workers: int
 ) -> Iterator[int]:
     """Write the parts that are missing; yields the number of each as it is done."""
-    if workers == 1 or len(todo) < 2:
+    if min(workers, len(todo)) < 2 and os.environ.get("OMP_NUM_THREADS") == "1":  # this process does as a worker does
         for number in todo:
-            with threadpool_limits(1):  # as in a worker: the matrix products are small, threads only wait
-                done = write_part(out, number, parts[number], preset, seed)
-            yield done
+            yield write_part(out, number, parts[number], preset, seed)
         return
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)  # children read it as they start, before they import numpy
     try:
-        with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=get_context("spawn")) as pool:
             futures = [pool.submit(write_part, out, number, parts[number], preset, seed) for number in todo]
             try:
                 for future in as_completed(futures):
@@ -118,8 +114,9 @@ def _write_parts(
                     raise HospitalError(f"a worker died (out of memory?); {advice}") from error
                 raise
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+        for name in ONE_THREAD:
+            os.environ.pop(name)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def write_part(out: Path, number: int, plans: list[PatientPlan], preset: HospitalPreset, seed: int) -> int:
