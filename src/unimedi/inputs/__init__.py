@@ -1,0 +1,1 @@
+"""A study becomes tensors: preprocessing, the store, augmentation, mixed batches in a stateless order."""

@@ -4,6 +4,8 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from unimedi.model.slice_selection import SELECTORS, SLAB_POOLINGS
+
 TOKENIZERS = ("linear", "stem")
 POSITIONS = ("factorised", "none")
 PROJECTIONS = ("running_mean", "layer_norm", "batch_norm", "none")
@@ -61,6 +63,8 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
             ("positions", POSITIONS),
             ("projection", PROJECTIONS),
             ("text_pooling", POOLINGS),
+            ("selector", SELECTORS),
+            ("slab_pooling", tuple(SLAB_POOLINGS)),
         ):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field}: expected one of {', '.join(allowed)}, got {getattr(self, field)!r}")

@@ -1,0 +1,1 @@
+"""Schedules and the optimiser, shared by pre-training and fine-tuning."""

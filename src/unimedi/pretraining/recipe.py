@@ -42,6 +42,7 @@ class ModelRecipe:
     text_pooling: str = "cls"
     text_length: int = 256
     initial_temperature: float = 0.07
+    initializer_range: float = 0.02
     vision_pretrained: str = ""  # a ViT's folder or cached name
 
 

@@ -1,0 +1,1 @@
+"""Studies and sentences become embeddings; the space they lie in is measured."""
