@@ -133,7 +133,7 @@ def test_images_read_back_as_they_were_rendered(built: Path, rows: list[Row]) ->
             xray = render_xray(patient, study.view, study.size)  # type: ignore[arg-type]
             assert isinstance(image, Radiograph), row
             scale = {"PNG": 16, "JPEG": 1 / 16}.get(row["format"], 1)
-            tolerance = 6 if row["format"] == "JPEG" else 0
+            tolerance = 12 if row["format"] == "JPEG" else 0  # 8-bit steps at quality 95
             np.testing.assert_allclose(image.pixels, xray.pixels * scale, atol=tolerance, err_msg=str(row))
             if row["format"] in ("DX", "CR"):
                 assert image.spacing == pytest.approx(xray.spacing, rel=1e-4)
