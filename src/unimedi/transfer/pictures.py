@@ -66,6 +66,15 @@ def _best_plane(view: View, row: int, depth: int) -> int:
     return int((int(scores[row].argmax()) + 0.5) * depth / scores.shape[1])
 
 
+def _telling(view: View, row: int, store: Store) -> str:
+    """Like :func:`thumbnail`, but a volume shows the plane where its masks are largest, if it has any."""
+    mask = store.mask(view.indices[row])
+    if mask is None or mask.ndim == 2 or not mask.any():
+        return thumbnail(view, row, store)
+    plane = int(np.count_nonzero(mask, axis=(1, 2)).argmax())
+    return data_uri(grey_png(windowed(store.pixels(view.indices[row])[plane])))
+
+
 def evenly(total: int, count: int) -> list[int]:
     """``count`` numbers below ``total`` at equal distances (all of them where there are fewer): chosen, not picked."""
     return sorted({round(place) for place in np.linspace(0, total - 1, count).tolist()})
@@ -76,7 +85,7 @@ def named(view: View, row: int) -> str:
     return ", ".join(name.replace("_", " ") for name in view.positives(row)) or ("normal" if view.labels else "")
 
 
-def contact_tiles(view: View, store: Store, count: int = 8) -> list[Tile]:
+def contact_tiles(view: View, store: Store, count: int = 12) -> list[Tile]:
     """The first studies with different findings, as a person would want to see the cohort."""
     order = sorted(range(len(view)), key=lambda row: (len(view.positives(row)) != 1, row))
     seen: set[str] = set()
@@ -85,7 +94,7 @@ def contact_tiles(view: View, store: Store, count: int = 8) -> list[Tile]:
         if (name := named(view, row)) not in seen or not name:
             seen.add(name)
             picked.append(row)
-    return [Tile(named(view, row), thumbnail(view, row, store)) for row in picked[:count]]
+    return [Tile(named(view, row), _telling(view, row, store)) for row in picked[:count]]
 
 
 def strips(view: View, store: Store, outcome: Outcome, taken: int, count: int = 8) -> list[Tile]:

@@ -52,7 +52,9 @@ class Part:
 
 def _cohort(inputs: ReportInputs) -> Part:
     part = Part(
-        "cohort", "The studies", "Test studies with one finding each, then others. A CT shows its best-scored plane."
+        "cohort",
+        "The studies",
+        "Studies with one finding each, then others. A CT shows the plane where its masks are largest.",
     )
     part.tiles = [(NAMES[k], looks.contact_tiles(seen, inputs.store)) for k, seen in inputs.views.items()]
     return part
