@@ -124,24 +124,32 @@ def diaphragm_depth(anatomy: Anatomy, height: Array, width: Array) -> Array:
     return (top - anatomy.dome_drop * (0.72 * outer + behind * behind)).astype(np.float32)
 
 
-def oblique_fissure(anatomy: Anatomy, height: Array) -> Array:
-    """Depth (mm) of the fissure between lower lobe (below, behind) and the rest, by height."""
-    return (-18 + 0.85 * height).astype(np.float32)
+def oblique_fissure(anatomy: Anatomy, height: Array, width: Array) -> Array:
+    """Depth (mm) of the curved fissure between lower lobe (below, behind) and the rest, over the axial plane."""
+    across = np.abs(width) / anatomy.half_width[0] - 0.55
+    ripple = 5 * np.sin(height / 37 + width / 51)
+    return (-14 + 0.85 * height - 45 * across * across + ripple).astype(np.float32)
+
+
+def minor_fissure(anatomy: Anatomy, height: Array, width: Array) -> Array:
+    """Depth (mm) of the right lung's horizontal fissure, over the axial plane."""
+    return (anatomy.hilum[0] - 4 + 6 * np.sin(height / 31) * np.cos(width / 27) + 0.06 * height).astype(np.float32)
 
 
 def lobe_of(anatomy: Anatomy, point: Point) -> str:
     """The lobe (``upper``, ``middle`` on the right only, ``lower``) that holds a point of the lung."""
     depth, height, width = point
-    if depth < float(oblique_fissure(anatomy, np.float32(height))):
+    plane = np.array([height], np.float32), np.array([width], np.float32)
+    if depth < oblique_fissure(anatomy, *plane).item():
         return "lower"
-    return "middle" if width < 0 and depth < anatomy.hilum[0] - 4 else "upper"
+    return "middle" if width < 0 and depth < minor_fissure(anatomy, *plane).item() else "upper"
 
 
 def lung_distance(anatomy: Anatomy, points: Array) -> Array:
     """Signed distance in mm, negative inside the lungs, of ``points`` (count, 3); heart, core and spine are cut out."""
     depth, height, width = points.T.astype(np.float32)
     out = np.maximum(cage_distance(anatomy, depth, height, width), diaphragm_depth(anatomy, height, width) - depth)
-    heart = np.asarray(anatomy.heart_centre) + (0, 0, anatomy.shift)
+    heart = (*np.asarray(anatomy.heart_centre), 0, 0, anatomy.shift)
     radius = anatomy.heart_radius * anatomy.heart_scale * 1.12
     out = np.maximum(out, radius - np.linalg.norm(points - heart, axis=1))
     out = np.maximum(out, anatomy.core + 6 - np.abs(width - anatomy.shift))

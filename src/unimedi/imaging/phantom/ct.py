@@ -10,7 +10,7 @@ from unimedi.imaging.phantom.distractors import paint_distractors
 from unimedi.imaging.phantom.findings import Patient
 from unimedi.imaging.phantom.lesions import paint_findings
 from unimedi.imaging.phantom.thorax import body_half_sizes, paint_thorax
-from unimedi.imaging.phantom.voxelise import Grid, blend, cover
+from unimedi.imaging.phantom.voxelise import Grid, cover
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +45,8 @@ def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) ->
 
 def _field(patient: Patient, shape: tuple[int, int, int], rng: np.random.Generator) -> Grid:
     anatomy = patient.anatomy
-    low = min(anatomy.dome) - anatomy.dome_drop - float(rng.uniform(5, 45))
-    high = anatomy.apex + float(rng.uniform(8, 42))
+    low = min(anatomy.dome) - anatomy.dome_drop - float(rng.uniform(4, 75))
+    high = anatomy.apex + float(rng.uniform(6, 50))
     skin = float(body_half_sizes(anatomy, np.zeros(1, np.float32))[0][0])
     half = skin * float(rng.uniform(0.98, 1.16))
     shift_y, shift_x = float(rng.normal(0, 7)), float(rng.normal(0, 6))
@@ -82,11 +82,13 @@ def _scanner(hu: Array, grid: Grid, rng: np.random.Generator) -> None:
     grain *= noise
     hu += grain
     for axis in (1, 2):
-        middle = hu * np.float32(1 - 2 * side)
-        before = [slice(None)] * 3
-        after = [slice(None)] * 3
-        before[axis], after[axis] = slice(None, -1), slice(1, None)
-        middle[tuple(after)] += np.float32(side) * hu[tuple(before)]
-        middle[tuple(before)] += np.float32(side) * hu[tuple(after)]
-        hu[1:-1 or None] = middle[1:-1 or None]
+        _soften(np.moveaxis(hu, axis, 0), side)
     hu += np.float32(rng.normal(0, 4))
+
+
+def _soften(hu: Array, side: float) -> None:
+    """Weigh each plane along the first axis with its neighbours (side, 1 - 2 side, side), in place; the ends stay."""
+    around = hu[:-2] + hu[2:]
+    around *= np.float32(side)
+    hu[1:-1] *= np.float32(1 - 2 * side)
+    hu[1:-1] += around

@@ -56,7 +56,7 @@ def _granulomas(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor,
     radii = np.clip(rng.lognormal(0.75, 0.4, count), 1.0, 5.0)
     return tuple(
         Distractor("granuloma", (_point(where),), float(radius), float(rng.uniform(350, 1200)))
-        for where, radius in zip(points_in_lung(rng, anatomy, 3, count), radii, strict=True)
+        for where, radius in zip(points_in_lung(rng, anatomy, 3.0, count), radii, strict=True)
     )
 
 

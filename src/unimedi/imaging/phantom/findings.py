@@ -160,13 +160,15 @@ def _reshape(anatomy: Anatomy, finding: Finding) -> Anatomy:
     if finding.name == "atelectasis":
         rise = 8 + 7 * grade
         raised = (anatomy.dome[0] + rise * (side == 0), anatomy.dome[1] + rise * (side == 1))
-        return replace(anatomy, dome=raised, shift=anatomy.shift + towards * (2.5 * grade if finding.form == "lobar" else 1))
+        return replace(
+            anatomy, dome=raised, shift=anatomy.shift + towards * (2.5 * grade if finding.form == "lobar" else 1)
+        )
     if finding.side != "both" and grade == 3:
-        return replace(anatomy, shift=anatomy.shift - towards * 9)
+        return replace(anatomy, shift=anatomy.shift - towards * 13)
     return anatomy
 
 
-def _severity(rng: np.random.Generator, mild: float = 0.33, moderate: float = 0.4) -> Severity:
+def _severity(rng: np.random.Generator, mild: float = 0.25, moderate: float = 0.4) -> Severity:
     roll = rng.random()
     return "mild" if roll < mild else "moderate" if roll < mild + moderate else "severe"
 
@@ -219,17 +221,17 @@ def _hidden(anatomy: Anatomy, where: Point) -> bool:
 
 
 def _nodule(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
-    size = float(np.clip(rng.lognormal(2.35, 0.48), 5, 30))
+    size = float(np.clip(rng.lognormal(2.42, 0.5), 5, 30))
     form = str(rng.choice(["solid", "spiculated", "subsolid"], p=[0.5, 0.25, 0.25]))
     hu = float(rng.uniform(-550, -350)) if form == "subsolid" else float(rng.uniform(-60, 70))
     where = _in_lung(rng, anatomy, drawn, size / 2 + 2)
-    seen = size >= (14 if form == "subsolid" else 8) and not _hidden(anatomy, where)
+    seen = size >= (16 if form == "subsolid" else 9) and not _hidden(anatomy, where)
     severity: Severity = "mild" if size < 8 else "moderate" if size < 15 else "severe"
     return _lesion(anatomy, "nodule", where, size, severity, BOTH if seen else CT_ONLY, form, hu, _seed(rng))
 
 
 def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
-    size = float(np.clip(rng.gamma(3, 4) + 31, 31, 62))
+    size = float(np.clip(rng.normal(46, 8), 31, 62))
     form = str(rng.choice(["solid", "spiculated", "cavitating"], p=[0.4, 0.4, 0.2]))
     where = _in_lung(rng, anatomy, drawn, size / 2 - 7)
     severity: Severity = "moderate" if size < 45 else "severe"
@@ -239,19 +241,21 @@ def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Findin
 
 def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
     severity = _severity(rng)
-    size = {"mild": 45, "moderate": 65, "severe": 90}[severity] * float(rng.uniform(0.85, 1.15))
-    where = _in_lung(rng, anatomy, drawn, 12)
-    hu = float(rng.uniform(-60, 40))
+    size = {"mild": 60, "moderate": 85, "severe": 115}[severity] * float(rng.uniform(0.85, 1.15))
+    where = _in_lung(rng, anatomy, drawn, 12.0)
+    hu = float(rng.uniform(-30, 50))
     return _lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, _seed(rng))
 
 
 def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
     severity = _severity(rng)
-    size = {"mild": 50, "moderate": 75, "severe": 110}[severity] * float(rng.uniform(0.85, 1.15))
-    where = _in_lung(rng, anatomy, drawn, 14)
-    hu = float(rng.uniform(-640, -500))
+    size = {"mild": 60, "moderate": 95, "severe": 125}[severity] * float(rng.uniform(0.85, 1.15))
+    where = _in_lung(rng, anatomy, drawn, 14.0)
+    hu = float(rng.uniform(-620, -450))
     seen = BOTH if severity != "mild" else CT_ONLY
-    return _lesion(anatomy, "ground_glass", where, size, severity, seen, "hazy", hu, _seed(rng))
+    found = _lesion(anatomy, "ground_glass", where, size, severity, seen, "hazy", hu, _seed(rng))
+    # Severe haze lies in both lungs.
+    return replace(found, side="both", lobe=None) if severity == "severe" else found
 
 
 def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
@@ -272,7 +276,7 @@ def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str,
 
 
 def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
-    severity = _severity(rng, 0.35, 0.4)
+    severity = _severity(rng, 0.3, 0.4)
     side = _side(rng, 0.25)
     thick = {"mild": 20, "moderate": 38, "severe": 62}[severity] * float(rng.uniform(0.85, 1.15))
     if side == "both":
@@ -283,9 +287,9 @@ def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping
 
 
 def _pneumothorax(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
-    severity = _severity(rng, 0.3, 0.4)
-    thick = {"mild": 11, "moderate": 24, "severe": 48}[severity] * float(rng.uniform(0.85, 1.15))
-    seen = BOTH if thick > 12 else CT_ONLY
+    severity = _severity(rng, 0.22, 0.4)
+    thick = {"mild": 12, "moderate": 30, "severe": 58}[severity] * float(rng.uniform(0.85, 1.15))
+    seen = BOTH if severity != "mild" else CT_ONLY
     return Finding("pneumothorax", _side(rng), None, round(thick, 1), severity, None, None, seen, "apical", -1000.0,
                    _seed(rng))  # fmt: skip
 
@@ -308,20 +312,24 @@ def _fibrosis(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Fi
     severity = _severity(rng)
     size = {"mild": 16.0, "moderate": 26.0, "severe": 38.0}[severity] * float(rng.uniform(0.9, 1.1))
     seen = BOTH if severity != "mild" else CT_ONLY
-    return Finding("fibrosis", "both", "lower", round(size, 1), severity, None, None, seen, "reticular", -150.0, _seed(rng))
+    return Finding(
+        "fibrosis", "both", "lower", round(size, 1), severity, None, None, seen, "reticular", -150.0, _seed(rng)
+    )
 
 
 def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, Finding]) -> Finding:
-    size = float(np.clip(rng.normal(27, 7), 16, 44))
+    size = float(np.clip(rng.normal(32, 7), 17, 48))
     side = 0 if rng.random() < 0.5 else 1
     sign = -1 if side == 0 else 1
+    # Large nodes are often there on both sides; the centre is that of the larger one.
+    both = size > 34 and rng.random() < 0.6
     where = (
-        anatomy.hilum[side] + float(rng.normal(0, 12)),
+        anatomy.hilum[side] + float(rng.normal(0, 15)),
         float(rng.normal(4, 6)),
-        sign * (anatomy.core + 0.28 * size + 3) + anatomy.shift,
+        sign * (anatomy.core + 0.32 * size + 4) + anatomy.shift,
     )
     severity: Severity = "mild" if size < 20 else "moderate" if size < 30 else "severe"
-    return Finding("lymph_node", "right" if side == 0 else "left", None, round(size, 1), severity, where, None,
+    return Finding("lymph_node", "both" if both else "right" if side == 0 else "left", None, round(size, 1), severity, where, None,
                    BOTH if size >= 20 else CT_ONLY, "solid", float(rng.uniform(30, 70)), _seed(rng))  # fmt: skip
 
 
@@ -332,7 +340,7 @@ def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str
     side = 0 if rng.random() < 0.5 else 1
     rib = int(rng.integers(3, 10))
     angle = float(rng.uniform(55, 110))
-    step = {"mild": 4.0, "moderate": 7.0, "severe": 10.0}[severity] * float(rng.uniform(0.9, 1.1))
+    step = {"mild": 6.0, "moderate": 10.0, "severe": 14.0}[severity] * float(rng.uniform(0.9, 1.1))
     where = rib_point(anatomy, side, rib, angle)
     seen = BOTH if severity != "mild" else CT_ONLY
     return Finding("rib_fracture", "right" if side == 0 else "left", None, round(step, 1), severity, where, rib, seen,

@@ -1,15 +1,25 @@
 """Findings painted into a chest, each returning the voxels it changed: a boolean mask over the whole grid."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import pi
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.imaging.phantom.anatomy import Array, diaphragm_depth, oblique_fissure
+from unimedi.imaging.phantom.anatomy import Array, diaphragm_depth, minor_fissure, oblique_fissure
 from unimedi.imaging.phantom.findings import Finding
 from unimedi.imaging.phantom.thorax import Scene
-from unimedi.imaging.phantom.voxelise import Box, Grid, ball, blend, capsule, cover, ellipsoid, lattice_noise, small, threads
+from unimedi.imaging.phantom.voxelise import (
+    Box,
+    Grid,
+    blend,
+    cover,
+    ellipsoid,
+    lattice_noise,
+    small,
+    threads,
+)
 
 Mask = NDArray[np.bool_]
 
@@ -40,15 +50,15 @@ def _over(part: Grid, side: str | None) -> Array:
 
 def _lobe(part: Grid, scene: Scene, finding: Finding) -> Array:
     """Soft coverage by the finding's lobe."""
-    depth, height, _ = part.axes
+    depth, height, width = part.axes
     anatomy, edge = scene.patient.anatomy, part.voxel + 1
-    above = (oblique_fissure(anatomy, height) - depth) * np.float32(0.76)
+    above = (oblique_fissure(anatomy, height, width) - depth) * np.float32(0.76)
     side = _over(part, finding.side)
     if finding.lobe == "lower":
         return cover(-above, edge) * side
     out = cover(above, edge) * side
     if finding.side == "right":
-        level = (anatomy.hilum[0] - 4) - depth
+        level = minor_fissure(anatomy, height, width) - depth
         out *= cover(level if finding.lobe == "upper" else -level, edge)
     return out
 
@@ -63,7 +73,9 @@ def _within(scene: Scene, finding: Finding, reach: float | tuple[float, ...]) ->
 def _mark(scene: Scene, mask: Mask, box: Box, share: Array, threshold: float = 0.5) -> None:
     """Set the mask where the coverage (over ``box`` of the lungs' part) passes the threshold."""
     if share.size:
-        np.logical_or(mask[scene.box][box], share > min(threshold, 0.5 * float(share.max()) + 1e-6), out=mask[scene.box][box])
+        np.logical_or(
+            mask[scene.box][box], share > min(threshold, 0.5 * float(share.max()) + 1e-6), out=mask[scene.box][box]
+        )
 
 
 def _lumpy(finding: Finding, part: Grid, radii: float | tuple[float, ...], rough: float, cell: float) -> Array:
@@ -126,21 +138,30 @@ def _mass(scene: Scene, finding: Finding, mask: Mask) -> None:
 def _consolidation(scene: Scene, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
     box, part, view, lung = _within(scene, finding, 1.5 * radius)
-    distance = _lumpy(finding, part, (0.95 * radius, radius, radius), 0.22 * radius, 16.0)
+    distance = _lumpy(finding, part, (0.66 * radius, radius, radius), 0.2 * radius, 16.0)
     share = cover(distance, 7.0 + part.voxel) * lung * _lobe(part, scene, finding)
-    airway = lattice_noise(_rng(finding, 3), part, 13.0, (0, 0, 0)) ** 2
-    airway += lattice_noise(_rng(finding, 4), part, 13.0, (0, 0, 0)) ** 2
+    airway = lattice_noise(_rng(finding, 3), part, 13.0, (0.0, 0.0, 0.0)) ** 2
+    airway += lattice_noise(_rng(finding, 4), part, 13.0, (0.0, 0.0, 0.0)) ** 2
     air = np.clip(1 - airway / 0.10, 0, 1)
-    texture = lattice_noise(_rng(finding, 5), part, 8.0, (0, 0, 0)) * np.float32(45)
-    blend(view, share, finding.hu + texture - 650 * air)
+    texture = lattice_noise(_rng(finding, 5), part, 8.0, (0.0, 0.0, 0.0)) * np.float32(45)
+    blend(view, share, finding.hu + texture - 500 * air)
     _mark(scene, mask, box, share)
 
 
 def _ground_glass(scene: Scene, finding: Finding, mask: Mask) -> None:
+    assert finding.centre_mm is not None
+    _haze(scene, finding, mask)
+    if finding.side == "both":
+        z, y, x = finding.centre_mm
+        _haze(scene, replace(finding, centre_mm=(z, y, -x), size_mm=0.8 * finding.size_mm), mask)
+
+
+def _haze(scene: Scene, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
     box, part, view, lung = _within(scene, finding, 1.5 * radius)
-    distance = _lumpy(finding, part, (0.9 * radius, radius, radius), 0.30 * radius, 24.0)
-    share = cover(distance, 12.0 + part.voxel) * lung * np.maximum(_lobe(part, scene, finding), 0.0)
+    distance = _lumpy(finding, part, (0.62 * radius, radius, radius), 0.24 * radius, 24.0)
+    share = cover(distance, 12.0 + part.voxel) * lung
+    share *= _lobe(part, scene, finding) if finding.lobe else _over(part, finding.side)
     # Haze: what is already denser (vessels, walls) stays as it is.
     np.maximum(view, view + share * (finding.hu - view), out=view)
     _mark(scene, mask, box, share)
@@ -148,6 +169,10 @@ def _ground_glass(scene: Scene, finding: Finding, mask: Mask) -> None:
 
 def _lymph_node(scene: Scene, finding: Finding, mask: Mask) -> None:
     assert finding.centre_mm is not None
+    if finding.side == "both":
+        z, y, x = finding.centre_mm
+        mirrored = (z, y, 2 * scene.patient.anatomy.shift - x)
+        _lymph_node(scene, replace(finding, side="left", centre_mm=mirrored, size_mm=0.85 * finding.size_mm), mask)
     rng, radius = _rng(finding), finding.size_mm / 2
     box, part, view, _ = _within(scene, finding, 2.2 * radius + part_edge(scene))
     distance = ellipsoid(part, finding.centre_mm, (1.2 * radius, 0.95 * radius, radius))
@@ -163,7 +188,7 @@ def _lymph_node(scene: Scene, finding: Finding, mask: Mask) -> None:
 def _rib_fracture(scene: Scene, finding: Finding, mask: Mask) -> None:
     """The step and the gap are part of the rib; here the bruise that bulges under it."""
     assert finding.centre_mm is not None
-    reach = 9.0 + 1.1 * finding.size_mm
+    reach = 11.0 + 1.3 * finding.size_mm
     box = scene.part.around(finding.centre_mm, reach + part_edge(scene))
     part, wall = scene.part.part(box), scene.wall[box]
     share = cover(ellipsoid(part, finding.centre_mm, (0.75 * reach, reach, reach)), part.voxel + 1)
@@ -175,16 +200,16 @@ def _rib_fracture(scene: Scene, finding: Finding, mask: Mask) -> None:
 def _pleural_effusion(scene: Scene, finding: Finding, mask: Mask) -> None:
     """Fluid sinks: to the back in a supine CT, to the base with a rising meniscus in an upright X-ray."""
     anatomy, part = scene.patient.anatomy, scene.part
-    depth, height, width = part.axes
+    depth, height, _width = part.axes
     view = scene.hu[scene.box]
     if scene.posture == "supine":
         low = anatomy.half_depth - 0.1 * (min(anatomy.dome) - 20)
         under = (low - finding.size_mm * 1.0) - (height - 0.1 * depth)
     else:
         reach = anatomy.half_width[0] * 0.93
-        base = diaphragm_depth(anatomy, np.float32(0), np.float32(reach))
+        base = diaphragm_depth(anatomy, np.zeros(1, np.float32), np.array([reach], np.float32)).item()
         lean = 0.0 if scene.posture == "upright" else 0.35
-        under = depth - lean * height - (float(base) + 1.15 * finding.size_mm)
+        under = depth - lean * height - (base + 1.15 * finding.size_mm)
     under = under - 42 * np.exp(np.minimum(scene.wall, 0) / (10 if scene.posture == "supine" else 20))
     share = cover(under, part.voxel)
     near = cover(under - 9, 12.0) * np.float32(0.4)
@@ -198,21 +223,21 @@ def _pleural_effusion(scene: Scene, finding: Finding, mask: Mask) -> None:
 def _pneumothorax(scene: Scene, finding: Finding, mask: Mask) -> None:
     """Air rises: under the breastbone in a supine CT, to the apex in an upright X-ray. The lung's edge is a thin line."""
     anatomy, part = scene.patient.anatomy, scene.part
-    depth, height, width = part.axes
+    depth, height, _width = part.axes
     view = scene.hu[scene.box]
     if scene.posture == "supine":
         rise = np.clip(0.42 - 0.75 * height / anatomy.half_depth + 0.1 * depth / 100, 0.06, 1.15)
     else:
         floor = anatomy.dome[0 if finding.side == "right" else 1]
-        rise = np.clip(0.25 + 0.95 * (depth - floor) / (anatomy.apex - floor), 0.10, 1.15)
+        rise = np.clip(0.12 + 1.05 * (depth - floor) / (anatomy.apex - floor), -0.1, 1.15)
     gap = scene.wall + (finding.size_mm * rise).astype(np.float32)
     only = scene.lung * _over(part, finding.side)
-    grade = {"mild": 30.0, "moderate": 80.0, "severe": 180.0}[finding.severity]
+    grade = {"mild": 50.0, "moderate": 110.0, "severe": 230.0}[finding.severity]
     share = cover(-gap, part.voxel) * only
     view += only * grade
     blend(view, share, -1000.0)
     line = np.clip(1 - np.abs(gap) / max(part.voxel, 1.0), 0, 1) * only
-    view += line * np.float32(520 * min(1.0, 1.6 / part.voxel))
+    view += line * np.float32(650 * min(1.0, 1.6 / part.voxel))
     _mark(scene, mask, (slice(None),) * 3, share)
 
 
@@ -222,10 +247,11 @@ def _atelectasis(scene: Scene, finding: Finding, mask: Mask) -> None:
     if finding.form == "plate":
         box, part, view, lung = _within(scene, finding, (30.0, 60.0, 60.0))
         z, y, x = (axis - np.float32(c) for axis, c in zip(part.axes, finding.centre_mm, strict=True))
-        tilt = rng.uniform(-0.25, 0.25, 2) + (0, 0.18 if finding.side == "right" else -0.18)
-        flat = np.abs(z - tilt[0] * y - tilt[1] * x) - finding.size_mm / 2
-        disc = (np.sqrt((x / 46) ** 2 + (y / 34) ** 2) - 1) * 30
-        share = cover(np.maximum(flat, disc), part.voxel) * lung * _over(part, finding.side)
+        tilt = (*rng.uniform(-0.25, 0.25, 2), 0, 0.18 if finding.side == "right" else -0.18)
+        middle = tilt[0] * y + tilt[1] * x + 4 * np.sin(x / 21 + y / 17)
+        disc = np.sqrt((x / 48) ** 2 + (y / 36) ** 2)
+        flat = np.abs(z - middle.astype(np.float32)) - finding.size_mm / 2 * (1.1 - disc**4)
+        share = cover(flat, part.voxel) * lung * _over(part, finding.side)
     else:
         radii = (58.0, 44.0, 0.85 * finding.size_mm) if finding.lobe == "lower" else (44.0, 52.0, finding.size_mm)
         box, part, view, lung = _within(scene, finding, tuple(1.3 * r for r in radii))
@@ -242,8 +268,8 @@ def _cardiomegaly(scene: Scene, finding: Finding, mask: Mask) -> None:
 def _emphysema(scene: Scene, finding: Finding, mask: Mask) -> None:
     """Holes without walls, more of them in the upper lungs."""
     anatomy, part = scene.patient.anatomy, scene.part
-    noise = lattice_noise(_rng(finding), part, 0.75 * finding.size_mm + 2, (0, 0, 0))
-    fine = lattice_noise(_rng(finding, 1), part, 0.4 * finding.size_mm + 2, (0, 0, 0))
+    noise = lattice_noise(_rng(finding), part, 0.75 * finding.size_mm + 2, (0.0, 0.0, 0.0))
+    fine = lattice_noise(_rng(finding, 1), part, 0.4 * finding.size_mm + 2, (0.0, 0.0, 0.0))
     fine *= 0.5
     noise += fine
     level = {"mild": 0.9, "moderate": 0.5, "severe": 0.15}[finding.severity]
@@ -266,7 +292,7 @@ def _fibrosis(scene: Scene, finding: Finding, mask: Mask) -> None:
     near = np.minimum(-scene.wall, above)
     zone = np.clip((finding.size_mm * (0.25 + 0.75 * base) - near) / 8, 0, 1) * np.clip(base + 0.12, 0, 1)
     zone *= scene.lung
-    net = np.abs(lattice_noise(_rng(finding), part, 5.5, (0, 0, 0)))
+    net = np.abs(lattice_noise(_rng(finding), part, 5.5, (0.0, 0.0, 0.0)))
     strand = np.clip(1.25 - net / 0.42, 0, 1)
     hole = np.clip((net - 0.9) * 2, 0, 1)
     texture = -690 + (finding.hu + 690) * strand - 230 * hole

@@ -23,9 +23,10 @@ def rib_coordinate(anatomy: Anatomy, depth: Array, angle: Array) -> Array:
 def rib_point(anatomy: Anatomy, side: int, rib: int, angle: float) -> Point:
     """Middle of a rib (mm) at an angle; solved by bisection on the depth."""
     low, high = -260.0, 180.0
+    turned = np.array([angle], np.float32)
     for _ in range(40):
         middle = (low + high) / 2
-        below = float(rib_coordinate(anatomy, np.float32(middle), np.float32(angle))) > rib
+        below = rib_coordinate(anatomy, np.array([middle], np.float32), turned).item() > rib
         low, high = (middle, high) if below else (low, middle)
     offset, half_width, half_depth = cage_profile(anatomy, np.array([low], np.float32))
     reach = anatomy.half_width[side]
@@ -33,6 +34,6 @@ def rib_point(anatomy: Anatomy, side: int, rib: int, angle: float) -> Point:
     # A superellipse point in the direction of the angle, then outwards to the middle of the bone.
     cos, sin = np.cos(turn), np.sin(turn)
     radius = (abs(sin) ** 2.3 + abs(cos) ** 2.3) ** (-1 / 2.3)
-    width = (radius * sin * float(half_width[0]) + float(offset[0])) * reach + DEPTH_OFF_WALL * sin
-    height = radius * cos * float(half_depth[0]) + DEPTH_OFF_WALL * cos
+    width = (radius * sin * half_width.item() + offset.item()) * reach + DEPTH_OFF_WALL * sin
+    height = radius * cos * half_depth.item() + DEPTH_OFF_WALL * cos
     return (low, float(height), float(-width if side == 0 else width))

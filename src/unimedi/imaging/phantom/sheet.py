@@ -12,8 +12,8 @@ from unimedi.imaging.phantom.xray import render_xray
 
 COLUMNS = ("CT, axial", "CT, axial with mask", "CT, coronal with mask", "X-ray", "X-ray with mask")
 # Large enough for the eye, small enough for a minute.
-CT_SHAPE = (96, 256, 256)
-XRAY_SIZE = (384, 384)
+CT_SHAPE = (88, 208, 208)
+XRAY_SIZE = (288, 288)
 
 
 def contact_sheet(out_png: Path | str, seed: int = 0) -> None:
@@ -38,7 +38,9 @@ def showcase(name: str, seed: int) -> Patient:
     """A patient with this finding alone, plain enough to show: visible on both modalities where one in 40 tries is."""
     only = {other: float(other == name) for other in FINDINGS}
     tries = [draw_patient(f"sheet-{name}-{index}", seed, only) for index in range(40)]
-    return next((p for p in tries if all("xray" in f.visible_on and f.severity != "mild" for f in p.findings)), tries[0])
+    return next(
+        (p for p in tries if all("xray" in f.visible_on and f.severity != "mild" for f in p.findings)), tries[0]
+    )
 
 
 def _row(row: NDArray[Any], name: str, patient: Patient) -> None:

@@ -1,10 +1,19 @@
 """A healthy chest in HU on any grid: skin to lungs, bones, heart, vessels. Findings are painted into it afterwards."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from unimedi.imaging.phantom.anatomy import Anatomy, Array, cage_distance, diaphragm_depth, oblique_fissure
+from unimedi.imaging.phantom.anatomy import (
+    Anatomy,
+    Array,
+    cage_distance,
+    diaphragm_depth,
+    minor_fissure,
+    oblique_fissure,
+)
 from unimedi.imaging.phantom.findings import Patient
 from unimedi.imaging.phantom.ribs import DEPTH_OFF_WALL, rib_coordinate
 from unimedi.imaging.phantom.voxelise import (
@@ -41,7 +50,7 @@ def paint_thorax(patient: Patient, grid: Grid, posture: str, blood: float) -> Sc
     anatomy = patient.anatomy
     hu = _body(patient, grid, posture)
     reach = max(anatomy.half_width) + 18
-    box = grid.box((-400, -anatomy.half_depth - 18, -reach), (anatomy.apex + 20, anatomy.half_depth + 18, reach))
+    box = grid.box((-400.0, -anatomy.half_depth - 18, -reach), (anatomy.apex + 20, anatomy.half_depth + 18, reach))
     part = grid.part(box)
     wall = cage_distance(anatomy, *part.axes)
     lung = _cavity(anatomy, part, hu[box], wall)
@@ -83,7 +92,7 @@ def _body(patient: Patient, grid: Grid, posture: str) -> Array:
     distance += np.float32(anatomy.fat)
     muscle = cover(distance, edge + 1)
     # Fat between the muscles, in patches.
-    patches = lattice_noise(rng, grid, 16.0, (0, 0, 0))
+    patches = lattice_noise(rng, grid, 16.0, (0.0, 0.0, 0.0))
     patches *= 34
     patches += 132
     np.minimum(patches, 156, out=patches)
@@ -105,7 +114,9 @@ def _breasts(anatomy: Anatomy, grid: Grid, hu: Array, flat: bool) -> None:
         box = grid.around(centre, (1.3 * radius, radius, 1.35 * radius))
         view, part = hu[box], grid.part(box)
         if view.size:
-            share = cover(ellipsoid(part, centre, (radius, bulge * radius, 1.1 * radius)), grid.voxel + (2 if flat else 9))
+            share = cover(
+                ellipsoid(part, centre, (radius, bulge * radius, 1.1 * radius)), grid.voxel + (2 if flat else 9)
+            )
             np.maximum(view, share * 930 - 1000, out=view)
 
 
@@ -117,13 +128,15 @@ def _cavity(anatomy: Anatomy, part: Grid, view: Array, wall: Array) -> Array:
     organs = 60 - 75 / (1 + np.exp(-(width - 20) / 8)) + 0 * depth
     blend(view, inside, organs.astype(np.float32))
     spleen = (anatomy.dome[1] - 42, 45.0, 0.68 * anatomy.half_width[1])
-    box = part.around(spleen, 48)
+    box = part.around(spleen, 48.0)
     if view[box].size:
-        blend(view[box], cover(ellipsoid(part.part(box), spleen, (45, 36, 26)), part.voxel) * inside[box], 50)
+        blend(view[box], cover(ellipsoid(part.part(box), spleen, (45.0, 36.0, 26.0)), part.voxel) * inside[box], 50.0)
     stomach = (anatomy.dome[1] - 20, -22.0, 0.48 * anatomy.half_width[1])
-    box = part.around(stomach, 36)
+    box = part.around(stomach, 36.0)
     if view[box].size:
-        blend(view[box], cover(ellipsoid(part.part(box), stomach, (16, 26, 30)), part.voxel) * inside[box], -950)
+        blend(
+            view[box], cover(ellipsoid(part.part(box), stomach, (16.0, 26.0, 30.0)), part.voxel) * inside[box], -950.0
+        )
     above = diaphragm_depth(anatomy, height, width) - depth
     above *= np.float32(0.8)  # the dome slopes: its distance is shorter than the height above it
     inside *= cover(above, part.voxel)
@@ -145,7 +158,17 @@ def _ribs(patient: Patient, part: Grid, view: Array, wall: Array) -> None:
     gap = np.ones(len(flat), np.float32)
     fracture = patient.finding("rib_fracture")
     if fracture is not None and fracture.rib and fracture.centre_mm:
-        _break(anatomy, fracture.rib, fracture.centre_mm, fracture.size_mm, (depth, height, width), angle, number, radial, gap)
+        _break(
+            anatomy,
+            fracture.rib,
+            fracture.centre_mm,
+            fracture.size_mm,
+            (depth, height, width),
+            angle,
+            number,
+            radial,
+            gap,
+        )
     nearest = np.rint(number)
     across = (number - nearest) * np.float32(anatomy.rib_pitch)
     distance = np.sqrt((across / 1.45) ** 2 + radial**2) - 3.6
@@ -173,7 +196,6 @@ def _break(anatomy: Anatomy, rib: int, centre: tuple[float, float, float], step:
     gap *= np.where(here, np.clip((along - 1.5 - 0.25 * step) / 2, 0, 1), 1).astype(np.float32)
 
 
-
 def _clear(scene: Scene, box: Box, share: Array) -> None:
     """Take a shape (coverage over ``box`` of the lungs' part) out of the lungs."""
     scene.lung[box] *= 1 - share
@@ -182,12 +204,14 @@ def _clear(scene: Scene, box: Box, share: Array) -> None:
 def _mediastinum(scene: Scene) -> None:
     """Fat and soft tissue between the lungs: broad at the top, narrow in front of the heart."""
     anatomy, part = scene.patient.anatomy, scene.part
-    box = part.box((-400, -400, anatomy.shift - 62), (400, 400, anatomy.shift + 62))
+    box = part.box((-400.0, -400.0, anatomy.shift - 62), (400.0, 400.0, anatomy.shift + 62))
     inner = part.part(box)
     depth, height, width = inner.axes
     half = anatomy.core * np.interp(depth, [-120, -20, 40, anatomy.apex], [0.75, 0.70, 0.90, 1.15]).astype(np.float32)
     front = np.clip(-height / anatomy.half_depth - 0.25, 0, 1) * np.clip(1 - np.abs(depth - 25) / 55, 0, 1)
-    round_ = np.sqrt(np.clip(1.05 - 0.75 * (height / anatomy.half_depth) ** 2, 0.1, 1)) + 0.08 * np.sin(depth / 17 + height / 30)
+    round_ = np.sqrt(np.clip(1.05 - 0.75 * (height / anatomy.half_depth) ** 2, 0.1, 1)) + 0.08 * np.sin(
+        depth / 17 + height / 30
+    )
     half = (half * (1 - 0.8 * front) * round_).astype(np.float32)
     share = cover(np.abs(width - np.float32(anatomy.shift)) - half, part.voxel + 2)
     view = scene.hu[scene.box][box]
@@ -199,7 +223,7 @@ def _mediastinum(scene: Scene) -> None:
 def _spine(scene: Scene) -> None:
     anatomy, grid = scene.patient.anatomy, scene.grid
     _, middle, shift = anatomy.spine
-    box = grid.box((-400, middle - 26, shift - 46), (400, middle + 75, shift + 46))
+    box = grid.box((-400.0, middle - 26, shift - 46), (400.0, middle + 75, shift + 46))
     part = grid.part(box)
     depth, height, width = part.axes
     bend = shift + anatomy.scoliosis * np.sin(depth / 70)
@@ -210,17 +234,17 @@ def _spine(scene: Scene) -> None:
     body = (np.sqrt((lateral / (19 * waist)) ** 2 + ((height - middle) / 16) ** 2) - 1) * 17
     marrow = np.where(disc < 0.09, 85, np.where(disc < 0.17, 420, 210)).astype(np.float32)
     soft = cover((np.sqrt((lateral / 30) ** 2 + ((height - middle - 6) / 26) ** 2) - 1) * 27, edge + 2)
-    blend(view, soft, 45)
+    blend(view, soft, 45.0)
     rim = np.clip((body + 4) / 3, 0, 1)
     blend(view, cover(body, edge), marrow + 180 * rim)
     arch = (np.sqrt((lateral / 17) ** 2 + ((height - middle - 32) / 9) ** 2) - 1) * 12
     arms = (np.sqrt((lateral / 36) ** 2 + ((height - middle - 27) / 6) ** 2) - 1) * 12
     spike = (np.sqrt((lateral / 4) ** 2 + ((height - middle - 46) / 18) ** 2) - 1) * 7
     level = np.clip((0.36 - np.abs((depth / 25.5 + 0.1) % 1 - 0.5)) * 10, 0, 1).astype(np.float32)
-    blend(view, cover(np.minimum(np.minimum(arch, spike), arms), edge) * level, 380)
-    blend(view, cover((np.hypot(lateral, height - middle - 25) - 8), edge), 20)
+    blend(view, cover(np.minimum(np.minimum(arch, spike), arms), edge) * level, 380.0)
+    blend(view, cover((np.hypot(lateral, height - middle - 25) - 8), edge), 20.0)
     # The lungs' part is smaller than the grid: cut the same soft column out of the lungs.
-    inner = scene.part.box((-400, middle - 26, shift - 46), (400, middle + 75, shift + 46))
+    inner = scene.part.box((-400.0, middle - 26, shift - 46), (400.0, middle + 75, shift + 46))
     depth, height, width = scene.part.part(inner).axes
     bend = shift + anatomy.scoliosis * np.sin(depth / 70)
     lateral = width - bend.astype(np.float32)
@@ -234,18 +258,25 @@ def _parenchyma(scene: Scene) -> None:
     depth, height, width = part.axes
     pull = anatomy.gravity if scene.posture == "supine" else 0.0
     plane = anatomy.lung_hu + pull * height - (0.12 * depth if scene.posture != "supine" else 0)
-    oblique = np.abs(depth - oblique_fissure(anatomy, height)) * np.float32(0.76)
-    faint = min(1.0, 1.2 / part.voxel) * 330
-    plane = (plane + faint * np.clip(1 - oblique / max(part.voxel, 1.5), 0, 1)).astype(np.float32)
-    value = lattice_noise(scene.patient.generator("parenchyma"), part, 17.0, (0, 0, 0))
+    value = lattice_noise(scene.patient.generator("parenchyma"), part, 17.0, (0.0, 0.0, 0.0))
     value *= 11
-    value += plane
-    level = anatomy.hilum[0] - 4
-    sheet = level + 6 * np.sin(height / 31) * np.cos(width / 27) + 0.06 * height
-    index = np.rint((sheet[0] - part.depth[0]) / part.spacing[0]).astype(np.int64)
-    y, x = np.nonzero((sheet[0] > oblique_fissure(anatomy, height)[0]) & (width[0] < 0) & (index >= 0) & (index < len(part.depth)))
-    value[index[y, x], y, x] += np.float32(min(1.0, 1.2 / part.spacing[0]) * 330)
+    value += plane.astype(np.float32)
+    oblique = oblique_fissure(anatomy, height, width)[0]
+    minor = minor_fissure(anatomy, height, width)[0]
+    _sheet(value, part, oblique, np.ones_like(oblique, np.bool_))
+    _sheet(value, part, minor, (minor > oblique) & (width[0] < 0))
     blend(scene.hu[scene.box], scene.lung, value)
+
+
+def _sheet(value: Array, part: Grid, surface: Array, where: NDArray[np.bool_]) -> None:
+    """Add a membrane of 1.2 mm at ``surface`` (depth over the axial plane) to the two nearest voxels of each column."""
+    place = (surface - part.depth[0]) / part.spacing[0]
+    y, x = np.nonzero(where & (place >= 0) & (place < len(part.depth) - 1))
+    first = place[y, x].astype(np.int64)
+    rest = place[y, x] - first
+    amount = np.float32(330 * min(1.0, 1.2 / part.spacing[0]))
+    value[first, y, x] += amount * (1 - rest)
+    value[first + 1, y, x] += amount * rest
 
 
 def _heart(scene: Scene) -> None:
@@ -258,15 +289,19 @@ def _heart(scene: Scene) -> None:
     y = max(y, -anatomy.half_depth + 0.86 * radius)
     box = grid.around((z, y, x), (1.35 * radius, 1.05 * radius, 1.6 * radius))
     part = grid.part(box)
-    left = ellipsoid(part, (z - 0.14 * radius, y - 0.06 * radius, x + 0.20 * radius), (0.80 * radius, 0.86 * radius, 0.98 * radius))
-    right = ellipsoid(part, (z + 0.16 * radius, y + 0.04 * radius, x - 0.42 * radius), (0.86 * radius, 0.72 * radius, 0.72 * radius))
+    left = ellipsoid(
+        part, (z - 0.14 * radius, y - 0.06 * radius, x + 0.20 * radius), (0.80 * radius, 0.86 * radius, 0.98 * radius)
+    )
+    right = ellipsoid(
+        part, (z + 0.16 * radius, y + 0.04 * radius, x - 0.42 * radius), (0.86 * radius, 0.72 * radius, 0.72 * radius)
+    )
     fat = cover(np.minimum(left, right) - 3, grid.voxel + 1)
     share = cover(np.minimum(left, right), grid.voxel)
     above = cover(_over_diaphragm(anatomy, part), grid.voxel)
     share *= above
     fat *= above
-    blend(scene.hu[box], fat, -70)
-    blend(scene.hu[box], share, 42)
+    blend(scene.hu[box], fat, -70.0)
+    blend(scene.hu[box], share, 42.0)
     if scene.blood > 60:
         blend(scene.hu[box], cover(left + 11, grid.voxel) * above, scene.blood)
         blend(scene.hu[box], cover(right + 5, grid.voxel) * above, 0.9 * scene.blood)
@@ -278,7 +313,9 @@ def _heart(scene: Scene) -> None:
 def _over_diaphragm(anatomy: Anatomy, part: Grid) -> Array:
     depth, height, width = part.axes
     # Under the heart the diaphragm is flat, not a valley between two domes.
-    floor = np.minimum(diaphragm_depth(anatomy, height, np.maximum(np.abs(width), 50) * np.sign(width)), anatomy.dome[1] + 6)
+    floor = np.minimum(
+        diaphragm_depth(anatomy, height, np.maximum(np.abs(width), 50) * np.sign(width)), anatomy.dome[1] + 6
+    )
     return np.asarray(floor - 14 - depth, np.float32)
 
 
@@ -307,7 +344,7 @@ def _great_vessels(scene: Scene) -> None:
         (-400.0, spine_front + 10, 6.0),
     ]
     plaque = scene.patient.generator("plaque")
-    for start, end in zip(path[:-1], path[1:], strict=True):
+    for start, end in itertools.pairwise(path):
         a, b = np.asarray(start, np.float32), np.asarray(end, np.float32)
         _vessel(scene, a, b, r, 44.0, value)
         for _ in range(plaque.poisson(1.8 * anatomy.calcium)):
@@ -325,7 +362,9 @@ def _great_vessels(scene: Scene) -> None:
         _vessel(scene, hilum, low, 7.5, 44.0, value, 5.0)
 
 
-def _vessel(scene: Scene, start: Array, end: Array, radius: float, wall: float, blood: float, taper: float | None = None) -> None:
+def _vessel(
+    scene: Scene, start: Array, end: Array, radius: float, wall: float, blood: float, taper: float | None = None
+) -> None:
     last = radius if taper is None else taper
     tube(scene.grid, scene.hu, start, end, radius, last, wall)
     if blood > 60:
@@ -376,7 +415,7 @@ def _girdle(anatomy: Anatomy, grid: Grid, hu: Array) -> None:
         if hu[box].size:
             flat = Grid(part.depth, part.height, part.width / 2.4)._spaced(part.spacing)
             share = cover(capsule(flat, start, end, 6.5, 6.5), grid.voxel)
-            blend(hu[box], share, 190)
+            blend(hu[box], share, 190.0)
     for sign in (-1, 1):
         points = np.array(
             [
@@ -387,14 +426,14 @@ def _girdle(anatomy: Anatomy, grid: Grid, hu: Array) -> None:
             ],
             np.float32,
         )
-        for start, end in zip(points[:-1], points[1:], strict=True):
+        for start, end in itertools.pairwise(points):
             tube(grid, hu, start, end, 6.2, 6.2, 420.0)
         blade = (anatomy.apex - 58.0, 0.72 * anatomy.half_depth, sign * (anatomy.half_width[0] + 12.0))
-        box = grid.around(blade, (66, 40, 30))
+        box = grid.around(blade, (66.0, 40.0, 30.0))
         part = grid.part(box)
         if hu[box].size:
             depth, height, width = part.axes
             tilt = (width - blade[2]) + sign * 0.9 * (height - blade[1]) + sign * 0.12 * (depth - blade[0])
             along = np.sqrt(((height - blade[1]) / 22) ** 2 + ((depth - blade[0]) / 58) ** 2)
             sheet = np.maximum(np.abs(tilt) * 0.74 - 2.6, (along - 1) * 40)
-            blend(hu[box], cover(sheet, grid.voxel), 330)
+            blend(hu[box], cover(sheet, grid.voxel), 330.0)

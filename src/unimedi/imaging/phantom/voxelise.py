@@ -7,12 +7,14 @@ knows about anatomy.
 from dataclasses import dataclass
 from functools import cached_property
 from math import pi
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Box = tuple[slice, slice, slice]
+Corner = NDArray[np.floating[Any]] | tuple[float, ...]  # a place in mm, (depth, height, width)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Grid:
     def spanning(cls, shape: tuple[int, int, int], low: tuple[float, ...], high: tuple[float, ...]) -> "Grid":
         """Grid of ``shape`` whose voxels fill the box from ``low`` to ``high`` (mm)."""
         axes = [
-            (a + (np.arange(n) + 0.5) * ((b - a) / n)).astype(np.float32) for n, a, b in zip(shape, low, high, strict=True)
+            (a + (np.arange(n) + 0.5) * ((b - a) / n)).astype(np.float32)
+            for n, a, b in zip(shape, low, high, strict=True)
         ]
         return cls(*axes)
 
@@ -51,7 +54,7 @@ class Grid:
         """Edge (mm) of the cube that holds as much as a voxel: the width of a soft edge."""
         return float(np.prod(self.spacing) ** (1 / 3))
 
-    def box(self, low: Array | tuple[float, ...], high: Array | tuple[float, ...]) -> Box:
+    def box(self, low: Corner, high: Corner) -> Box:
         """Slices of the voxels between two corners (mm), with one voxel's margin; may be empty."""
         slices = []
         for axis, step, a, b in zip((self.depth, self.height, self.width), self.spacing, low, high, strict=True):

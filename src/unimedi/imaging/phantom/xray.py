@@ -4,6 +4,7 @@ Every layer of the chest parallel to the detector is magnified by its own distan
 matrix products a layer), which for flat layers is the line integral itself, interpolated linearly.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,7 +51,9 @@ def render_xray(patient: Patient, view: View = "PA", size: tuple[int, int] = (12
     if view not in ("PA", "AP"):
         raise ValueError(f"expected view PA or AP, got {view!r}")
     rng = patient.generator(view)
-    field = float(rng.uniform(330, 395))
+    # The radiographer collimates to the chest.
+    lungs = sum(patient.anatomy.half_width)
+    field = float(rng.uniform(1.32, 1.52)) * max(lungs, 1.05 * (patient.anatomy.apex - min(patient.anatomy.dome) + 45))
     geometry, grid = _setup(patient, view, size, field, rng)
     scene = paint_thorax(patient, grid, "upright" if view == "PA" else "reclined", 42.0)
     masks = paint_findings(scene)
@@ -63,7 +66,7 @@ def render_xray(patient: Patient, view: View = "PA", size: tuple[int, int] = (12
 
 def attenuation(hu: Array) -> Array:
     """Linear attenuation (1/mm) of HU values; overwrites its argument."""
-    hu += np.float32((BONE_EXTRA - 1)) * np.maximum(hu - 60, 0)
+    hu += np.float32(BONE_EXTRA - 1) * np.maximum(hu - 60, 0)
     hu += 1000
     hu *= np.float32(WATER / 1000)
     return np.maximum(hu, 0, out=hu)
@@ -95,15 +98,18 @@ def project_mask(mask: NDArray[np.bool_], grid: Grid, geometry: Geometry, size: 
     first, last = int(np.argmax(inside)), len(inside) - int(np.argmax(inside[::-1]))
     count = min(last - first, 24)  # a few thick layers are enough for an outline
     edges = np.linspace(first, last, count + 1).astype(int)
-    layers = [mask[:, a:b].sum(axis=1, dtype=np.float32) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    heights = np.array([grid.height[a:b].mean() for a, b in zip(edges[:-1], edges[1:], strict=True)], np.float32)
+    layers = [mask[:, a:b].sum(axis=1, dtype=np.float32) for a, b in itertools.pairwise(edges)]
+    heights = np.array([grid.height[a:b].mean() for a, b in itertools.pairwise(edges)], np.float32)
     part = Grid(grid.depth, heights, grid.width)
     part.__dict__["spacing"] = grid.spacing
     path = project(np.stack(layers, axis=1), part, geometry, size)
+    path = gaussian_filter(path, 0.7)  # thin oblique sheets would leave combs
     return path > min(5.0, 0.4 * float(path.max()))
 
 
-def _setup(patient: Patient, view: View, size: tuple[int, int], field: float, rng: np.random.Generator) -> tuple[Geometry, Grid]:
+def _setup(
+    patient: Patient, view: View, size: tuple[int, int], field: float, rng: np.random.Generator
+) -> tuple[Geometry, Grid]:
     anatomy = patient.anatomy
     deep = float(body_half_sizes(anatomy, np.zeros(1, np.float32))[1][0]) + 12
     sign = 1.0 if view == "PA" else -1.0  # PA: the source stands behind the patient
@@ -112,10 +118,12 @@ def _setup(patient: Patient, view: View, size: tuple[int, int], field: float, rn
     # Detectors are larger than the field at the patient's middle by the magnification.
     pitch = field / min(size) * reach / (reach - abs(detector))
     turn = 0.03 if view == "PA" else 0.06
-    geometry = Geometry(detector + sign * reach, detector, pitch, float(rng.normal(0, turn)), float(rng.normal(0, turn)))
+    geometry = Geometry(
+        detector + sign * reach, detector, pitch, float(rng.normal(0, turn)), float(rng.normal(0, turn))
+    )
     shape = [min(LARGEST, max(16, round(0.88 * n))) for n in size]
     extent = [field * n / min(size) / 2 for n in size]
-    middle = float(rng.normal(-6, 8)), float(rng.normal(0, 7))
+    middle = (anatomy.apex + min(anatomy.dome)) / 2 - 20 + float(rng.normal(0, 7)), float(rng.normal(0, 6))
     layers = min(160, max(44, round(0.4 * min(shape))))
     grid = Grid.spanning(
         (shape[0], layers, shape[1]),
@@ -149,11 +157,11 @@ def _detector(path: Array, pitch: float, rng: np.random.Generator) -> NDArray[np
     signal += np.sqrt(signal / photons) * rng.standard_normal(signal.shape, dtype=np.float32)
     shade = -np.log(np.maximum(signal, 1e-4))
     # The exposure follows the chest, not the air beside it: the borders of the picture do not count.
-    rows, columns = shade.shape[0] // 7, shade.shape[1] // 7
-    low, high = np.percentile(shade[rows:-rows, columns:-columns], (1, 99))
-    low -= float(rng.uniform(0.0, 0.15)) * (high - low)
-    high += float(rng.uniform(0.0, 0.2)) * (high - low)
-    grey = np.clip((shade - low) / (high - low), 0, 1) ** float(rng.uniform(0.8, 1.2))
+    rows, columns = shade.shape[0] // 5, shade.shape[1] // 5
+    low, high = np.percentile(shade[rows:-rows, columns:-columns], (1, 91))
+    low -= float(rng.uniform(0.08, 0.2)) * (high - low)
+    high += float(rng.uniform(0.0, 0.12)) * (high - low)
+    grey = np.clip((shade - low) / (high - low), 0, 1) ** float(rng.uniform(0.88, 1.14))
     pixels: NDArray[np.uint16] = np.rint(grey * 4095).astype(np.uint16)
     return pixels
 
@@ -165,7 +173,9 @@ def _blur(image: Array, sigma: float) -> Array:
     coarse = np.add.reduceat(np.add.reduceat(image, rows, 0), columns, 1)
     count = np.outer(np.diff(np.append(rows, image.shape[0])), np.diff(np.append(columns, image.shape[1])))
     coarse = gaussian_filter(coarse / count, sigma / step, mode="nearest").astype(np.float32)
-    up = _weights((np.arange(image.shape[0]) + 0.5) / step - 0.5, np.arange(len(rows), dtype=np.float32), 1.0)
-    across = _weights((np.arange(image.shape[1]) + 0.5) / step - 0.5, np.arange(len(columns), dtype=np.float32), 1.0)
+    up, across = (
+        _weights((np.arange(n, dtype=np.float32) + 0.5) / step - 0.5, np.arange(m, dtype=np.float32), 1.0)
+        for n, m in zip(image.shape, coarse.shape, strict=True)
+    )
     out: Array = up @ coarse @ across.T
     return out
