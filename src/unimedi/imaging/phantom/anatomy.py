@@ -149,7 +149,7 @@ def lung_distance(anatomy: Anatomy, points: Array) -> Array:
     """Signed distance in mm, negative inside the lungs, of ``points`` (count, 3); heart, core and spine are cut out."""
     depth, height, width = points.T.astype(np.float32)
     out = np.maximum(cage_distance(anatomy, depth, height, width), diaphragm_depth(anatomy, height, width) - depth)
-    heart = (*np.asarray(anatomy.heart_centre), 0, 0, anatomy.shift)
+    heart = np.asarray(anatomy.heart_centre) + np.array([0, 0, anatomy.shift])
     radius = anatomy.heart_radius * anatomy.heart_scale * 1.12
     out = np.maximum(out, radius - np.linalg.norm(points - heart, axis=1))
     out = np.maximum(out, anatomy.core + 6 - np.abs(width - anatomy.shift))

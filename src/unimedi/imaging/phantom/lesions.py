@@ -247,7 +247,7 @@ def _atelectasis(scene: Scene, finding: Finding, mask: Mask) -> None:
     if finding.form == "plate":
         box, part, view, lung = _within(scene, finding, (30.0, 60.0, 60.0))
         z, y, x = (axis - np.float32(c) for axis, c in zip(part.axes, finding.centre_mm, strict=True))
-        tilt = (*rng.uniform(-0.25, 0.25, 2), 0, 0.18 if finding.side == "right" else -0.18)
+        tilt = rng.uniform(-0.25, 0.25, 2) + np.array([0, 0.18 if finding.side == "right" else -0.18])
         middle = tilt[0] * y + tilt[1] * x + 4 * np.sin(x / 21 + y / 17)
         disc = np.sqrt((x / 48) ** 2 + (y / 36) ** 2)
         flat = np.abs(z - middle.astype(np.float32)) - finding.size_mm / 2 * (1.1 - disc**4)
