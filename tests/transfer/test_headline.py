@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.transfer.headline import JUDGED_FROM, comparison, headline
+from unimedi.transfer.headline import JUDGED_FROM, as_text, comparison, headline
 from unimedi.transfer.metrics import Figure, write_metrics
 
 
@@ -55,6 +55,14 @@ def test_method_at_work_needs_falling_losses_and_no_warning() -> None:
     assert verdict(figures(2.0, 0.0), "method at work") == "reached"
     assert verdict(figures(3.5, 0.0), "method at work") == "missed"
     assert verdict(figures(2.0, 1.0), "method at work") == "missed"
+
+
+def test_terminal_table_shows_every_row_in_line() -> None:
+    figures = {"zero_shot/ct/auroc": Figure(0.71, 0.6, 0.8, 400), "supervised/ct/auroc": Figure(0.9)}
+    first, second = as_text(headline(figures, JUDGED_FROM)).splitlines()
+    assert first.endswith("0.710  0.600 to 0.800   ≥ 0.72: missed")
+    assert second.startswith("  same encoder")
+    assert first.index("0.710") == second.index("0.900")
 
 
 def test_printed_values_and_runs_side_by_side(tmp_path: Path) -> None:

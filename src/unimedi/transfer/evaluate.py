@@ -9,6 +9,7 @@ from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer import embedding_tasks as on_embeddings
+from unimedi.transfer.headline import as_text, headline
 from unimedi.transfer.metrics import Figure, NotComputable, write_metrics
 from unimedi.transfer.probe_tasks import probe_figures
 from unimedi.transfer.references import untrained
@@ -77,6 +78,8 @@ def evaluate(
         ),
         out / "report.html",
     )
+    patients = len({patient for seen in views.values() for patient in seen.patients})
+    say(as_text(headline(figures, patients)))
     say(f"evaluated in {time.monotonic() - started:.0f} s: {out / 'metrics.json'}, {out / 'report.html'}")
     return figures
 

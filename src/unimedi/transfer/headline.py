@@ -135,6 +135,16 @@ def headline(figures: Figures, patients: int) -> list[Row]:
     return rows
 
 
+def as_text(rows: Sequence[Row]) -> str:
+    """The table for a terminal: references indented under the figure that they belong to."""
+    lines = []
+    for row in rows:
+        name = row.name if row.style == "ours" else f"  {row.name}"
+        bar = f"{row.bar}: {row.verdict}" if row.verdict else row.bar
+        lines.append(f"{name:<52} {row.value:>7}  {row.interval:<16} {bar}".rstrip())
+    return "\n".join(lines)
+
+
 def printed(name: str, figure: Figure) -> Row:
     """Three decimals; an empty interval where there is none."""
     interval = f"{_three(figure.low)} to {_three(figure.high)}" if math.isfinite(figure.low) else ""
