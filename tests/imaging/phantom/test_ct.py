@@ -45,13 +45,13 @@ RANGES = {
     "consolidation": (-350, 60),
     "ground_glass": (-720, -380),
     "atelectasis": (-250, 80),
-    "pleural_effusion": (-60, 40),
-    "pneumothorax": (-1024, -930),
+    "pleural_effusion": (-120, 40),
+    "pneumothorax": (-1024, -800),
     "cardiomegaly": (20, 300),
     "emphysema": (-1010, -880),
     "fibrosis": (-720, -300),
-    "lymph_node": (-60, 200),
-    "rib_fracture": (-60, 250),
+    "lymph_node": (-120, 200),
+    "rib_fracture": (-120, 250),
 }
 
 

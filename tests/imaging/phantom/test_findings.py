@@ -38,8 +38,8 @@ def test_prevalence_is_as_asked() -> None:
 def test_unknown_findings_and_impossible_rates_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown finding 'nodul'"):
         draw_patient("x", 0, {"nodul": 0.5})
-    with pytest.raises(ValueError, match="between 0 and 1, got 2"):
-        draw_patient("x", 0, {"nodule": 2})
+    with pytest.raises(ValueError, match="between 0 and 1, got 2.0"):
+        draw_patient("x", 0, {"nodule": 2.0})
 
 
 def test_lesions_lie_in_the_lung_on_their_side_and_in_their_lobe() -> None:
@@ -48,7 +48,7 @@ def test_lesions_lie_in_the_lung_on_their_side_and_in_their_lobe() -> None:
             if finding.name not in ("nodule", "mass", "consolidation", "ground_glass"):
                 continue
             assert finding.centre_mm is not None
-            assert lung_distance(patient.anatomy, np.array([finding.centre_mm]))[0] < 0
+            assert lung_distance(patient.anatomy, np.array([finding.centre_mm], np.float32))[0] < 0
             if finding.side != "both":
                 assert (finding.centre_mm[2] < 0) == (finding.side == "right")
                 assert lobe_of(patient.anatomy, finding.centre_mm) == finding.lobe

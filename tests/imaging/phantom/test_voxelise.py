@@ -37,7 +37,7 @@ def test_threads_hold_the_volume_of_their_cylinders() -> None:
 def test_distances_against_a_slow_loop() -> None:
     grid = grid_of(7)
     start, end = np.array([-9, 2, 4], np.float32), np.array([11, -5, 8], np.float32)
-    fast_capsule, fast_ball = capsule(grid, start, end, 2.0, 4.0), ellipsoid(grid, (1, 2, 3), 5.0)
+    fast_capsule, fast_ball = capsule(grid, start, end, 2.0, 4.0), ellipsoid(grid, (1.0, 2.0, 3.0), 5.0)
     for index in np.ndindex(grid.shape):
         point = np.array([grid.depth[index[0]], grid.height[index[1]], grid.width[index[2]]])
         t = np.clip((point - start) @ (end - start) / ((end - start) @ (end - start)), 0, 1)
@@ -55,14 +55,14 @@ def test_a_box_may_lie_outside() -> None:
     hu = np.zeros(grid.shape, np.float32)
     ball(grid, hu, (200.0, 0.0, 0.0), 5.0, 1.0)
     assert not hu.any()
-    assert hu[grid.around((0, 0, 0), 5.0)].size
+    assert hu[grid.around((0.0, 0.0, 0.0), 5.0)].size
 
 
 def test_noise_belongs_to_the_place_and_not_to_the_grid() -> None:
     coarse, fine = grid_of(16), grid_of(48)
-    draw = [lattice_noise(np.random.default_rng(4), g, 12.0, (0, 0, 0)) for g in (coarse, fine)]
-    part = fine.box((-10, -10, -10), (10, 10, 10))
-    again = lattice_noise(np.random.default_rng(4), fine.part(part), 12.0, (0, 0, 0))
+    draw = [lattice_noise(np.random.default_rng(4), g, 12.0, (0.0, 0.0, 0.0)) for g in (coarse, fine)]
+    part = fine.box((-10.0, -10.0, -10.0), (10.0, 10.0, 10.0))
+    again = lattice_noise(np.random.default_rng(4), fine.part(part), 12.0, (0.0, 0.0, 0.0))
     np.testing.assert_allclose(again, draw[1][part], atol=1e-5)
     # 16 voxels are 48 in threes: the middle one of three lies at the coarse voxel's centre along the first axis.
     line = [g.depth for g in (coarse, fine)]

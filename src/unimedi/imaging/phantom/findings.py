@@ -326,7 +326,7 @@ def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Mapping[str, 
     where = (
         anatomy.hilum[side] + float(rng.normal(0, 15)),
         float(rng.normal(4, 6)),
-        sign * (anatomy.core + 0.32 * size + 4) + anatomy.shift,
+        sign * (anatomy.core + 0.45 * size + 5) + anatomy.shift,
     )
     severity: Severity = "mild" if size < 20 else "moderate" if size < 30 else "severe"
     return Finding("lymph_node", "both" if both else "right" if side == 0 else "left", None, round(size, 1), severity, where, None,

@@ -188,10 +188,10 @@ def _lymph_node(scene: Scene, finding: Finding, mask: Mask) -> None:
 def _rib_fracture(scene: Scene, finding: Finding, mask: Mask) -> None:
     """The step and the gap are part of the rib; here the bruise that bulges under it."""
     assert finding.centre_mm is not None
-    reach = 11.0 + 1.3 * finding.size_mm
+    reach = 14.0 + 1.6 * finding.size_mm
     box = scene.part.around(finding.centre_mm, reach + part_edge(scene))
     part, wall = scene.part.part(box), scene.wall[box]
-    share = cover(ellipsoid(part, finding.centre_mm, (0.75 * reach, reach, reach)), part.voxel + 1)
+    share = cover(ellipsoid(part, finding.centre_mm, (0.8 * reach, reach, 0.8 * reach)), part.voxel + 1)
     view = scene.hu[scene.box][box]
     blend(view, share * cover(wall, part.voxel), finding.hu)
     _mark(scene, mask, box, share)
