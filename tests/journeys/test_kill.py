@@ -110,13 +110,13 @@ def test_a_signal_saves_and_leaves_with_its_own_code(ground: Path, signum: int, 
     name = f"signal-{code}"
     log = ground / name / "log.jsonl"
     process = pretrain(ground, name)
-    assert wait_for(lambda: log.exists() and log.read_text().count("\n") >= 4, process)
+    assert wait_for(lambda: log.exists() and log.read_text().count("\n") >= 1, process)
     assert process.pid is not None
     os.kill(process.pid, signum)
     process.join()
     assert process.exitcode == code
     done = len(log.read_text().splitlines())
-    assert 4 <= done < STEPS
+    assert 1 <= done < STEPS
     assert (ground / name / "checkpoints" / f"step-{done:06d}" / "manifest.json").exists()
     assert json.loads((ground / name / "pretrained" / "config.json").read_text())
     assert finish(ground, name) == result(ground / "undisturbed")
