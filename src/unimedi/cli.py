@@ -48,6 +48,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def phantom(arguments: argparse.Namespace) -> None:
     """Write a phantom hospital: real DICOM, NIfTI, PNG and JPEG files, reports, labels and masks."""
+    if arguments.sheet:
+        from unimedi.imaging.phantom.sheet import contact_sheet
+
+        contact_sheet(arguments.out, arguments.seed)
+        return
     import yaml
 
     from unimedi.imaging.phantom.hospital import build_hospital
@@ -154,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe = "Any other option is a value of the recipe: --optimization.learning_rate 5e-4, --model.slices=3."
     p = verb("phantom", phantom, rest="Any other option is one of the hospital's: --share_ct_dicom 0.5.")
     p.add_argument("out", type=Path)
+    p.add_argument("--sheet", action="store_true", help="only a picture OUT.png: each finding on CT and X-ray")
     p.add_argument("--preset", default="tiny", help="micro, tiny, small or full (default: tiny)")
     p.add_argument("--patients", type=int, help="as many, in the preset's proportions")
     p.add_argument("--seed", type=int, default=0)
