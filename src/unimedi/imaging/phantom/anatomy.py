@@ -1,7 +1,7 @@
 """One patient's chest as numbers: a few dozen lengths in mm, and the surfaces of lungs and diaphragm they define.
 
 Patient coordinates are ``(depth, height, width)`` in mm: depth grows towards the head, height towards the back, width
-towards the patient's left; the origin lies in the middle of the chest, about where the carina's level meets the midline.
+towards the patient's left; the origin lies in the middle of the chest, a little below the carina.
 Side 0 is the patient's right, side 1 the left.
 """
 
@@ -158,7 +158,7 @@ def lung_distance(anatomy: Anatomy, points: Array) -> Array:
 
 
 def grow_vessels(rng: np.random.Generator, anatomy: Anatomy, leaves: int = 170) -> Anatomy:
-    """Pulmonary vessels: a tree a lung that joins random points to the nearest branch; radii by Murray's law (r^2.6)."""
+    """Pulmonary vessels: in each lung a tree that joins random points to the nearest branch; radii as flow^(1/2.6)."""
     segments = []
     for side in (0, 1):
         sign = -1 if side == 0 else 1

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unimedi.imaging.phantom.anatomy import Array
+from unimedi.imaging.phantom.body import body_half_sizes
 from unimedi.imaging.phantom.distractors import paint_distractors
 from unimedi.imaging.phantom.findings import Patient
 from unimedi.imaging.phantom.lesions import paint_findings
-from unimedi.imaging.phantom.thorax import body_half_sizes, paint_thorax
+from unimedi.imaging.phantom.thorax import paint_thorax
 from unimedi.imaging.phantom.voxelise import Grid, cover
 
 

@@ -1,4 +1,4 @@
-"""One picture that shows every finding on CT and X-ray, with its mask: what a person looks at before trusting the rest."""
+"""One picture that shows every finding on CT and X-ray, with its mask: look at it before trusting the rest."""
 
 from pathlib import Path
 from typing import Any

@@ -176,10 +176,10 @@ def threads(grid: Grid, segments: Array) -> Array:
 
 
 def lattice_noise(rng: np.random.Generator, grid: Grid, cell: float, origin: tuple[float, ...]) -> Array:
-    """Smooth noise (mean 0, SD about 1) with a correlation length of ``cell`` mm, tied to ``origin`` and not to the grid.
+    """Smooth noise (mean 0, SD about 1), ``cell`` mm coarse, tied to ``origin`` and not to the grid.
 
-    Normal values on a lattice of ``cell`` mm, a fixed 256 mm wide beyond ``origin``, are joined by quadratic
-    B-splines along each axis in turn, so the same place has the same noise at every resolution.
+    Every lattice point has a value hashed from its position and a salt from ``rng``; quadratic B-splines join them
+    along each axis in turn. So the same place has the same noise at every resolution and in every box.
     """
     spans = [
         (int(np.floor((float(axis[0]) - o) / cell)) - 1, int(np.ceil((float(axis[-1]) - o) / cell)) + 2)

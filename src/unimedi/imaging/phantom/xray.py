@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from unimedi.imaging.phantom.anatomy import Array
+from unimedi.imaging.phantom.body import body_half_sizes
 from unimedi.imaging.phantom.distractors import paint_distractors
 from unimedi.imaging.phantom.findings import Patient
 from unimedi.imaging.phantom.lesions import paint_findings
-from unimedi.imaging.phantom.thorax import body_half_sizes, paint_thorax
+from unimedi.imaging.phantom.thorax import paint_thorax
 from unimedi.imaging.phantom.voxelise import Grid
 
 View = Literal["PA", "AP"]
@@ -37,7 +38,7 @@ class XrayScan:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Source on the depth = width = 0 axis. ``source`` is its height coordinate (mm); the detector is at ``detector``."""
+    """A source on the axis depth = width = 0. ``source`` and ``detector`` are height coordinates (mm)."""
 
     source: float
     detector: float
@@ -47,7 +48,7 @@ class Geometry:
 
 
 def render_xray(patient: Patient, view: View = "PA", size: tuple[int, int] = (128, 128)) -> XrayScan:
-    """The patient's radiograph. ``PA``: upright, source behind, 1.8 m; ``AP``: half lying, source in front, 1.0-1.3 m."""
+    """The patient's radiograph. ``PA``: upright, source 1.8 m behind; ``AP``: half lying, source 1.0-1.3 m in front."""
     rng = patient.generator(view)
     # The radiographer collimates to the chest.
     lungs = sum(patient.anatomy.half_width)
