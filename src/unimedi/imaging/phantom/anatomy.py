@@ -128,12 +128,12 @@ def oblique_fissure(anatomy: Anatomy, height: Array, width: Array) -> Array:
     """Depth (mm) of the curved fissure between lower lobe (below, behind) and the rest, over the axial plane."""
     across = np.abs(width) / anatomy.half_width[0] - 0.55
     ripple = 5 * np.sin(height / 37 + width / 51)
-    return (-14 + 0.85 * height - 45 * across * across + ripple).astype(np.float32)
+    return np.asarray(-14 + 0.85 * height - 45 * across * across + ripple, np.float32)
 
 
 def minor_fissure(anatomy: Anatomy, height: Array, width: Array) -> Array:
     """Depth (mm) of the right lung's horizontal fissure, over the axial plane."""
-    return (anatomy.hilum[0] - 4 + 6 * np.sin(height / 31) * np.cos(width / 27) + 0.06 * height).astype(np.float32)
+    return np.asarray(anatomy.hilum[0] - 4 + 6 * np.sin(height / 31) * np.cos(width / 27) + 0.06 * height, np.float32)
 
 
 def lobe_of(anatomy: Anatomy, point: Point) -> str:
@@ -154,7 +154,7 @@ def lung_distance(anatomy: Anatomy, points: Array) -> Array:
     out = np.maximum(out, radius - np.linalg.norm(points - heart, axis=1))
     out = np.maximum(out, anatomy.core + 6 - np.abs(width - anatomy.shift))
     spine = np.hypot(height - anatomy.spine[1], width - anatomy.spine[2])
-    return np.maximum(out, 34 - spine).astype(np.float32)
+    return np.asarray(np.maximum(out, 34 - spine), np.float32)
 
 
 def grow_vessels(rng: np.random.Generator, anatomy: Anatomy, leaves: int = 170) -> Anatomy:

@@ -10,7 +10,7 @@ from unimedi.imaging.phantom.voxelise import Grid, blend, cover, ellipsoid, latt
 def body_half_sizes(anatomy: Anatomy, depth: Array) -> tuple[Array, Array]:
     """Half width and half depth (mm) of the skin's outline by depth: chest, shoulders, neck."""
     thick = anatomy.fat + anatomy.muscle + 10
-    width = np.mean(anatomy.half_width) + thick
+    width = sum(anatomy.half_width) / 2 + thick
     chest = anatomy.half_depth + thick
     top = anatomy.apex
     level = np.array([-400, top - 90, top - 45, top - 5, top + 18, top + 34, top + 50, top + 90])

@@ -39,7 +39,7 @@ def ribs(patient: Patient, part: Grid, view: Array, wall: Array) -> None:
         )
     nearest = np.rint(number)
     across = (number - nearest) * np.float32(anatomy.rib_pitch)
-    distance = np.sqrt((across / 1.45) ** 2 + radial**2) - 3.6
+    distance = np.asarray(np.sqrt((across / 1.45) ** 2 + radial**2) - 3.6, np.float32)
     front = np.where(nearest > 10, 105.0, 132.0)
     cartilage = angle > front
     bone[cartilage] = 70 + 500 * anatomy.calcium * ((angle[cartilage] * 7.3 + nearest[cartilage] * 3) % 5 < 1.6)

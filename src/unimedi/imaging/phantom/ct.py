@@ -62,15 +62,20 @@ def _table(patient: Patient, grid: Grid, hu: Array, rng: np.random.Generator) ->
     """The couch: a shallow trough of foam with a bright skin, under the back."""
     back = float(body_half_sizes(patient.anatomy, np.zeros(1, np.float32))[1][0]) + float(rng.uniform(4, 12))
     _, height, width = grid.axes
-    top = np.asarray(height - back + 0.0011 * width**2, np.float32)
+    top: Array = np.asarray(height - back + 0.0011 * width**2, np.float32)
     inside = np.abs(width) < 205
-    foam = cover(np.abs(top - 14) - 14, grid.voxel) * inside
-    shell = np.maximum(cover(np.abs(top) - 0.8, grid.voxel), cover(np.abs(top - 28) - 0.8, grid.voxel)) * inside
+    foam = cover(_thick(top, 14.0, 28.0), grid.voxel) * inside
+    shell = np.maximum(cover(_thick(top, 0.0, 1.6), grid.voxel), cover(_thick(top, 28.0, 1.6), grid.voxel)) * inside
     rows = slice(int(np.argmax(foam[0].any(1))), None) if foam.any() else slice(0, 0)
     view = hu[:, rows]
     outside = np.clip((-600 - view) / 300, 0, 1)
     foam, shell = foam[:, rows], shell[:, rows] * min(1.0, 1.6 / grid.voxel)
     view += outside * (foam * 120 + shell * 700)
+
+
+def _thick(top: Array, middle: float, thickness: float) -> Array:
+    """Distance to a layer around ``middle`` mm under the couch's top."""
+    return np.asarray(np.abs(top - middle) - thickness / 2, np.float32)
 
 
 def _scanner(hu: Array, grid: Grid, rng: np.random.Generator) -> None:

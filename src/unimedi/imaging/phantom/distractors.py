@@ -41,10 +41,11 @@ def points_in_lung(rng: np.random.Generator, anatomy: Anatomy, margin: float, co
         cloud = (np.array([low, -reach[1] / 2, -reach[2] / 2]) + rng.random((64 * count, 3)) * reach).astype(np.float32)
         found = np.concatenate([found, cloud[lung_distance(anatomy, cloud) < -margin]])
         margin = 0.95 * margin - 0.2
-    # Rejection alone would crowd the widest level: keep one point of each depth stratum instead.
-    order = np.argsort(found[:, 0])
-    chosen = order[((np.arange(count) + rng.random(count)) * len(found) / count).astype(int)]
-    return found[chosen]
+    # Rejection alone would crowd the widest level: take the points nearest to depths drawn evenly, one a stratum.
+    found = found[np.argsort(found[:, 0])]
+    share = (np.arange(count) + rng.random(count)) / count
+    wanted = found[0, 0] + (found[-1, 0] - found[0, 0]) * share
+    return np.asarray(found[np.minimum(np.searchsorted(found[:, 0], wanted), len(found) - 1)], np.float32)
 
 
 def _point(values: Array) -> Point:
@@ -64,7 +65,7 @@ def _skin(anatomy: Anatomy, width: float, front: bool = True) -> float:
     """Height of the skin at a distance from the midline, roughly."""
     thick = anatomy.fat + anatomy.muscle + 8
     share = min(abs(width) / (anatomy.half_width[0] + thick), 0.99)
-    height = (anatomy.half_depth + thick) * (1 - share**2.5) ** (1 / 2.5)
+    height = (anatomy.half_depth + thick) * float((1 - share**2.5) ** (1 / 2.5))
     return -height if front else height
 
 

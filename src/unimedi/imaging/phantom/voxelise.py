@@ -107,7 +107,7 @@ def capsule(grid: Grid, start: Array, end: Array, r0: float, r1: float) -> Array
     z, y, x = (axis - np.float32(c) for axis, c in zip(grid.axes, start, strict=True))
     t = (z * (along[0] / square) + y * (along[1] / square)) + x * (along[2] / square)
     np.clip(t, 0, 1, out=t)
-    out = (z - t * along[0]) ** 2
+    out: Array = (z - t * along[0]) ** 2
     out += (y - t * along[1]) ** 2
     out += (x - t * along[2]) ** 2
     np.sqrt(out, out=out)
@@ -202,7 +202,8 @@ def _hashed(salt: int, spans: list[tuple[int, int]]) -> Array:
     for _ in range(2):
         mixed = (mixed ^ (mixed >> np.uint32(16))) * np.uint32(0x45D9F3B)
     mixed ^= mixed >> np.uint32(16)
-    return ((mixed.astype(np.float32) * np.float32(2**-32)) - np.float32(0.5)) * np.float32(12**0.5)
+    out: Array = (mixed.astype(np.float32) * np.float32(2**-32) - np.float32(0.5)) * np.float32(12**0.5)
+    return out
 
 
 def _spline(coordinate: Array, first: int, count: int) -> Array:
@@ -210,4 +211,5 @@ def _spline(coordinate: Array, first: int, count: int) -> Array:
     distance = np.abs(coordinate[:, None] - (first + np.arange(count, dtype=np.float32))[None])
     inner = 0.75 - distance**2
     outer = 0.5 * np.maximum(1.5 - distance, 0) ** 2
-    return np.where(distance < 0.5, inner, outer).astype(np.float32)
+    out: Array = np.where(distance < 0.5, inner, outer).astype(np.float32)
+    return out

@@ -91,7 +91,7 @@ def project(density: Array, grid: Grid, geometry: Geometry, size: tuple[int, int
 
 def project_mask(mask: NDArray[np.bool_], grid: Grid, geometry: Geometry, size: tuple[int, int]) -> NDArray[np.bool_]:
     """Pixels whose ray runs through the mask for at least 5 mm (or 40 % of its longest run, for small things)."""
-    inside = mask.any(axis=(0, 2))
+    inside: NDArray[np.bool_] = np.asarray(mask.any(axis=(0, 2)))
     if not inside.any():
         return np.zeros(size, np.bool_)
     first, last = int(np.argmax(inside)), len(inside) - int(np.argmax(inside[::-1]))
@@ -103,7 +103,7 @@ def project_mask(mask: NDArray[np.bool_], grid: Grid, geometry: Geometry, size: 
     part.__dict__["spacing"] = grid.spacing
     path = project(np.stack(layers, axis=1), part, geometry, size)
     path = gaussian_filter(path, 0.7)  # thin oblique sheets would leave combs
-    return path > min(5.0, 0.4 * float(path.max()))
+    return np.asarray(path > min(5.0, 0.4 * float(path.max())))
 
 
 def _setup(
@@ -143,7 +143,7 @@ def _weights(points: Array, axis: Array, step: float) -> Array:
     """(points, voxels) weights of linear interpolation; beyond the grid the edge goes on."""
     place = np.clip((points - axis[0]) / step, 0, len(axis) - 1)
     distance = np.abs(place[:, None].astype(np.float32) - np.arange(len(axis), dtype=np.float32))
-    return np.maximum(1 - distance, 0, out=distance)
+    return np.asarray(np.maximum(1 - distance, 0, out=distance), np.float32)
 
 
 def _detector(path: Array, pitch: float, rng: np.random.Generator) -> NDArray[np.uint16]:
@@ -173,7 +173,7 @@ def _blur(image: Array, sigma: float) -> Array:
     count = np.outer(np.diff(np.append(rows, image.shape[0])), np.diff(np.append(columns, image.shape[1])))
     coarse = gaussian_filter(coarse / count, sigma / step, mode="nearest").astype(np.float32)
     up, across = (
-        _weights((np.arange(n, dtype=np.float32) + 0.5) / step - 0.5, np.arange(m, dtype=np.float32), 1.0)
+        _weights(np.asarray((np.arange(n) + 0.5) / step - 0.5, np.float32), np.arange(m, dtype=np.float32), 1.0)
         for n, m in zip(image.shape, coarse.shape, strict=True)
     )
     out: Array = up @ coarse @ across.T
