@@ -63,7 +63,7 @@ def _linear(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
 
 
 def _stem(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
-    """A stride of a quarter patch, then two halvings; GroupNorm, because it uses no batch statistics."""
+    """A stride of a quarter patch, two halvings, a residual block at each scale; no statistics over the batch."""
     stride, width = config.patch_size // 4, config.stem_channels
     if config.patch_size % 4 or width % 4:
         raise ValueError(f"the stem needs multiples of 4: patch_size {config.patch_size}, stem_channels {width}")
@@ -73,6 +73,21 @@ def _stem(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
 
     layers: list[nn.Module] = []
     for channels in (width, 2 * width):
-        layers += [nn.GroupNorm(4, channels), nn.GELU(), nn.Conv2d(channels, 2 * channels, 3, 2, 1)]
-    layers += [nn.GroupNorm(4, 4 * width), nn.GELU(), nn.Conv2d(4 * width, config.hidden_size, 1)]
+        layers += [Residual(channels), *_normalised(nn.Conv2d(channels, 2 * channels, 3, 2, 1))]
+    layers += [Residual(4 * width), *_normalised(nn.Conv2d(4 * width, config.hidden_size, 1))]
     return first(1), first(config.slab_depth), nn.Sequential(*layers)
+
+
+def _normalised(convolution: nn.Conv2d) -> tuple[nn.Module, nn.Module, nn.Module]:
+    return nn.GroupNorm(4, convolution.in_channels), nn.GELU(), convolution
+
+
+class Residual(nn.Module):
+    """x + conv(gelu(norm(x))): looks around a position at one scale."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(*_normalised(nn.Conv2d(channels, channels, 3, 1, 1)))
+
+    def forward(self, grid: Float[Tensor, "n channels rows columns"]) -> Float[Tensor, "n channels rows columns"]:
+        return grid + self.branch(grid)
