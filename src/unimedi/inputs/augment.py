@@ -51,7 +51,8 @@ def apply(stored: NDArray[np.int16], drawn: Augmentation) -> NDArray[np.int16]:
         return moved
     low = float(moved.min())
     changed = (moved.astype(np.float32) - low) * drawn.gain + (low + drawn.offset)
-    return np.clip(np.rint(changed), -32768, 32767).astype(np.int16)
+    whole: NDArray[np.float32] = np.clip(np.rint(changed), -32768, 32767)
+    return whole.astype(np.int16)
 
 
 def draw_sentences(report: str, keep: float, generator: np.random.Generator) -> str:

@@ -90,4 +90,5 @@ class Residual(nn.Module):
         self.branch = nn.Sequential(*_normalised(nn.Conv2d(channels, channels, 3, 1, 1)))
 
     def forward(self, grid: Float[Tensor, "n channels rows columns"]) -> Float[Tensor, "n channels rows columns"]:
-        return grid + self.branch(grid)
+        around: Tensor = self.branch(grid)
+        return grid + around

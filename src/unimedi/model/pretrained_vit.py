@@ -24,7 +24,8 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     if first.weight.shape[2:] != kernel.weight.shape[2:] or first.weight.shape[0] != kernel.weight.shape[0]:
         raise ValueError(f"expected a kernel of {tuple(first.weight.shape)}, got {tuple(kernel.weight.shape)}")
     first.weight.copy_(kernel.weight.sum(1, keepdim=True))
-    assert first.bias is not None and kernel.bias is not None
+    assert first.bias is not None
+    assert kernel.bias is not None
     first.bias.copy_(kernel.bias)
     encoder.embed_3d.inflate_from(encoder.embed_2d)
     encoder.layers.load_state_dict(vit.layers.state_dict())

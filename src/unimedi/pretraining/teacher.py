@@ -33,5 +33,5 @@ def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float) -> N
     """theta_t <- m theta_t + (1 - m) theta_s; buffers (running means) are copied."""
     for mean, new in zip(teacher.parameters(), student.parameters(), strict=True):
         mean.lerp_(new, 1 - momentum)
-    for mean, new in zip(teacher.buffers(), student.buffers(), strict=True):
-        mean.copy_(new)
+    for kept, fresh in zip(teacher.buffers(), student.buffers(), strict=True):
+        kept.copy_(fresh)

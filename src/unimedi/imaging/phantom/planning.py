@@ -8,7 +8,6 @@ from random import Random
 from unimedi.cohort.study import Modality, Split
 from unimedi.imaging.phantom.presets import HospitalPreset
 
-
 ASPECTS = (1.0, 1.0, 1.0, 0.83, 1.2)  # width by height of X-rays: square detectors, and plates both ways up
 
 

@@ -76,7 +76,8 @@ class HospitalPreset:
             open_to = [i for i, count in enumerate(counts) if wanted[i] and (step > 0 or count > 1)]
             nearest = max(open_to, key=lambda i: step * (exact[i] - counts[i]))
             counts[nearest] += step
-        return replace(self, **dict(zip(COUNTS, counts, strict=True)))
+        groups: dict[str, Any] = dict(zip(COUNTS, counts, strict=True))
+        return replace(self, **groups)
 
     def with_options(self, options: Mapping[str, Any]) -> "HospitalPreset":
         """The preset with some fields changed; an unknown name is an error with a suggestion."""
@@ -87,8 +88,8 @@ class HospitalPreset:
                 raise ValueError(
                     f"unknown option {name!r} of a phantom hospital" + (f": did you mean {near[0]!r}?" if near else "")
                 )
-        tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-        return replace(self, **tuples)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+        return replace(self, **values)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON knows them."""

@@ -42,7 +42,7 @@ def _write_ct(
 def _write_xray(
     out: Path, folder: Path, patient: Patient, plan: StudyPlan, header: files.Header
 ) -> tuple[Path, dict[str, Path]]:
-    scan = render_xray(patient, plan.view, plan.size)
+    scan = render_xray(patient, "AP" if plan.view == "AP" else "PA", plan.size)
     if plan.format == "PNG":
         image = folder / "image.png"
         files.write_png(image, scan.pixels)
