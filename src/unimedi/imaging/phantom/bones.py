@@ -51,10 +51,10 @@ def ribs(patient: Patient, part: Grid, view: Array, wall: Array) -> None:
 
 def _break(anatomy: Anatomy, rib: int, centre: tuple[float, float, float], step: float, at: tuple[Array, Array, Array],
            angle: Array, number: Array, radial: Array, gap: Array) -> None:  # fmt: skip
-    """Beyond the break the rib is displaced by ``step`` mm down and inwards; at the break a gap lies open."""
+    """Beyond the break the rib (its neighbours too, where ``step`` is large) lies ``step`` mm down and inwards."""
     depth, height, width = at
     middle = np.degrees(np.arctan2(abs(centre[2]) * anatomy.half_depth / np.mean(anatomy.half_width), centre[1]))
-    here = (np.sign(width) == np.sign(centre[2])) & (np.abs(number - rib) < 0.62)
+    here = (np.sign(width) == np.sign(centre[2])) & (np.abs(number - rib) < (1.62 if step > 8 else 0.62))
     away = np.sqrt((depth - centre[0]) ** 2 + (height - centre[1]) ** 2 + (width - centre[2]) ** 2)
     beyond = here & (angle > middle) & (away < 45)
     fade = np.clip(1.3 - away / 40, 0, 1)

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from unimedi.imaging.phantom.anatomy import Anatomy, Array, Point, lung_distance
+from unimedi.imaging.phantom.ribs import rib_point
 from unimedi.imaging.phantom.voxelise import Grid, ball, blend, threads
 
 
 @dataclass(frozen=True, slots=True)
 class Distractor:
-    """``kind`` names it, ``points`` are (depth, height, width) in mm: one for a dot, two or more for a line."""
+    """``kind`` names it, ``points`` are (depth, height, width) in mm: one for a body, two or more for a line.
+
+    A body's radii along the axes are ``radius_mm`` times ``stretch``.
+    """
 
     kind: str
     points: tuple[Point, ...]
     radius_mm: float
     hu: float
+    stretch: Point = (1.0, 1.0, 1.0)
 
 
 def draw_distractors(rng: np.random.Generator, anatomy: Anatomy, age: int, sex: str) -> tuple[Distractor, ...]:
@@ -29,6 +34,9 @@ def draw_distractors(rng: np.random.Generator, anatomy: Anatomy, age: int, sex: 
         drawn += _nodes(rng, anatomy)
     if rng.random() < 0.3:
         drawn += _dots(rng, anatomy)
+    for rate, draw in ((0.13, _pacemaker), (0.2, _meal), (0.12, _hernia), (0.2 * (age > 50), _plaques), (0.14, _wires)):
+        if rng.random() < rate:
+            drawn += draw(rng, anatomy)
     return drawn
 
 
@@ -131,11 +139,61 @@ def _dots(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
     return tuple(drawn)
 
 
+def _pacemaker(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    sign = 1.0 if rng.random() < 0.75 else -1.0
+    width = sign * float(rng.uniform(62, 86))
+    depth = anatomy.apex - float(rng.uniform(38, 62))
+    where = (depth, 0.93 * _skin(anatomy, width), width)
+    vein = (anatomy.apex - 22, -20.0, sign * 30.0)
+    tip = (anatomy.heart_centre[0] - 18, anatomy.heart_centre[1], anatomy.heart_centre[2] + 22)
+    return (
+        Distractor("pacemaker", (where,), 17.0, 2400.0, (1.15, 0.25, 1.0)),
+        Distractor("pacemaker_lead", (where, vein, (anatomy.carina, -15.0, -18.0), tip), 1.2, 2400.0),
+    )
+
+
+def _meal(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    """Contrast that was drunk, in the stomach."""
+    where = (anatomy.dome[1] - 38 + float(rng.normal(0, 5)), -10.0, 0.46 * anatomy.half_width[1])
+    return (Distractor("meal", (where,), float(rng.uniform(18, 28)), float(rng.uniform(180, 600)), (0.7, 1.1, 1.1)),)
+
+
+def _hernia(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    """A hiatus hernia: a round thing behind the heart that nobody mentions."""
+    where = (
+        anatomy.dome[1] + float(rng.uniform(4, 18)),
+        anatomy.spine[1] - 44,
+        float(rng.uniform(2, 14)) + anatomy.shift,
+    )
+    return (Distractor("hernia", (where,), float(rng.uniform(14, 22)), 35.0),)
+
+
+def _plaques(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    """Calcified plaques on the inner chest wall, after asbestos."""
+    drawn = []
+    for _ in range(int(rng.integers(2, 6))):
+        side = int(rng.integers(2))
+        depth, height, width = rib_point(anatomy, side, int(rng.integers(4, 9)), float(rng.uniform(45, 130)))
+        where = (depth, 0.93 * height, 0.95 * width)
+        radius = float(rng.uniform(7, 14))
+        drawn.append(Distractor("plaque", (where,), radius, float(rng.uniform(300, 800)), (0.9, 0.7, 0.22)))
+    return tuple(drawn)
+
+
+def _wires(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]:
+    """Steel loops that close the breastbone after heart surgery."""
+    height = -anatomy.half_depth - 12
+    levels = np.linspace(-25, anatomy.apex - 55, int(rng.integers(4, 7)))
+    return tuple(
+        Distractor("wire", ((float(z), height, -9.0), (float(z) + 3, height - 3, 9.0)), 1.0, 2600.0) for z in levels
+    )
+
+
 def paint_distractors(drawn: tuple[Distractor, ...], grid: Grid, hu: Array) -> None:
     """Paint dots and lines into ``hu`` (over the whole grid), after the findings."""
     for one in drawn:
         if len(one.points) == 1:
-            ball(grid, hu, one.points[0], one.radius_mm, one.hu)
+            ball(grid, hu, one.points[0], one.radius_mm, one.hu, one.stretch)
             continue
         ends = np.asarray(one.points, np.float32)
         rows = np.concatenate([ends[:-1], ends[1:], np.full((len(ends) - 1, 2), one.radius_mm, np.float32)], axis=1)

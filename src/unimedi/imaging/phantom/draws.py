@@ -70,17 +70,17 @@ def _hidden(anatomy: Anatomy, where: Point) -> bool:
 
 
 def _nodule(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
-    size = float(np.clip(rng.lognormal(2.42, 0.5), 5, 30))
+    size = float(np.clip(rng.lognormal(2.48, 0.5), 5, 30))
     form = str(rng.choice(["solid", "spiculated", "subsolid"], p=[0.5, 0.25, 0.25]))
     hu = float(rng.uniform(-550, -350)) if form == "subsolid" else float(rng.uniform(-60, 70))
     where = _in_lung(rng, anatomy, drawn, size / 2 + 2)
-    seen = size >= (16 if form == "subsolid" else 9) and not _hidden(anatomy, where)
+    seen = size >= (20 if form == "subsolid" else 12) and not _hidden(anatomy, where)
     severity: Severity = "mild" if size < 8 else "moderate" if size < 15 else "severe"
     return _lesion(anatomy, "nodule", where, size, severity, BOTH if seen else CT_ONLY, form, hu, _seed(rng))
 
 
 def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
-    size = float(np.clip(rng.normal(46, 8), 31, 62))
+    size = float(np.clip(rng.normal(49, 7), 31, 62))
     form = str(rng.choice(["solid", "spiculated", "cavitating"], p=[0.4, 0.4, 0.2]))
     where = _in_lung(rng, anatomy, drawn, size / 2 - 7)
     severity: Severity = "moderate" if size < 45 else "severe"
@@ -90,7 +90,7 @@ def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
 
 def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    size = {"mild": 60, "moderate": 85, "severe": 115}[severity] * float(rng.uniform(0.85, 1.15))
+    size = {"mild": 70, "moderate": 100, "severe": 130}[severity] * float(rng.uniform(0.85, 1.15))
     where = _in_lung(rng, anatomy, drawn, 12.0)
     hu = float(rng.uniform(-30, 50))
     return _lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, _seed(rng))
@@ -98,13 +98,14 @@ def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> 
 
 def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    size = {"mild": 60, "moderate": 95, "severe": 125}[severity] * float(rng.uniform(0.85, 1.15))
+    size = {"mild": 70, "moderate": 105, "severe": 135}[severity] * float(rng.uniform(0.85, 1.15))
     where = _in_lung(rng, anatomy, drawn, 14.0)
-    hu = float(rng.uniform(-600, -430))
+    hu = float(rng.uniform(-590, -420))
     seen = BOTH if severity != "mild" else CT_ONLY
     found = _lesion(anatomy, "ground_glass", where, size, severity, seen, "hazy", hu, _seed(rng))
-    # Severe haze lies in both lungs.
-    return replace(found, side="both", lobe=None) if severity == "severe" else found
+    # Much haze mostly lies in both lungs.
+    both = rng.random() < {"mild": 0.0, "moderate": 0.5, "severe": 1.0}[severity]
+    return replace(found, side="both", lobe=None) if both else found
 
 
 def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
@@ -167,11 +168,11 @@ def _fibrosis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Findi
 
 
 def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
-    size = float(np.clip(rng.normal(32, 7), 17, 48))
+    size = float(np.clip(rng.normal(35, 7), 17, 50))
     side = 0 if rng.random() < 0.5 else 1
     sign = -1 if side == 0 else 1
     # Large nodes are often there on both sides; the centre is that of the larger one.
-    both = size > 34 and rng.random() < 0.6
+    both = size > 30 and rng.random() < 0.6
     where = (
         anatomy.hilum[side] + float(rng.normal(0, 15)),
         float(rng.normal(4, 6)),
@@ -186,7 +187,7 @@ def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Fin
 def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
     side = 0 if rng.random() < 0.5 else 1
-    angle = float(rng.uniform(55, 110))
+    angle = float(rng.uniform(62, 106))
     lowest = next((rib for rib in range(10, 3, -1) if rib_point(anatomy, side, rib, angle)[0] > anatomy.dome[side]), 4)
     rib = int(rng.integers(3, lowest + 1))
     step = {"mild": 6.0, "moderate": 10.0, "severe": 14.0}[severity] * float(rng.uniform(0.9, 1.1))

@@ -57,7 +57,7 @@ def mass(scene: Scene, finding: Finding, mask: Mask) -> None:
 def consolidation(scene: Scene, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
     box, part, view, lung = within(scene, finding, 1.5 * radius)
-    distance = lumpy(finding, part, (0.66 * radius, radius, radius), 0.2 * radius, 16.0)
+    distance = lumpy(finding, part, (0.72 * radius, radius, radius), 0.16 * radius, 18.0)
     share = cover(distance, 7.0 + part.voxel) * lung * lobe_share(part, scene, finding)
     airway = lattice_noise(grain(finding, 3), part, 13.0, (0.0, 0.0, 0.0)) ** 2
     airway += lattice_noise(grain(finding, 4), part, 13.0, (0.0, 0.0, 0.0)) ** 2
@@ -107,7 +107,7 @@ def lymph_node(scene: Scene, finding: Finding, mask: Mask) -> None:
 def rib_fracture(scene: Scene, finding: Finding, mask: Mask) -> None:
     """The step and the gap are part of the rib; here the bruise that bulges under it."""
     assert finding.centre_mm is not None
-    reach = 14.0 + 1.6 * finding.size_mm
+    reach = 15.0 + 1.7 * finding.size_mm
     box = scene.part.around(finding.centre_mm, reach + soft_edge(scene))
     part, wall = scene.part.part(box), scene.wall[box]
     share = cover(ellipsoid(part, finding.centre_mm, (0.8 * reach, reach, 0.8 * reach)), part.voxel + 1)

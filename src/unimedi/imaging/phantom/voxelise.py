@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Box = tuple[slice, slice, slice]
+Triple = tuple[float, float, float]
 Corner = NDArray[np.floating[Any]] | tuple[float, ...]  # a place in mm, (depth, height, width)
 
 
@@ -132,13 +133,15 @@ def small(share: Array, volume: float, grid: Grid) -> Array:
     return share
 
 
-def ball(grid: Grid, target: Array, centre: tuple[float, ...], radius: float, value: float) -> None:
-    """Paint a sphere of ``value``, in the right amount even where it is smaller than a voxel."""
-    box = grid.around(centre, radius + grid.voxel)
-    view = target[box]
+def ball(grid: Grid, hu: Array, centre: Triple, radius: float, value: float, stretch: Triple = (1.0, 1.0, 1.0)) -> None:
+    """Paint an ellipsoid (radii ``radius * stretch``), in the right amount even if smaller than a voxel."""
+    radii = (radius * stretch[0], radius * stretch[1], radius * stretch[2])
+    box = grid.around(centre, max(radii) + grid.voxel)
+    view = hu[box]
     if view.size:
         part = grid.part(box)
-        blend(view, small(cover(ellipsoid(part, centre, radius), grid.voxel), 4 / 3 * pi * radius**3, part), value)
+        share = cover(ellipsoid(part, centre, radii), grid.voxel)
+        blend(view, small(share, 4 / 3 * pi * radii[0] * radii[1] * radii[2], part), value)
 
 
 def threads(grid: Grid, segments: Array) -> Array:

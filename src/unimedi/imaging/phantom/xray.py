@@ -65,7 +65,8 @@ def render_xray(patient: Patient, view: View = "PA", size: tuple[int, int] = (12
 
 def attenuation(hu: Array) -> Array:
     """Linear attenuation (1/mm) of HU values; overwrites its argument."""
-    hu += np.float32(BONE_EXTRA - 1) * np.maximum(hu - 60, 0)
+    # Steel and titanium stop far more than the scale of HU, which ends near 3000, can say.
+    hu += np.float32(BONE_EXTRA - 1) * np.maximum(hu - 60, 0) + np.float32(8) * np.maximum(hu - 1400, 0)
     hu += 1000
     hu *= np.float32(WATER / 1000)
     return np.maximum(hu, 0, out=hu)
