@@ -29,6 +29,18 @@ def test_scores_equal_the_loops() -> None:
             assert float(scores[b, i]) == pytest.approx(sum(v[i * 6 + j] for j in range(6)) / 6, rel=1e-12)
 
 
+def test_pooling_by_the_peak_of_each_head() -> None:
+    attention = torch.rand(1, 2, 3, 12, dtype=torch.float64)
+    scores = slice_scores(attention, (3, 2, 2), "head_max")[0].tolist()
+    for slab in range(3):
+        peaks = [
+            max(float(attention[0, layer, head, 4 * slab + token]) for token in range(4))
+            for layer in range(2)
+            for head in range(3)
+        ]
+        assert scores[slab] == pytest.approx(sum(peaks) / 6, rel=1e-12)
+
+
 def test_pooling_by_peak_and_by_the_top_tenth() -> None:
     attention = torch.rand(1, 1, 1, 40)
     slabs = attention.reshape(2, 20)

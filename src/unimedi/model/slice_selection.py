@@ -10,21 +10,23 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-SlabPooling = Callable[[Tensor], Tensor]
+SlabPooling = Callable[[Tensor], Tensor]  # (batch, layers, heads, slabs, tokens) -> (batch, slabs)
 
 
 def token_scores(
-    cls_attention: Float[Tensor, "batch layers heads patches"],
-) -> Float[Tensor, "batch patches"]:
+    cls_attention: Float[Tensor, "batch layers heads *patches"],
+) -> Float[Tensor, "batch *patches"]:
     """v = 1/(H L) sum_l sum_h softmax(q_lh([CLS]) K_lh([Patch]) / sqrt(C)): the mean over layers and heads."""
     return cls_attention.mean(dim=(1, 2))
 
 
 # How the N tokens of a slab become one number. The paper's is the mean; a peak keeps small lesions (open point 3.3).
+# ``head_max`` takes each head's peak before the heads are averaged: one head that sees a lesion is not outvoted there.
 SLAB_POOLINGS: dict[str, SlabPooling] = {
-    "mean": lambda tokens: tokens.mean(-1),
-    "max": lambda tokens: tokens.amax(-1),
-    "top_mean": lambda tokens: tokens.topk(max(1, tokens.shape[-1] // 10), dim=-1).values.mean(-1),
+    "mean": lambda rows: token_scores(rows).mean(-1),
+    "max": lambda rows: token_scores(rows).amax(-1),
+    "top_mean": lambda rows: token_scores(rows).topk(max(1, rows.shape[-1] // 10), dim=-1).values.mean(-1),
+    "head_max": lambda rows: token_scores(rows.amax(-1)),
 }
 
 
@@ -42,8 +44,7 @@ def slice_scores(
         raise ValueError(
             f"grid {grid} has {depth * height * width} tokens, the attention has {cls_attention.shape[-1]}"
         )
-    tokens = token_scores(cls_attention).reshape(-1, depth, height * width)
-    return SLAB_POOLINGS[pooling](tokens)
+    return SLAB_POOLINGS[pooling](cls_attention.unflatten(-1, (depth, height * width)))
 
 
 def select_slices(scores: Float[Tensor, "batch depth"], k: int, min_gap: int = 1) -> Int[Tensor, "batch k"]:

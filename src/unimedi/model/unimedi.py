@@ -140,8 +140,12 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self,
         radiographs: Float[Tensor, "n 1 height width"] | None = None,
         fine: Int16[Tensor, "n depth height width"] | None = None,
+        scores: Float[Tensor, "n slabs"] | None = None,
     ) -> ImageOutput:
-        """Encode radiographs (values in [-1, 1]) or stored volumes (HU at ``preprocess.fine_shape``), not both."""
+        """Encode radiographs (values in [-1, 1]) or stored volumes (HU at ``preprocess.fine_shape``), not both.
+
+        ``scores`` of the volumes' slabs (any of :mod:`unimedi.model.scoring`) take the place of the model's own.
+        """
         if (radiographs is None) == (fine is None):
             raise ValueError("expected either radiographs or fine volumes, got both or neither")
         if radiographs is not None:
@@ -151,7 +155,8 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
             )
         assert fine is not None
         volumes = self.preprocess.volumes(fine)
-        scores, attention = self.score_slabs(volumes)
+        own_scores, attention = self.score_slabs(volumes)
+        scores = own_scores if scores is None else scores
         planes = self.choose_planes(scores) if self.config.slices else None
         output = self.vision(self.volume_tokens(volumes, None if planes is None else self.cut_slices(fine, planes)))
         embedding = self.image_projection(output.cls, kind=1)
