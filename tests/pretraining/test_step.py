@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from tests.tiny import tiny_batch, tiny_model
+from unimedi.model.scoring import SCORERS
 from unimedi.objectives.contrastive import contrastive_loss
-from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
+from unimedi.pretraining.recipe import SCORINGS, DistillationRecipe, Recipe, SelectionRecipe
 from unimedi.pretraining.step import Plan, Pretraining, effective_rank
 
 SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
@@ -75,12 +76,13 @@ def test_distillation_is_ramped_in() -> None:
 
 def test_slices_are_uniform_in_the_warm_up_and_attentive_after() -> None:
     training = pretraining(plan=Plan(10, selection_warmup=5, ramp_start=0, ramp_end=0))
-    volumes = training.student.preprocess.volumes(tiny_batch().fine)
+    batch = tiny_batch()
+    volumes = training.student.preprocess.volumes(batch.fine)
     logs: dict[str, torch.Tensor] = {}
-    planes = training.select(volumes, 4, torch.Generator().manual_seed(0), logs)
+    planes = training.select(batch, volumes, 4, torch.Generator().manual_seed(0), logs)
     assert (planes // 4).tolist() == [[1, 3], [1, 3]]  # slabs of four planes: the middles of two halves
     assert logs == {}
-    planes = training.select(volumes, 5, torch.Generator().manual_seed(0), logs)
+    planes = training.select(batch, volumes, 5, torch.Generator().manual_seed(0), logs)
     scores, _ = training.teacher.score_slabs(volumes)
     assert (planes // 4).tolist() == scores.topk(2, dim=1).indices.sort(dim=1).values.tolist()
     assert float(logs["slab_contrast"]) > 1
@@ -91,10 +93,29 @@ def test_the_scorer_can_be_the_student() -> None:
     with torch.no_grad():
         for parameter in training.teacher.vision.parameters():
             parameter.fill_(torch.nan)
-    volumes = training.student.preprocess.volumes(tiny_batch().fine)
-    planes = training.select(volumes, 0, torch.Generator().manual_seed(0), {})
+    batch = tiny_batch()
+    volumes = training.student.preprocess.volumes(batch.fine)
+    planes = training.select(batch, volumes, 0, torch.Generator().manual_seed(0), {})
     assert planes is not None
     assert int(planes.max()) < 16
+
+
+@pytest.mark.parametrize("name", SCORINGS)
+def test_slabs_can_be_scored_in_every_way(name: str) -> None:
+    training, batch = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(scoring=name))), tiny_batch()
+    teacher = training.teacher
+    scores = training.score(teacher, batch, teacher.preprocess.volumes(batch.fine))
+    reports = teacher.get_text_features(batch.input_ids, batch.attention_mask)
+    torch.testing.assert_close(scores, SCORERS[name](teacher, batch.fine, reports[3:]))  # after three radiographs
+    assert torch.isfinite(training(batch, step=0).loss)
+
+
+def test_the_names_of_scorings_are_those_of_the_model() -> None:
+    assert set(SCORINGS) == set(SCORERS)
+    with pytest.raises(ValueError, match=r"selection\.scoring: expected one of volume, joint"):
+        Recipe(selection=SelectionRecipe(scoring="attention"))
+    with pytest.raises(ValueError, match=r"needs selection\.scorer teacher"):
+        Recipe(selection=SelectionRecipe(scorer="student", scoring="text"))
 
 
 def test_centres_move_only_where_they_are_used() -> None:

@@ -6,6 +6,7 @@ from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.preprocess import Preprocess
 
 METHODS = ("unimedi", "joint", "convirt")
+SCORINGS = ("volume", "joint", "separate", "coarse_to_fine", "text")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class SelectionRecipe:
 
     warmup: str = "0 percent"  # uniform slices for this long, then the model's selector
     scorer: str = "teacher"  # whose attention scores the slabs: teacher (EMA) or student
+    scoring: str = "volume"  # over which tokens: a name of unimedi.model.scoring.SCORERS
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,11 @@ class Recipe:
             ("distillation.patches", self.distillation.patches, ("masked", "all")),
             ("distillation.targets", self.distillation.targets, ("centre", "sinkhorn")),
             ("selection.scorer", self.selection.scorer, ("teacher", "student")),
+            ("selection.scoring", self.selection.scoring, SCORINGS),
         ):
             if value not in allowed:
                 raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+        if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
+            raise ValueError("selection.scoring text needs selection.scorer teacher: the student's means would move")
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:
             raise ValueError("method convirt is for one modality: set batch.radiographs or batch.volumes to 0")

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimedi.inputs.batch import MixedBatch
+from unimedi.model.scoring import SCORERS
 from unimedi.model.unimedi import MAX_LOGIT_SCALE, CutSlices, UniMediModel
 from unimedi.model.vision_encoder import Tokens
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
@@ -91,7 +92,7 @@ class Pretraining(nn.Module):
             views.append(View("xray", 0, self.student.preprocess.radiographs(batch.radiographs)))
         if batch.fine is not None:
             volumes = self.student.preprocess.volumes(batch.fine)
-            planes = self.select(volumes, step, draws, logs)
+            planes = self.select(batch, volumes, step, draws, logs)
             selected_slices = None if planes is None else self.student.cut_slices(batch.fine, planes)
             views.append(View("ct", 1, volumes, selected_slices))
         student_views = [view.tokens(self.student) for view in views]
@@ -122,7 +123,7 @@ class Pretraining(nn.Module):
 
     @torch.no_grad()
     def select(
-        self, volumes: Tensor, step: int, draws: torch.Generator, logs: dict[str, Tensor]
+        self, batch: MixedBatch, volumes: Tensor, step: int, draws: torch.Generator, logs: dict[str, Tensor]
     ) -> Int[Tensor, "n k"] | None:
         """The planes of each pseudo-pair: attentive once the warm-up is over (section 3.2)."""
         student = self.student
@@ -132,10 +133,21 @@ class Pretraining(nn.Module):
         scores = torch.zeros(len(volumes), student.vision.volume_grid[0], device=volumes.device)
         if selector == "attentive":
             scorer = self.teacher if self.recipe.selection.scorer == "teacher" else student
-            scores, _ = scorer.score_slabs(volumes)
+            scores = self.score(scorer, batch, volumes)
             logs["slab_contrast"] = (scores.amax(1) / scores.mean(1)).mean()  # 1: attention is even over the slabs
         planes: Tensor = student.choose_planes(scores, draws, selector)
         return planes
+
+    def score(self, scorer: UniMediModel, batch: MixedBatch, volumes: Tensor) -> Float[Tensor, "n slabs"]:
+        """The paper's scores, from the T_3D tokens; or another reading of it (``selection.scoring``)."""
+        scoring = self.recipe.selection.scoring
+        if scoring == "volume" or batch.fine is None:
+            return scorer.score_slabs(volumes)[0]
+        reports = None
+        if scoring == "text":  # a batch's reports are those of its radiographs, then those of its volumes
+            rows = slice(-len(volumes), None)
+            reports = scorer.get_text_features(batch.input_ids[rows], batch.attention_mask[rows])
+        return SCORERS[scoring](scorer, batch.fine, reports)
 
     def language(
         self,
