@@ -126,8 +126,7 @@ def embed(arguments: argparse.Namespace) -> None:
     """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
     from unimedi.representation.embedder import embed_files
 
-    images = [image for path in arguments.files for image in _images(path)]
-    table, refused = embed_files(images, arguments.model, arguments.out)
+    table, refused = embed_files(arguments.files, arguments.model, arguments.out)
     print(f"{len(table.study_ids)} embeddings in {arguments.out}")
     for path, reason in refused:
         print(f"left out {path}: {reason}", file=sys.stderr)
@@ -211,14 +210,6 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("path", type=Path, nargs="?")
     p.add_argument("--json", action="store_true")
     return parser
-
-
-def _images(path: Path) -> list[Path]:
-    """A folder with folders or pictures in it stands for those; any other folder is one DICOM series."""
-    pictures = (".png", ".jpg", ".jpeg", ".nii", ".nii.gz")
-    inside = sorted(path.iterdir()) if path.is_dir() else []
-    held = [one for one in inside if one.is_dir() or one.name.lower().endswith(pictures)]
-    return [image for one in held for image in _images(one)] if held else [path]
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:

@@ -61,6 +61,9 @@ def test_files_become_a_table_and_the_unreadable_are_named(folder: Path, tmp_pat
     assert back.model == Embedder.from_pretrained(folder).fingerprint
     with pytest.raises(ValueError, match=r"at least one readable image.*bad\.png"):
         embed_files([tmp_path / "bad.png"], folder, out)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty: no image in it"):
+        embed_files([tmp_path / "empty"], folder, out)
 
 
 def test_table_refuses_what_does_not_fit_and_files_without_columns(tmp_path: Path) -> None:

@@ -116,9 +116,8 @@ def embed_files(
     flush(2)
     flush(3)
     if not rows:
-        raise ValueError(
-            "expected at least one readable image, got none: " + "; ".join(f"{p}: {m}" for p, m in refused)
-        )
+        why = [f"{path}: {reason}" for path, reason in refused] or [f"{path}: no image in it" for path in paths]
+        raise ValueError("expected at least one readable image, got none: " + "; ".join(why))
     kept = [path for path in images if path in rows]
     table = _table(
         [str(path) for path in kept],
