@@ -88,23 +88,26 @@ def test_images_that_cannot_be_used_are_refused_with_the_reason(tmp_path: Path, 
     (tmp_path / "text.png").write_text("this is no picture")
     (tmp_path / "cut.png").write_bytes((tmp_path / "0.png").read_bytes()[:200])
     noise = np.random.default_rng(0).integers(-1000, 1000, (12, 40, 40))
-    bad = {
-        "unreadable": ("DX", "text.png"),
-        "cut": ("DX", "cut.png"),
-        "constant": ("DX", picture(tmp_path / "flat.png", np.full((40, 40), 7, np.uint8))),
-        "one-pixel": ("DX", picture(tmp_path / "dot.png", np.full((1, 1), 7, np.uint8))),
-        "constant-ct": ("CT", volume(tmp_path / "flat.nii", np.zeros((12, 40, 40), np.int16))),
-        "nan": ("CT", volume(tmp_path / "nan.nii", np.where(noise > 990, np.nan, noise).astype(np.float32))),
-        "thin": ("CT", volume(tmp_path / "thin.nii", noise[:1].astype(np.int16))),
+    flat, dot = np.full((40, 40), 7, np.uint8), np.full((1, 1), 7, np.uint8)
+    holes = np.where(noise > 990, np.nan, noise).astype(np.float32)
+    bad = {  # modality, image, what the sentence says
+        "unreadable": ("DX", "text.png", "the file is damaged"),
+        "cut": ("DX", "cut.png", "truncated"),
+        "constant": ("DX", picture(tmp_path / "flat.png", flat), "every pixel is 7"),
+        "one-pixel": ("DX", picture(tmp_path / "dot.png", dot), "1 x 1 pixels; at least"),
+        "constant-ct": ("CT", volume(tmp_path / "flat.nii", np.zeros((12, 40, 40), np.int16)), "every pixel is 0"),
+        "nan": ("CT", volume(tmp_path / "nan.nii", holes), "holds NaN"),
+        "thin": ("CT", volume(tmp_path / "thin.nii", noise[:1].astype(np.int16)), "a volume of 1 slices; one slab"),
     }
-    for name, (modality, image) in bad.items():
+    for name, (modality, image, _) in bad.items():
         rows.append({**rows[0], "study_id": name, "patient_id": name, "modality": modality, "image": image})
     assert prepare(tmp_path, rows) == 0
     refused = {one["study_id"]: one for one in json.loads((tmp_path / "store" / "refused.json").read_text())}
     assert set(refused) == set(bad)
     for name, one in refused.items():
         assert one["reason"], name
-        assert len(one["message"]) > 10, name
+        for part in bad[name][1:]:  # which file, and what is wrong with it
+            assert part in one["message"], name
 
 
 def pretrain(folder: Path, name: str, *words: object) -> int:
