@@ -46,8 +46,10 @@ def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) ->
 
 def _field(patient: Patient, shape: tuple[int, int, int], rng: np.random.Generator) -> Grid:
     anatomy = patient.anatomy
-    low = min(anatomy.dome) - anatomy.dome_drop - float(rng.uniform(4, 75))
-    high = anatomy.apex + float(rng.uniform(6, 50))
+    # One scan in seven goes on into the abdomen, one in ten begins in the neck: the middle slice means little.
+    below = rng.uniform(70, 150) if rng.random() < 0.15 else rng.uniform(4, 60)
+    above = rng.uniform(45, 90) if rng.random() < 0.1 else rng.uniform(6, 45)
+    low, high = min(anatomy.dome) - anatomy.dome_drop - float(below), anatomy.apex + float(above)
     skin = float(body_half_sizes(anatomy, np.zeros(1, np.float32))[0][0])
     half = skin * float(rng.uniform(0.98, 1.16))
     shift_y, shift_x = float(rng.normal(0, 7)), float(rng.normal(0, 6))

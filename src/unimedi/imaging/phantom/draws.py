@@ -174,7 +174,7 @@ def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Fin
     # Large nodes are often there on both sides; the centre is that of the larger one.
     both = size > 30 and rng.random() < 0.6
     where = (
-        anatomy.hilum[side] + float(rng.normal(0, 15)),
+        anatomy.hilum[side] + float(rng.normal(0, 18)),
         float(rng.normal(4, 6)),
         sign * (anatomy.core + 0.38 * size + 5) + anatomy.shift,
     )

@@ -57,7 +57,7 @@ def mass(scene: Scene, finding: Finding, mask: Mask) -> None:
 def consolidation(scene: Scene, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
     box, part, view, lung = within(scene, finding, 1.5 * radius)
-    distance = lumpy(finding, part, (0.72 * radius, radius, radius), 0.16 * radius, 18.0)
+    distance = lumpy(finding, part, (0.62 * radius, radius, radius), 0.16 * radius, 18.0)
     share = cover(distance, 7.0 + part.voxel) * lung * lobe_share(part, scene, finding)
     airway = lattice_noise(grain(finding, 3), part, 13.0, (0.0, 0.0, 0.0)) ** 2
     airway += lattice_noise(grain(finding, 4), part, 13.0, (0.0, 0.0, 0.0)) ** 2
@@ -78,7 +78,7 @@ def ground_glass(scene: Scene, finding: Finding, mask: Mask) -> None:
 def _haze(scene: Scene, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
     box, part, view, lung = within(scene, finding, 1.5 * radius)
-    distance = lumpy(finding, part, (0.62 * radius, 1.15 * radius, radius), 0.24 * radius, 24.0)
+    distance = lumpy(finding, part, (0.54 * radius, 1.15 * radius, radius), 0.22 * radius, 24.0)
     share = cover(distance, 12.0 + part.voxel) * lung
     share *= lobe_share(part, scene, finding) if finding.lobe else side_of(part, finding.side)
     # Haze: what is already denser (vessels, walls) stays as it is.
