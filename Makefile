@@ -9,7 +9,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO := runs/demo
 FULL := runs/demo-full
-FULL_RUNS := $(foreach seed,0 1 2,$(foreach method,unimedi joint,$(FULL)/$(method)-$(seed)))
+FULL_METHODS := unimedi joint convirt2d convirt3d
+FULL_RUNS := $(foreach seed,0 1 2,$(foreach method,$(FULL_METHODS),$(FULL)/$(method)-$(seed)))
+OPTIONS_unimedi := --method unimedi
+OPTIONS_joint := --method joint
+OPTIONS_convirt2d := --method convirt --batch.volumes 0
+OPTIONS_convirt3d := --method convirt --batch.radiographs 0
 FULL_STEPS ?= 3000
 RECIPE := recipes/tiny.yaml
 SEED := 0
@@ -48,7 +53,7 @@ demo: $(VENV)/ready $(DEMO)/store/store.json
 	$(BIN)/unimedi evaluate $(DEMO) --data $(DEMO)/store
 	@echo "The report: $(DEMO)/report.html   the figures: $(DEMO)/metrics.json   the model: $(DEMO)/pretrained"
 
-# The same hospital, longer, two methods with equal steps, three seeds each; every run is measured, then compared.
+# The same hospital, longer, every method with equal steps, three seeds each; every run is measured, then compared.
 demo-full: $(addsuffix /metrics.json,$(FULL_RUNS))
 	$(BIN)/unimedi evaluate $(firstword $(FULL_RUNS)) --data $(DEMO)/store \
 	  --compare $(wordlist 2,$(words $(FULL_RUNS)),$(FULL_RUNS))
@@ -56,7 +61,7 @@ demo-full: $(addsuffix /metrics.json,$(FULL_RUNS))
 
 $(FULL)/%/metrics.json: $(VENV)/ready $(DEMO)/store/store.json
 	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(@D) --steps $(FULL_STEPS) --resume \
-	  --method $(firstword $(subst -, ,$*)) --seed $(lastword $(subst -, ,$*))
+	  $(OPTIONS_$(firstword $(subst -, ,$*))) --seed $(lastword $(subst -, ,$*))
 	$(BIN)/unimedi evaluate $(@D) --data $(DEMO)/store
 
 clean-demo:
