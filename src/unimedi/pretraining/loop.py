@@ -19,7 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
-from unimedi.optimization.optimizer import adamw
+from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
 from unimedi.pretraining.engine import make_fabric, reproducible
@@ -97,7 +97,7 @@ def train(
     warmup, save_every = steps(settings.warmup, pace, total), max(1, steps(recipe.checkpoint_every, pace, total))
     fabric.to_device(module)
     betas = (settings.beta1, settings.beta2)
-    optimizer = adamw(module, settings.learning_rate, settings.weight_decay, betas)
+    optimizer = OPTIMIZERS[settings.algorithm](module, settings.learning_rate, settings.weight_decay, betas)
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0

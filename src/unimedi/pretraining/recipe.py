@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.optimization.optimizer import OPTIMIZERS
 
 METHODS = ("unimedi", "joint", "convirt")
 SCORINGS = ("volume", "joint", "separate", "coarse_to_fine", "text")
@@ -83,8 +84,9 @@ class TeacherRecipe:
 
 @dataclass(frozen=True)
 class OptimizationRecipe:
-    """AdamW with a warm-up and half a cosine."""
+    """``algorithm`` (adamw or muon) with a warm-up and half a cosine."""
 
+    algorithm: str = "adamw"
     learning_rate: float = 2e-5
     weight_decay: float = 0.05
     beta1: float = 0.9
@@ -119,6 +121,7 @@ class Recipe:
             ("precision", self.precision, ("fp32", "bf16")),
             ("distillation.patches", self.distillation.patches, ("masked", "all")),
             ("distillation.targets", self.distillation.targets, ("centre", "sinkhorn")),
+            ("optimization.algorithm", self.optimization.algorithm, tuple(OPTIMIZERS)),
             ("selection.scorer", self.selection.scorer, ("teacher", "student")),
             ("selection.scoring", self.selection.scoring, SCORINGS),
         ):

@@ -37,9 +37,15 @@ BUILDING = ".building"
 FOLDERS = ("patients", "reports", "masks")
 COLUMNS = ("study_id", "patient_id", "modality", "split", "image", "report_path", "language", "format", "view", "pair",
            "sex", "age")  # fmt: skip
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
-)
+# What a worker starts with: one thread, and an allocator that keeps freed blocks (page faults took a sixth of the time).
+WORKER_ENVIRONMENT = {
+    **dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
+    ),
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "1000000000",
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
 
 Row = dict[str, str]
 
@@ -99,8 +105,8 @@ def _write_parts(
         for number in todo:
             yield write_part(out, number, parts[number], preset, seed)
         return
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)  # children read it as they start, before they import numpy
+    before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+    os.environ.update(WORKER_ENVIRONMENT)  # children read it as they start, before they import numpy
     try:
         with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=get_context("spawn")) as pool:
             futures = [pool.submit(write_part, out, number, parts[number], preset, seed) for number in todo]
@@ -114,7 +120,7 @@ def _write_parts(
                     raise HospitalError(f"a worker died (out of memory?); {advice}") from error
                 raise
     finally:
-        for name in ONE_THREAD:
+        for name in WORKER_ENVIRONMENT:
             os.environ.pop(name)
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
