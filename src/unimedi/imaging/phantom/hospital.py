@@ -37,7 +37,7 @@ BUILDING = ".building"
 FOLDERS = ("patients", "reports", "masks")
 COLUMNS = ("study_id", "patient_id", "modality", "split", "image", "report_path", "language", "format", "view", "pair",
            "sex", "age")  # fmt: skip
-# What a worker starts with: one thread, and an allocator that keeps freed blocks (page faults took a sixth of the time).
+# What a worker starts with: one thread, and an allocator that keeps freed blocks (else a sixth goes to page faults).
 WORKER_ENVIRONMENT = {
     **dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
