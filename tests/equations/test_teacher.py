@@ -35,6 +35,7 @@ def test_momentum_starts_low_and_ends_at_one() -> None:
     assert values[0] == pytest.approx(0.1)
     assert values[-1] == pytest.approx(10_001 / 10_010)
     assert momentum_at(500, 500, 0.9) == pytest.approx(501 / 510)
+    assert momentum_at(5000, 5000, 0.9, final=0.95) == pytest.approx(0.95)
     assert values == sorted(values)
 
 

@@ -77,9 +77,13 @@ class SelectionRecipe:
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """The EMA copy: momentum rises from ``momentum`` to 1 along half a cosine, and starts lower in the first steps."""
+    """The EMA copy: momentum goes from ``momentum`` to ``final`` along half a cosine, and starts lower.
+
+    DINO ends at 1. A run of a few hundred steps must not: its teacher would stop long before its student has learnt.
+    """
 
     momentum: float = 0.996
+    final: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,8 @@ class Pretraining(nn.Module):
 
     def after_step(self, step: int) -> None:
         """The teacher follows once the weights have moved."""
-        momentum = momentum_at(step, self.plan.total, self.recipe.teacher.momentum)
+        settings = self.recipe.teacher
+        momentum = momentum_at(step, self.plan.total, settings.momentum, settings.final)
         update_teacher(self.teacher, self.student, momentum)
         update_teacher(self.teacher_head, self.student_head, momentum)
 

@@ -19,12 +19,12 @@ def make_teacher(student: ModuleT) -> ModuleT:
     return teacher.eval()
 
 
-def momentum_at(step: int, total: int, base: float) -> float:
-    """``base`` to 1 along half a cosine; below it in the first steps, so that a random start is soon forgotten.
+def momentum_at(step: int, total: int, base: float, final: float = 1.0) -> float:
+    """``base`` to ``final`` along half a cosine; lower in the first steps, so that a random start is soon forgotten.
 
     (1 + t) / (10 + t) is a window of about a tenth of the steps so far: at base 0.996 it matters for 2,240 steps.
     """
-    scheduled = cosine(step, start=0, end=total, first=base, last=1.0)
+    scheduled = cosine(step, start=0, end=total, first=base, last=final)
     return min(scheduled, (1 + step) / (10 + step))
 
 
