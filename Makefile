@@ -62,7 +62,7 @@ demo-full: $(addsuffix /metrics.json,$(FULL_RUNS))
 $(FULL)/%/metrics.json: $(VENV)/ready $(DEMO)/store/store.json
 	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(@D) --steps $(FULL_STEPS) --resume \
 	  $(OPTIONS_$(firstword $(subst -, ,$*))) --seed $(lastword $(subst -, ,$*))
-	$(BIN)/unimedi evaluate $(@D) --data $(DEMO)/store
+	$(BIN)/unimedi evaluate $(@D) --data $(DEMO)/store --supervised $(FULL_STEPS)
 
 clean-demo:
 	rm -rf $(DEMO)

@@ -118,8 +118,10 @@ def pretrain(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Measure a run on held-out studies: metrics.json and report.html in its folder."""
     from unimedi.transfer.evaluate import evaluate as run
+    from unimedi.transfer.task import EvaluationOptions
 
-    run(arguments.path, arguments.data, split=arguments.split, compare=arguments.compare)
+    options = EvaluationOptions(supervised_steps=arguments.supervised)
+    run(arguments.path, arguments.data, split=arguments.split, compare=arguments.compare, options=options)
 
 
 def embed(arguments: argparse.Namespace) -> None:
@@ -197,6 +199,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
     p.add_argument("--data", type=Path, required=True, help="the store")
     p.add_argument("--split", default="test", choices=("validation", "test"))
+    p.add_argument(
+        "--supervised", type=int, default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
+    )
     p.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
     )
