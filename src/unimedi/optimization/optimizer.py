@@ -35,8 +35,8 @@ def parameter_groups(
 def transformer_matrices(module: nn.Module) -> list[nn.Parameter]:
     """The weights of the linear layers inside a stack of layers (a ModuleList): what Muon is for."""
     stacks = [stack for stack in module.modules() if isinstance(stack, nn.ModuleList)]
-    linears = [m for stack in stacks for m in stack.modules() if isinstance(m, nn.Linear)]
-    return list({id(m.weight): m.weight for m in linears if m.weight.requires_grad}.values())
+    inside = {id(m.weight) for stack in stacks for m in stack.modules() if isinstance(m, nn.Linear)}
+    return [p for p in module.parameters() if id(p) in inside and p.requires_grad]
 
 
 def adamw(
