@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.read import read_image
@@ -84,7 +84,8 @@ class UniMediProcessor:
         if not path.is_file():
             raise FileNotFoundError(f"expected a pretrained UniMedI folder with {FILE}, found none in {folder}")
         settings = json.loads(path.read_text(encoding="utf-8"))
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Not AutoTokenizer: it would look in config.json for a text model and warn that it found ours.
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         return cls(Preprocess.from_dict(settings["preprocess"]), tokenizer, settings["text_length"])
 
 

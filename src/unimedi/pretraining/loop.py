@@ -22,6 +22,7 @@ from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
+from unimedi.pretraining.calibration import take_means
 from unimedi.pretraining.engine import make_fabric, reproducible
 from unimedi.pretraining.journal import Journal
 from unimedi.pretraining.methods import build
@@ -72,6 +73,7 @@ def pretrain(
         stopped = train(fabric, recipe, module, batches_from, run, total, pace)
     disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
     if fabric.is_global_zero:
+        take_means(module.teacher, processor, store)
         run.export(module.teacher.save_pretrained, processor.save_pretrained)
     fabric.barrier()
     if stopped:
