@@ -79,3 +79,10 @@ def test_only_the_last_window_matters() -> None:
     """So a resumed run, which reads the window from its log, warns as if it had not been stopped."""
     history = [*records(100), *records(WINDOW, effective_rank=1.0)]
     assert warnings_of(history, K) == warnings_of(history[-WINDOW:], K)
+
+
+def test_a_teacher_that_says_the_same_of_every_image_is_named_once_it_should_know_better() -> None:
+    """Uniform probabilities use all prototypes alike: the prototype use looks perfect while nothing is taught."""
+    uniform = {"ct/teacher_entropy": math.log(K), "ct/prototype_use": float(K)}
+    assert names(records(**uniform)) == ["ct/collapse/uniform_teacher"]
+    assert names(records(WINDOW, first=0, **uniform)) == []

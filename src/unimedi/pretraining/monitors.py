@@ -13,6 +13,7 @@ from typing import Any, Final
 WINDOW: Final = 20  # steps over which a measure is averaged before it is judged; one batch says little
 STUCK_AFTER: Final = 150  # steps; a healthy start from scratch may stay at ln(batch) for 140 (docs/log.md)
 NAN_PATIENCE: Final = 5  # skipped steps in a row: not a bad batch any more but a broken run
+UNIFORM_SHARE: Final = 0.998  # of ln K: a teacher above this says the same of every image (docs/log.md)
 STUCK_SHARE: Final = 0.98  # of the chance level: a contrastive loss above this has learnt nothing
 
 
@@ -68,7 +69,13 @@ def warnings_of(records: Sequence[Mapping[str, Any]], prototypes: int) -> list[W
                 prefix = key.removesuffix(rule.measure)
                 figures = f"{key} {mean:.3g} over {len(recent)} steps, expected {rule.least:.3g} or more"
                 found.append(Warned(prefix + rule.name, f"{rule.sentence}: {figures}"))
-    if int(records[-1]["step"]) >= STUCK_AFTER and {"l_vl", "ln_batch"} <= recent[-1].keys():
+    if int(records[-1]["step"]) < STUCK_AFTER:
+        return found
+    for key in sorted(k for k in recent[-1] if k.rpartition("/")[2] == "teacher_entropy"):
+        if (mean := _mean(recent, key)) > UNIFORM_SHARE * math.log(prototypes):
+            sentence = f"the teacher spreads evenly over all prototypes: {key} {mean:.4g} of {math.log(prototypes):.4g}"
+            found.append(Warned(key.removesuffix("teacher_entropy") + "collapse/uniform_teacher", sentence))
+    if {"l_vl", "ln_batch"} <= recent[-1].keys():
         l_vl, chance = _mean(recent, "l_vl"), _mean(recent, "ln_batch")
         if l_vl > STUCK_SHARE * chance:
             sentence = f"l_vl {l_vl:.3f} is still at ln(batch) = {chance:.3f}: images and reports do not meet"
