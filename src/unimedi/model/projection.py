@@ -14,7 +14,11 @@ MOMENTUM = 0.9  # of the running means: a window of about ten steps
 
 
 class RunningMean(nn.Module):
-    """Subtract an exponential mean of the past batches; training mode also updates it, over all ranks."""
+    """Subtract an exponential mean of the past batches; training mode also updates it, over all ranks.
+
+    The gradient loses its own mean over the batch, as behind a BatchNorm: otherwise the loss pushes all features one
+    way, the mean follows some steps behind, and what is learnt leans on that lag (docs/log.md).
+    """
 
     mean: Tensor
     weight: Tensor
@@ -32,6 +36,8 @@ class RunningMean(nn.Module):
                 batch = batch / torch.distributed.get_world_size()
             self.mean.lerp_(batch, 1 - MOMENTUM)
             self.weight.lerp_(torch.ones_like(self.weight), 1 - MOMENTUM)
+            common = features.mean(0)
+            features = features - common + common.detach()
         return features - (self.mean / self.weight.clamp(min=1e-6)).to(features.dtype)
 
 
