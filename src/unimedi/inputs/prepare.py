@@ -203,7 +203,7 @@ def _on_cluster(
     # part at a time, so that no innocent part dies with it.
     settings = {"distributed.scheduler.allowed-failures": 1, "distributed.scheduler.worker-saturation": 1.0}
     local = {"n_workers": min(workers, len(todo)), "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
-    quiet = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
+    quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
     # Pausing and spilling are for data kept in workers; here they could only stall.
     memory = {f"distributed.worker.memory.{limit}": False for limit in ("target", "spill", "pause")}
     with (

@@ -30,15 +30,19 @@ class RunningMean(nn.Module):
 
     def forward(self, features: Float[Tensor, "n size"]) -> Float[Tensor, "n size"]:
         if self.training:
-            batch = features.detach().float().mean(0)
-            if torch.distributed.is_available() and torch.distributed.is_initialized():
-                torch.distributed.all_reduce(batch)
-                batch = batch / torch.distributed.get_world_size()
-            self.mean.lerp_(batch, 1 - MOMENTUM)
+            self.mean.lerp_(_mean_over_ranks(features.detach()), 1 - MOMENTUM)
             self.weight.lerp_(torch.ones_like(self.weight), 1 - MOMENTUM)
-            common = features.mean(0)
-            features = features - common + common.detach()
+            if features.requires_grad:
+                features.register_hook(lambda gradient: gradient - _mean_over_ranks(gradient).to(gradient.dtype))
         return features - (self.mean / self.weight.clamp(min=1e-6)).to(features.dtype)
+
+
+def _mean_over_ranks(rows: Float[Tensor, "n size"]) -> Float[Tensor, " size"]:
+    mean = rows.float().mean(0)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(mean)
+        mean = mean / torch.distributed.get_world_size()
+    return mean
 
 
 def _centring(kind: str, size: int) -> nn.Module:

@@ -72,8 +72,8 @@ def pretrain(
 
         stopped = train(fabric, recipe, module, batches_from, run, total, pace)
     disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
+    take_means(module.teacher, processor, store)  # on every rank: they end alike
     if fabric.is_global_zero:
-        take_means(module.teacher, processor, store)
         run.export(module.teacher.save_pretrained, processor.save_pretrained)
     fabric.barrier()
     if stopped:
