@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from unimedi.inputs.batch import MixedBatch
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
-from unimedi.optimization.optimizer import adamw
+from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace
 from unimedi.pretraining.methods import build
 from unimedi.pretraining.recipe import Recipe
@@ -125,7 +125,8 @@ def measure(recipe: Recipe, store: Store, steps: int) -> Measured:
     module, processor = build(recipe, store, total, pace)
     module.train()
     settings = recipe.optimization
-    optimizer = adamw(module, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
+    build_optimizer = OPTIMIZERS[settings.algorithm]
+    optimizer = build_optimizer(module, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
     loader = training_loader(TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total), 0)
     run = one_step(module, optimizer, recipe, settings.clip)
     dtype, _ = precision_of(recipe)
