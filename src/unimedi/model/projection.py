@@ -38,7 +38,7 @@ class RunningMean(nn.Module):
 
 
 def _mean_over_ranks(rows: Float[Tensor, "n size"]) -> Float[Tensor, " size"]:
-    mean = rows.float().mean(0)
+    mean = rows.to(torch.promote_types(rows.dtype, torch.float32)).mean(0)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(mean)
         mean = mean / torch.distributed.get_world_size()
@@ -65,4 +65,4 @@ class Projection(nn.Module):
 
     def forward(self, features: Float[Tensor, "n hidden"], kind: int = 0) -> Float[Tensor, "n embedding"]:
         centred: Tensor = self.centre[kind](self.linear(features))
-        return F.normalize(centred.float(), dim=-1)
+        return F.normalize(centred.to(torch.promote_types(centred.dtype, torch.float32)), dim=-1)
