@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits
+from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits, shrink
 
 SIDE = st.integers(1, 9)
 
@@ -87,3 +87,11 @@ def test_padding_is_the_fill_and_only_outside() -> None:
     out = placement.place(np.ones((3, 4, 2), np.int16), (4, 4), fill=-1024)
     assert np.array_equal(out == 1, np.broadcast_to([False, True, True, False], (3, 4, 4)))
     assert set(np.unique(out)) == {-1024, 1}
+
+
+@pytest.mark.parametrize("size", [(4, 5, 6), (8, 5, 6), (8, 10, 12), (2, 5, 4), (3, 4, 5), (16, 10, 12)])
+def test_shrinking_stored_voxels_is_resizing_them(size: tuple[int, int, int]) -> None:
+    """Whole blocks (a factor of 8 at the most extreme HU), blocks too many for int16, sizes that do not divide."""
+    voxels = torch.from_numpy(np.random.default_rng(0).choice([-1024, 3071], (2, 8, 10, 12)).astype(np.int16))
+    expected = resize(voxels[:, None].float(), size)[:, 0]
+    torch.testing.assert_close(shrink(voxels, size), expected, rtol=1e-6, atol=1e-3)  # HU

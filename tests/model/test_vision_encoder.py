@@ -37,6 +37,18 @@ def test_attention_and_its_row_equal_the_eager_map(dtype: torch.dtype) -> None:
     torch.testing.assert_close(output.double(), expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_padding_is_not_looked_at(dtype: torch.dtype) -> None:
+    """Whatever stands where the mask says no: the words before it get the same attention as without it."""
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(2, 3, 7, 4, dtype=dtype) for _ in range(3))
+    keep = (torch.arange(7) < 5).expand(2, 1, 7, 7)
+    padded, _ = cls_row_attention(torch.nn.Identity(), query, key, value, keep)
+    short, _ = cls_row_attention(torch.nn.Identity(), query[:, :, :5], key[:, :, :5], value[:, :, :5], None)
+    tolerance = {torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
+    torch.testing.assert_close(padded[:, :5], short, rtol=tolerance, atol=tolerance)
+
+
 def test_no_parameter_is_left_uninitialised() -> None:
     """Fill every tensor with NaN, initialise as ``from_pretrained`` would, and look for survivors."""
     for changes in ({}, {"patch_tokenizer": "stem"}, {"centre_inputs": True}, {"projection": "batch_norm"}):

@@ -156,3 +156,27 @@ def test_recipes_refuse_what_they_do_not_know() -> None:
         Recipe(method="clip")
     with pytest.raises(ValueError, match="one modality"):
         Recipe(method="convirt")
+
+
+def test_volumes_that_meet_no_slices_train_l_vl_alone() -> None:
+    """Half of four volumes are pseudo-pairs; the embeddings keep the order of the reports; distillation sees pairs."""
+    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(share=0.5)))
+    batch = tiny_batch(2, 4)
+    views = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
+    assert [(view.name, len(view.pixels), view.slices is None, view.alone) for view in views] == [
+        ("ct", 2, False, False),
+        ("volume", 2, True, True),
+    ]
+    assert torch.equal(torch.cat([v.pixels for v in views]), training.student.preprocess.volumes(batch.fine))
+    logs = training(batch, step=0).logs
+    assert "ct/l_icl" in logs
+    assert "volume/l_icl" not in logs
+
+
+def test_the_first_volumes_keep_their_reports() -> None:
+    batch = tiny_batch(2, 4)
+    part = batch.first_volumes(3)
+    assert part.radiographs is None
+    assert part.study_ids == batch.study_ids[2:5]
+    assert torch.equal(part.input_ids, batch.input_ids[2:5])
+    assert torch.equal(part.fine, batch.fine[:3])

@@ -4,17 +4,19 @@ Averaging over an output pixel's whole footprint keeps thin structures (a rib ed
 plain linear interpolation of a 512 grid at every fourth pixel would drop them or let them alias.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int16
 from numpy.typing import NDArray
 from torch import Tensor
 
 T = TypeVar("T", bound=np.generic)
+MOST_SUMMED = 10  # values of up to 3071 HU whose sum still fits int16
 
 
 def resize(images: Float[Tensor, "batch channel *size"], size: tuple[int, ...]) -> Float[Tensor, "batch channel *new"]:
@@ -31,6 +33,19 @@ def resize(images: Float[Tensor, "batch channel *size"], size: tuple[int, ...]) 
             images, size=size, mode="bilinear" if len(size) == 2 else "trilinear", align_corners=False
         )
     return images
+
+
+def shrink(voxels: Int16[Tensor, "batch *size"], size: tuple[int, ...]) -> Float[Tensor, "batch *new"]:
+    """``resize`` of stored HU (-1024..3071), four times faster where ``size`` divides theirs: blocks are added up as
+    int16, exactly, and only their sums become floats."""
+    factors = [old // new for old, new in zip(voxels.shape[1:], size, strict=True)]
+    whole = all(new * by == old for old, new, by in zip(voxels.shape[1:], size, factors, strict=True))
+    if not whole or math.prod(factors) > MOST_SUMMED:
+        return resize(voxels[:, None].float(), size)[:, 0]
+    for axis, by in enumerate(factors, start=1):
+        every = [voxels[(slice(None),) * axis + (slice(first, None, by),)] for first in range(by)]
+        voxels = sum(every[1:], start=every[0])
+    return voxels.float() / math.prod(factors)
 
 
 def resize_array(array: NDArray[np.generic], size: tuple[int, ...]) -> NDArray[np.float32]:

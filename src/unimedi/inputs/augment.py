@@ -42,17 +42,30 @@ def draw(ranges: AugmentationRange, shape: tuple[int, ...], generator: np.random
 
 def apply(stored: NDArray[np.int16], drawn: Augmentation) -> NDArray[np.int16]:
     """Move the content by ``shift`` (edges are repeated into the gap) and change its intensities; int16."""
-    moved = stored
-    for axis, shift in enumerate(drawn.shift):
-        if shift:
-            index = np.clip(np.arange(stored.shape[axis]) - shift, 0, stored.shape[axis] - 1)
-            moved = np.take(moved, index, axis=axis)
+    moved = _move(stored, drawn.shift)
     if drawn.gain == 1 and drawn.offset == 0:
         return moved
     low = float(moved.min())
-    changed = (moved.astype(np.float32) - low) * drawn.gain + (low + drawn.offset)
-    whole: NDArray[np.float32] = np.clip(np.rint(changed), -32768, 32767)
+    changed = np.multiply(moved, np.float32(drawn.gain), dtype=np.float32)
+    changed += low + drawn.offset - low * drawn.gain
+    np.rint(changed, out=changed)  # in place: with a million voxels, copies are the cost
+    whole: NDArray[np.float32] = np.clip(changed, -32768, 32767, out=changed)
     return whole.astype(np.int16)
+
+
+def _move(stored: NDArray[np.int16], shift: tuple[int, ...]) -> NDArray[np.int16]:
+    """One copy of what stays inside, then the gap of each axis filled from the plane next to it."""
+    if not any(shift):
+        return stored
+    moved = np.empty_like(stored)
+    inside = tuple(slice(max(s, 0), n + min(s, 0)) for s, n in zip(shift, stored.shape, strict=True))
+    source = tuple(slice(max(-s, 0), n - max(s, 0)) for s, n in zip(shift, stored.shape, strict=True))
+    moved[inside] = stored[source]
+    for axis, (s, kept) in enumerate(zip(shift, inside, strict=True)):
+        gap, edge = (slice(0, kept.start), kept.start) if s > 0 else (slice(kept.stop, None), kept.stop - 1)
+        before, behind = (slice(None),) * axis, inside[axis + 1 :]
+        moved[(*before, gap, *behind)] = moved[(*before, slice(edge, edge + 1), *behind)]
+    return moved
 
 
 def draw_sentences(report: str, keep: float, generator: np.random.Generator) -> str:

@@ -38,6 +38,14 @@ class MixedBatch:
             self.study_ids,
         )
 
+    def first_volumes(self, count: int) -> "MixedBatch":
+        """The first ``count`` volumes with their reports, without the radiographs."""
+        assert self.fine is not None
+        start = len(self.report_keys) - len(self.fine)
+        rows = slice(start, start + count)
+        words = self.input_ids[rows], self.attention_mask[rows]
+        return MixedBatch(None, self.fine[:count], *words, self.report_keys[rows], self.study_ids[rows])
+
 
 def report_key(report: str) -> int:
     """A 63-bit key that identical reports share, whatever their case, spacing and punctuation."""

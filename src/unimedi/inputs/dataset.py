@@ -1,6 +1,7 @@
 """The training split of a store as an endless, stateless sequence of mixed batches."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,8 +87,21 @@ class TrainingSteps(Dataset[MixedBatch]):
 
 
 def training_loader(steps: TrainingSteps, start: int, workers: int = 0) -> Iterator[MixedBatch]:
-    """Batches from micro-step ``start`` on, in order."""
+    """Batches from micro-step ``start`` on, in order: read one step ahead by a thread, or by ``workers`` processes."""
+    if not workers:
+        return _one_ahead(steps, start)
     loader: DataLoader[MixedBatch] = DataLoader(
         steps, sampler=range(start, len(steps)), batch_size=None, num_workers=workers
     )
     return iter(loader)
+
+
+def _one_ahead(steps: TrainingSteps, start: int) -> Iterator[MixedBatch]:
+    """While a step computes, a thread prepares the next batch: decompressing and copying leave the interpreter free."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        coming = reader.submit(steps.__getitem__, start) if start < len(steps) else None
+        for step in range(start, len(steps)):
+            assert coming is not None
+            batch = coming.result()
+            coming = reader.submit(steps.__getitem__, step + 1) if step + 1 < len(steps) else None
+            yield batch

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, hu_window, robust_range
-from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits
+from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits, shrink
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Preprocess:
 
     def volumes(self, fine: Int16[Tensor, "batch fine height width"]) -> Float[Tensor, "batch 1 d h w"]:
         """Stored volumes to T_3D's input: averaged down to ``volume_shape`` in HU, then windowed to [-1, 1]."""
-        return hu_window(resize(fine[:, None].float(), self.volume_shape), self.hu_window)
+        return hu_window(shrink(fine, self.volume_shape), self.hu_window)[:, None]
 
     def slices(
         self, fine: Int16[Tensor, "batch fine height width"], index: Int[Tensor, "batch k"]

@@ -14,6 +14,8 @@ from tokenizers import BertWordPieceTokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
 
+from unimedi.model import attention
+
 # BERT's 0.02 makes all words nearly alike after the embeddings' LayerNorm; from scratch the words must differ.
 WORD_EMBEDDING_STD = 0.5
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -54,7 +56,8 @@ class TextEncoder(nn.Module):
     def __init__(self, text: dict[str, Any], pooling: str) -> None:
         super().__init__()
         settings = {key: value for key, value in text.items() if key != "model_type"}
-        self.bert = AutoModel.from_config(AutoConfig.for_model(text["model_type"], **settings))
+        config = AutoConfig.for_model(text["model_type"], **settings)
+        self.bert = AutoModel.from_config(config, attn_implementation=attention.NAME)
         self.pooling = pooling
         self.hidden_size: int = self.bert.config.hidden_size
         if getattr(self.bert, "pooler", None) is not None:

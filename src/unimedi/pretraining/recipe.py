@@ -72,6 +72,9 @@ class SelectionRecipe:
 
     warmup: str = "0 percent"  # uniform slices for this long, then the model's selector
     scorer: str = "teacher"  # whose attention scores the slabs: teacher (EMA) or student
+    share: float = (
+        1.0  # of the volumes of a step that meet their slices; the others train what scoring sees: T_3D alone
+    )
     scoring: str = "volume"  # over which tokens: a name of unimedi.model.scoring.SCORERS
 
 
@@ -131,6 +134,8 @@ class Recipe:
         ):
             if value not in allowed:
                 raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+        if not 0 < self.selection.share <= 1:
+            raise ValueError(f"selection.share: expected a share above 0 and up to 1, got {self.selection.share}")
         if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
             raise ValueError("selection.scoring text needs selection.scorer teacher: the student's means would move")
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:

@@ -44,9 +44,11 @@ class View:
     kind: int  # which of the projection's centrings: 0 in 2D, 1 in 3D
     pixels: Tensor
     slices: CutSlices | None = None
+    alone: bool = False  # volumes without slices beside others with them: L_vl only
 
     def __getitem__(self, rows: slice) -> "View":
-        return View(self.name, self.kind, self.pixels[rows], None if self.slices is None else self.slices[rows])
+        slices = None if self.slices is None else self.slices[rows]
+        return View(self.name, self.kind, self.pixels[rows], slices, self.alone)
 
     def tokens(self, model: UniMediModel) -> Tokens:
         return model.volume_tokens(self.pixels, self.slices) if self.kind else model.radiograph_tokens(self.pixels)
@@ -91,19 +93,14 @@ class Pretraining(nn.Module):
         if batch.radiographs is not None:
             views.append(View("xray", 0, self.student.preprocess.radiographs(batch.radiographs)))
         if batch.fine is not None:
-            volumes = self.student.preprocess.volumes(batch.fine)
-            planes = self.select(batch, volumes, step, draws, logs)
-            selected_slices = None if planes is None else self.student.cut_slices(batch.fine, planes)
-            views.append(View("ct", 1, volumes, selected_slices))
+            views += self.volume_views(batch, step, draws, logs)
         student_views = [view.tokens(self.student) for view in views]
 
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from both dimensions and all ranks.
-        images = torch.cat(
-            [
-                self.student.image_projection(self.student.vision(tokens).cls, view.kind)
-                for view, tokens in zip(views, student_views, strict=True)
-            ]
-        )
+        states: dict[int, list[Tensor]] = {}
+        for view, tokens in zip(views, student_views, strict=True):
+            states.setdefault(view.kind, []).append(self.student.vision(tokens).cls)
+        images = torch.cat([self.student.image_projection(torch.cat(rows), kind) for kind, rows in states.items()])
         reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
         loss = self.language(images, reports, batch.report_keys, logs)
 
@@ -111,7 +108,8 @@ class Pretraining(nn.Module):
         strength = ramp(step, start=self.plan.ramp_start, end=self.plan.ramp_end)
         settings = self.recipe.distillation
         if self.distils and strength > 0:
-            l_icl, l_pcl = self.distil(views, student_views, draws, logs)
+            seen = [(view, tokens) for view, tokens in zip(views, student_views, strict=True) if not view.alone]
+            l_icl, l_pcl = self.distil(seen, draws, logs)
             loss = loss + strength * (settings.icl_weight * l_icl + settings.pcl_weight * l_pcl)
         logs["loss"] = loss.detach()
         return StepOutput(loss, logs)
@@ -121,14 +119,25 @@ class Pretraining(nn.Module):
         settings = self.recipe.distillation
         return self.recipe.method == "unimedi" and (settings.icl_weight > 0 or settings.pcl_weight > 0)
 
+    def volume_views(self, batch: MixedBatch, step: int, draws: torch.Generator, logs: dict[str, Tensor]) -> list[View]:
+        """The first ``selection.share`` of the volumes with their slices, the others alone, as scoring sees them."""
+        assert batch.fine is not None
+        volumes = self.student.preprocess.volumes(batch.fine)
+        if not self.student.config.slices:
+            return [View("ct", 1, volumes)]
+        pairs = max(1, round(self.recipe.selection.share * len(volumes)))
+        paired = batch.first_volumes(pairs)
+        assert paired.fine is not None
+        planes = self.select(paired, volumes[:pairs], step, draws, logs)
+        views = [View("ct", 1, volumes[:pairs], self.student.cut_slices(paired.fine, planes))]
+        return views if pairs == len(volumes) else [*views, View("volume", 1, volumes[pairs:], alone=True)]
+
     @torch.no_grad()
     def select(
         self, batch: MixedBatch, volumes: Tensor, step: int, draws: torch.Generator, logs: dict[str, Tensor]
-    ) -> Int[Tensor, "n k"] | None:
+    ) -> Int[Tensor, "n k"]:
         """The planes of each pseudo-pair: attentive once the warm-up is over (section 3.2)."""
         student = self.student
-        if not student.config.slices:
-            return None
         selector = student.config.selector if step >= self.plan.selection_warmup else "uniform"
         scores = torch.zeros(len(volumes), student.vision.volume_grid[0], device=volumes.device)
         if selector == "attentive":
@@ -166,12 +175,12 @@ class Pretraining(nn.Module):
         return l_vl
 
     def distil(
-        self, views: list[View], student_views: list[Tokens], draws: torch.Generator, logs: dict[str, Tensor]
+        self, views: list[tuple[View, Tokens]], draws: torch.Generator, logs: dict[str, Tensor]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         """L_icl and L_pcl, the mean over the dimensions present (section 3.3)."""
         settings, targets = self.recipe.distillation, TARGETS[self.recipe.distillation.targets]
         icl, pcl, teacher_cls, teacher_patches = [], [], [], []
-        for view, tokens in zip(views, student_views, strict=True):
+        for view, tokens in views:
             name, rows = view.name, slice(0, max(1, round(settings.share * len(view.pixels))))
             masked = random_mask(len(view.pixels[rows]), tokens.content.shape[1], settings.mask_ratio, draws)
             masked = masked.to(view.pixels.device)
