@@ -40,17 +40,23 @@ def draw(ranges: AugmentationRange, shape: tuple[int, ...], generator: np.random
     )
 
 
-def apply(stored: NDArray[np.int16], drawn: Augmentation) -> NDArray[np.int16]:
-    """Move the content by ``shift`` (edges are repeated into the gap) and change its intensities; int16."""
+def apply(stored: NDArray[np.int16], drawn: Augmentation, out: NDArray[np.int16] | None = None) -> NDArray[np.int16]:
+    """Move the content by ``shift`` (edges are repeated into the gap) and change its intensities; int16.
+
+    ``out`` takes the result: its place in a batch, so that a volume of a million voxels is not copied once more.
+    """
+    out = np.empty_like(stored) if out is None else out
     moved = _move(stored, drawn.shift)
     if drawn.gain == 1 and drawn.offset == 0:
-        return moved
+        out[...] = moved
+        return out
     low = float(moved.min())
     changed = np.multiply(moved, np.float32(drawn.gain), dtype=np.float32)
     changed += low + drawn.offset - low * drawn.gain
-    np.rint(changed, out=changed)  # in place: with a million voxels, copies are the cost
-    whole: NDArray[np.float32] = np.clip(changed, -32768, 32767, out=changed)
-    return whole.astype(np.int16)
+    np.rint(changed, out=changed)
+    np.clip(changed, -32768, 32767, out=changed)
+    np.copyto(out, changed, casting="unsafe")
+    return out
 
 
 def _move(stored: NDArray[np.int16], shift: tuple[int, ...]) -> NDArray[np.int16]:

@@ -78,12 +78,13 @@ class TrainingSteps(Dataset[MixedBatch]):
     def _pixels(self, chosen: list[int], stream: int, step: int, ranges: AugmentationRange) -> Tensor | None:
         if not chosen:
             return None
-        arrays = []
+        first = self.store.pixels(chosen[0])
+        batch = np.empty((len(chosen), *first.shape), np.int16)
         for place, index in enumerate(chosen):
-            stored = self.store.pixels(index)
+            stored = self.store.pixels(index) if place else first
             generator = np.random.default_rng([self.seed, stream, step, self.rank, place])
-            arrays.append(apply(stored, draw(ranges, stored.shape, generator)))
-        return torch.from_numpy(np.stack(arrays))
+            apply(stored, draw(ranges, stored.shape, generator), out=batch[place])
+        return torch.from_numpy(batch)
 
 
 def training_loader(steps: TrainingSteps, start: int, workers: int = 0) -> Iterator[MixedBatch]:

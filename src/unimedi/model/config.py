@@ -36,7 +36,7 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
     patch_tokenizer: str = "linear"
     patch_size: int = 16
     slab_depth: int = 4  # planes of the volume input that one T_3D token covers
-    stem_channels: int = 24  # width of the first convolution of the ``stem``; it doubles twice
+    stem_channels: int = 24  # width of the first convolution of the ``stem``; it doubles with each halving
     positions: str = "factorised"
     centre_inputs: bool = False  # subtract the training set's mean image from every input
 

@@ -1,9 +1,11 @@
 """T_2D and T_3D: pixels and voxels become tokens (UniMedI, section 3.1).
 
 Both tokenizers are one convolution followed by the same remainder. T_3D folds the planes of a slab into channels, so
-its first convolution over ``slab_depth`` channels with a square kernel *is* the Conv3d with kernel
-``(slab_depth, patch, patch)`` of the paper, and inflating T_2D is repeating its kernel over the planes.
+its first convolution over ``slab_depth`` channels *is* a Conv3d as deep as the slab (with ``linear`` the paper's, of
+kernel ``(slab_depth, patch, patch)``), and inflating T_2D is repeating its kernel over the planes.
 """
+
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -63,32 +65,18 @@ def _linear(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
 
 
 def _stem(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
-    """A stride of a quarter patch, two halvings, a residual block at each scale; no statistics over the batch."""
-    stride, width = config.patch_size // 4, config.stem_channels
-    if config.patch_size % 4 or width % 4:
-        raise ValueError(f"the stem needs multiples of 4: patch_size {config.patch_size}, stem_channels {width}")
+    """A 3 x 3 convolution of stride 2 for each halving of a patch, channels doubling up to ``hidden_size``; no
+    statistics over the batch."""
+    halvings, width = config.patch_size.bit_length() - 1, config.stem_channels
+    if config.patch_size != 2**halvings or halvings < 2 or width % 4:
+        raise ValueError(
+            f"the stem needs a patch_size of 4, 8, 16 … and stem_channels in fours, got {config.patch_size} and {width}"
+        )
 
     def first(channels: int) -> nn.Conv2d:
-        return nn.Conv2d(channels, width, stride, stride)
+        return nn.Conv2d(channels, width, 3, 2, 1)
 
     layers: list[nn.Module] = []
-    for channels in (width, 2 * width):
-        layers += [Residual(channels), *_normalised(nn.Conv2d(channels, 2 * channels, 3, 2, 1))]
-    layers += [Residual(4 * width), *_normalised(nn.Conv2d(4 * width, config.hidden_size, 1))]
+    for inside, outside in pairwise([*(width * 2**scale for scale in range(halvings - 1)), config.hidden_size]):
+        layers += [nn.GroupNorm(4, inside), nn.GELU(), nn.Conv2d(inside, outside, 3, 2, 1)]
     return first(1), first(config.slab_depth), nn.Sequential(*layers)
-
-
-def _normalised(convolution: nn.Conv2d) -> tuple[nn.Module, nn.Module, nn.Module]:
-    return nn.GroupNorm(4, convolution.in_channels), nn.GELU(), convolution
-
-
-class Residual(nn.Module):
-    """x + conv(gelu(norm(x))): looks around a position at one scale."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(*_normalised(nn.Conv2d(channels, channels, 3, 1, 1)))
-
-    def forward(self, grid: Float[Tensor, "n channels rows columns"]) -> Float[Tensor, "n channels rows columns"]:
-        around: Tensor = self.branch(grid)
-        return grid + around

@@ -227,7 +227,7 @@ def test_shares_are_kept() -> None:
     studies = [(plan, study) for plan in plan_hospital(preset, 0) for study in plan.studies]
     xrays = [study for _, study in studies if study.view]
     scans = [study for _, study in studies if not study.view]
-    assert (len(xrays), len(scans)) == (2920, 1720)
+    assert (len(xrays), len(scans)) == (4120, 2520)
     for name in ("DX", "CR", "PNG", "JPEG"):
         share = getattr(preset, f"share_xray_{name.lower()}")
         assert sum(study.format == name for study in xrays) == pytest.approx(share * len(xrays), abs=1)
@@ -237,7 +237,7 @@ def test_shares_are_kept() -> None:
     assert {study.masks for plan, study in studies if plan.split == Split.TRAIN} == {False}
     assert {study.masks for plan, study in studies if plan.split != Split.TRAIN} == {True}
     numbers = [int(plan.patient_id[1:]) for plan in plan_hospital(preset, 0)]
-    assert sorted(numbers) == list(range(1, 4121)) != numbers
+    assert sorted(numbers) == list(range(1, preset.patients + 1)) != numbers
 
 
 def test_test_patients_come_from_a_seed_of_their_own() -> None:
@@ -253,7 +253,7 @@ def test_patients_rescale_the_preset_in_proportion() -> None:
         for name in COUNTS:
             assert getattr(scaled, name) >= 1
             if patients > 400:  # below, each group keeps one
-                assert getattr(scaled, name) == pytest.approx(getattr(tiny, name) * patients / 4120, abs=1.01)
+                assert getattr(scaled, name) == pytest.approx(getattr(tiny, name) * patients / tiny.patients, abs=1.01)
     with pytest.raises(ValueError, match="3 patients cannot fill the 4 groups"):
         tiny.with_patients(3)
 

@@ -112,7 +112,7 @@ PRESETS: Mapping[str, HospitalPreset] = {
         share_train_masks=1.0,
     ),
     # The demo: a CT is a file of 2 MB.
-    "tiny": HospitalPreset(2400, 1200, 120, 400, ct_shape=(64, 128, 128), xray_size=(128, 160)),
+    "tiny": HospitalPreset(3600, 2000, 120, 400, ct_shape=(64, 128, 128), xray_size=(128, 160)),
     "small": HospitalPreset(
         4000, 2000, 200, 400, ct_shape=(128, 256, 256), xray_size=(256, 320), share_ct_dicom=0.1, share_ct_gzip=0.2
     ),
