@@ -12,7 +12,7 @@ from unimedi.transfer.metrics import Figure
 Figures = Mapping[str, Figure]
 Claim = tuple[bool, str]  # whether it is shown, and the words
 
-NAMES = {"xray": "X-ray", "ct": "CT"}
+NAMES = {"xray": "an X-ray", "ct": "a CT"}
 WELL = 0.70  # the lower end of an AUROC's interval from which on a finding is "read"
 CALIBRATED = 0.10  # expected calibration error up to which a probability may be taken as one
 
@@ -33,12 +33,12 @@ def _findings(figures: Figures) -> Iterator[Claim]:
         if read:
             areas = [figure.value for figure in read.values()]
             spread = " to ".join(dict.fromkeys([f"{min(areas):.2f}", f"{max(areas):.2f}"]))
-            yield True, f"reading {_listed(read)} off a {name} without a label (AUROC {spread})"
+            yield True, f"reading {_listed(read)} off {name} without a label (AUROC {spread})"
         if blind:
-            yield False, f"telling {_listed(blind)} from chance on a {name} without a label"
+            yield False, f"telling {_listed(blind)} from chance on {name} without a label"
         error = figures.get(f"zero_shot/{kind}/ece")
         if error and not error.high <= CALIBRATED:
-            yield False, f"zero-shot scores of a {name} that can be read as probabilities (ECE {three(error.value)})"
+            yield False, f"zero-shot scores of {name} that can be read as probabilities (ECE {three(error.value)})"
 
 
 def _retrieval(figures: Figures) -> Iterator[Claim]:
@@ -67,7 +67,7 @@ def _features(figures: Figures) -> Iterator[Claim]:
             shown = all(gain.low > 0 for gain in known.values())
             yield (
                 shown,
-                f"features for a classifier of {name}s from 10 % of the labels (AUROC {three(figure.value)}: {said})",
+                f"features for a classifier, of {name}, from 10 % of the labels (AUROC {three(figure.value)}: {said})",
             )
 
 
