@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unimedi.transfer.headline import lines, three
+from unimedi.transfer.headline import cell, lines
 from unimedi.transfer.metrics import Figure, paired_difference, read_metrics
 from unimedi.transfer.task import EvaluationOptions, View
 
@@ -176,8 +176,7 @@ def sha256(path: Path) -> str:
 def _cell(figure: Figure | None, difference: Figure | None = None) -> Cell:
     if figure is None or not math.isfinite(figure.value):
         return Cell("–")
-    spread = f" ({figure.low:.2f}–{figure.high:.2f})" if math.isfinite(figure.low) else ""
-    text = three(figure.value) + spread
+    text = cell(figure)
     if difference is None or not math.isfinite(difference.low):
         return Cell(text)
     gap = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"

@@ -108,12 +108,14 @@ def class_retrieval(view: View, classes: int, seed: int, resamples: int, notes: 
         try:
             sample = class_sample(view.labels, names, PER_CLASS, seed)
         except TooFewStudies as reason:
-            notes.append(f"retrieval by class, {view.kind}, {classes}x{PER_CLASS}: {reason}")
             sample = class_sample(view.labels, names, PER_CLASS, seed, least=DEPTHS[-1])
+            notes.append(f"retrieval by class, {view.kind}: {sample.name} in place of {classes}x{PER_CLASS}; {reason}")
     except TooFewStudies as reason:
         raise NotComputable(str(reason)) from reason
     if own:
-        notes.append(f"retrieval by class, {view.kind}, {sample.name}: not CheXpert's classes but {', '.join(names)}")
+        notes.append(
+            f"retrieval by class, {view.kind}, {sample.name}: commonest findings, for lack of CheXpert's classes"
+        )
     bootstrap = PatientBootstrap([view.patients[row] for row in sample.rows], resamples, seed)
     queries, answers = view.table.embedding[sample.rows], view.reports[sample.rows]
     figures = {}

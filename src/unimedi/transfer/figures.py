@@ -66,7 +66,7 @@ def loss_curves(log: Sequence[Mapping[str, object]], health: Sequence[str]) -> b
             _curve(axes[1], log, key, f"C{number}")
         axes[1].set(xlabel="step", title="health", yscale="log")
         if health:
-            axes[1].legend(frameon=False, fontsize=7, loc="upper right")
+            axes[1].legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         return png(plot)
 
 

@@ -159,6 +159,12 @@ def printed(name: str, figure: Figure) -> Row:
     return Row(name, value, interval, str(figure.n))
 
 
+def cell(figure: Figure) -> str:
+    """A figure and its interval in one cell of a table."""
+    spread = f" ({figure.low:.2f}–{figure.high:.2f})" if math.isfinite(figure.low) else ""
+    return three(figure.value) + spread
+
+
 def three(value: float) -> str:
     """Three decimals."""
     return f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no "-0.000"

@@ -1,10 +1,12 @@
 """The sections of the report: each takes all that was measured and gives a sentence, pictures and panels."""
 
+import re
+
 import numpy as np
 
 from unimedi.transfer import figures as draw
 from unimedi.transfer import pictures as looks
-from unimedi.transfer.headline import SELECTOR_WORDS, printed
+from unimedi.transfer.headline import SELECTOR_WORDS, cell, printed, three
 from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.run_log import LOSSES, health_keys, read_log, warnings_in
 from unimedi.transfer.zero_shot_parts import failures_part, zero_shot_part
@@ -117,11 +119,29 @@ def _retrieval(inputs: ReportInputs) -> Part:
     part = Part(
         "retrieval", "Image and report", "Evenly chosen queries, not picked; ✓ is the query's own (or an equal) report."
     )
+    part.tables = [table for kind in inputs.views if (table := _by_class(inputs, kind)).rows]
     for kind, seen in inputs.views.items():
         to_report, to_image = looks.report_panels(seen, inputs.store)
         part.panels.append({"name": f"{NAMES[kind]} → report", "panels": to_report, "worded": False, "texts": True})
         part.panels.append({"name": f"report → {NAMES[kind]}", "panels": to_image, "worded": True, "texts": False})
     return part
+
+
+def _by_class(inputs: ReportInputs, kind: str) -> Table:
+    """P@k of image → report by class, CheXpert's 5x200 and 8x200 or what this cohort has of them."""
+    found = re.compile(rf"retrieval/{kind}/(\d+x\d+)/p@10(?:/(.+))?")
+    rows: list[list[str]] = []
+    strong: set[int] = set()
+    for match in filter(None, map(found.fullmatch, inputs.figures)):
+        protocol, name = match.groups()
+        ending = f"/{name}" if name else ""
+        at = [inputs.figures[f"retrieval/{kind}/{protocol}/p@{k}{ending}"] for k in (1, 5, 10)]
+        if not name:
+            strong.add(len(rows))
+        chance = three(inputs.figures[f"retrieval/{kind}/{protocol}/chance"].value)
+        rows.append([(name or f"all {protocol}").replace("_", " "), *(cell(f) for f in at), chance])
+    header = ("class", "P@1", "P@5", "P@10", "chance")
+    return Table(f"{NAMES[kind]} → report of the same class", header, rows, frozenset(strong))
 
 
 def _cross_modal(inputs: ReportInputs) -> Part:

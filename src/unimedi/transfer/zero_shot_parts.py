@@ -1,10 +1,12 @@
 """Zero-shot in the report: a table of every finding, what probabilities are worth, and where they are most wrong."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from unimedi.transfer import figures as draw
 from unimedi.transfer import pictures as looks
-from unimedi.transfer.headline import three
+from unimedi.transfer.headline import cell, three
 from unimedi.transfer.metrics import Figure
 from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.task import View
@@ -21,7 +23,6 @@ COLUMNS = {
     "ece": "ECE",
     "auroc_prompt_sd": "SD over prompts",
     "auroc_prompt_worst": "worst prompt",
-    "threshold": "threshold",
 }
 
 
@@ -101,8 +102,7 @@ def _key(kind: str, metric: str, finding: str) -> str:
 def _cell(figure: Figure | None, metric: str) -> str:
     if figure is None:
         return ""
-    spread = f" ({figure.low:.2f}–{figure.high:.2f})" if metric in ("auroc", "ap") and np.isfinite(figure.low) else ""
-    return three(figure.value) + spread
+    return cell(figure) if metric in ("auroc", "ap") else three(figure.value)
 
 
 def _what_it_says(inputs: ReportInputs) -> str:
@@ -111,7 +111,7 @@ def _what_it_says(inputs: ReportInputs) -> str:
         if (f := inputs.figures[_key(kind, "threshold", name)]).n
     ]  # fmt: skip
     where = (
-        f"the threshold of the highest balanced accuracy on {min(chosen)} to {max(chosen)} validation studies"
+        f"the threshold of the highest balanced accuracy on {_range(chosen)} validation studies"
         if chosen
         else "a threshold of 0.5, as there is no validation split to choose it on"
     )
@@ -120,6 +120,11 @@ def _what_it_says(inputs: ReportInputs) -> str:
         "AP by chance is the prevalence. ECE: 0 is a probability that is what it says. Prompts: AUROC of single "
         "pairs of a present and an absent sentence, where the figure itself is of all sentences together."
     )
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _by_prompts(inputs: ReportInputs) -> list[Table]:
