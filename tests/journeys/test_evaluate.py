@@ -1,5 +1,6 @@
 """A model and a store in, figures and a page out: for a whole hospital, and for those that lack something."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.transfer.hospital import SIZES, write_hospital, write_pretrained
-from unimedi.inputs.store import StoreError
+from unimedi.inputs.store import Store, StoreError
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.metrics import Figure, read_metrics
 from unimedi.transfer.task import EvaluationOptions
+from unimedi.transfer.zero_shot import DEFAULT_PROMPTS
 
 QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1))
 
@@ -42,7 +44,19 @@ def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dic
     stored = json.loads((out / "metrics.json").read_text())
     kinds = ("xray", "ct")
     expected = {
-        *(f"zero_shot/{kind}/auroc{finding}" for kind in kinds for finding in ("", "/nodule", "/cardiomegaly")),
+        *(
+            f"zero_shot/{kind}/{metric}{finding}"
+            for kind in kinds
+            for metric in (
+                "auroc", "ap", "acc", "balanced_acc", "f1", "ece", "prevalence", "auroc_prompt_sd", "auroc_prompt_worst"
+            )
+            for finding in ("", "/nodule", "/cardiomegaly")
+        ),
+        *(f"zero_shot/{kind}/threshold/nodule" for kind in kinds),
+        *(f"zero_shot_by_prompts/{kind}/chest_en_{name}/auroc" for kind in kinds for name in ("v1", "gloria_v1")),
+        *(f"space/silhouette/{name}" for name in ("label", "modality", "label_minus_modality")),
+        "space/linear_cka",
+        "space/linear_cka_shuffled",
         *(
             f"retrieval/{kind}/{way}/{figure}@{k}"
             for kind in kinds
@@ -87,8 +101,27 @@ def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, d
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert "<script" not in page
     assert "@import" not in page
-    for name in ("training", "slices", "space", "retrieval", "cross-modal"):
+    parts = ("summary", "training", "zero-shot", "failures", "slices", "space", "retrieval", "cross-modal")
+    for name in (*parts, "lacking", "origin"):
         assert f'id="{name}"' in page
+
+
+def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+    page = (evaluated[1] / "report.html").read_text()
+    for file in (model / "pretrained" / "model.safetensors", DEFAULT_PROMPTS):
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in page
+    assert Store.open(evaluated[0]).fingerprint in page
+
+
+def test_thresholds_come_from_validation_and_nowhere_else(model: Path, tmp_path: Path) -> None:
+    write_hospital(tmp_path / "store")
+    on_test, on_validation = (
+        evaluate(model, tmp_path / "store", tmp_path / split, split=split, options=QUICK, say=silent)
+        for split in ("test", "validation")
+    )
+    key = "zero_shot/xray/threshold/nodule"
+    assert on_test[key].n == QUICK.probe_cap // 3
+    assert (on_validation[key].value, on_validation[key].n) == (0.5, 0)
 
 
 def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, dict[str, Figure]], tmp_path: Path) -> None:
@@ -96,7 +129,13 @@ def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, dict[s
     options = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1), supervised_steps=2)
     evaluate(model, store, tmp_path, options=options, say=silent, compare=[out])
     assert (tmp_path / "metrics.json").read_bytes() == (out / "metrics.json").read_bytes()
-    assert "Beside other runs" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "Beside other runs" in page
+    assert "not significant" in page
+    (differences,) = json.loads((tmp_path / "differences.json").read_text()).values()
+    assert {"zero_shot/ct/auroc", "cross_modal/paired/r@10", "linear_probe/xray/10%/auroc"} <= set(differences)
+    assert {row["verdict"] for row in differences.values()} == {"not significant"}
+    assert all(row["value"] == 0 for row in differences.values())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from unimedi.representation.space import centroid_gap, effective_rank, modality_probe, paired_cosines
+from unimedi.representation.space import (
+    centroid_gap,
+    effective_rank,
+    linear_cka,
+    modality_probe,
+    neighbour_agreement,
+    paired_cosines,
+    silhouettes,
+)
 
 
 def test_probe_tells_two_poles_and_not_one_cloud() -> None:
@@ -44,3 +52,41 @@ def test_gap_and_rank_at_their_ends() -> None:
     assert effective_rank(east) == 0
     assert effective_rank(np.outer(np.arange(6.0), [3.0, 4.0])) == pytest.approx(1)
     assert effective_rank(np.concatenate([np.eye(4), -np.eye(4)])) == pytest.approx(4)
+
+
+def test_silhouette_equals_the_definition() -> None:
+    draws = np.random.default_rng(3)
+    points, groups = draws.normal(size=(9, 4)), np.array([0, 0, 0, 1, 1, 1, 2, 2, 7])
+    unit = points / np.linalg.norm(points, axis=1, keepdims=True)
+    distance = 1 - unit @ unit.T
+    for i, value in enumerate(silhouettes(points, groups)):
+        means = {g: np.mean([distance[i, j] for j in range(9) if groups[j] == g and j != i]) for g in {0, 1, 2}}
+        if groups[i] == 7:
+            assert value == 0  # alone
+            continue
+        means[7] = distance[i, 8]
+        own = means.pop(int(groups[i]))
+        other = min(means.values())
+        assert value == pytest.approx((other - own) / max(own, other), abs=1e-9)
+    with pytest.raises(ValueError, match="at least two groups"):
+        silhouettes(points, np.zeros(9, dtype=np.int64))
+
+
+def test_cka_is_one_for_a_turned_copy_and_equals_the_kernel_formula() -> None:
+    draws = np.random.default_rng(4)
+    first, second = draws.normal(size=(12, 5)), draws.normal(size=(12, 3))
+    turn = np.linalg.qr(draws.normal(size=(5, 5)))[0]
+    assert linear_cka(first, 3 * first @ turn + 1.0) == pytest.approx(1)
+    centre = np.eye(12) - 1 / 12
+    ours, other = (centre @ part @ part.T @ centre for part in (first, second))
+    hsic = np.trace(ours @ other) / np.sqrt(np.trace(ours @ ours) * np.trace(other @ other))
+    assert linear_cka(first, second) == pytest.approx(float(hsic), abs=1e-9)
+    assert np.isnan(linear_cka(np.ones((4, 2)), second[:4]))
+
+
+def test_agreement_counts_the_nearest_and_knows_too_few() -> None:
+    similarity = np.array([[0.9, 0.8, 0.1, 0.0], [0.9, 0.9, 0.9, -np.inf], [0.5, -np.inf, -np.inf, -np.inf]])
+    share = neighbour_agreement(similarity, np.array([0, 1, 0]), np.array([0, 1, 1, 0]), 2)
+    assert share[0] == 0.5
+    assert share[1] == 0.5  # of three ties the wrong one stands first
+    assert np.isnan(share[2])

@@ -1,12 +1,11 @@
 """The table at the head of the report judges what it should, and nothing on too few patients."""
 
 import math
-from pathlib import Path
 
 import pytest
 
-from unimedi.transfer.headline import JUDGED_FROM, as_text, comparison, headline
-from unimedi.transfer.metrics import Figure, write_metrics
+from unimedi.transfer.headline import JUDGED_FROM, as_text, headline
+from unimedi.transfer.metrics import Figure
 
 
 def verdict(figures: dict[str, Figure], name: str, patients: int = JUDGED_FROM) -> str:
@@ -65,17 +64,9 @@ def test_terminal_table_shows_every_row_in_line() -> None:
     assert first.index("0.710") == second.index("0.900")
 
 
-def test_printed_values_and_runs_side_by_side(tmp_path: Path) -> None:
+def test_printed_values_have_no_minus_zero_and_no_nan() -> None:
     ours = {"zero_shot/ct/auroc": Figure(-0.0001, -0.2, 0.2, 9), "space/modality_probe": Figure(math.nan)}
     assert [(row.value, row.interval) for row in headline(ours, 0)] == [
         ("0.000", "-0.200 to 0.200"),
         ("not defined", ""),
     ]
-    write_metrics({"zero_shot/ct/auroc": Figure(0.8, 0.7, 0.9, 9)}, tmp_path / "metrics.json")
-    table = comparison(ours, "ours", [tmp_path])
-    assert table is not None
-    assert table["runs"] == ["ours", tmp_path.name]
-    assert table["rows"] == [
-        {"name": "zero-shot macro AUROC, CT", "cells": ["0.000 (-0.20–0.20)", "0.800 (0.70–0.90)"]}
-    ]
-    assert comparison(ours, "ours", []) is None

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unimedi.transfer.zero_shot import finding_scores, read_prompts
+from unimedi.transfer.zero_shot import PROMPTS, embed_prompts, finding_scores, read_prompts, single_pair_scores
 
 TWELVE = {
     "nodule", "mass", "consolidation", "ground_glass", "atelectasis", "pleural_effusion", "pneumothorax",
@@ -52,3 +52,50 @@ def test_a_finding_without_absent_sentences_is_named(tmp_path: Path) -> None:
     path.write_text("version: 1\nlanguage: en\nfindings:\n  mass:\n    present: [a]\n    absent: []\n")
     with pytest.raises(ValueError, match="'absent' sentence for mass"):
         read_prompts(path)
+
+
+@pytest.mark.parametrize("path", sorted(PROMPTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_file_names_the_same_findings_and_is_what_its_name_says(path: Path) -> None:
+    prompts = read_prompts(path)
+    assert set(prompts.findings) == TWELVE
+    assert f"_{prompts.language}_" in path.stem
+    assert path.stem.endswith(f"v{prompts.version}")
+    for finding, prompt in prompts.findings.items():
+        for side in (prompt.present, prompt.absent):
+            assert len(side) >= 3, finding
+            assert len(set(side)) == len(side), finding
+            assert all(text.endswith(".") and text[0].isupper() and "  " not in text for text in side), finding
+        assert not set(prompt.present) & set(prompt.absent)
+
+
+def test_lists_are_combined_and_an_empty_word_leaves_no_gap(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    side = "{sentence: '{severity} {sign} {place}.', severity: ['', large], sign: [mass], place: [left, right]}"
+    path.write_text(f"version: 1\nlanguage: en\nfindings:\n  mass:\n    present: {side}\n    absent: [No mass.]\n")
+    assert read_prompts(path).findings["mass"].present == (
+        "Mass left.",
+        "Mass right.",
+        "Large mass left.",
+        "Large mass right.",
+    )
+
+
+@pytest.mark.parametrize("lists", ["sign: [a], extra: [b]", "other: [a]", ""])
+def test_placeholders_without_a_list_are_named(tmp_path: Path, lists: str) -> None:
+    path = tmp_path / "p.yaml"
+    side = f"{{sentence: '{{sign}}.', {lists}}}"
+    path.write_text(f"version: 1\nlanguage: en\nfindings:\n  mass:\n    present: {side}\n    absent: [No.]\n")
+    with pytest.raises(ValueError, match=r"p\.yaml: mass, present: expected a list for each of \['sign'\]"):
+        read_prompts(path)
+
+
+def test_single_pairs_order_images_as_each_pair_alone(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("version: 1\nlanguage: en\nfindings:\n  x:\n    present: [a, b]\n    absent: [c, d]\n")
+    draws = np.random.default_rng(1)
+    vectors = dict(zip("abcd", draws.normal(size=(4, 5)), strict=True))
+    images = draws.normal(size=(6, 5))
+    (prompt,) = embed_prompts(lambda texts: np.stack([vectors[t] for t in texts]), read_prompts(path), ["x"]).values()
+    pairs = single_pair_scores(images, prompt)
+    expected = [[image @ vectors[p] - image @ vectors[a] for p in "ab" for a in "cd"] for image in images]
+    np.testing.assert_allclose(pairs, expected, atol=1e-9)

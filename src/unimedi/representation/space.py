@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import silhouette_samples
 from sklearn.model_selection import StratifiedGroupKFold
 
 
@@ -62,6 +63,46 @@ def effective_rank(embedding: Float[ndarray, "studies dim"]) -> float:
     share = values / total
     share = share[share > 0]
     return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def silhouettes(embedding: Float[ndarray, "studies dim"], groups: Int[ndarray, "studies"]) -> Float[ndarray, "studies"]:
+    """Silhouette of every study under a grouping, by cosine distance: 1 its group is apart, 0 no groups, below 0 mixed.
+
+    Read for findings against for modality: the space is one where the former is larger. By scikit-learn; a study alone
+    in its group has 0. Raises ValueError where there are fewer than two groups, or as many as studies.
+    """
+    count = len(np.unique(groups))
+    if not 2 <= count < len(groups):
+        raise ValueError(f"expected at least two groups and fewer than studies, got {count} of {len(groups)} studies")
+    return np.asarray(silhouette_samples(_unit(embedding), groups, metric="cosine"), dtype=np.float64)
+
+
+def linear_cka(first: Float[ndarray, "pairs dim"], second: Float[ndarray, "pairs other"]) -> float:
+    """Linear centred kernel alignment of two representations of the same patients (Kornblith et al. 2019, section 3).
+
+    1 where they are equal up to rotation and scale. It grows by chance as pairs get fewer than dimensions: read it next
+    to its value with the pairs shuffled. NaN where either holds one point only.
+    """
+    ours, other = (part.astype(np.float64) - part.mean(axis=0, dtype=np.float64) for part in (first, second))
+    shared = np.linalg.norm(ours.T @ other) ** 2
+    scale = float(np.linalg.norm(ours.T @ ours) * np.linalg.norm(other.T @ other))
+    return float(shared) / scale if scale > 1e-12 else float("nan")
+
+
+def neighbour_agreement(
+    similarity: Float[ndarray, "queries candidates"],
+    groups: Int[ndarray, "queries"],
+    candidate_groups: Int[ndarray, "candidates"],
+    k: int,
+) -> Float[ndarray, "queries"]:
+    """Share of the k most similar candidates that are of the query's group; those of similarity -inf never count.
+
+    NaN for a query with fewer than k candidates. Equal similarities: wrong ones first, as in retrieval.
+    """
+    right = groups[:, None] == candidate_groups[None, :]
+    order = np.lexsort((right, -similarity), axis=1)[:, :k]
+    share = np.take_along_axis(right, order, axis=1).mean(axis=1)
+    return np.where(np.isfinite(similarity).sum(axis=1) >= k, share, np.nan)
 
 
 def _unit(rows: Float[ndarray, "n dim"]) -> Float[ndarray, "n dim"]:

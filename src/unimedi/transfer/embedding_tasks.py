@@ -1,33 +1,24 @@
-"""The tasks that need embeddings only: zero-shot, retrieval, the space. What a cohort lacks raises NotComputable."""
-
-from collections.abc import Mapping
+"""Retrieval on one run: reports, classes, the same patient, shared findings. What a cohort lacks is NotComputable."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from unimedi.representation.embedder import Embedder
-from unimedi.representation.space import centroid_gap, effective_rank, modality_probe, paired_cosines
+from unimedi.representation.space import paired_cosines
 from unimedi.retrieval.metrics import chance_of_hit, first_right_rank, precision_at_k, same_group
-from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, macro_auroc, mean_figure
+from unimedi.retrieval.protocols import (
+    CLASSES,
+    NO_FINDING,
+    PER_CLASS,
+    TooFewStudies,
+    class_precision,
+    class_sample,
+    commonest_classes,
+)
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, mean_figure
 from unimedi.transfer.task import View
-from unimedi.transfer.zero_shot import PromptSet, finding_scores
 
 DEPTHS = (1, 5, 10)  # k of recall and precision at k
-
-
-def zero_shot(view: View, embedder: Embedder, prompts: PromptSet, notes: list[str]) -> dict[str, Figure]:
-    """``zero_shot/<kind>/auroc`` over all findings with prompts and both classes, and each of them."""
-    if not view.labels:
-        raise NotComputable("no labels")
-    scores = finding_scores(view.table.embedding, embedder.texts, prompts, list(view.labels), embedder.scale)
-    if missing := sorted(set(view.labels) - set(scores)):
-        notes.append(f"zero-shot, {view.kind}: no prompts in {prompts.name} for {', '.join(missing)}")
-    result = macro_auroc(scores, view.labels, view.bootstrap)
-    if single := sorted(set(scores) - set(result.by_finding)):
-        notes.append(f"zero-shot, {view.kind}: only one class in this split for {', '.join(single)}")
-    key = f"zero_shot/{view.kind}/auroc"
-    return {key: result.figure} | {f"{key}/{name}": figure for name, figure in result.by_finding.items()}
 
 
 def report_retrieval(view: View) -> dict[str, Figure]:
@@ -102,30 +93,41 @@ def finding_retrieval(query: View, answers: View, direction: str) -> dict[str, F
     return figures
 
 
-def space(views: Mapping[str, View]) -> dict[str, Figure]:
-    """``space/…``: effective rank of each modality, and the gap of their centroids."""
-    figures = {
-        f"space/{kind}/effective_rank": Figure(effective_rank(view.table.embedding), n=len(view))
-        for kind, view in views.items()
-    }
-    if len(views) == 2:
-        gap = centroid_gap(*(view.table.embedding for view in views.values()))
-        figures["space/centroid_gap"] = Figure(gap, n=sum(len(view) for view in views.values()))
-    return figures
+def class_retrieval(view: View, classes: int, seed: int, resamples: int, notes: list[str]) -> dict[str, Figure]:
+    """``retrieval/<kind>/<n>x<m>/p@k`` of image → report by class, and ``…/<class>``: CheXpert's 5x200 or 8x200.
 
-
-def modality_figure(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Figure]:
-    """``space/modality_probe``: how well a line tells X-ray from CT, the mean of both rates (.5: one space)."""
-    patients = [*xray.patients, *ct.patients]
-    modality = np.repeat([0, 1], [len(xray), len(ct)])
-    numbers = np.unique(patients, return_inverse=True)[1]
+    CheXpert's classes where the cohort has labels of them, else its own commonest. Where 200 a class cannot be had the
+    note says how many there are, and the number shrinks to them, down to 10 a class, and is part of the key.
+    """
+    if not view.labels:
+        raise NotComputable("no labels")
+    named = CLASSES[classes]
+    own = not set(named) - {NO_FINDING} <= set(view.labels)
     try:
-        correct = modality_probe(np.concatenate([xray.table.embedding, ct.table.embedding]), modality, numbers)
-    except ValueError as error:
-        raise NotComputable(str(error)) from error
-    share = np.where(modality == 0, len(xray), len(ct)) / len(modality)
-    bootstrap = PatientBootstrap(patients, resamples, seed)
-    return {"space/modality_probe": mean_figure(correct * 0.5 / share, bootstrap)}
+        names = commonest_classes(view.labels, classes) if own else named
+        try:
+            sample = class_sample(view.labels, names, PER_CLASS, seed)
+        except TooFewStudies as reason:
+            sample = class_sample(view.labels, names, PER_CLASS, seed, least=DEPTHS[-1])
+            notes.append(f"retrieval by class, {view.kind}: {sample.name} in place of {classes}x{PER_CLASS}; {reason}")
+    except TooFewStudies as reason:
+        raise NotComputable(str(reason)) from reason
+    if own:
+        notes.append(
+            f"retrieval by class, {view.kind}, {sample.name}: commonest findings, for lack of CheXpert's classes"
+        )
+    bootstrap = PatientBootstrap([view.patients[row] for row in sample.rows], resamples, seed)
+    queries, answers = view.table.embedding[sample.rows], view.reports[sample.rows]
+    figures = {}
+    for k in DEPTHS:
+        precision = class_precision(queries, answers, sample, k)
+        key = f"retrieval/{view.kind}/{sample.name}/p@{k}"
+        figures[key] = mean_figure(precision, bootstrap)
+        for number, name in enumerate(sample.classes):
+            here = sample.numbers == number
+            figures[f"{key}/{name}"] = mean_figure(precision[here], bootstrap.of(here))
+    figures[f"retrieval/{view.kind}/{sample.name}/chance"] = Figure(1 / classes, n=len(sample.rows))
+    return figures
 
 
 def _patient_numbers(query: View, answers: View) -> tuple[Int[ndarray, "queries"], Int[ndarray, "candidates"]]:

@@ -8,18 +8,23 @@ from pathlib import Path
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
+from unimedi.retrieval.protocols import CLASSES, PER_CLASS
 from unimedi.transfer import embedding_tasks as on_embeddings
+from unimedi.transfer import space_tasks as on_space
+from unimedi.transfer import zero_shot_tasks as on_prompts
+from unimedi.transfer.comparison import RESAMPLES, conditions, read_runs, write_differences, write_resamples
+from unimedi.transfer.encoded_once import EncodedOnce
 from unimedi.transfer.headline import as_text, headline
 from unimedi.transfer.metrics import Figure, NotComputable, write_metrics
 from unimedi.transfer.probe_tasks import probe_figures
 from unimedi.transfer.references import untrained
 from unimedi.transfer.report import write_report
-from unimedi.transfer.report_parts import ReportInputs
+from unimedi.transfer.report_pieces import ReportInputs
 from unimedi.transfer.run_log import training_figures
 from unimedi.transfer.slice_tasks import selection_figures
 from unimedi.transfer.supervised import supervised_figures
 from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, view
-from unimedi.transfer.zero_shot import read_prompts
+from unimedi.transfer.zero_shot_tasks import Verdicts
 
 Task = Callable[[], dict[str, Figure]]
 
@@ -35,15 +40,18 @@ def evaluate(
 ) -> dict[str, Figure]:
     """Measure a run (a run folder, or a ``pretrained`` folder itself) on a split of a store.
 
-    Writes ``metrics.json`` and ``report.html`` into ``out`` (default: the run folder) and returns the figures.
-    ``compare`` are other runs whose ``metrics.json`` stand beside ours in the report. Raises FileNotFoundError where
-    there is no model, ValueError where the store was prepared for another model or the split is empty.
+    Writes ``metrics.json``, ``resamples.npz`` and ``report.html`` into ``out`` (default: the run folder) and returns
+    the figures. ``compare`` are evaluated runs that stand beside ours in the report, with paired differences (also in
+    ``differences.json``) where they were measured on the same. Raises FileNotFoundError where there is no model or a
+    run to compare with was not evaluated, ValueError where the store was prepared for another model or the split is
+    empty.
     """
     options = options or EvaluationOptions()
     started = time.monotonic()
-    embedder = Embedder.from_pretrained(run, options.batch_size)
+    others = read_runs(compare)
+    embedder = EncodedOnce.from_pretrained(run, options.batch_size)
     store = Store.open(data, expect=embedder.processor.preprocess)
-    fresh = Embedder(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
+    fresh = EncodedOnce(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
     views: dict[str, View] = {}
     for kind, ndim in KINDS.items():
         if indices := store.select(split=Split(split), ndim=ndim):
@@ -52,8 +60,9 @@ def evaluate(
     if not views:
         raise ValueError(f"{data}: expected studies in the {split} split, found none")
     outcome = Outcome(notes=[f"no {kind} study in the {split} split" for kind in KINDS if kind not in views])
+    verdicts: dict[str, Verdicts] = {}
     figures: dict[str, Figure] = {}
-    for name, task in _tasks(run, views, store, embedder, fresh, options, outcome).items():
+    for name, task in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():
         begun = time.monotonic()
         try:
             figures |= task()
@@ -63,6 +72,10 @@ def evaluate(
     out = out or run
     out.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out / "metrics.json")
+    measured_on = conditions(store.fingerprint, split, views, options)
+    write_resamples(figures, measured_on, out / RESAMPLES)
+    if others:
+        write_differences(figures, measured_on, others, out / "differences.json")
     write_report(
         ReportInputs(
             run=run,
@@ -72,9 +85,10 @@ def evaluate(
             figures=figures,
             outcome=outcome,
             embedder=embedder,
-            seed=options.seed,
-            prompts=options.prompts.stem,
-            compare=compare,
+            options=options,
+            verdicts=verdicts,
+            measured_on=measured_on,
+            compare=others,
         ),
         out / "report.html",
     )
@@ -88,22 +102,27 @@ def _tasks(
     run: Path,
     views: dict[str, View],
     store: Store,
+    split: str,
     embedder: Embedder,
     fresh: Embedder,
     options: EvaluationOptions,
     outcome: Outcome,
+    verdicts: dict[str, Verdicts],
 ) -> dict[str, Task]:
-    prompts, tasks, notes = read_prompts(options.prompts), dict[str, Task](), outcome.notes
+    tasks, notes, seed, resamples = dict[str, Task](), outcome.notes, options.seed, options.resamples
     for kind, seen in views.items():
-        tasks[f"zero-shot, {kind}"] = partial(on_embeddings.zero_shot, seen, embedder, prompts, notes)
+        tasks[f"zero-shot, {kind}"] = partial(
+            on_prompts.zero_shot, seen, store, embedder, split, options, verdicts, notes
+        )
+        tasks[f"other prompts, {kind}"] = partial(on_prompts.other_prompts, seen, store, embedder, options, notes)
         tasks[f"retrieval, {kind}"] = partial(on_embeddings.report_retrieval, seen)
-    tasks["space"] = partial(on_embeddings.space, views)
+        for classes in CLASSES:
+            tasks[f"retrieval by class, {kind}, {classes}x{PER_CLASS}"] = partial(
+                on_embeddings.class_retrieval, seen, classes, seed, resamples, notes
+            )
+    tasks["space"] = partial(on_space.space, views)
     if len(views) == len(KINDS):
-        xray, ct = views["xray"], views["ct"]
-        tasks["paired retrieval"] = partial(on_embeddings.paired_retrieval, xray, ct, options.seed, options.resamples)
-        tasks["retrieval by finding, X-ray to CT"] = partial(on_embeddings.finding_retrieval, xray, ct, "xray_to_ct")
-        tasks["retrieval by finding, CT to X-ray"] = partial(on_embeddings.finding_retrieval, ct, xray, "ct_to_xray")
-        tasks["modality probe"] = partial(on_embeddings.modality_figure, xray, ct, options.seed, options.resamples)
+        tasks |= _cross_modal_tasks(views["xray"], views["ct"], seed, resamples)
     random_init = {kind: fresh.images(store, seen.indices) for kind, seen in views.items()}
     for kind, seen in views.items():
         encoders = {"linear_probe": (embedder, seen.table), "random_init": (fresh, random_init[kind])}
@@ -117,3 +136,16 @@ def _tasks(
     if options.supervised_steps:
         tasks["supervised reference"] = partial(supervised_figures, views, store, embedder, options)
     return tasks
+
+
+def _cross_modal_tasks(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Task]:
+    return {
+        "paired retrieval": partial(on_embeddings.paired_retrieval, xray, ct, seed, resamples),
+        "retrieval by finding, X-ray to CT": partial(on_embeddings.finding_retrieval, xray, ct, "xray_to_ct"),
+        "retrieval by finding, CT to X-ray": partial(on_embeddings.finding_retrieval, ct, xray, "ct_to_xray"),
+        "modality probe": partial(on_space.modality_figure, xray, ct, seed, resamples),
+        "silhouettes": partial(on_space.silhouette_figures, xray, ct, seed, resamples),
+        "linear CKA": partial(on_space.cka_figures, xray, ct, on_embeddings.pairs(xray, ct), seed),
+        "neighbours' labels, X-ray to CT": partial(on_space.agreement_figures, xray, ct, "xray_to_ct"),
+        "neighbours' labels, CT to X-ray": partial(on_space.agreement_figures, ct, xray, "ct_to_xray"),
+    }

@@ -10,7 +10,10 @@ import matplotlib
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from sklearn.calibration import calibration_curve
 from sklearn.manifold import TSNE
+
+from unimedi.transfer.classification import BINS
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -58,12 +61,12 @@ def loss_curves(log: Sequence[Mapping[str, object]], health: Sequence[str]) -> b
         for key, colour in zip(losses, (BLUE, ORANGE, GREEN), strict=False):
             _curve(axes[0], log, key, colour)
         axes[0].set(xlabel="step", ylabel="loss (nats)", title="losses")
-        axes[0].legend(frameon=False)
+        axes[0].legend(frameon=False, loc="upper right")
         for number, key in enumerate(health):
             _curve(axes[1], log, key, f"C{number}")
         axes[1].set(xlabel="step", title="health", yscale="log")
         if health:
-            axes[1].legend(frameon=False, fontsize=7)
+            axes[1].legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         return png(plot)
 
 
@@ -97,6 +100,28 @@ def intervals(
             axis.axvline(chance, color=GREY, linestyle=":", linewidth=1)
         axis.grid(axis="x", color="#e6e9ec")
         axis.set_axisbelow(True)
+        return png(plot)
+
+
+def reliability(
+    panels: Mapping[str, tuple[Float[ndarray, "answers"], Bool[ndarray, "answers"]]],
+) -> bytes:
+    """Share of answers that are right to say "present", by the probability given; below, how many were given it.
+
+    A name → (probability, whether present) for each small panel; on the dotted line a probability is what it says.
+    """
+    with plt.rc_context(STYLE):
+        plot, axes = plt.subplots(
+            2, len(panels), figsize=(3.1 * len(panels), 3.6), height_ratios=[3, 1], sharex=True, squeeze=False
+        )
+        for (upper, lower), (name, (probability, present)) in zip(axes.T, panels.items(), strict=True):
+            share, mean = calibration_curve(present, probability, n_bins=BINS)
+            upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+            upper.plot(mean, share, "o-", color=BLUE, markersize=4, linewidth=1.2)
+            upper.set(xlim=(0, 1), ylim=(0, 1), title=name, ylabel="share present")
+            lower.hist(probability, bins=BINS, range=(0, 1), color=BLUE, alpha=0.6)
+            lower.set(xlabel="probability", ylabel="answers")
+        plot.tight_layout()
         return png(plot)
 
 

@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from unimedi.transfer.metrics import Figure, read_metrics
+from unimedi.transfer.metrics import Figure
 
 Figures = Mapping[str, Figure]
 
@@ -63,6 +62,8 @@ def lines() -> list[Line]:
         key = f"zero_shot/{kind}/auroc"
         table.append(Line(key, f"zero-shot macro AUROC, {name}", "≥ 0.72", _least(key, 0.72)))
         table.append(Line(f"supervised/{kind}/auroc", "same encoder trained with labels", honest=True))
+        table.append(Line(f"zero_shot/{kind}/ap", f"zero-shot macro average precision, {name}"))
+        table.append(Line(f"zero_shot/{kind}/prevalence", "chance", honest=True))
         key = f"retrieval/{kind}/image_to_report/r@10"
         table.append(Line(key, f"image → report R@10, {name}", f"≥ {recall:.2f}", _least(key, recall)))
         table.append(Line(f"retrieval/{kind}/report_to_image/r@10", f"report → image R@10, {name}"))
@@ -74,6 +75,8 @@ def lines() -> list[Line]:
         Line("cross_modal/paired/chance@10", "chance", honest=True),
         Line("cross_modal/findings/xray_to_ct/p@10", "shared finding, X-ray → CT P@10"),
         Line("cross_modal/findings/xray_to_ct/chance", "chance", honest=True),
+        Line("cross_modal/findings/ct_to_xray/p@10", "shared finding, CT → X-ray P@10"),
+        Line("cross_modal/findings/ct_to_xray/chance", "chance", honest=True),
     ]
     for kind, name in (("xray", "X-ray"), ("ct", "CT")):
         for fraction in ("10%", "100%"):
@@ -103,6 +106,10 @@ def lines() -> list[Line]:
         Line("space/modality_probe", "modality probe (.5: one space)"),
         Line("space/paired_cosine", "cosine of a patient's X-ray and CT"),
         Line("space/unpaired_cosine", "cosine of two patients' X-ray and CT", honest=True),
+        Line("space/silhouette/label", "silhouette by finding (across modalities)"),
+        Line("space/silhouette/modality", "by modality", honest=True),
+        Line("space/linear_cka", "linear CKA of a patient's X-ray and CT"),
+        Line("space/linear_cka_shuffled", "with the patients shuffled", honest=True),
     ]
     return table
 
@@ -147,41 +154,17 @@ def as_text(rows: Sequence[Row]) -> str:
 
 def printed(name: str, figure: Figure) -> Row:
     """Three decimals; an empty interval where there is none."""
-    interval = f"{_three(figure.low)} to {_three(figure.high)}" if math.isfinite(figure.low) else ""
-    value = _three(figure.value) if math.isfinite(figure.value) else "not defined"
+    interval = f"{three(figure.low)} to {three(figure.high)}" if math.isfinite(figure.low) else ""
+    value = three(figure.value) if math.isfinite(figure.value) else "not defined"
     return Row(name, value, interval, str(figure.n))
 
 
-def _three(value: float) -> str:
+def cell(figure: Figure) -> str:
+    """A figure and its interval in one cell of a table."""
+    spread = f" ({figure.low:.2f}–{figure.high:.2f})" if math.isfinite(figure.low) else ""
+    return three(figure.value) + spread
+
+
+def three(value: float) -> str:
+    """Three decimals."""
     return f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no "-0.000"
-
-
-def comparison(figures: Figures, name: str, others: Sequence[Path]) -> dict[str, object] | None:
-    """Ours and other runs' figures in columns; runs without metrics.json are an error that names them."""
-    if not others:
-        return None
-    runs = {name: figures}
-    for other in others:
-        file = other if other.suffix == ".json" else other / "metrics.json"
-        if not file.is_file():
-            raise FileNotFoundError(f"expected {file} of a run to compare with; evaluate that run first")
-        runs[other.stem if other.suffix == ".json" else other.name] = read_metrics(file)
-    rows = []
-    for line in lines():
-        if sum(line.key in run for run in runs.values()) < 2:
-            continue
-        cells = [_cell(run.get(line.key)) for run in runs.values()]
-        rows.append({"name": line.name if not line.honest else f"· {line.name}", "cells": cells})
-    note = (
-        "Each interval is of its own run, over patients; differences that lie inside them say nothing. "
-        "Equal steps or equal time is for whoever made the runs to see to."
-    )
-    return {"runs": list(runs), "rows": rows, "note": note}
-
-
-def _cell(figure: Figure | None) -> str:
-    if figure is None or not math.isfinite(figure.value):
-        return "–"
-    if not math.isfinite(figure.low):
-        return _three(figure.value)
-    return f"{_three(figure.value)} ({figure.low:.2f}–{figure.high:.2f})"

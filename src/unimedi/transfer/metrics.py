@@ -9,11 +9,11 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from sklearn.metrics import roc_auc_score
 
@@ -24,12 +24,21 @@ class NotComputable(Exception):  # noqa: N818 (an answer about the cohort, not a
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A value, its 95 % interval (NaN where there is none) and the number of studies, queries or volumes behind it."""
+    """A value, its 95 % interval (NaN where there is none) and the number of studies, queries or volumes behind it.
+
+    ``resampled`` is the value in every resample of the patients: what a paired difference to another run is made of.
+    """
 
     value: float
     low: float = math.nan
     high: float = math.nan
     n: int = 0
+    resampled: Float[ndarray, "resamples"] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def significant(self) -> bool:
+        """Of a difference: whether its interval leaves 0 out (a difference without an interval is not)."""
+        return self.low > 0 or self.high < 0
 
     def to_json(self) -> dict[str, float | int | None]:
         """A JSON object; a value that is not finite becomes null (JSON has no NaN)."""
@@ -52,6 +61,12 @@ class PatientBootstrap:
             (drawn + count * np.arange(resamples)[:, None]).ravel(), minlength=resamples * count
         ).astype(np.float64)  # fmt: skip
         self.weights: Float[ndarray, "resamples studies"] = flat.reshape(resamples, count)[:, index]
+
+    def of(self, rows: Bool[ndarray, "studies"] | Int[ndarray, "kept"]) -> "PatientBootstrap":
+        """The same resamples for some of the studies."""
+        part = PatientBootstrap.__new__(PatientBootstrap)
+        part.weights = self.weights[:, rows]
+        return part
 
     def means(self, values: Float[ndarray, "studies"]) -> Float[ndarray, "resamples"]:
         """The mean of a per-study value in every resample; studies whose value is NaN are left out."""
@@ -99,7 +114,8 @@ def mean_figure(values: Float[ndarray, "studies"], bootstrap: PatientBootstrap) 
     known = ~np.isnan(values)
     if not known.any():
         return Figure(math.nan)
-    return Figure(float(values[known].mean()), *interval(bootstrap.means(values)), n=int(known.sum()))
+    means = bootstrap.means(values)
+    return Figure(float(values[known].mean()), *interval(means), n=int(known.sum()), resampled=means)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +129,7 @@ class MacroAuroc:
 
     @property
     def figure(self) -> Figure:
-        return Figure(self.value, *interval(self.resampled), n=self.n)
+        return Figure(self.value, *interval(self.resampled), n=self.n, resampled=self.resampled)
 
 
 def macro_auroc(
@@ -132,13 +148,13 @@ def macro_auroc(
         if not 0 < present.sum() < present.size:
             continue
         value = auroc(scores[finding][known], present)
-        part = _restricted(bootstrap, known).aurocs(scores[finding][known], present)
-        by_finding[finding] = Figure(value, *interval(part), n=int(known.sum()))
+        part = bootstrap.of(known).aurocs(scores[finding][known], present)
+        by_finding[finding] = Figure(value, *interval(part), n=int(known.sum()), resampled=part)
         resampled.append(part)
     if not by_finding:
         raise NotComputable("no finding has both classes in this split")
     mean = float(np.mean([figure.value for figure in by_finding.values()]))
-    return MacroAuroc(by_finding, mean, _nan_mean(np.stack(resampled)), bootstrap.weights.shape[1])
+    return MacroAuroc(by_finding, mean, mean_known(np.stack(resampled)), bootstrap.weights.shape[1])
 
 
 def mean_of(runs: Sequence[MacroAuroc]) -> MacroAuroc:
@@ -153,7 +169,20 @@ def mean_of(runs: Sequence[MacroAuroc]) -> MacroAuroc:
 
 def difference(ours: MacroAuroc, other: MacroAuroc) -> Figure:
     """Ours minus the other on the same resamples: a gain whose interval holds 0 is not significant."""
-    return Figure(ours.value - other.value, *interval(ours.resampled - other.resampled), n=ours.n)
+    return paired_difference(ours.figure, other.figure)
+
+
+def paired_difference(ours: Figure, other: Figure) -> Figure:
+    """Ours minus the other's, by paired bootstrap: in every resample both are measured on the same drawn patients.
+
+    Both must come from equal ``PatientBootstrap``s (patients, number and seed); what is between two runs is seen to by
+    :mod:`unimedi.transfer.comparison`. Raises ValueError where either has no resamples or their numbers differ.
+    """
+    counts = [None if figure.resampled is None else len(figure.resampled) for figure in (ours, other)]
+    if ours.resampled is None or other.resampled is None or counts[0] != counts[1]:
+        raise ValueError(f"expected two figures with the same number of resamples, got {counts[0]} and {counts[1]}")
+    gained = ours.resampled - other.resampled
+    return Figure(ours.value - other.value, *interval(gained), n=ours.n, resampled=gained)
 
 
 def write_metrics(figures: Mapping[str, Figure], path: Path) -> None:
@@ -174,14 +203,8 @@ def read_metrics(path: Path) -> dict[str, Figure]:
     return figures
 
 
-def _restricted(bootstrap: PatientBootstrap, known: Bool[ndarray, "studies"]) -> PatientBootstrap:
-    part = PatientBootstrap.__new__(PatientBootstrap)
-    part.weights = bootstrap.weights[:, known]
-    return part
-
-
-def _nan_mean(rows: Float[ndarray, "findings resamples"]) -> Float[ndarray, "resamples"]:
+def mean_known(rows: Float[ndarray, "findings resamples"]) -> Float[ndarray, "resamples"]:
+    """The mean over the first axis of what is not NaN; NaN where nothing is."""
     known = ~np.isnan(rows)
     count = known.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan))
+    return np.asarray(np.where(known, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan))

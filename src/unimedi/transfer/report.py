@@ -3,20 +3,28 @@
 import os
 import shlex
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from unimedi.transfer.headline import JUDGED_FROM, comparison, headline, printed
-from unimedi.transfer.report_parts import MAKERS, NAMES, ReportInputs
+from unimedi.representation.embedder import pretrained_folder
+from unimedi.transfer.comparison import comparison, sha256
+from unimedi.transfer.headline import JUDGED_FROM, headline, printed
+from unimedi.transfer.report_parts import MAKERS
+from unimedi.transfer.report_pieces import NAMES, ReportInputs
+from unimedi.transfer.summary import summary
 
 
 def write_report(inputs: ReportInputs, path: Path) -> None:
     """Render and write the page, whole or not at all."""
     parts = [part for part in (maker(inputs) for maker in MAKERS) if part.filled]
-    compare = comparison(inputs.figures, _run_name(inputs.run), inputs.compare)
+    compare = comparison(inputs.figures, _run_name(inputs.run), inputs.measured_on, inputs.compare)
+    notes = inputs.outcome.notes
     contents = [("figures", "Figures"), *([("compare", "Beside other runs")] if compare else [])]
-    contents += [(part.id, part.name) for part in parts] + [("all", "All figures"), ("origin", "Where this comes from")]
+    contents += [(part.id, part.name) for part in parts]
+    contents += [("lacking", "What could not be computed")] if notes else []
+    contents += [("all", "All figures"), ("origin", "Where this comes from")]
     environment = Environment(
         loader=PackageLoader("unimedi.transfer"), autoescape=select_autoescape(default=True), trim_blocks=True
     )
@@ -31,11 +39,13 @@ def write_report(inputs: ReportInputs, path: Path) -> None:
         ),
         contents=contents,
         headline=headline(inputs.figures, patients),
-        notes=inputs.outcome.notes,
+        summary=summary(inputs.figures),
+        notes=notes,
         compare=compare,
         parts=parts,
         everything=[printed(key, figure) for key, figure in inputs.figures.items()],
         origin=_origin(inputs),
+        recipe=_recipe(inputs),
     )
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(page, encoding="utf-8")
@@ -48,11 +58,22 @@ def _run_name(run: Path) -> str:
 
 
 def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
+    prompts, recipe = inputs.options.prompts, inputs.run / "recipe.yaml"
+    checkpoint = pretrained_folder(inputs.run) / "model.safetensors"
     return [
         ("command", shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
-        ("store", f"{inputs.store.fingerprint}, {len(inputs.store)} studies, {len(inputs.store.refused)} refused"),
-        ("model (sha256 of the weights)", inputs.embedder.fingerprint),
-        ("preprocessing", inputs.store.preprocess.fingerprint()),
-        ("prompts", inputs.prompts),
-        ("seed of the resamples", str(inputs.seed)),
+        ("unimedi", version("unimedi")),
+        ("store (fingerprint)", inputs.store.fingerprint),
+        ("studies in the store", f"{len(inputs.store)}, {len(inputs.store.refused)} refused"),
+        ("preprocessing (fingerprint)", inputs.store.preprocess.fingerprint()),
+        ("model.safetensors (sha256)", sha256(checkpoint)),
+        ("weights (sha256 of names and values)", inputs.embedder.fingerprint),
+        (f"{prompts.name} (sha256)", sha256(prompts)),
+        ("recipe.yaml (sha256)", sha256(recipe) if recipe.is_file() else "none beside the model"),
+        ("resamples of patients", f"{inputs.options.resamples}, seed {inputs.options.seed}"),
     ]
+
+
+def _recipe(inputs: ReportInputs) -> str:
+    file = inputs.run / "recipe.yaml"
+    return file.read_text(encoding="utf-8") if file.is_file() else ""

@@ -1,53 +1,15 @@
 """The sections of the report: each takes all that was measured and gives a sentence, pictures and panels."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+import re
 
 import numpy as np
 
-from unimedi.inputs.store import Store
-from unimedi.representation.embedder import Embedder
 from unimedi.transfer import figures as draw
 from unimedi.transfer import pictures as looks
-from unimedi.transfer.headline import SELECTOR_WORDS
-from unimedi.transfer.metrics import Figure
+from unimedi.transfer.headline import SELECTOR_WORDS, cell, printed, three
+from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.run_log import LOSSES, health_keys, read_log, warnings_in
-from unimedi.transfer.task import Outcome, View
-
-NAMES = {"xray": "X-ray", "ct": "CT"}
-
-
-@dataclass(frozen=True)
-class ReportInputs:
-    """All that the report is made of."""
-
-    run: Path
-    store: Store
-    split: str
-    views: Mapping[str, View]
-    figures: Mapping[str, Figure]
-    outcome: Outcome
-    embedder: Embedder
-    seed: int
-    prompts: str
-    compare: Sequence[Path] = ()
-
-
-@dataclass
-class Part:
-    """A section: a sentence, full-width pictures, tiles, retrieval panels; any may be empty."""
-
-    id: str
-    name: str
-    text: str = ""
-    pictures: list[looks.Tile] = field(default_factory=list)
-    tiles: list[tuple[str, list[looks.Tile]]] = field(default_factory=list)
-    panels: list[dict[str, object]] = field(default_factory=list)
-
-    @property
-    def filled(self) -> bool:
-        return bool(self.pictures or self.tiles or self.panels)
+from unimedi.transfer.zero_shot_parts import failures_part, zero_shot_part
 
 
 def _cohort(inputs: ReportInputs) -> Part:
@@ -76,26 +38,6 @@ def _training(inputs: ReportInputs) -> Part:
         warned = ", ".join(warnings_in(log))
         says = f"Warnings: {warned}." if warned else "No warning was raised."
         part.text = f"{len(log)} steps. First and last tenth: {', '.join(ends)}. {says}"
-    return part
-
-
-def _zero_shot(inputs: ReportInputs) -> Part:
-    part = Part("zero-shot", "Zero-shot by finding", f"AUROC against the cohort's labels; prompts: {inputs.prompts}.")
-    for kind in inputs.views:
-        prefix = f"zero_shot/{kind}/auroc"
-        rows = [
-            (
-                "all findings" if key == prefix else key.removeprefix(prefix + "/").replace("_", " "),
-                figure,
-                key == prefix,
-            )
-            for key, figure in inputs.figures.items()
-            if key.startswith(prefix)
-        ]
-        if rows:
-            points = [(name, f.value, f.low, f.high, ours) for name, f, ours in rows]
-            picture = looks.data_uri(draw.intervals(points, 0.5, "AUROC"))
-            part.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", picture))
     return part
 
 
@@ -141,12 +83,32 @@ def _attention(inputs: ReportInputs) -> Part:
     return part
 
 
+SPACE_WORDS = {
+    "space/silhouette/label": "silhouette by finding, X-rays and CTs together (1: findings apart)",
+    "space/silhouette/modality": "silhouette by modality of the same studies (0: mixed)",
+    "space/knn_agreement/xray_to_ct": "10 nearest CTs of an X-ray: share with its finding, findings weighed alike",
+    "space/knn_agreement/xray_to_ct/chance": "· chance",
+    "space/knn_agreement/ct_to_xray": "10 nearest X-rays of a CT: share with its finding, findings weighed alike",
+    "space/knn_agreement/ct_to_xray/chance": "· chance",
+    "space/linear_cka": "linear CKA of a patient's X-ray and CT (1: one geometry)",
+    "space/linear_cka_shuffled": "· with the patients shuffled",
+    "space/modality_probe": "modality probe (.5: a line cannot tell them apart)",
+    "space/centroid_gap": "distance of the two centroids (0 to 2)",
+    "space/xray/effective_rank": "effective rank, X-ray",
+    "space/ct/effective_rank": "effective rank, CT",
+}
+
+
 def _space(inputs: ReportInputs) -> Part:
-    part = Part("space", "The space", "t-SNE of the embeddings: a picture for the eye, no measurement.")
+    part = Part("space", "The space", "The map is a t-SNE of the embeddings: a picture for the eye, no measurement.")
+    rows = [printed(name, inputs.figures[key]) for key, name in SPACE_WORDS.items() if key in inputs.figures]
+    if rows:
+        cells = [(row.name, row.value, row.interval, row.n) for row in rows]
+        part.tables.append(Table("", ("measure", "value", "95 % interval", "n"), cells))
     embedding = np.concatenate([seen.table.embedding for seen in inputs.views.values()])
     modality = np.concatenate([np.full(len(seen), kind == "ct", dtype=int) for kind, seen in inputs.views.items()])
     positives = [seen.positives(row) for seen in inputs.views.values() for row in range(len(seen))]
-    if picture := draw.maps(embedding, modality, positives, inputs.seed):
+    if picture := draw.maps(embedding, modality, positives, inputs.options.seed):
         part.pictures.append(
             looks.Tile("Left: X-ray and CT should mix. Right: findings should not.", looks.data_uri(picture))
         )
@@ -157,11 +119,29 @@ def _retrieval(inputs: ReportInputs) -> Part:
     part = Part(
         "retrieval", "Image and report", "Evenly chosen queries, not picked; ✓ is the query's own (or an equal) report."
     )
+    part.tables = [table for kind in inputs.views if (table := _by_class(inputs, kind)).rows]
     for kind, seen in inputs.views.items():
         to_report, to_image = looks.report_panels(seen, inputs.store)
         part.panels.append({"name": f"{NAMES[kind]} → report", "panels": to_report, "worded": False, "texts": True})
         part.panels.append({"name": f"report → {NAMES[kind]}", "panels": to_image, "worded": True, "texts": False})
     return part
+
+
+def _by_class(inputs: ReportInputs, kind: str) -> Table:
+    """P@k of image → report by class, CheXpert's 5x200 and 8x200 or what this cohort has of them."""
+    found = re.compile(rf"retrieval/{kind}/(\d+x\d+)/p@10(?:/(.+))?")
+    rows: list[list[str]] = []
+    strong: set[int] = set()
+    for match in filter(None, map(found.fullmatch, inputs.figures)):
+        protocol, name = match.groups()
+        ending = f"/{name}" if name else ""
+        at = [inputs.figures[f"retrieval/{kind}/{protocol}/p@{k}{ending}"] for k in (1, 5, 10)]
+        if not name:
+            strong.add(len(rows))
+        chance = three(inputs.figures[f"retrieval/{kind}/{protocol}/chance"].value)
+        rows.append([(name or f"all {protocol}").replace("_", " "), *(cell(f) for f in at), chance])
+    header = ("class", "P@1", "P@5", "P@10", "chance")
+    return Table(f"{NAMES[kind]} → report of the same class", header, rows, frozenset(strong))
 
 
 def _cross_modal(inputs: ReportInputs) -> Part:
@@ -174,4 +154,14 @@ def _cross_modal(inputs: ReportInputs) -> Part:
     return part
 
 
-MAKERS = (_cohort, _training, _zero_shot, _slices, _attention, _space, _retrieval, _cross_modal)
+MAKERS = (
+    _cohort,
+    _training,
+    zero_shot_part,
+    failures_part,
+    _slices,
+    _attention,
+    _space,
+    _retrieval,
+    _cross_modal,
+)

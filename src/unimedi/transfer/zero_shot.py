@@ -1,12 +1,16 @@
 """Zero-shot: a finding is read off an image by comparing it with sentences, no label ever seen.
 
 p(finding | image) = softmax over (present, absent) of scale * cosine(image, mean sentence embedding): the prompt
-ensemble of CLIP in the pairs of CheXzero. Sentences lie in versioned files under ``prompts/``.
+ensemble of CLIP in the pairs of CheXzero. Sentences lie in versioned files under ``prompts/``, written out or, in the
+manner of GLoRIA, combined from lists (severity, sign, location).
 """
 
+import itertools
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -15,7 +19,8 @@ from numpy import ndarray
 from scipy.special import expit
 
 TextEncoder = Callable[[list[str]], Float[ndarray, "texts dim"]]
-DEFAULT_PROMPTS = Path(__file__).parent / "prompts" / "chest_en_v1.yaml"
+PROMPTS = Path(__file__).parent / "prompts"
+DEFAULT_PROMPTS = PROMPTS / "chest_en_v1.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +41,69 @@ class PromptSet:
     findings: Mapping[str, Prompt]
 
 
+@dataclass(frozen=True)
+class PromptVectors:
+    """L2-normalised embeddings of the two sides of a prompt."""
+
+    present: Float[ndarray, "present dim"]
+    absent: Float[ndarray, "absent dim"]
+
+
 def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
-    """Read a prompt file; ValueError names the finding whose present or absent sentences are missing."""
+    """Read a prompt file.
+
+    A side is a list of sentences, or a mapping of a ``sentence`` with placeholders and one list for each of them: every
+    combination is a sentence. Raises ValueError that names the file and the finding whose side is missing, or whose
+    placeholders and lists do not match.
+    """
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     findings = {}
     for finding, pair in raw["findings"].items():
+        sides = {}
         for side in ("present", "absent"):
-            if not pair.get(side):
+            sides[side] = _sentences(pair.get(side) or (), f"{path.name}: {finding}, {side}")
+            if not sides[side]:
                 raise ValueError(f"{path.name}: expected at least one {side!r} sentence for {finding}, got none")
-        findings[finding] = Prompt(tuple(pair["present"]), tuple(pair["absent"]))
+        findings[finding] = Prompt(**sides)
     return PromptSet(path.stem, int(raw["version"]), str(raw["language"]), findings)
+
+
+def _sentences(side: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(side, dict):
+        return tuple(side)
+    template, lists = side["sentence"], {name: values for name, values in side.items() if name != "sentence"}
+    named = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    if named != set(lists):
+        raise ValueError(f"{where}: expected a list for each of {sorted(named)}, got {sorted(lists)}")
+    combined = itertools.product(*([(name, value) for value in values] for name, values in lists.items()))
+    plain = [" ".join(template.format(**dict(words)).split()) for words in combined]  # an empty word leaves no gap
+    return tuple(dict.fromkeys(text[:1].upper() + text[1:] for text in plain))
+
+
+def embed_prompts(encode: TextEncoder, prompts: PromptSet, findings: Sequence[str]) -> dict[str, PromptVectors]:
+    """Embeddings of the sentences of those findings that have any.
+
+    ``encode`` (sentences to L2-normalised rows) is called once, with every distinct sentence.
+    """
+    wanted = {name: prompts.findings[name] for name in findings if name in prompts.findings}
+    sentences = list(dict.fromkeys(text for prompt in wanted.values() for text in (*prompt.present, *prompt.absent)))
+    if not sentences:
+        return {}
+    rows = dict(zip(sentences, encode(sentences), strict=True))
+    return {
+        name: PromptVectors(*(np.stack([rows[text] for text in side]) for side in (prompt.present, prompt.absent)))
+        for name, prompt in wanted.items()
+    }
+
+
+def probabilities(
+    images: Float[ndarray, "studies dim"], prompts: Mapping[str, PromptVectors], scale: float
+) -> dict[str, Float[ndarray, "studies"]]:
+    """Probability of each finding for every image; ``scale`` is the model's exp(logit scale), 1 / temperature."""
+    return {
+        name: expit(scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64))
+        for name, sides in prompts.items()
+    }
 
 
 def finding_scores(
@@ -55,27 +113,21 @@ def finding_scores(
     findings: Sequence[str],
     scale: float,
 ) -> dict[str, Float[ndarray, "studies"]]:
-    """Probability of each finding that has prompts, for every image.
+    """:func:`probabilities` of L2-normalised images from a prompt file, for the findings that it names."""
+    return probabilities(images, embed_prompts(encode, prompts, findings), scale)
 
-    Args:
-        images: L2-normalised image embeddings.
-        encode: sentences to L2-normalised text embeddings; called once, with every distinct sentence.
-        scale: the model's exp(logit scale), 1 / temperature.
+
+def single_pair_scores(images: Float[ndarray, "studies dim"], prompt: PromptVectors) -> Float[ndarray, "studies pairs"]:
+    """What each single (present, absent) pair of sentences says: the difference of cosines, before scale and softmax.
+
+    Pairs in the order of the present sentences, within one of them that of the absent ones.
     """
-    wanted = [finding for finding in findings if finding in prompts.findings]
-    sentences = list(
-        dict.fromkeys(s for name in wanted for s in (*prompts.findings[name].present, *prompts.findings[name].absent))
+    present, absent = (
+        images.astype(np.float64) @ side.astype(np.float64).T for side in (prompt.present, prompt.absent)
     )
-    if not sentences:
-        return {}
-    rows = dict(zip(sentences, encode(sentences), strict=True))
+    return (present[:, :, None] - absent[:, None, :]).reshape(len(images), present.shape[1] * absent.shape[1])
 
-    def ensemble(group: Sequence[str]) -> Float[ndarray, "dim"]:
-        mean = np.mean([rows[sentence] for sentence in group], axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
 
-    scores = {}
-    for name in wanted:
-        prompt = prompts.findings[name]
-        scores[name] = expit(scale * (images @ (ensemble(prompt.present) - ensemble(prompt.absent))).astype(np.float64))
-    return scores
+def _ensemble(sentences: Float[ndarray, "sentences dim"]) -> Float[ndarray, "dim"]:
+    mean = sentences.mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))

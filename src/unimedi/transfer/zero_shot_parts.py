@@ -1,0 +1,145 @@
+"""Zero-shot in the report: a table of every finding, what probabilities are worth, and where they are most wrong."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unimedi.transfer import figures as draw
+from unimedi.transfer import pictures as looks
+from unimedi.transfer.headline import cell, three
+from unimedi.transfer.metrics import Figure
+from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
+from unimedi.transfer.task import View
+from unimedi.transfer.zero_shot_tasks import Verdicts
+
+WORST = 12  # studies in the gallery of a kind
+COLUMNS = {
+    "auroc": "AUROC",
+    "ap": "AP",
+    "prevalence": "prevalence",
+    "balanced_acc": "balanced ACC",
+    "acc": "ACC",
+    "f1": "F1",
+    "ece": "ECE",
+    "auroc_prompt_sd": "SD over prompts",
+    "auroc_prompt_worst": "worst prompt",
+}
+
+
+def zero_shot_part(inputs: ReportInputs) -> Part:
+    """Tables, a plot of AUROC by finding, reliability diagrams, and the macro AUROC of each prompt file."""
+    part = Part("zero-shot", "Zero-shot by finding")
+    for kind, verdicts in inputs.verdicts.items():
+        part.tables.append(_table(inputs, kind, verdicts))
+        rows = [
+            ("all findings" if not name else words(name), f.value, f.low, f.high, not name)
+            for name in ("", *verdicts.scores)
+            for f in [inputs.figures[_key(kind, "auroc", name)]]
+        ]
+        picture = draw.intervals(rows, 0.5, "AUROC")
+        part.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", looks.data_uri(picture)))
+    if inputs.verdicts:
+        part.text = _what_it_says(inputs)
+        part.tables += _by_prompts(inputs)
+        panels = {NAMES[kind]: _pooled(inputs.views[kind], v) for kind, v in inputs.verdicts.items()}
+        caption = "Reliability, all findings together: how often a finding is there, by the probability it was given."
+        part.pictures.append(looks.Tile(caption, looks.data_uri(draw.reliability(panels))))
+    return part
+
+
+def failures_part(inputs: ReportInputs) -> Part:
+    """The studies of each kind that were most confidently called wrong, each once, with the finding and the score."""
+    part = Part(
+        "failures",
+        "Where zero-shot is most wrong",
+        f"The {WORST} studies of each kind whose probability of a finding is furthest from the truth; not picked.",
+    )
+    for kind, verdicts in inputs.verdicts.items():
+        seen, tiles = inputs.views[kind], []
+        for row, finding, score in worst_calls(seen, verdicts, WORST):
+            truth = "absent" if seen.labels[finding][row] == 0 else "present"
+            known = looks.named(seen, row)
+            caption = f"{seen.table.study_ids[row]}: {words(finding)} {score:.2f}, truly {truth} (has: {known})"
+            tiles.append(looks.Tile(caption, looks.thumbnail(seen, row, inputs.store)))
+        if tiles:
+            part.tiles.append((NAMES[kind], tiles))
+    return part
+
+
+def worst_calls(view: View, verdicts: Verdicts, count: int) -> list[tuple[int, str, float]]:
+    """(row, finding, probability) of the wrong calls furthest from the truth, at most one a study, worst first.
+
+    Wrong: on the wrong side of the finding's threshold. Unknown labels are no calls.
+    """
+    found = []
+    for finding, score in verdicts.scores.items():
+        label = view.labels[finding]
+        wrong = ~np.isnan(label) & ((score >= verdicts.thresholds[finding]) != (label == 1))
+        found += [(abs(score[row] - label[row]), row, finding) for row in np.flatnonzero(wrong).tolist()]
+    worst: dict[int, tuple[int, str, float]] = {}
+    for _, row, finding in sorted(found, key=lambda call: (-call[0], call[1], call[2])):
+        worst.setdefault(row, (row, finding, float(verdicts.scores[finding][row])))
+    return list(worst.values())[:count]
+
+
+def words(finding: str) -> str:
+    """A label's name as it is read."""
+    return finding.replace("_", " ")
+
+
+def _table(inputs: ReportInputs, kind: str, verdicts: Verdicts) -> Table:
+    rows = []
+    for name in ("", *verdicts.scores):
+        cells = [_cell(inputs.figures.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
+        rows.append([words(name) or "all findings", *cells])
+    return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, frozenset({0}))
+
+
+def _key(kind: str, metric: str, finding: str) -> str:
+    return f"zero_shot/{kind}/{metric}" + (f"/{finding}" if finding else "")
+
+
+def _cell(figure: Figure | None, metric: str) -> str:
+    if figure is None:
+        return ""
+    return cell(figure) if metric in ("auroc", "ap") else three(figure.value)
+
+
+def _what_it_says(inputs: ReportInputs) -> str:
+    chosen = [
+        f.n for kind, v in inputs.verdicts.items() for name in v.scores
+        if (f := inputs.figures[_key(kind, "threshold", name)]).n
+    ]  # fmt: skip
+    where = (
+        f"the threshold of the highest balanced accuracy on {_range(chosen)} validation studies"
+        if chosen
+        else "a threshold of 0.5, as there is no validation split to choose it on"
+    )
+    return (
+        f"Against the cohort's labels; prompts: {inputs.options.prompts.stem}. ACC, balanced ACC and F1 at {where}. "
+        "AP by chance is the prevalence. ECE: 0 is a probability that is what it says. Prompts: AUROC of single "
+        "pairs of a present and an absent sentence, where the figure itself is of all sentences together."
+    )
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _by_prompts(inputs: ReportInputs) -> list[Table]:
+    prefix = "zero_shot_by_prompts/"
+    files = sorted({key.split("/")[2] for key in inputs.figures if key.startswith(prefix)})
+    if len(files) < 2:
+        return []
+    rows = [
+        [name, *(_cell(inputs.figures.get(f"{prefix}{kind}/{name}/auroc"), "auroc") for kind in inputs.verdicts)]
+        for name in files
+    ]
+    return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in inputs.verdicts)), rows)]
+
+
+def _pooled(view: View, verdicts: Verdicts) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.concatenate([view.labels[name] for name in verdicts.scores])
+    known = ~np.isnan(labels)
+    return np.concatenate(list(verdicts.scores.values()))[known], labels[known] == 1

@@ -1,0 +1,153 @@
+"""Zero-shot on one run: every figure of every finding, how much the wording matters, what other prompt files say."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from unimedi.inputs.store import Store
+from unimedi.representation.embedder import Embedder
+from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_aurocs, decision_figures
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, macro_auroc, mean_known
+from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, spread
+from unimedi.transfer.zero_shot import (
+    PROMPTS,
+    PromptVectors,
+    embed_prompts,
+    probabilities,
+    read_prompts,
+    single_pair_scores,
+)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Zero-shot probabilities of one kind's studies, and the threshold from which on a finding is called present."""
+
+    scores: dict[str, Float[ndarray, "studies"]]
+    thresholds: dict[str, float]
+
+
+def zero_shot(
+    view: View,
+    store: Store,
+    embedder: Embedder,
+    split: str,
+    options: EvaluationOptions,
+    verdicts: dict[str, Verdicts],
+    notes: list[str],
+) -> dict[str, Figure]:
+    """``zero_shot/<kind>/<metric>`` over all findings with prompts and both classes, and ``…/<finding>`` of each.
+
+    Metrics: auroc, ap, acc, balanced_acc, f1, ece, prevalence, auroc_prompt_sd and auroc_prompt_worst (spread over
+    single pairs of a present and an absent sentence), threshold. What was said of each study is left in ``verdicts``.
+    """
+    if not view.labels:
+        raise NotComputable("no labels")
+    prompts = read_prompts(options.prompts)
+    vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
+    scores = probabilities(view.table.embedding, vectors, embedder.scale)
+    if missing := sorted(set(view.labels) - set(scores)):
+        notes.append(f"zero-shot, {view.kind}: no prompts in {prompts.name} for {', '.join(missing)}")
+    result = macro_auroc(scores, view.labels, view.bootstrap)
+    if single := sorted(set(scores) - set(result.by_finding)):
+        notes.append(f"zero-shot, {view.kind}: only one class in this split for {', '.join(single)}")
+    scores = {name: scores[name] for name in result.by_finding}
+    chosen = chosen_thresholds(view.kind, store, embedder, vectors, split, options)
+    verdicts[view.kind] = Verdicts(
+        scores, {name: chosen[name].value if name in chosen else NO_CHOICE for name in scores}
+    )
+    if unchosen := sorted(set(scores) - set(chosen)):
+        notes.append(
+            f"zero-shot, {view.kind}: threshold {NO_CHOICE}, not chosen, for lack of validation studies of both "
+            f"classes: {', '.join(unchosen)}"
+        )
+    prefix = f"zero_shot/{view.kind}"
+    figures = {f"{prefix}/auroc": result.figure}
+    figures |= {f"{prefix}/auroc/{name}": figure for name, figure in result.by_finding.items()}
+    figures |= decision_figures(prefix, scores, view.labels, verdicts[view.kind].thresholds, view.bootstrap)
+    figures |= {f"{prefix}/threshold/{name}": chosen.get(name, Figure(NO_CHOICE)) for name in scores}
+    return figures | prompt_spread(prefix, view, {name: vectors[name] for name in scores})
+
+
+def chosen_thresholds(
+    kind: str,
+    store: Store,
+    embedder: Embedder,
+    vectors: Mapping[str, PromptVectors],
+    split: str,
+    options: EvaluationOptions,
+) -> dict[str, Figure]:
+    """Per finding the threshold of the highest balanced accuracy on validation studies, n of them.
+
+    Findings of which they hold one class only are not in it; nothing is where the validation split is what is measured.
+    The studies are the probes' (``probe_cap``), so that nothing more is encoded.
+    """
+    indices = store.select(split="validation", ndim=KINDS[kind]) if split != "validation" else []
+    labelled = [i for i in indices if any(value is not None for value in store.studies[i].labels.values())]
+    if not labelled:
+        return {}
+    part = spread(labelled, max(options.probe_cap // 3, 1), options.seed)
+    scores = probabilities(embedder.images(store, part).embedding, vectors, embedder.scale)
+    labels = label_columns(store, part)
+    figures = {}
+    for name in scores.keys() & labels.keys():
+        known = ~np.isnan(labels[name])
+        threshold = best_threshold(scores[name][known], labels[name][known] == 1)
+        if not math.isnan(threshold):
+            figures[name] = Figure(threshold, n=int(known.sum()))
+    return figures
+
+
+def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors]) -> dict[str, Figure]:
+    """``…/auroc_prompt_sd`` and ``…/auroc_prompt_worst``: AUROC of single pairs of sentences, SD and the least of them.
+
+    The interval of the worst is that of the pair which is worst on all studies; findings with one pair have no SD.
+    """
+    deviations: dict[str, Figure] = {}
+    worst: dict[str, Figure] = {}
+    for name, sides in vectors.items():
+        known = ~np.isnan(view.labels[name])
+        present = view.labels[name][known] == 1
+        scores = single_pair_scores(view.table.embedding[known], sides)
+        areas = column_aurocs(scores, present)
+        least = int(areas.argmin())
+        part = view.bootstrap.of(known).aurocs(scores[:, least], present)
+        worst[name] = Figure(float(areas[least]), *interval(part), n=len(present), resampled=part)
+        if len(areas) > 1:
+            deviations[name] = Figure(float(areas.std(ddof=1)), n=len(areas))
+    figures = {f"{prefix}/auroc_prompt_worst": _mean(worst, view.bootstrap)}
+    if deviations:
+        mean = float(np.mean([figure.value for figure in deviations.values()]))
+        figures[f"{prefix}/auroc_prompt_sd"] = Figure(mean, n=sum(figure.n for figure in deviations.values()))
+    figures |= {f"{prefix}/auroc_prompt_worst/{name}": figure for name, figure in worst.items()}
+    return figures | {f"{prefix}/auroc_prompt_sd/{name}": figure for name, figure in deviations.items()}
+
+
+def other_prompts(
+    view: View, store: Store, embedder: Embedder, options: EvaluationOptions, notes: list[str]
+) -> dict[str, Figure]:
+    """``zero_shot_by_prompts/<kind>/<file>/auroc`` of the shipped files in a language of the cohort's reports."""
+    if not view.labels:
+        raise NotComputable("no labels")
+    languages = {study.language for study in store.studies}
+    figures = {}
+    for path in sorted({options.prompts, *PROMPTS.glob("*.yaml")}):
+        prompts = read_prompts(path)
+        if prompts.language not in languages:
+            notes.append(f"prompts {prompts.name}, {view.kind}: no report of this cohort is in {prompts.language!r}")
+            continue
+        vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
+        scores = probabilities(view.table.embedding, vectors, embedder.scale)
+        key = f"zero_shot_by_prompts/{view.kind}/{prompts.name}/auroc"
+        figures[key] = macro_auroc(scores, view.labels, view.bootstrap).figure
+    return figures
+
+
+def _mean(figures: Mapping[str, Figure], bootstrap: PatientBootstrap) -> Figure:
+    parts = mean_known(np.stack([f.resampled for f in figures.values() if f.resampled is not None]))
+    value = float(np.mean([figure.value for figure in figures.values()]))
+    return Figure(value, *interval(parts), n=bootstrap.weights.shape[1], resampled=parts)
