@@ -16,7 +16,7 @@ _ALLOCATOR: Final = {
     "MALLOC_TRIM_THRESHOLD_": "16000000000",
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
-_LARGE_BLOCKS: Final = ("pretrain", "evaluate")
+_LARGE_BLOCKS: Final = ("pretrain", "evaluate", "reproduce")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -124,6 +124,24 @@ def evaluate(arguments: argparse.Namespace) -> None:
     run(arguments.path, arguments.data, split=arguments.split, compare=arguments.compare, options=options)
 
 
+def reproduce(arguments: argparse.Namespace) -> None:
+    """Train and evaluate every row of the comparison on one store, and build the table. Resumes."""
+    from unimedi.reproduction.results import read_results
+    from unimedi.reproduction.run import reproduce as run
+    from unimedi.reproduction.table import tables, write_tables
+
+    recipes = [
+        path for path in sorted(arguments.recipes.glob("*.yaml")) if path.stem in (arguments.rows or [path.stem])
+    ]
+    if unknown := sorted(set(arguments.rows) - {path.stem for path in recipes}):
+        raise ValueError(f"no row {', '.join(unknown)} in {arguments.recipes}")
+    run(arguments.data, recipes, arguments.out, arguments.results, arguments.seeds, arguments.steps, arguments.minutes)
+    found = read_results(arguments.results)
+    if arguments.page:
+        write_tables(found, arguments.page)
+    print(tables(found))
+
+
 def embed(arguments: argparse.Namespace) -> None:
     """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
     from unimedi.representation.embedder import embed_files
@@ -205,6 +223,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
     )
+
+    p = verb("reproduce", reproduce)
+    p.add_argument("--data", type=Path, required=True, help="the store")
+    p.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="where the runs go")
+    p.add_argument("--recipes", type=Path, default=Path("recipes/comparison"), help="a folder with a recipe a row")
+    p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
+    p.add_argument("--steps", type=int, help="of every row")
+    p.add_argument("--minutes", type=float, help="of training for every row, in place of equal steps")
+    p.add_argument("--seeds", type=int, default=1, help="how many a row (default: 1)")
+    p.add_argument("--results", type=Path, default=Path("docs/results"), help="a JSON for each finished row")
+    p.add_argument("--page", type=Path, help="a Markdown page whose table is replaced")
 
     p = verb("embed", embed)
     p.add_argument("files", type=Path, nargs="+")

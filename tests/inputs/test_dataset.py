@@ -76,3 +76,25 @@ def test_identical_reports_share_a_key_whatever_their_punctuation() -> None:
     assert report_key("No effusion.  CLEAR lungs") == report_key("no effusion clear lungs.")
     assert report_key("No effusion.") != report_key("Effusion.")
     assert 0 <= report_key("") < 2**63
+
+
+def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path: Path) -> None:
+    reports: list[str] = []
+
+    def remember(sentences: list[str]) -> dict[str, torch.Tensor]:
+        reports.extend(sentences)
+        return tokenize(sentences)
+
+    store = write_store(tmp_path / "store", records(7, 4), PREPROCESS)
+    recipe = BatchRecipe(radiographs=7, volumes=4, sentences=1, shuffle_reports=True)
+    steps = TrainingSteps(store, recipe, remember, seed=0, steps=3)
+    seen: dict[str, set[str]] = {}
+    for step in range(3):
+        del reports[:]
+        for study, report in zip(steps[step].study_ids, reports, strict=True):
+            seen.setdefault(study, set()).add(report)
+    assert all(len(texts) == 1 for texts in seen.values())
+    numbers = {study: int(next(iter(texts)).split()[1].rstrip(".")) for study, texts in seen.items()}
+    assert sorted(numbers[f"s{i}"] for i in range(7)) == list(range(7))
+    assert sorted(numbers[f"s{i}"] for i in range(7, 11)) == list(range(7, 11))
+    assert any(f"s{number}" != study for study, number in numbers.items())

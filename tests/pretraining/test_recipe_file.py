@@ -77,3 +77,44 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("")
     assert load_recipe(tmp_path / "empty.yaml").duration == "50 epochs"
+
+
+def test_a_base_is_what_the_file_does_not_say(path: Path) -> None:
+    inner = path.parent / "comparison"
+    inner.mkdir()
+    (inner / "seed.yaml").write_text("base: ../recipe.yaml\nseed: 7\n")
+    (inner / "rate.yaml").write_text("base: seed.yaml\noptimization: {clip: 2}\n")
+    recipe = load_recipe(inner / "rate.yaml", ["--duration", "3 steps"])
+    assert (recipe.seed, recipe.duration) == (7, "3 steps")
+    assert recipe.optimization.clip == 2
+    assert recipe.optimization.learning_rate == 1e-3  # the section is merged, not replaced
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("base: none.yaml", r"none\.yaml, the base of .*recipe\.yaml: no such file"),
+        ("base: recipe.yaml", "its own base"),
+    ],
+)
+def test_a_base_that_is_not_there_or_never_ends(tmp_path: Path, text: str, sentence: str) -> None:
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=sentence):
+        load_recipe(tmp_path / "recipe.yaml")
+
+
+def test_every_recipe_of_the_project_can_be_read() -> None:
+    recipes = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
+    assert len(recipes) > 10
+    tiny = load_recipe(next(path for path in recipes if path.stem == "tiny"))
+    for path in recipes:
+        if path.parent.name == "comparison":
+            assert load_recipe(path).duration == tiny.duration  # the rows of a table differ in one thing
+        else:
+            load_recipe(path)
+
+
+def test_a_recipe_must_learn_from_something(path: Path) -> None:
+    load_recipe(path, ["--language_weight", "0"])
+    with pytest.raises(RecipeError, match="nothing to learn from"):
+        load_recipe(path, ["--language_weight", "0", "--method", "joint"])

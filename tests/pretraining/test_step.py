@@ -180,3 +180,19 @@ def test_the_first_volumes_keep_their_reports() -> None:
     assert part.study_ids == batch.study_ids[2:5]
     assert torch.equal(part.input_ids, batch.input_ids[2:5])
     assert torch.equal(part.fine, batch.fine[:3])
+
+
+def test_without_reports_distillation_alone_trains_from_the_first_step() -> None:
+    plan = Plan(10, selection_warmup=0, ramp_start=5, ramp_end=8)
+    training = pretraining(Recipe(language_weight=0, distillation=SMALL), plan=plan)
+    output = training(tiny_batch(), step=0)
+    assert "l_vl" not in output.logs
+    torch.testing.assert_close(output.loss, output.logs["l_icl"] + output.logs["l_pcl"])
+    output.loss.backward()
+    assert all(parameter.grad is None for parameter in training.student.text.parameters())
+
+
+def test_the_weight_of_l_vl() -> None:
+    batch = tiny_batch()
+    logs = pretraining(Recipe(language_weight=0.5, method="joint"), slices=0)(batch, step=0).logs
+    torch.testing.assert_close(logs["loss"], 0.5 * logs["l_vl"])

@@ -26,6 +26,7 @@ class BatchRecipe:
     volumes: int = 16
     accumulate: int = 1  # micro-batches a step
     sentences: float = 0.7  # chance that a report's sentence is kept
+    shuffle_reports: bool = False  # a control: every study trains with the report of another of its kind, for good
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
     volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
 
@@ -51,6 +52,11 @@ class TrainingSteps(Dataset[MixedBatch]):
         }
         if not any(self.streams.values()):
             raise ValueError("the store has no study in the training split that this recipe uses")
+        self.report_of = {study: study for studies in self.streams.values() for study in studies}
+        if recipe.shuffle_reports:
+            for stream, studies in self.streams.items():
+                others = np.random.default_rng([seed, REPORTS, stream]).permutation(studies).tolist()
+                self.report_of |= dict(zip(studies, others, strict=True))
 
     def __len__(self) -> int:
         return self.steps
@@ -59,7 +65,7 @@ class TrainingSteps(Dataset[MixedBatch]):
         radiographs = self._chosen(RADIOGRAPHS, step, self.recipe.radiographs)
         volumes = self._chosen(VOLUMES, step, self.recipe.volumes)
         chosen = [*radiographs, *volumes]
-        originals = [self.store.studies[i].report for i in chosen]
+        originals = [self.store.studies[self.report_of[i]].report for i in chosen]
         generator = np.random.default_rng([self.seed, REPORTS, step, self.rank])
         encoded = self.tokenize([draw_sentences(text, self.recipe.sentences, generator) for text in originals])
         return MixedBatch(

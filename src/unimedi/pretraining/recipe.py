@@ -109,6 +109,7 @@ class Recipe:
     modality: ``batch.radiographs`` or ``batch.volumes`` is 0; figure 2a)."""
 
     method: str = "unimedi"
+    language_weight: float = 1.0  # of L_vl; 0 trains without reports
     seed: int = 0
     duration: str = "50 epochs"
     precision: str = "fp32"
@@ -134,6 +135,9 @@ class Recipe:
         ):
             if value not in allowed:
                 raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+        distils = self.method == "unimedi" and (self.distillation.icl_weight or self.distillation.pcl_weight)
+        if not (self.language_weight or distils):
+            raise ValueError("nothing to learn from: language_weight is 0 and nothing is distilled")
         if not 0 < self.selection.share <= 1:
             raise ValueError(f"selection.share: expected a share above 0 and up to 1, got {self.selection.share}")
         if (self.selection.scorer, self.selection.scoring) == ("student", "text"):

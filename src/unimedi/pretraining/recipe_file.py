@@ -20,20 +20,15 @@ class RecipeError(ValueError):
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read ``path`` and apply ``overrides``, words as on a command line: ``["--model.slices", "3", "--seed=1"]``.
 
+    A recipe may begin with ``base: other.yaml`` (relative to itself) and say only what differs from it.
+
     Raises:
         RecipeError: no such file, not YAML, an unknown key (the nearest known one is suggested), a value of another
             type, or values that do not go together.
     """
     path = Path(path)
     known = _keys(Recipe)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError as error:
-        raise RecipeError(f"no recipe {path}: no such file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"recipe {path} is not YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"recipe {path}: expected keys and values, got {type(values).__name__}")
+    values = _read(path)
     given = _given(values)
     _refuse_unknown(list(given), known, f"recipe {path}")
     for key, value in given.items():
@@ -48,6 +43,33 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         return Recipe(**{field.name: recipe[field.name] for field in fields(Recipe)})
     except (ArgumentError, ValueError, TypeError) as error:
         raise RecipeError(f"recipe {path}: {_shortened(str(error))}") from error
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The file's keys over those of its base."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError as error:
+        named = f", the base of {above[-1]}" if above else ""
+        raise RecipeError(f"no recipe {path}{named}: no such file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"recipe {path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"recipe {path}: expected keys and values, got {type(values).__name__}")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    if path.resolve() in above:
+        raise RecipeError(f"recipe {path} is its own base")
+    return _over(_read(path.parent / str(base), (*above, path.resolve())), values)
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _over(merged[key], value) if both else value
+    return merged
 
 
 def _keys(kind: type, prefix: str = "") -> set[str]:

@@ -97,22 +97,23 @@ class Pretraining(nn.Module):
         student_views = [view.tokens(self.student) for view in views]
 
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from both dimensions and all ranks.
-        states: dict[int, list[Tensor]] = {}
-        for view, tokens in zip(views, student_views, strict=True):
-            states.setdefault(view.kind, []).append(self.student.vision(tokens).cls)
-        images = torch.cat([self.student.image_projection(torch.cat(rows), kind) for kind, rows in states.items()])
-        reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
-        loss = self.language(images, reports, batch.report_keys, logs)
+        loss = torch.zeros((), device=student_views[0].content.device)
+        if self.recipe.language_weight:
+            loss = loss + self.recipe.language_weight * self.language(views, student_views, batch, logs)
 
         # L_icl and L_pcl: the student sees a quarter of the tokens, the teacher all of them.
-        strength = ramp(step, start=self.plan.ramp_start, end=self.plan.ramp_end)
         settings = self.recipe.distillation
+        strength = self.strength(step)
         if self.distils and strength > 0:
             seen = [(view, tokens) for view, tokens in zip(views, student_views, strict=True) if not view.alone]
             l_icl, l_pcl = self.distil(seen, draws, logs)
             loss = loss + strength * (settings.icl_weight * l_icl + settings.pcl_weight * l_pcl)
         logs["loss"] = loss.detach()
         return StepOutput(loss, logs)
+
+    def strength(self, step: int) -> float:
+        """Of the distillation: ramped in behind L_vl; without reports there is nothing to wait for."""
+        return ramp(step, start=self.plan.ramp_start, end=self.plan.ramp_end) if self.recipe.language_weight else 1.0
 
     @property
     def distils(self) -> bool:
@@ -159,14 +160,17 @@ class Pretraining(nn.Module):
         return SCORERS[scoring](scorer, batch.fine, reports)
 
     def language(
-        self,
-        images: Float[Tensor, "n dim"],
-        reports: Float[Tensor, "n dim"],
-        keys: Int[Tensor, " n"],
-        logs: dict[str, Tensor],
+        self, views: list[View], student_views: list[Tokens], batch: MixedBatch, logs: dict[str, Tensor]
     ) -> Float[Tensor, ""]:
+        """L_vl over all images of the step, on all ranks."""
+        states: dict[int, list[Tensor]] = {}
+        for view, tokens in zip(views, student_views, strict=True):
+            states.setdefault(view.kind, []).append(self.student.vision(tokens).cls)
+        images = torch.cat([self.student.image_projection(torch.cat(rows), kind) for kind, rows in states.items()])
+        reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
         scale = self.student.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
-        images, reports, keys = gather_with_gradient(images), gather_with_gradient(reports), gather(keys)
+        keys = gather(batch.report_keys)
+        images, reports = gather_with_gradient(images), gather_with_gradient(reports)
         l_vl = contrastive_loss(images, reports, keys, scale)
         logs["l_vl"], logs["scale"] = l_vl.detach(), scale.detach()
         logs["ln_batch"] = torch.log(torch.tensor(float(len(keys))))
