@@ -36,9 +36,15 @@ class Classifier:
     """A model whose E_v learns (or is frozen) and a linear reader that starts at zero. One logit a finding."""
 
     def __init__(
-        self, model: UniMediModel, findings: Sequence[str], frozen: bool = False, selector: str | None = None
+        self,
+        model: UniMediModel,
+        findings: Sequence[str],
+        frozen: bool = False,
+        selector: str | None = None,
+        precision: str = "fp32",
     ) -> None:
         self.model, self.findings, self.frozen, self.selector = model, tuple(findings), frozen, selector
+        self.mixed = torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.head = nn.Linear(model.config.hidden_size, len(findings)).to(model.device)
         nn.init.zeros_(self.head.weight)  # a linear reader needs no random start
         nn.init.zeros_(self.head.bias)
@@ -47,9 +53,9 @@ class Classifier:
 
     def logits(self, stored: Int16[Tensor, "n *size"]) -> Float[Tensor, "n findings"]:
         """Logits of a batch of one kind, as the store keeps it."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        with self.mixed, torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             cls = self.model.vision(image_tokens(self.model, stored.to(self.model.device), self.selector)).cls
-        logits: Tensor = self.head(cls)
+        logits: Tensor = self.head(cls.float())
         return logits
 
     @torch.no_grad()

@@ -112,12 +112,18 @@ def finding_problem(kind: str, store: Store, settings: FineTuneSettings) -> Prob
     findings = [name for name in store.findings if all(name in part for part in columns)]
     if not findings:
         raise NotComputable(counts)
+    if not any({0.0, 1.0} <= {*columns[1][name]} for name in findings):
+        raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
     validation = spread(validation, settings.validation_cap, seed=0)
     return Problem(
         title=f"fine-tuning, {kind}",
         train=train,
         labels={name: columns[0][name] for name in findings},
         learner=lambda model: FindingLearner(
-            Classifier(model, findings, settings.frozen), store, validation, test, settings.resamples
+            Classifier(model, findings, settings.frozen, precision=settings.precision),
+            store,
+            validation,
+            test,
+            settings.resamples,
         ),
     )

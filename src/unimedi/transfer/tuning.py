@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ class TuningSettings:
     A fraction is of the labelled studies of the training split; those below 1 are drawn once for each of ``seeds``.
     ``learning_rates`` are tried one after the other. ``checks`` is how often a training looks at (at most
     ``validation_cap``) validation studies. ``warm_up`` is a share of the steps.
+    ``precision`` bf16 is mixed: twice as fast on hardware that has it.
     """
 
     kinds: tuple[str, ...] = tuple(KINDS)
@@ -46,6 +47,7 @@ class TuningSettings:
     learning_rates: tuple[float, ...] = (3e-4, 1e-3)
     weight_decay: float = 0.05
     algorithm: str = "adamw"
+    precision: str = "fp32"
     warm_up: float = 0.1
     checks: int = 5
     validation_cap: int = 120
@@ -56,6 +58,7 @@ class TuningSettings:
         for name, values, allowed in (
             ("kinds", self.kinds, tuple(KINDS)),
             ("algorithm", (self.algorithm,), tuple(OPTIMIZERS)),
+            ("precision", (self.precision,), ("fp32", "bf16")),
             ("split", (self.split,), ("validation", "test")),
         ):
             if unknown := [value for value in values if value not in allowed]:
@@ -70,6 +73,7 @@ class TuningSettings:
             raise ValueError(f"fractions: expected shares above 0 and up to 1, got {bad[0]}")
 
 
+@runtime_checkable
 class Learner(Protocol[R_co]):
     """A model with a head for one task and one kind of image. ``module`` is what learns."""
 

@@ -159,9 +159,8 @@ def mask_problem(
     """One decoder on one kind of image."""
 
     def learner(model: UniMediModel) -> MaskLearner:
-        module = Segmenter(
-            model, KINDS[kind], decoder, len(splits.classes), settings.frozen, resolution=settings.resolution
-        )
+        classes, ndim = len(splits.classes), KINDS[kind]
+        module = Segmenter(model, ndim, decoder, classes, settings.frozen, settings.resolution, settings.precision)
         return MaskLearner(module, store, splits)
 
     return Problem(f"segmentation, {kind}, {decoder}", splits.train, splits.labels, learner)

@@ -25,9 +25,17 @@ class Segmenter(nn.Module):
     """``forward`` takes inputs of the size of ``window``; :meth:`predict` takes what the store keeps."""
 
     def __init__(
-        self, model: UniMediModel, ndim: int, decoder: str, classes: int, frozen: bool, resolution: str = "volume"
+        self,
+        model: UniMediModel,
+        ndim: int,
+        decoder: str,
+        classes: int,
+        frozen: bool = False,
+        resolution: str = "volume",
+        precision: str = "fp32",
     ) -> None:
         super().__init__()
+        self.mixed = torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.ndim, self.frozen, self.preprocess = ndim, frozen, model.preprocess
         if ndim == 3 and resolution == "fine":
             self.preprocess = replace(model.preprocess, volume_shape=model.preprocess.fine_shape)
@@ -52,10 +60,11 @@ class Segmenter(nn.Module):
 
     def forward(self, images: Float[Tensor, "n 1 *window"]) -> Float[Tensor, "n classes *window"]:
         """Logits of windows cut from :meth:`inputs`."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            states = hidden_states(self.vision, self.tokens(images), self.read_layers)
-        logits: Tensor = self.decoder(images, [state.transpose(1, 2).unflatten(2, self.grid) for state in states])
-        return logits
+        with self.mixed:
+            with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+                states = hidden_states(self.vision, self.tokens(images), self.read_layers)
+            logits: Tensor = self.decoder(images, [state.transpose(1, 2).unflatten(2, self.grid) for state in states])
+        return logits.float()
 
     def tokens(self, images: Float[Tensor, "n 1 *window"]) -> Tokens:
         mean = self._mean()
