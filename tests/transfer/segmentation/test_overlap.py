@@ -51,8 +51,8 @@ def test_dice_and_distance_by_hand(seed: int, shape: tuple[int, ...], share: flo
 
 def test_two_empty_masks_agree_and_unknown_spacing_has_no_distance() -> None:
     empty, full = np.zeros((1, 4, 4), bool), np.ones((1, 4, 4), bool)
-    assert study_overlap(empty, empty, (1, 1))[0] == [1]
-    assert study_overlap(full, empty, (1, 1))[0] == [0]
+    assert study_overlap(empty, empty, (1.0, 1.0))[0] == [1]
+    assert study_overlap(full, empty, (1.0, 1.0))[0] == [0]
     dice, distance = study_overlap(full, full, ())
     assert dice == [1]
     assert np.isnan(distance).all()

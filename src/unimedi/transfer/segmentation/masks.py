@@ -51,7 +51,7 @@ def masked_batch(
         ranges = recipe.radiograph_augmentation if pixels.ndim == 2 else recipe.volume_augmentation
         drawn = draw(ranges, pixels.shape, draws)
         arrays.append(apply(pixels, drawn))
-        fields.append(apply(bits.view(np.int16), Augmentation(drawn.shift, gain=1, offset=0)).view(np.uint16))
+        fields.append(apply(bits.view(np.int16), Augmentation(drawn.shift, gain=1.0, offset=0.0)).view(np.uint16))
     return torch.from_numpy(np.stack(arrays)), np.stack(fields)
 
 
