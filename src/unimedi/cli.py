@@ -16,7 +16,7 @@ _ALLOCATOR: Final = {
     "MALLOC_TRIM_THRESHOLD_": "16000000000",
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
-_LARGE_BLOCKS: Final = ("pretrain", "evaluate", "reproduce")
+_LARGE_BLOCKS: Final = ("pretrain", "evaluate", "reproduce", "finetune", "segment")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -142,6 +142,29 @@ def reproduce(arguments: argparse.Namespace) -> None:
     print(tables(found))
 
 
+def finetune(arguments: argparse.Namespace) -> None:
+    """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
+    from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
+    from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.settings import read_settings
+
+    settings = read_settings(FineTuneSettings, arguments.overrides)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_metrics(fine_tune(arguments.path, arguments.data, settings), arguments.out / "metrics.json")
+
+
+def segment(arguments: argparse.Namespace) -> None:
+    """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
+    from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.segmentation.segment import SegmentSettings
+    from unimedi.transfer.segmentation.segment import segment as run
+    from unimedi.transfer.settings import read_settings
+
+    settings = read_settings(SegmentSettings, arguments.overrides)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_metrics(run(arguments.path, arguments.data, settings), arguments.out / "metrics.json")
+
+
 def embed(arguments: argparse.Namespace) -> None:
     """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
     from unimedi.representation.embedder import embed_files
@@ -234,6 +257,14 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seeds", type=int, default=1, help="how many a row (default: 1)")
     p.add_argument("--results", type=Path, default=Path("docs/results"), help="a JSON for each finished row")
     p.add_argument("--page", type=Path, help="a Markdown page whose table is replaced")
+
+    for name, run in (("finetune", finetune), ("segment", segment)):
+        p = verb(
+            name, run, rest="Any other option is one of the training's: --steps 500 --fractions [0.1,1] --frozen true."
+        )
+        p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
+        p.add_argument("--data", type=Path, required=True, help="the store")
+        p.add_argument("--out", type=Path, required=True, help="the folder of metrics.json")
 
     p = verb("embed", embed)
     p.add_argument("files", type=Path, nargs="+")

@@ -17,7 +17,8 @@ PINS = dict(
 )
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUN_TIME: list[str] = PROJECT["dependencies"]
-DECLARED: list[str] = RUN_TIME + PROJECT["optional-dependencies"]["test"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+DECLARED: list[str] = sorted({*RUN_TIME, *(requirement for extra in EXTRAS.values() for requirement in extra)})
 
 
 def normalised(requirement: str) -> str:
@@ -57,7 +58,8 @@ def test_every_dependency_is_pinned_and_installed(requirement: str) -> None:
 def test_what_is_imported_is_declared() -> None:
     """A package that src imports is named in pyproject.toml, not merely brought along by another one."""
     providers = metadata.packages_distributions()
-    declared = {normalised(requirement) for requirement in RUN_TIME}
+    optional = [requirement for name, extra in EXTRAS.items() if name != "test" for requirement in extra]
+    declared = {normalised(requirement) for requirement in [*RUN_TIME, *optional]}
     undeclared = {}
     for path in source_files():
         for name in imported(ast.parse(path.read_text())) - set(sys.stdlib_module_names) - {"unimedi"}:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tests.tiny import PREPROCESS, tiny_config
 from unimedi.cohort.study import Modality, Split
+from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Record, Store, StoredStudy, write_store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer, scratch_text_config
@@ -20,7 +21,13 @@ SENTENCES = {
 SIZES = {"train": 24, "validation": 10, "test": 16}
 
 
-def write_hospital(path: Path, ndims: tuple[int, ...] = (2, 3), labelled: bool = True, masked: bool = True) -> Store:
+def write_hospital(
+    path: Path,
+    ndims: tuple[int, ...] = (2, 3),
+    labelled: bool = True,
+    masked: bool = True,
+    masked_ndims: tuple[int, ...] = (3,),
+) -> Store:
     """Patients with one finding in three; training patients have one modality, the others both."""
     draws = np.random.default_rng(0)
     records = []
@@ -29,7 +36,9 @@ def write_hospital(path: Path, ndims: tuple[int, ...] = (2, 3), labelled: bool =
             present = {name: bool(draws.random() < 0.4) for name in FINDINGS}
             for ndim in ndims:
                 if split != "train" or len(ndims) == 1 or number % 2 == ndim - 2:
-                    records.append(_record(split, number, ndim, present, draws, labelled, masked))
+                    records.append(
+                        _record(split, number, ndim, present, draws, labelled, masked and ndim in masked_ndims)
+                    )
     return write_store(path, records, PREPROCESS, FINDINGS if labelled else ())
 
 
@@ -59,13 +68,13 @@ def _record(
         split=Split(split),
         report=report,
         labels=dict(present) if labelled else {},
-        has_mask=masked and ndim == 3,
+        has_mask=masked,
         spacing=(1.0,) * ndim,
     )
-    return Record(study, pixels.astype(np.int16), mask if masked and ndim == 3 else None)
+    return Record(study, pixels.astype(np.int16), mask if masked else None)
 
 
-def write_pretrained(path: Path) -> Path:
+def write_pretrained(path: Path, preprocess: Preprocess = PREPROCESS) -> Path:
     """An untrained tiny model with a tokenizer learnt from the sentences above, saved as a run saves it."""
     import torch
 
@@ -74,6 +83,6 @@ def write_pretrained(path: Path) -> Path:
         len(tokenizer), 24, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
     )
     torch.manual_seed(0)
-    UniMediModel(tiny_config(text=text, text_length=24)).save_pretrained(path)
-    UniMediProcessor(PREPROCESS, tokenizer, 24).save_pretrained(path)
+    UniMediModel(tiny_config(text=text, text_length=24, preprocess=preprocess.to_dict())).save_pretrained(path)
+    UniMediProcessor(preprocess, tokenizer, 24).save_pretrained(path)
     return path

@@ -6,7 +6,7 @@ noise). Small fractions are drawn anew for each seed, stratified so that every f
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,9 @@ class Features:
     labels: Labels
 
 
+Fit = Callable[[Features, Features, Features], Scores]  # (training, validation, test) -> scores of the test studies
+
+
 def probe(
     train: Features,
     validation: Features,
@@ -38,16 +41,18 @@ def probe(
     bootstrap: PatientBootstrap,
     count: int,
     seeds: Sequence[int],
+    fit: Fit | None = None,
 ) -> MacroAuroc:
     """Test AUROC of probes on ``count`` labelled training studies, mean over ``seeds`` of the draw.
 
-    Where count reaches the whole training set there is nothing to draw and one seed is run.
+    ``fit`` is the protocol, :func:`fit_and_score` by default. Where count reaches the whole training set there is
+    nothing to draw and one seed is run.
     """
     runs = []
     for seed in seeds if count < len(train.x) else seeds[:1]:
         chosen = stratified_subset(train.labels, count, seed)
         part = Features(train.x[chosen], {name: values[chosen] for name, values in train.labels.items()})
-        runs.append(macro_auroc(fit_and_score(part, validation, test), test.labels, bootstrap))
+        runs.append(macro_auroc((fit or fit_and_score)(part, validation, test), test.labels, bootstrap))
     return mean_of(runs)
 
 

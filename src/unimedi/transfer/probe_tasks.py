@@ -7,12 +7,14 @@ import numpy as np
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
-from unimedi.transfer.linear_probe import Features, probe
+from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
+from unimedi.transfer.linear_probe import Features, Fit, fit_and_score, probe
 from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference
 from unimedi.transfer.references import pixel_features
 from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, spread
 
-FRACTIONS = {"10%": 0.1, "100%": 1.0}
+FRACTIONS = {"1%": 0.01, "10%": 0.1, "100%": 1.0}
+PROTOCOLS: dict[str, Fit] = {"": fit_and_score, "_sgd": fit_and_score_by_gradient}  # end of the row's name → protocol
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,7 @@ class ProbeSplits:
 def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSplits:
     """Labelled training and validation studies of a kind, capped; NotComputable where either is empty."""
 
-    def labelled(split: str) -> list[int]:
-        indices = store.select(split=split, ndim=KINDS[kind])
-        return [i for i in indices if any(value is not None for value in store.studies[i].labels.values())]
-
-    train, validation = labelled("train"), labelled("validation")
+    train, validation = (labelled(store, split, KINDS[kind]) for split in ("train", "validation"))
     if not train or not validation:
         raise NotComputable(f"{len(train)} labelled training and {len(validation)} labelled validation studies")
     return ProbeSplits(
@@ -39,6 +37,12 @@ def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSp
         spread(validation, max(options.probe_cap // 3, 1), options.seed),
         len(train),
     )
+
+
+def labelled(store: Store, split: str, ndim: int) -> list[int]:
+    """The studies of a split and a dimension of which at least one finding is known."""
+    indices = store.select(split=split, ndim=ndim)
+    return [i for i in indices if any(value is not None for value in store.studies[i].labels.values())]
 
 
 def probe_figures(
@@ -51,7 +55,8 @@ def probe_figures(
     """``{linear_probe,random_init,pca}/<kind>/<fraction>/auroc`` and the gains of the first over the others.
 
     ``encoders`` maps a row's name to the embedder and its table of ``view``'s studies; ``linear_probe`` is among them.
-    A fraction is of the *whole* training split, drawn among the encoded studies; n is what it came to.
+    A fraction is of the *whole* training split, drawn among the encoded studies; n is what it came to. Rows whose name
+    ends in ``_sgd`` read the same features by MGCA's protocol.
     """
     if not view.labels:
         raise NotComputable("no labels")
@@ -70,15 +75,16 @@ def probe_figures(
     figures: dict[str, Figure] = {}
     for fraction, share in FRACTIONS.items():
         count = min(max(round(share * splits.available), 2), len(splits.train))
-        results: dict[str, MacroAuroc] = {}
-        for name, parts in features.items():
-            columns = [{n: part[n] for n in names} for part in (*labels, view.labels)]
-            train, validation, test = (Features(x, y) for x, y in zip(parts, columns, strict=True))
-            results[name] = probe(train, validation, test, view.bootstrap, count, options.probe_seeds)
-            figures[f"{name}/{view.kind}/{fraction}/auroc"] = results[name].figure
-        for name in (name for name in results if name != "linear_probe"):
-            key = f"linear_probe/{view.kind}/{fraction}/gain_over_{name}"
-            figures[key] = difference(results["linear_probe"], results[name])
+        for ending, fit in PROTOCOLS.items():
+            results: dict[str, MacroAuroc] = {}
+            for name, parts in features.items():
+                columns = [{n: part[n] for n in names} for part in (*labels, view.labels)]
+                train, validation, test = (Features(x, y) for x, y in zip(parts, columns, strict=True))
+                results[name] = probe(train, validation, test, view.bootstrap, count, options.probe_seeds, fit)
+                figures[f"{name}{ending}/{view.kind}/{fraction}/auroc"] = results[name].figure
+            for name in (name for name in results if name != "linear_probe"):
+                key = f"linear_probe{ending}/{view.kind}/{fraction}/gain_over_{name}"
+                figures[key] = difference(results["linear_probe"], results[name])
         figures[f"linear_probe/{view.kind}/{fraction}/training_studies"] = Figure(float(count), n=count)
     return figures
 

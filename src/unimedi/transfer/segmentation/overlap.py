@@ -1,0 +1,108 @@
+"""How masks are measured: Dice and the 95th percentile of the Hausdorff distance, by MONAI, study by study.
+
+Dice of an empty mask predicted empty is 1, so over all studies a predictor that never finds anything scores the share
+of healthy studies: its row stands beside every figure over all studies, and Dice over the positives beside that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure
+
+PERCENTILE = 95
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """A row a study, a column a class. ``hd95`` in mm: NaN where a mask is empty or the spacing is not known."""
+
+    classes: tuple[str, ...]
+    present: Bool[ndarray, "studies classes"]  # the true mask has a pixel
+    found: Float[ndarray, "studies classes"]  # the predicted mask has one; a share over seeds
+    dice: Float[ndarray, "studies classes"]
+    hd95: Float[ndarray, "studies classes"]
+
+
+def study_overlap(
+    predicted: Bool[ndarray, "classes *size"], true: Bool[ndarray, "classes *size"], spacing: Sequence[float]
+) -> tuple[Float[ndarray, "classes"], Float[ndarray, "classes"]]:
+    """(Dice, HD95 in mm) of every class of one study; ``spacing`` in mm an axis, empty where it is not known."""
+    from monai.metrics import compute_dice, compute_hausdorff_distance
+
+    ours, truth = (torch.from_numpy(masks)[None] for masks in (predicted, true))
+    dice = compute_dice(ours.float(), truth.float(), include_background=True, ignore_empty=False)[0].double().numpy()
+    distance = np.full(len(true), np.nan)
+    axes = tuple(range(1, true.ndim))
+    if len(spacing) == true.ndim - 1:
+        for number in np.flatnonzero(predicted.any(axis=axes) & true.any(axis=axes)):
+            one = slice(number, number + 1)
+            distance[number] = compute_hausdorff_distance(
+                ours[:, one], truth[:, one], include_background=True, percentile=PERCENTILE, spacing=list(spacing)
+            ).item()
+    return dice, distance
+
+
+def mean_overlap(runs: Sequence[Overlap]) -> Overlap:
+    """The mean over seeds of one experiment, study by study."""
+    distances = np.stack([run.hd95 for run in runs])
+    known = (~np.isnan(distances)).sum(axis=0)
+    total = np.nansum(distances, axis=0)
+    return Overlap(
+        runs[0].classes,
+        runs[0].present,
+        np.mean([run.found for run in runs], axis=0),
+        np.mean([run.dice for run in runs], axis=0),
+        np.where(known > 0, total / np.maximum(known, 1), np.nan),
+    )
+
+
+def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBootstrap) -> Figure:
+    """The unweighted mean over classes of the mean over studies; NaN entries and columns do not count."""
+    kept = columns[:, ~np.isnan(columns).all(axis=0)]
+    if kept.shape[1] == 0:
+        return Figure(np.nan)
+    value = float(np.nanmean(kept, axis=0).mean())
+    resampled = np.stack([bootstrap.means(column) for column in kept.T])
+    known = ~np.isnan(resampled)  # a resample may hold no study with a rare class
+    count = known.sum(axis=0)
+    mean = np.where(known, resampled, 0).sum(axis=0) / np.where(count > 0, count, np.nan)
+    return Figure(value, *interval(mean), n=int((~np.isnan(kept)).any(axis=1).sum()))
+
+
+def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -> dict[str, Figure]:
+    """``<prefix>/{dice_positive,dice_all,found,hd95_mm}``: the mean over classes, and ``…/<class>``.
+
+    ``found`` is the share of positives of which anything at all was marked; ``hd95_mm`` counts those only.
+    """
+    positive = np.where(result.present, 1.0, np.nan)
+    columns = {
+        "dice_positive": result.dice * positive,
+        "dice_all": result.dice,
+        "found": result.found * positive,
+        "hd95_mm": result.hd95 * positive,
+    }
+    figures = {}
+    for name, values in columns.items():
+        if np.isnan(values).all():
+            continue
+        figures[f"{prefix}/{name}"] = class_mean(values, bootstrap)
+        for number, label in enumerate(result.classes):
+            if not np.isnan(values[:, number]).all():
+                figures[f"{prefix}/{name}/{label}"] = mean_figure(values[:, number], bootstrap)
+    return figures
+
+
+def trivial(present: Bool[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:
+    """The predictor that marks nothing: Dice 1 where nothing is there, 0 elsewhere."""
+    nothing = np.zeros(present.shape)
+    return Overlap(classes, present, nothing, (~present).astype(np.float64), nothing * np.nan)
+
+
+def gain(ours: Overlap, other: Overlap, bootstrap: PatientBootstrap) -> Figure:
+    """Dice on the positives, ours minus the other's, on the same resamples."""
+    return class_mean((ours.dice - other.dice) * np.where(ours.present, 1.0, np.nan), bootstrap)

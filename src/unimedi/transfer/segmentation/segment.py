@@ -1,0 +1,190 @@
+"""``unimedi segment``: learn the masks of the training split, measure on held-out ones, beside random weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+from numpy import ndarray
+from torch import Tensor
+
+from unimedi.inputs.store import Store
+from unimedi.model.unimedi import UniMediModel
+from unimedi.representation.embedder import Embedder
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap
+from unimedi.transfer.segmentation.decoders import DECODERS
+from unimedi.transfer.segmentation.masks import layers, masked, masked_batch, presence, stored_mask, windows
+from unimedi.transfer.segmentation.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
+from unimedi.transfer.segmentation.segmenter import RESOLUTIONS, Segmenter
+from unimedi.transfer.task import KINDS, spread
+from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, percent, rows, studies_of
+
+ROW = "segmentation"
+DEFAULT_DECODERS = {"xray": ("linear", "setr_pup"), "ct": ("unetr",)}
+FOCAL_GAMMA, FOCAL_WEIGHT = 2.0, 10.0  # the loss of MGCA's segmentation: Dice + 10 * focal
+
+
+@dataclass(frozen=True)
+class SegmentSettings(TuningSettings):
+    """:class:`~unimedi.transfer.tuning.TuningSettings` of segmentation; ``frozen`` trains the decoder alone.
+
+    ``resolution`` of volumes: ``volume`` is T_3D's input in one window, ``fine`` the store's, in sliding windows.
+    Decoders: ``linear``, ``setr_pup``, ``unetr``, each for radiographs and for volumes.
+    """
+
+    batch: int = 8
+    xray_decoders: tuple[str, ...] = DEFAULT_DECODERS["xray"]
+    ct_decoders: tuple[str, ...] = DEFAULT_DECODERS["ct"]
+    resolution: str = "volume"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resolution not in RESOLUTIONS:
+            raise ValueError(f"resolution: expected one of {', '.join(RESOLUTIONS)}, got {self.resolution!r}")
+        if unknown := sorted({*self.xray_decoders, *self.ct_decoders} - set(DECODERS)):
+            raise ValueError(f"decoder: expected one of {', '.join(DECODERS)}, got {unknown[0]!r}")
+
+
+def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say: Say = print) -> dict[str, Figure]:
+    """Train decoders (and E_v, unless frozen) on the masks of a store's training split and measure them.
+
+    Returns ``{segmentation,segmentation_random_init}/<kind>/<decoder>/<fraction>/`` with ``dice_positive``,
+    ``dice_all``, ``found`` and ``hd95_mm`` as means over classes and ``…/<class>`` for each,
+    ``segmentation/…/gain_over_random_init`` (Dice on positives) and ``segmentation_trivial/<kind>/dice_all`` of the
+    predictor that marks nothing.
+
+    Raises:
+        FileNotFoundError: no model there.
+        StoreError: the store was prepared for another model.
+        NotComputable: no kind of image has masks in training, validation and the split under test.
+    """
+    settings = settings or SegmentSettings()
+    embedder = Embedder.from_pretrained(run)
+    store = Store.open(data, expect=embedder.processor.preprocess)
+    figures: dict[str, Figure] = {}
+    lacking = []
+    for kind in settings.kinds:
+        try:
+            figures |= _kind_figures(kind, store, embedder.model, settings, say)
+        except NotComputable as reason:
+            lacking.append(f"segmentation, {kind}: {reason}")
+            say(lacking[-1])
+    if not figures:
+        raise NotComputable("; ".join(lacking))
+    return figures
+
+
+@dataclass(frozen=True)
+class MaskedSplits:
+    """The studies with masks, and the classes that training and test both have."""
+
+    train: list[int]
+    validation: list[int]
+    test: list[int]
+    classes: tuple[str, ...]
+    labels: dict[str, ndarray]  # of ``train``: 1 where the class is in the mask
+
+
+class MaskLearner:
+    """A segmenter with the studies that it is chosen and measured on."""
+
+    def __init__(self, module: Segmenter, store: Store, splits: MaskedSplits) -> None:
+        from monai.losses import DiceFocalLoss
+
+        self.module, self.store, self.splits = module, store, splits
+        self.numbers = [store.findings.index(name) for name in splits.classes]
+        self.device = next(module.parameters()).device
+        # Dice over the whole batch: a class that one image lacks has no Dice of its own there.
+        self.criterion = DiceFocalLoss(sigmoid=True, batch=True, gamma=FOCAL_GAMMA, lambda_focal=FOCAL_WEIGHT)
+
+    def loss(self, batch: Sequence[int], draws: np.random.Generator) -> Tensor:
+        stored, fields = masked_batch(self.store, batch, draws)
+        images, wanted = windows(
+            self.module.inputs(stored.to(self.device)), fields, self.numbers, self.module.window, draws
+        )
+        loss: Tensor = self.criterion(self.module(images), wanted)
+        return loss
+
+    def validate(self) -> float:
+        """Dice on the positives of the validation split, the mean over classes that it has."""
+        result = self._measure(self.splits.validation, distances=False)
+        per_class = [result.dice[there, n].mean() for n, there in enumerate(result.present.T) if there.any()]
+        return float(np.mean(per_class)) if per_class else float("nan")
+
+    def test(self) -> Overlap:
+        return self._measure(self.splits.test, distances=True)
+
+    def predicted(self, index: int) -> Bool[ndarray, "classes *stored"]:
+        """The predicted masks of one stored study."""
+        stored = torch.from_numpy(self.store.pixels(index))[None].to(self.device)
+        return np.asarray(self.module.predict(stored)[0].cpu().numpy())
+
+    def _measure(self, indices: Sequence[int], distances: bool) -> Overlap:
+        found: list[ndarray] = []
+        present: list[ndarray] = []
+        dice, hd95 = [], []
+        for index in indices:
+            ours, true = self.predicted(index), layers(stored_mask(self.store, index), self.numbers)
+            one, distance = study_overlap(ours, true, self.store.studies[index].spacing if distances else ())
+            for column, masks in ((found, ours), (present, true)):
+                column.append(np.asarray(masks.reshape(len(masks), -1).any(axis=1)))
+            dice.append(one)
+            hd95.append(distance)
+        return Overlap(
+            self.splits.classes, np.stack(present), np.stack(found).astype(float), np.stack(dice), np.stack(hd95)
+        )
+
+
+def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSplits:
+    """NotComputable, with the counts, where a split has no masks or no finding is in both training and test masks."""
+    train, validation, test = (masked(store, split, kind) for split in ("train", "validation", settings.split))
+    if not (train and validation and test):
+        raise NotComputable(
+            f"masks in {len(train)} training, {len(validation)} validation and {len(test)} {settings.split} studies; "
+            "each must have some"
+        )
+    labels, held_out = presence(store, train), presence(store, test)
+    classes = tuple(name for name in labels if labels[name].any() and held_out[name].any())
+    if not classes:
+        raise NotComputable(f"no finding is in the masks of both {len(train)} training and {len(test)} test studies")
+    validation = spread(validation, settings.validation_cap, seed=0)
+    return MaskedSplits(train, validation, test, classes, {name: labels[name] for name in classes})
+
+
+def mask_problem(
+    kind: str, decoder: str, store: Store, splits: MaskedSplits, settings: SegmentSettings
+) -> Problem[Overlap]:
+    """One decoder on one kind of image."""
+
+    def learner(model: UniMediModel) -> MaskLearner:
+        classes, ndim = len(splits.classes), KINDS[kind]
+        module = Segmenter(model, ndim, decoder, classes, settings.frozen, settings.resolution, settings.precision)
+        return MaskLearner(module, store, splits)
+
+    return Problem(f"segmentation, {kind}, {decoder}", splits.train, splits.labels, learner)
+
+
+def _kind_figures(
+    kind: str, store: Store, model: UniMediModel, settings: SegmentSettings, say: Say
+) -> dict[str, Figure]:
+    splits = masked_splits(kind, store, settings)
+    bootstrap = PatientBootstrap([store.studies[i].patient_id for i in splits.test], settings.resamples)
+    there = np.stack([presence(store, splits.test)[name] == 1 for name in splits.classes], axis=1)
+    figures = {
+        key: figure
+        for key, figure in overlap_figures(f"{ROW}_trivial/{kind}", trivial(there, splits.classes), bootstrap).items()
+        if "/dice_all" in key
+    }
+    for decoder in {"xray": settings.xray_decoders, "ct": settings.ct_decoders}[kind]:
+        problem = mask_problem(kind, decoder, store, splits, settings)
+        for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
+            where = f"{kind}/{decoder}/{percent(fraction)}"
+            means = {name: mean_overlap(runs) for name, runs in results.items()}
+            for name, result in means.items():
+                figures |= overlap_figures(f"{name}/{where}", result, bootstrap)
+            figures[f"{ROW}/{where}/gain_over_random_init"] = gain(means[ROW], means[f"{ROW}_random_init"], bootstrap)
+            count = studies_of(fraction, problem)
+            figures[f"{ROW}/{where}/training_studies"] = Figure(float(count), n=count)
+    return figures

@@ -1,0 +1,162 @@
+"""Fine-tuning: one path for both kinds, the choice made on validation, the same seed gives the same figures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.tiny import tiny_batch, tiny_model
+from tests.transfer.hospital import FINDINGS, write_hospital, write_pretrained
+from unimedi.inputs.store import Store
+from unimedi.transfer.classifier import Classifier, finding_loss, image_tokens, label_matrix
+from unimedi.transfer.fine_tune import FineTuneSettings, finding_problem, fine_tune
+from unimedi.transfer.metrics import Figure, NotComputable
+from unimedi.transfer.settings import SettingsError, read_settings
+from unimedi.transfer.training import BestWeights, DivergedError, train
+from unimedi.transfer.tuning import best_learner, percent
+
+QUICK = FineTuneSettings(
+    fractions=(0.5, 1.0), seeds=(0, 1), steps=3, batch=4, learning_rates=(1e-3,), checks=1, resamples=20
+)
+
+
+def silent(_: str) -> None:
+    """Nobody listens."""
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("tuning")
+    write_hospital(folder / "store")
+    return write_pretrained(folder / "run" / "pretrained").parent, folder / "store"
+
+
+@pytest.fixture(scope="module")
+def figures(ground: tuple[Path, Path]) -> dict[str, Figure]:
+    return fine_tune(*ground, QUICK, silent)
+
+
+@pytest.mark.parametrize("slices", [0, 2])
+def test_the_classifier_reads_what_the_model_embeds(slices: int) -> None:
+    model, batch = tiny_model(slices=slices), tiny_batch()
+    for stored in (batch.radiographs, batch.fine):
+        assert stored is not None
+        inputs = model.preprocess.radiographs(stored) if stored.ndim == 3 else None
+        expected = model.encode_images(inputs, None if stored.ndim == 3 else stored).cls
+        assert torch.equal(model.vision(image_tokens(model, stored)).cls, expected)
+
+
+def test_loss_of_known_labels_by_hand() -> None:
+    logits = torch.tensor([[0.3, -1.0], [2.0, 0.5]])
+    labels = torch.tensor([[1.0, float("nan")], [0.0, 1.0]])
+    terms = [-np.log(1 / (1 + np.exp(-0.3))), -np.log(1 - 1 / (1 + np.exp(-2.0))), -np.log(1 / (1 + np.exp(-0.5)))]
+    assert finding_loss(logits, labels).item() == pytest.approx(np.mean(terms), rel=1e-6)
+    assert finding_loss(logits, torch.full((2, 2), float("nan"))).item() == 0
+
+
+def test_every_row_of_both_kinds_is_there(figures: dict[str, Figure]) -> None:
+    for kind in ("xray", "ct"):
+        for fraction in ("50%", "100%"):
+            for row in ("fine_tune", "fine_tune_random_init"):
+                one = figures[f"{row}/{kind}/{fraction}/auroc"]
+                assert one.low <= one.value <= one.high
+                assert {f"{row}/{kind}/{fraction}/auroc/{name}" for name in FINDINGS} <= set(figures)
+            ours, other = (figures[f"{row}/{kind}/{fraction}/auroc"] for row in ("fine_tune", "fine_tune_random_init"))
+            gained = figures[f"fine_tune/{kind}/{fraction}/gain_over_random_init"].value
+            assert gained == pytest.approx(ours.value - other.value)
+        assert figures[f"fine_tune/{kind}/50%/training_studies"].value == 6
+
+
+def test_same_seed_same_figures(ground: tuple[Path, Path], figures: dict[str, Figure]) -> None:
+    assert fine_tune(*ground, QUICK, silent) == figures
+
+
+def problem_of(ground: tuple[Path, Path], **changes: object) -> tuple[object, FineTuneSettings, Store]:
+    store = Store.open(ground[1])
+    settings = FineTuneSettings(steps=6, batch=8, resamples=5, **changes)  # type: ignore[arg-type]
+    return finding_problem("xray", store, settings), settings, store
+
+
+def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every study whose pixels are read while it trains and chooses is of another split."""
+    problem, settings, store = problem_of(ground)
+    seen: set[int] = set()
+    real = Store.pixels
+    monkeypatch.setattr(Store, "pixels", lambda self, index: seen.add(index) or real(self, index))
+    best_learner(problem, tiny_model(), problem.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
+    assert {str(store.studies[i].split) for i in seen} == {"train", "validation"}
+
+
+def test_frozen_leaves_the_encoder_alone(ground: tuple[Path, Path]) -> None:
+    model = tiny_model()
+    before = {name: value.clone() for name, value in model.vision.state_dict().items()}
+    for frozen in (True, False):
+        problem, settings, _ = problem_of(ground, frozen=frozen, learning_rates=(1e-2,))
+        learner = best_learner(problem, model, problem.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
+        after = learner.module["vision"].state_dict()  # type: ignore[index]
+        assert all(torch.equal(after[name], value) for name, value in before.items()) == frozen
+    assert all(torch.equal(model.vision.state_dict()[name], value) for name, value in before.items())
+
+
+def test_training_learns_what_pixels_show(ground: tuple[Path, Path]) -> None:
+    store = Store.open(ground[1])
+    studies = store.select(split="train", ndim=2)
+    learner = Classifier(tiny_model(), FINDINGS)
+    first = learner.loss(store, studies).item()
+    optimiser = torch.optim.AdamW(learner.module.parameters(), 3e-3)
+    train(learner.module, optimiser, lambda _: learner.loss(store, studies), lambda _: 3e-3, 60)
+    assert learner.loss(store, studies).item() < 0.65 * first
+    assert label_matrix(store, studies, FINDINGS).shape == (len(studies), 3)
+
+
+def test_best_weights_and_divergence() -> None:
+    layer = torch.nn.Linear(1, 1)
+    best = BestWeights(layer)
+    for value, weight in ((0.1, 1.0), (0.7, 2.0), (float("nan"), 3.0), (0.5, 4.0)):
+        torch.nn.init.constant_(layer.weight, weight)
+        best.offer(value, int(weight))
+    best.restore()
+    assert (layer.weight.item(), best.value, best.when) == (2.0, 0.7, 2)
+    with pytest.raises(DivergedError, match="step 0 is nan"):
+        train(
+            layer, torch.optim.SGD(layer.parameters(), 1.0), lambda _: layer.weight.sum() * torch.nan, lambda _: 1.0, 1
+        )
+    assert layer.weight.item() == 2.0
+
+
+def test_a_rate_that_diverges_loses_and_all_of_them_are_an_error(
+    ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, settings, _ = problem_of(ground, learning_rates=(1e-3, 1e-2))
+    said: list[str] = []
+    monkeypatch.setattr(Classifier, "loss", lambda self, *_: self.head.weight.sum() * torch.nan)
+    with pytest.raises(DivergedError, match=r"not finite with any of \(0.001, 0.01\)"):
+        best_learner(problem, tiny_model(), problem.train, settings, 0, said.append)  # type: ignore[attr-defined, arg-type]
+    assert len(said) == 2
+
+
+def test_what_lacks_labels_is_said(ground: tuple[Path, Path], tmp_path: Path) -> None:
+    write_hospital(tmp_path / "unlabelled", labelled=False)
+    with pytest.raises(NotComputable, match="0 labelled training, 0 validation and 0 test"):
+        fine_tune(ground[0], tmp_path / "unlabelled", QUICK, silent)
+    write_hospital(tmp_path / "flat", ndims=(2,))
+    said: list[str] = []
+    found = fine_tune(ground[0], tmp_path / "flat", QUICK, said.append)
+    assert {key.split("/")[1] for key in found} == {"xray"}
+    assert any("fine-tuning, ct: 0 labelled" in line for line in said)
+
+
+def test_settings_from_words() -> None:
+    settings = read_settings(FineTuneSettings, ["--steps", "7", "--fractions=[0.1,1]", "--frozen", "true"])
+    assert (settings.steps, settings.fractions, settings.frozen) == (7, (0.1, 1.0), True)
+    for words, said in (
+        (["--stepz", "7"], "unknown option --stepz; known are kinds"),
+        (["--steps", "few"], "steps"),
+        (["--steps", "0"], "steps: expected at least 1, got 0"),
+        (["--fractions", "[2]"], "fractions: expected shares above 0"),
+        (["--kinds", "[mri]"], "kinds: expected one of xray, ct, got 'mri'"),
+    ):
+        with pytest.raises(SettingsError, match=said.replace("[", r"\[")):
+            read_settings(FineTuneSettings, words)
+    assert [percent(x) for x in (0.01, 0.1, 1.0)] == ["1%", "10%", "100%"]
