@@ -86,7 +86,7 @@ def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path:
         return tokenize(sentences)
 
     store = write_store(tmp_path / "store", records(7, 4), PREPROCESS)
-    recipe = BatchRecipe(radiographs=7, volumes=4, sentences=1, shuffle_reports=True)
+    recipe = BatchRecipe(radiographs=7, volumes=4, sentences=1.0, shuffle_reports=True)
     steps = TrainingSteps(store, recipe, remember, seed=0, steps=3)
     seen: dict[str, set[str]] = {}
     for step in range(3):
