@@ -184,7 +184,7 @@ def test_the_first_volumes_keep_their_reports() -> None:
 
 def test_without_reports_distillation_alone_trains_from_the_first_step() -> None:
     plan = Plan(10, selection_warmup=0, ramp_start=5, ramp_end=8)
-    training = pretraining(Recipe(language_weight=0, distillation=SMALL), plan=plan)
+    training = pretraining(Recipe(language_weight=0.0, distillation=SMALL), plan=plan)
     output = training(tiny_batch(), step=0)
     assert "l_vl" not in output.logs
     torch.testing.assert_close(output.loss, output.logs["l_icl"] + output.logs["l_pcl"])

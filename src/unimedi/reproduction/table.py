@@ -51,7 +51,7 @@ def _table(budget: str, results: Sequence[Result]) -> str:
 def _row(name: str, results: Sequence[Result], keys: Mapping[str, str], trained: bool = True) -> str:
     cells = [name, str(len(results)), "0", "0"]
     if trained:
-        cells[2:] = [_over([r.steps for r in results], 0), _over([r.seconds / 60 for r in results], 1)]
+        cells[2:] = [_over([float(r.steps) for r in results], 0), _over([r.seconds / 60 for r in results], 1)]
     for column in COLUMNS:
         values = [r.figures.get(keys.get(column, ""), {}).get("value") for r in results]
         values = [value for value in values if value is not None]
