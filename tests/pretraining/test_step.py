@@ -9,7 +9,7 @@ from tests.tiny import tiny_batch, tiny_model
 from unimedi.model.scoring import SCORERS
 from unimedi.objectives.contrastive import contrastive_loss
 from unimedi.pretraining.recipe import SCORINGS, DistillationRecipe, Recipe, SelectionRecipe
-from unimedi.pretraining.step import Plan, Pretraining, effective_rank
+from unimedi.pretraining.step import Plan, Pretraining, View, effective_rank
 
 SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
 NOW = Plan(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
@@ -196,3 +196,39 @@ def test_the_weight_of_l_vl() -> None:
     batch = tiny_batch()
     logs = pretraining(Recipe(language_weight=0.5, method="joint"), slices=0)(batch, step=0).logs
     torch.testing.assert_close(logs["loss"], 0.5 * logs["l_vl"])
+
+
+def test_l_vl_on_the_tokens_that_the_teacher_attends_to() -> None:
+    training, batch = pretraining(Recipe(method="joint", language_keep=0.5), slices=0).eval(), tiny_batch()
+    pixels = training.student.preprocess.radiographs(batch.radiographs)
+    view = View("xray", 0, pixels)
+    kept = training.attended(view)
+    rows = training.teacher.vision(view.tokens(training.teacher), attention_rows=True).cls_attention
+    for place, row in zip(kept, rows.mean((1, 2)), strict=True):
+        assert place.tolist() == sorted(row.argsort(descending=True)[: len(row) // 2].tolist())
+    seen = view.tokens(training.student)
+    part = seen.at(kept)
+    assert torch.equal(part.content[1, 2], seen.content[1, kept[1, 2]])
+    assert torch.equal(part.position[1, 2], seen.position[0, kept[1, 2]])
+    training(batch, step=0).loss.backward()
+
+
+def test_a_pseudo_pair_can_be_its_slices_alone() -> None:
+    training, batch = pretraining(volume_tokens=False), tiny_batch()
+    (view,) = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
+    whole, alone = pretraining().student, training.student
+    assert view.tokens(whole).content.shape[1] - view.tokens(alone).content.shape[1] == 16
+    assert view.tokens(alone).content.shape[1] == 2 * 4
+
+
+@pytest.mark.parametrize(
+    "model", [{}, {"slices": 0}, {"volume_tokens": False, "selector": "random"}, {"patch_tokenizer": "stem"}]
+)
+def test_masked_pixels_can_be_what_is_learnt(model: dict[str, object]) -> None:
+    off = replace(SMALL, icl_weight=0.0, pcl_weight=0.0)
+    training = pretraining(Recipe(language_weight=0.0, reconstruction_weight=2.0, distillation=off), **model)
+    output = training(tiny_batch(), step=0)
+    assert 0.5 < float(output.logs["l_rec"]) < 3  # normalised pixels have variance 1
+    torch.testing.assert_close(output.loss, 2 * output.logs["l_rec"])
+    output.loss.backward()
+    assert all(head.weight.grad is not None for head in training.pixel_heads) == (not model or "patch" in str(model))

@@ -42,6 +42,7 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
 
     # attentive slice selection
     slices: int = 4  # k; 0 leaves the volume alone with its T_3D tokens
+    volume_tokens: bool = True  # false: a pseudo-pair is its slices alone, a control
     slice_gap: int = 1  # least distance, in slabs, between two selected slabs
     selector: str = "attentive"
     slab_pooling: str = "mean"

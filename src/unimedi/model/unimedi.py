@@ -102,9 +102,12 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         return self.vision.radiographs(radiographs)
 
     def volume_tokens(self, volumes: Float[Tensor, "n 1 d h w"], slices: CutSlices | None = None) -> Tokens:
-        """T_3D's tokens of the volume and, for a pseudo-pair, T_2D's tokens of the chosen slices behind them."""
-        tokens = self.vision.volumes(volumes)
-        return tokens if slices is None else tokens + self.vision.slices(slices.pixels, slices.depth)
+        """T_3D's tokens of the volume and, for a pseudo-pair, T_2D's tokens of the chosen slices behind them (or alone,
+        without ``config.volume_tokens``)."""
+        if slices is None:
+            return self.vision.volumes(volumes)
+        cut = self.vision.slices(slices.pixels, slices.depth)
+        return self.vision.volumes(volumes) + cut if self.config.volume_tokens else cut
 
     # -- slices ---------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import ViTConfig
 from transformers.models.vit.modeling_vit import ViTLayer
@@ -27,6 +27,12 @@ class Tokens:
         place = other.position.expand(self.content.shape[0], -1, -1)
         mine = self.position.expand(self.content.shape[0], -1, -1)
         return Tokens(torch.cat([self.content, other.content], 1), torch.cat([mine, place], 1))
+
+    def at(self, places: Int[Tensor, "n kept"]) -> "Tokens":
+        """Of each row the tokens at ``places``, the others dropped."""
+        where = places.unsqueeze(-1).expand(-1, -1, self.content.shape[-1])
+        position = self.position.expand(self.content.shape[0], -1, -1)
+        return Tokens(self.content.gather(1, where), position.gather(1, where))
 
     def __getitem__(self, rows: slice) -> "Tokens":
         position = self.position if self.position.shape[0] == 1 else self.position[rows]

@@ -36,6 +36,7 @@ class ModelRecipe:
     positions: str = "factorised"
     centre_inputs: bool = False
     slices: int = 4
+    volume_tokens: bool = True
     slice_gap: int = 1
     selector: str = "attentive"
     slab_pooling: str = "mean"
@@ -110,6 +111,8 @@ class Recipe:
 
     method: str = "unimedi"
     language_weight: float = 1.0  # of L_vl; 0 trains without reports
+    language_keep: float = 1.0  # share of an image's tokens that L_vl sees: those the teacher attends to most (A-CLIP)
+    reconstruction_weight: float = 0.0  # of predicting masked pixels, in place of distillation: a baseline
     seed: int = 0
     duration: str = "50 epochs"
     precision: str = "fp32"
@@ -136,10 +139,11 @@ class Recipe:
             if value not in allowed:
                 raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
         distils = self.method == "unimedi" and (self.distillation.icl_weight or self.distillation.pcl_weight)
-        if not (self.language_weight or distils):
-            raise ValueError("nothing to learn from: language_weight is 0 and nothing is distilled")
-        if not 0 < self.selection.share <= 1:
-            raise ValueError(f"selection.share: expected a share above 0 and up to 1, got {self.selection.share}")
+        if not (self.language_weight or distils or self.reconstruction_weight):
+            raise ValueError("nothing to learn from: language_weight is 0, nothing is distilled or reconstructed")
+        for name, share in (("selection.share", self.selection.share), ("language_keep", self.language_keep)):
+            if not 0 < share <= 1:
+                raise ValueError(f"{name}: expected a share above 0 and up to 1, got {share}")
         if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
             raise ValueError("selection.scoring text needs selection.scorer teacher: the student's means would move")
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:

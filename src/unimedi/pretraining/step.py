@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from unimedi.inputs.batch import MixedBatch
 from unimedi.model.scoring import SCORERS
+from unimedi.model.slice_selection import token_scores
 from unimedi.model.unimedi import MAX_LOGIT_SCALE, CutSlices, UniMediModel
 from unimedi.model.vision_encoder import Tokens
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
 from unimedi.objectives.dino_head import DinoHead
 from unimedi.objectives.distillation import TARGETS, distillation_loss, entropy, updated_centre
+from unimedi.objectives.reconstruction import patch_pixels, reconstruction_loss
 from unimedi.optimization.schedule import ramp
 from unimedi.pretraining.gather import gather, gather_with_gradient
 from unimedi.pretraining.masking import random_mask
@@ -74,6 +76,9 @@ class Pretraining(nn.Module):
         self.student_head = DinoHead(model.config.hidden_size, settings.width, settings.bottleneck, settings.prototypes)
         self.teacher = make_teacher(self.student)
         self.teacher_head = make_teacher(self.student_head)
+        if recipe.reconstruction_weight:
+            patch, slab = model.config.patch_size, model.config.slab_depth
+            self.pixel_heads = nn.ModuleList(nn.Linear(model.config.hidden_size, n * patch**2) for n in (1, slab))
         self.register_buffer("cls_centre", torch.zeros(settings.prototypes))
         self.register_buffer("patch_centre", torch.zeros(settings.prototypes))
 
@@ -104,10 +109,12 @@ class Pretraining(nn.Module):
         # L_icl and L_pcl: the student sees a quarter of the tokens, the teacher all of them.
         settings = self.recipe.distillation
         strength = self.strength(step)
+        seen = [(view, tokens) for view, tokens in zip(views, student_views, strict=True) if not view.alone]
         if self.distils and strength > 0:
-            seen = [(view, tokens) for view, tokens in zip(views, student_views, strict=True) if not view.alone]
             l_icl, l_pcl = self.distil(seen, draws, logs)
             loss = loss + strength * (settings.icl_weight * l_icl + settings.pcl_weight * l_pcl)
+        if self.recipe.reconstruction_weight:  # not UniMedI's: a baseline
+            loss = loss + self.recipe.reconstruction_weight * self.reconstruct(seen, draws, logs)
         logs["loss"] = loss.detach()
         return StepOutput(loss, logs)
 
@@ -165,7 +172,8 @@ class Pretraining(nn.Module):
         """L_vl over all images of the step, on all ranks."""
         states: dict[int, list[Tensor]] = {}
         for view, tokens in zip(views, student_views, strict=True):
-            states.setdefault(view.kind, []).append(self.student.vision(tokens).cls)
+            seen = tokens if self.recipe.language_keep == 1 else tokens.at(self.attended(view))
+            states.setdefault(view.kind, []).append(self.student.vision(seen).cls)
         images = torch.cat([self.student.image_projection(torch.cat(rows), kind) for kind, rows in states.items()])
         reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
         scale = self.student.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
@@ -177,6 +185,15 @@ class Pretraining(nn.Module):
         logs["accuracy"] = matching_accuracy(images, reports, keys)
         logs["effective_rank"] = effective_rank(images.detach())
         return l_vl
+
+    @torch.no_grad()
+    def attended(self, view: View) -> Int[Tensor, "n kept"]:
+        """The tokens that the teacher's [CLS] attends to most, in their order (A-CLIP, Yang et al. 2023)."""
+        rows = self.teacher.vision(view.tokens(self.teacher), attention_rows=True).cls_attention
+        scores = token_scores(rows)
+        kept = max(1, round(self.recipe.language_keep * scores.shape[1]))
+        places: Tensor = scores.topk(kept, dim=1).indices.sort(dim=1).values
+        return places
 
     def distil(
         self, views: list[tuple[View, Tokens]], draws: torch.Generator, logs: dict[str, Tensor]
@@ -213,6 +230,32 @@ class Pretraining(nn.Module):
         l_icl, l_pcl = torch.stack(icl).mean(), torch.stack(pcl).mean()
         logs["l_icl"], logs["l_pcl"] = l_icl.detach(), l_pcl.detach()
         return l_icl, l_pcl
+
+    def reconstruct(
+        self, views: list[tuple[View, Tokens]], draws: torch.Generator, logs: dict[str, Tensor]
+    ) -> Float[Tensor, ""]:
+        """The pixels of masked patches from the others, the mean over the dimensions present."""
+        config, losses = self.student.config, []
+        sides = (config.patch_size, config.patch_size)
+        flat, deep = self.pixel_heads
+        for view, tokens in views:
+            n, patches, _ = tokens.content.shape
+            masked = random_mask(n, patches, self.recipe.distillation.mask_ratio, draws)
+            masked = masked.to(view.pixels.device)
+            states = self.student.vision(tokens, mask=masked).patches
+            heads, pixels = [], []
+            if view.kind == 1 and (config.volume_tokens or view.slices is None):
+                heads, pixels = [deep], [patch_pixels(view.pixels, (config.slab_depth, *sides))]
+            if view.kind == 0 or view.slices is not None:
+                planes = view.pixels if view.slices is None else view.slices.pixels.flatten(0, 1)
+                heads.append(flat)
+                pixels.append(patch_pixels(planes, sides).reshape(len(view.pixels), -1, config.patch_size**2))
+            counts = [part.shape[1] for part in pixels]
+            parts = zip(heads, states.split(counts, 1), pixels, masked.split(counts, 1), strict=True)
+            losses += [reconstruction_loss(head(state), wanted, hidden) for head, state, wanted, hidden in parts]
+        l_rec = torch.stack(losses).mean()
+        logs["l_rec"] = l_rec.detach()
+        return l_rec
 
     def after_step(self, step: int) -> None:
         """The teacher follows once the weights have moved."""

@@ -53,8 +53,8 @@ def _row(name: str, results: Sequence[Result], keys: Mapping[str, str], trained:
     if trained:
         cells[2:] = [_over([float(r.steps) for r in results], 0), _over([r.seconds / 60 for r in results], 1)]
     for column in COLUMNS:
-        values = [r.figures.get(keys.get(column, ""), {}).get("value") for r in results]
-        values = [value for value in values if value is not None]
+        found = [r.figures.get(keys.get(column, ""), {}).get("value") for r in results]
+        values = [float(value) for value in found if value is not None]
         cells.append(_over(values, 3) if values else "–")
     return "| " + " | ".join(cells) + " |"
 
