@@ -98,3 +98,12 @@ def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path:
     assert sorted(numbers[f"s{i}"] for i in range(7)) == list(range(7))
     assert sorted(numbers[f"s{i}"] for i in range(7, 11)) == list(range(7, 11))
     assert any(f"s{number}" != study for study, number in numbers.items())
+
+
+def test_reports_are_whole_at_first(store: Store) -> None:
+    recipe = BatchRecipe(radiographs=3, volumes=2, sentences=0.2, whole_until=0.5)
+    steps = TrainingSteps(store, recipe, tokenize, seed=0, steps=4)
+    whole = TrainingSteps(store, BatchRecipe(radiographs=3, volumes=2, sentences=1.0), tokenize, seed=0, steps=4)
+    equal = [torch.equal(steps[step].input_ids, whole[step].input_ids) for step in range(4)]
+    assert equal[:2] == [True, True]
+    assert not all(equal[2:])

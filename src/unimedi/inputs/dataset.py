@@ -26,6 +26,7 @@ class BatchRecipe:
     volumes: int = 16
     accumulate: int = 1  # micro-batches a step
     sentences: float = 0.7  # chance that a report's sentence is kept
+    whole_until: float = 0.0  # share of the run in which reports are read whole: they say more at first
     shuffle_reports: bool = False  # a control: every study trains with the report of another of its kind, for good
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
     volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
@@ -67,7 +68,8 @@ class TrainingSteps(Dataset[MixedBatch]):
         chosen = [*radiographs, *volumes]
         originals = [self.store.studies[self.report_of[i]].report for i in chosen]
         generator = np.random.default_rng([self.seed, REPORTS, step, self.rank])
-        encoded = self.tokenize([draw_sentences(text, self.recipe.sentences, generator) for text in originals])
+        keep = 1.0 if step < self.recipe.whole_until * self.steps else self.recipe.sentences
+        encoded = self.tokenize([draw_sentences(text, keep, generator) for text in originals])
         return MixedBatch(
             self._pixels(radiographs, RADIOGRAPHS, step, self.recipe.radiograph_augmentation),
             self._pixels(volumes, VOLUMES, step, self.recipe.volume_augmentation),
