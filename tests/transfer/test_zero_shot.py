@@ -17,7 +17,7 @@ TWELVE = {
 def test_shipped_prompts_name_every_finding_and_both_sides() -> None:
     prompts = read_prompts()
     assert set(prompts.findings) == TWELVE
-    assert (prompts.version, prompts.language) == (1, "en")
+    assert (prompts.version, prompts.language) == (2, "en")
     for name in ("nodule", "pleural_effusion", "pneumothorax", "rib_fracture"):
         text = " ".join(prompts.findings[name].present)
         assert "right" in text
@@ -99,3 +99,15 @@ def test_single_pairs_order_images_as_each_pair_alone(tmp_path: Path) -> None:
     pairs = single_pair_scores(images, prompt)
     expected = [[image @ vectors[p] - image @ vectors[a] for p in "ab" for a in "cd"] for image in images]
     np.testing.assert_allclose(pairs, expected, atol=1e-9)
+
+
+def test_a_finding_can_be_held_against_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "version: 1\nlanguage: en\nagainst_others: true\nfindings:\n"
+        "  x: {present: [a, both], absent: [none]}\n  y: {present: [b, both], absent: [none]}\n"
+    )
+    findings = read_prompts(path).findings
+    assert findings["x"].present == ("a", "both")
+    assert findings["x"].absent == ("none", "b")
+    assert findings["y"].absent == ("none", "a")

@@ -20,7 +20,7 @@ from scipy.special import expit
 
 TextEncoder = Callable[[list[str]], Float[ndarray, "texts dim"]]
 PROMPTS = Path(__file__).parent / "prompts"
-DEFAULT_PROMPTS = PROMPTS / "chest_en_v1.yaml"
+DEFAULT_PROMPTS = PROMPTS / "chest_en_v2.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,9 @@ def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
     """Read a prompt file.
 
     A side is a list of sentences, or a mapping of a ``sentence`` with placeholders and one list for each of them: every
-    combination is a sentence. Raises ValueError that names the file and the finding whose side is missing, or whose
-    placeholders and lists do not match.
+    combination is a sentence. In a file with ``against_others: true`` the absent side of a finding goes on with the
+    present sentences of all others. Raises ValueError that names the file and the finding whose side is missing, or
+    whose placeholders and lists do not match.
     """
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     findings = {}
@@ -65,7 +66,15 @@ def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
             if not sides[side]:
                 raise ValueError(f"{path.name}: expected at least one {side!r} sentence for {finding}, got none")
         findings[finding] = Prompt(**sides)
+    if raw.get("against_others", False):
+        findings = {name: _against_others(name, findings) for name in findings}
     return PromptSet(path.stem, int(raw["version"]), str(raw["language"]), findings)
+
+
+def _against_others(name: str, findings: Mapping[str, Prompt]) -> Prompt:
+    mine = findings[name]
+    theirs = [text for other, prompt in findings.items() if other != name for text in prompt.present]
+    return Prompt(mine.present, tuple(dict.fromkeys([*mine.absent, *(t for t in theirs if t not in mine.present)])))
 
 
 def _sentences(side: Any, where: str) -> tuple[str, ...]:
