@@ -1,5 +1,6 @@
 """Masks are learnt from those of the training split, chosen on validation, measured on the held-out ones."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,13 @@ from tests.transfer.hospital import FINDINGS, write_hospital, write_pretrained
 from unimedi.inputs.store import Store
 from unimedi.transfer.metrics import Figure, NotComputable
 from unimedi.transfer.segmentation.masks import layers, masked, masked_batch, presence, stored_mask, windows
-from unimedi.transfer.segmentation.segment import SegmentSettings, mask_problem, masked_splits, segment
+from unimedi.transfer.segmentation.segment import (
+    MissingExtraError,
+    SegmentSettings,
+    mask_problem,
+    masked_splits,
+    segment,
+)
 from unimedi.transfer.tuning import best_learner
 
 QUICK = SegmentSettings(
@@ -60,6 +67,12 @@ def test_what_has_no_masks_is_said_with_the_counts(ground: tuple[Path, Path], tm
     write_hospital(tmp_path / "store", masked=False)
     with pytest.raises(NotComputable, match="masks in 0 training, 0 validation and 0 test studies"):
         segment(ground[0], tmp_path / "store", QUICK, silent)
+
+
+def test_without_monai_the_extra_is_named(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "monai", None)
+    with pytest.raises(MissingExtraError, match=r"unimedi\[segmentation\]"):
+        segment(*ground, QUICK, silent)
 
 
 def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

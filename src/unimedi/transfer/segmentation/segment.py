@@ -26,6 +26,10 @@ DEFAULT_DECODERS = {"xray": ("linear", "setr_pup"), "ct": ("unetr",)}
 FOCAL_GAMMA, FOCAL_WEIGHT = 2.0, 10.0  # the loss of MGCA's segmentation: Dice + 10 * focal
 
 
+class MissingExtraError(RuntimeError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
 @dataclass(frozen=True)
 class SegmentSettings(TuningSettings):
     """:class:`~unimedi.transfer.tuning.TuningSettings` of segmentation; ``frozen`` trains the decoder alone.
@@ -56,11 +60,16 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
     predictor that marks nothing.
 
     Raises:
+        MissingExtraError: MONAI is not installed.
         FileNotFoundError: no model there.
         StoreError: the store was prepared for another model.
         NotComputable: no kind of image has masks in training, validation and the split under test.
     """
     settings = settings or SegmentSettings()
+    try:
+        import monai  # noqa: F401 (5 s: before anything else is read)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("segmentation needs MONAI; install unimedi[segmentation]") from error
     embedder = Embedder.from_pretrained(run)
     store = Store.open(data, expect=embedder.processor.preprocess)
     figures: dict[str, Figure] = {}
