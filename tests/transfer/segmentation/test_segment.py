@@ -106,6 +106,20 @@ def test_presence_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
             assert there[name][row] == store.studies[index].labels[name] == planes[number].any()
 
 
+def test_a_healthy_study_needs_no_mask_and_an_unknown_one_is_left_out(tmp_path: Path) -> None:
+    """As the phantom has it: what shows nothing has no mask file; what shows something and has none is not known."""
+    whole = write_hospital(tmp_path / "whole")
+    store = write_hospital(tmp_path / "bare", masked=False)
+    clear = [i for i, study in enumerate(store.studies) if not any(study.labels.values())]
+    found = [i for split in ("train", "validation", "test") for i in masked(store, split, "ct")]
+    assert set(found) == {i for i in clear if store.studies[i].ndim == 3}
+    assert not stored_mask(store, found[0]).any()
+    assert stored_mask(store, found[0]).shape == whole.pixels(found[0]).shape
+    ill = next(i for i in store.select(ndim=3) if i not in clear)
+    with pytest.raises(ValueError, match="has no mask, and its labels do not say"):
+        stored_mask(store, ill)
+
+
 def test_image_and_mask_move_together(ground: tuple[Path, Path]) -> None:
     store = Store.open(ground[1])
     for kind in ("xray", "ct"):
