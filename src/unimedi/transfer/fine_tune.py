@@ -92,7 +92,11 @@ def _kind_figures(
     problem = finding_problem(kind, store, settings)
     figures = {}
     for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
-        ours, other = (mean_of(results[name]) for name in (ROW, f"{ROW}_random_init"))
+        # One run keeps its intervals by finding, which a mean over seeds has not.
+        ours, other = (
+            mean_of(results[name]) if len(results[name]) > 1 else results[name][0]
+            for name in (ROW, f"{ROW}_random_init")
+        )
         where = f"{kind}/{percent(fraction)}"
         for name, result in ((ROW, ours), (f"{ROW}_random_init", other)):
             figures[f"{name}/{where}/auroc"] = result.figure

@@ -1,5 +1,6 @@
 """Masks are learnt from those of the training split, chosen on validation, measured on the held-out ones."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,13 @@ from tests.transfer.hospital import FINDINGS, write_hospital, write_pretrained
 from unimedi.inputs.store import Store
 from unimedi.transfer.metrics import Figure, NotComputable
 from unimedi.transfer.segmentation.masks import layers, masked, masked_batch, presence, stored_mask, windows
-from unimedi.transfer.segmentation.segment import SegmentSettings, mask_problem, masked_splits, segment
+from unimedi.transfer.segmentation.segment import (
+    MissingExtraError,
+    SegmentSettings,
+    mask_problem,
+    masked_splits,
+    segment,
+)
 from unimedi.transfer.tuning import best_learner
 
 QUICK = SegmentSettings(
@@ -62,6 +69,12 @@ def test_what_has_no_masks_is_said_with_the_counts(ground: tuple[Path, Path], tm
         segment(ground[0], tmp_path / "store", QUICK, silent)
 
 
+def test_without_monai_the_extra_is_named(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "monai", None)
+    with pytest.raises(MissingExtraError, match=r"unimedi\[segmentation\]"):
+        segment(*ground, QUICK, silent)
+
+
 def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(ground[1])
     problem = mask_problem("ct", "linear", store, masked_splits("ct", store, QUICK), QUICK)
@@ -91,6 +104,20 @@ def test_presence_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
         planes = layers(stored_mask(store, index), range(3))
         for number, name in enumerate(FINDINGS):
             assert there[name][row] == store.studies[index].labels[name] == planes[number].any()
+
+
+def test_a_healthy_study_needs_no_mask_and_an_unknown_one_is_left_out(tmp_path: Path) -> None:
+    """As the phantom has it: what shows nothing has no mask file; what shows something and has none is not known."""
+    whole = write_hospital(tmp_path / "whole")
+    store = write_hospital(tmp_path / "bare", masked=False)
+    clear = [i for i, study in enumerate(store.studies) if not any(study.labels.values())]
+    found = [i for split in ("train", "validation", "test") for i in masked(store, split, "ct")]
+    assert set(found) == {i for i in clear if store.studies[i].ndim == 3}
+    assert not stored_mask(store, found[0]).any()
+    assert stored_mask(store, found[0]).shape == whole.pixels(found[0]).shape
+    ill = next(i for i in store.select(ndim=3) if i not in clear)
+    with pytest.raises(ValueError, match="has no mask, and its labels do not say"):
+        stored_mask(store, ill)
 
 
 def test_image_and_mask_move_together(ground: tuple[Path, Path]) -> None:

@@ -17,16 +17,26 @@ from unimedi.transfer.task import KINDS
 
 
 def masked(store: Store, split: str, kind: str) -> list[int]:
-    """The studies of a split and a kind that have a mask (an empty one says that nothing is there)."""
-    return [i for i in store.select(split=Split(split), ndim=KINDS[kind]) if store.studies[i].has_mask]
+    """The studies of a split and a kind whose mask is known: it is there, or every finding is labelled absent.
+
+    Who writes masks writes none for a healthy study; without them, no figure would say how often one is marked there.
+    """
+    studies = store.select(split=Split(split), ndim=KINDS[kind])
+    return [i for i in studies if store.studies[i].has_mask or healthy(store, i)]
+
+
+def healthy(store: Store, index: int) -> bool:
+    """Every finding of the store is known to be absent."""
+    labels = store.studies[index].labels
+    return bool(store.findings) and all(labels.get(name) is False for name in store.findings)
 
 
 def stored_mask(store: Store, index: int) -> UInt16[ndarray, "*stored"]:
-    """The bit field of a study that has one."""
+    """The bit field of a study, all zero for a healthy one; ValueError where it is not known."""
     mask = store.mask(index)
-    if mask is None:
-        raise ValueError(f"study {store.studies[index].study_id} has no mask")
-    return mask
+    if mask is None and not healthy(store, index):
+        raise ValueError(f"study {store.studies[index].study_id} has no mask, and its labels do not say it is healthy")
+    return np.zeros(store.pixels(index).shape, np.uint16) if mask is None else mask
 
 
 def layers(bits: UInt16[ndarray, "*stored"], numbers: Sequence[int]) -> Bool[ndarray, "classes *stored"]:

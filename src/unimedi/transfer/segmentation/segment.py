@@ -15,6 +15,7 @@ from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap
 from unimedi.transfer.segmentation.decoders import DECODERS
+from unimedi.transfer.segmentation.loss import mask_loss
 from unimedi.transfer.segmentation.masks import layers, masked, masked_batch, presence, stored_mask, windows
 from unimedi.transfer.segmentation.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
 from unimedi.transfer.segmentation.segmenter import RESOLUTIONS, Segmenter
@@ -23,7 +24,10 @@ from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, perce
 
 ROW = "segmentation"
 DEFAULT_DECODERS = {"xray": ("linear", "setr_pup"), "ct": ("unetr",)}
-FOCAL_GAMMA, FOCAL_WEIGHT = 2.0, 10.0  # the loss of MGCA's segmentation: Dice + 10 * focal
+
+
+class MissingExtraError(RuntimeError):
+    """An optional package is not installed; the message names the extra that brings it."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,16 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
     predictor that marks nothing.
 
     Raises:
+        MissingExtraError: MONAI is not installed.
         FileNotFoundError: no model there.
         StoreError: the store was prepared for another model.
         NotComputable: no kind of image has masks in training, validation and the split under test.
     """
     settings = settings or SegmentSettings()
+    try:
+        import monai  # noqa: F401 (5 s: before anything else is read)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("segmentation needs MONAI; install unimedi[segmentation]") from error
     embedder = Embedder.from_pretrained(run)
     store = Store.open(data, expect=embedder.processor.preprocess)
     figures: dict[str, Figure] = {}
@@ -78,7 +87,7 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
 
 @dataclass(frozen=True)
 class MaskedSplits:
-    """The studies with masks, and the classes that training and test both have."""
+    """The studies whose masks are known, and the classes that training and test both have."""
 
     train: list[int]
     validation: list[int]
@@ -91,21 +100,16 @@ class MaskLearner:
     """A segmenter with the studies that it is chosen and measured on."""
 
     def __init__(self, module: Segmenter, store: Store, splits: MaskedSplits) -> None:
-        from monai.losses import DiceFocalLoss
-
         self.module, self.store, self.splits = module, store, splits
         self.numbers = [store.findings.index(name) for name in splits.classes]
         self.device = next(module.parameters()).device
-        # Dice over the whole batch: a class that one image lacks has no Dice of its own there.
-        self.criterion = DiceFocalLoss(sigmoid=True, batch=True, gamma=FOCAL_GAMMA, lambda_focal=FOCAL_WEIGHT)
 
     def loss(self, batch: Sequence[int], draws: np.random.Generator) -> Tensor:
         stored, fields = masked_batch(self.store, batch, draws)
         images, wanted = windows(
             self.module.inputs(stored.to(self.device)), fields, self.numbers, self.module.window, draws
         )
-        loss: Tensor = self.criterion(self.module(images), wanted)
-        return loss
+        return mask_loss(self.module(images), wanted)
 
     def validate(self) -> float:
         """Dice on the positives of the validation split, the mean over classes that it has."""
@@ -140,9 +144,10 @@ class MaskLearner:
 def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSplits:
     """NotComputable, with the counts, where a split has no masks or no finding is in both training and test masks."""
     train, validation, test = (masked(store, split, kind) for split in ("train", "validation", settings.split))
-    if not (train and validation and test):
+    drawn = [sum(store.studies[i].has_mask for i in part) for part in (train, validation, test)]
+    if not all(drawn):
         raise NotComputable(
-            f"masks in {len(train)} training, {len(validation)} validation and {len(test)} {settings.split} studies; "
+            f"masks in {drawn[0]} training, {drawn[1]} validation and {drawn[2]} {settings.split} studies; "
             "each must have some"
         )
     labels, held_out = presence(store, train), presence(store, test)
