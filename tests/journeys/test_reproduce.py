@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "toy.yaml").write_text(yaml.safe_dump({**RECIPE, "preprocess": PREPROCESS.to_dict()}))
     (recipes / "unimedi.yaml").write_text("base: ../toy.yaml\n")
     (recipes / "joint.yaml").write_text("base: ../toy.yaml\nmethod: joint\n")
-    (recipes / "no-reports.yaml").write_text("base: ../toy.yaml\nlanguage_weight: 0\nmodel: {selector: uniform}\n")
+    (recipes / "unimiss.yaml").write_text("base: ../toy.yaml\nlanguage_weight: 0\nmodel: {selector: uniform}\n")
     return folder
 
 
@@ -33,7 +33,7 @@ def words(folder: Path, *more: str) -> list[str]:
 def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words(folder, "--steps", "4")) == 0
     first = capsys.readouterr().out
-    assert [r.name for r in read_results(folder / "results")] == ["joint", "no-reports", "unimedi"]
+    assert [r.name for r in read_results(folder / "results")] == ["joint", "unimedi", "unimiss"]
     assert "**4 steps a run**" in first
     assert all(result.steps == 4 and result.seconds > 0 for result in read_results(folder / "results"))
     assert main(words(folder, "--steps", "4")) == 0

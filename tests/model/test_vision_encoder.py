@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.nn import functional as F
 from transformers import ViTConfig, ViTModel
 
 from tests.tiny import PREPROCESS, tiny_config, tiny_model
@@ -68,23 +67,43 @@ def test_no_parameter_is_left_uninitialised() -> None:
         assert survivors == [], changes
 
 
-def test_t3d_with_folded_slabs_is_a_conv3d() -> None:
-    config = tiny_config()
-    _, deep, shared = build_tokenizers(config)
+def test_an_inflated_t3d_sees_the_mean_plane_of_a_slab_as_t2d_does() -> None:
+    flat, deep = build_tokenizers(tiny_config())
+    deep.inflate_from(flat)
     volume = torch.randn(2, 1, 8, 16, 16)
-    kernel = deep.first.weight[:, None]  # (hidden, 1, slab, patch, patch)
-    expected = F.conv3d(volume, kernel, deep.first.bias, stride=kernel.shape[2:])
-    torch.testing.assert_close(deep(volume, shared), expected.flatten(2).transpose(1, 2))
+    means = volume.unflatten(2, (4, 2)).mean(3).transpose(1, 2)  # slabs of two planes
+    expected = flat(means.flatten(0, 1)).reshape(2, -1, flat.layers[0].out_channels)
+    torch.testing.assert_close(deep(volume), expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("tokenizer", ["linear", "stem"])
-def test_an_inflated_t3d_sees_a_repeated_plane_as_t2d_does(tokenizer: str) -> None:
-    flat, deep, shared = build_tokenizers(tiny_config(patch_tokenizer=tokenizer))
+def test_an_inflated_stem_starts_as_t2d_does() -> None:
+    """Away from the first and the last plane, whose neighbours are padding."""
+    flat, deep = build_tokenizers(tiny_config(patch_tokenizer="stem"))
     deep.inflate_from(flat)
     plane = torch.randn(2, 1, 16, 16)
-    volume = plane[:, :, None].expand(-1, -1, 8, -1, -1)
-    expected = flat(plane, shared).repeat(1, 4, 1)
-    torch.testing.assert_close(deep(volume, shared), expected, rtol=1e-4, atol=1e-5)
+    first = deep.layers[0](plane[:, :, None].expand(-1, -1, 12, -1, -1))
+    for depth in (1, 2, 3, 4):
+        torch.testing.assert_close(first[:, :, depth], flat.layers[0](plane), rtol=1e-4, atol=1e-5)
+    for mine, other in zip(deep.layers, flat.layers, strict=True):
+        for name, weight in other.named_parameters():
+            inflated = mine.get_parameter(name)
+            torch.testing.assert_close(inflated.sum(2) if inflated.ndim > weight.ndim else inflated, weight)
+
+
+@pytest.mark.parametrize("slab", [1, 2, 4])
+def test_a_stem_has_one_token_for_each_slab_and_patch(slab: int) -> None:
+    _, deep = build_tokenizers(tiny_config(patch_tokenizer="stem", patch_size=8, slab_depth=slab))
+    assert deep(torch.randn(1, 1, 8, 16, 16)).shape == (1, 8 // slab * 2 * 2, deep.layers[-1].out_channels)
+
+
+def test_cls_may_start_from_the_strongest_tokens() -> None:
+    """One odd token is in [CLS] before any attention, wherever it lies; a learnt start sees it by attention alone."""
+    encoder = tiny_model(num_hidden_layers=0, cls_start="strongest").vision
+    tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))
+    expected = encoder.norm(encoder.cls_token[:, 0] + torch.stack([row.max(0).values for row in tokens.content]))
+    torch.testing.assert_close(encoder(tokens).cls, expected)
+    plain = tiny_model(num_hidden_layers=0).vision
+    torch.testing.assert_close(plain(tokens).cls, plain.norm(plain.cls_token[:, 0]).expand(2, -1))
 
 
 def test_a_masked_token_loses_its_content_and_keeps_its_place() -> None:

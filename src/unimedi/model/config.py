@@ -10,6 +10,7 @@ TOKENIZERS = ("linear", "stem")
 POSITIONS = ("factorised", "none")
 PROJECTIONS = ("running_mean", "layer_norm", "batch_norm", "none")
 POOLINGS = ("cls", "mean")
+CLS_STARTS = ("learnt", "strongest")
 
 
 class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
@@ -31,6 +32,8 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
     intermediate_size: int = 3072
     layer_norm_eps: float = 1e-6
     initializer_range: float = 0.02
+    # [CLS] enters as a learnt vector, the paper's; ``strongest`` adds each channel's maximum over the tokens' contents.
+    cls_start: str = "learnt"
 
     # T_2D and T_3D
     patch_tokenizer: str = "linear"
@@ -61,6 +64,7 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
         super().__post_init__(**kwargs)
         for field, allowed in (
             ("patch_tokenizer", TOKENIZERS),
+            ("cls_start", CLS_STARTS),
             ("positions", POSITIONS),
             ("projection", PROJECTIONS),
             ("text_pooling", POOLINGS),

@@ -1,8 +1,7 @@
 """T_2D and T_3D: pixels and voxels become tokens (UniMedI, section 3.1).
 
-Both tokenizers are one convolution followed by the same remainder. T_3D folds the planes of a slab into channels, so
-its first convolution over ``slab_depth`` channels *is* a Conv3d as deep as the slab (with ``linear`` the paper's, of
-kernel ``(slab_depth, patch, patch)``), and inflating T_2D is repeating its kernel over the planes.
+Each is a row of convolutions, T_3D's with a depth. ``linear`` is the paper's one convolution of kernel and stride
+``patch`` (``(slab_depth, patch, patch)`` in 3D); ``stem`` is made of overlapping ones and learns from scratch.
 """
 
 from itertools import pairwise
@@ -13,70 +12,61 @@ from torch import Tensor, nn
 
 from unimedi.model.config import UniMediConfig
 
+CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
 
-class PatchEmbed2d(nn.Module):
-    """T_2D: an image (or a slice) of one channel becomes ``height/patch * width/patch`` tokens, row by row."""
 
-    def __init__(self, first: nn.Conv2d) -> None:
+class PatchEmbed(nn.Module):
+    """Images or volumes of one channel become tokens, row by row, and in 3D slab by slab from the feet up."""
+
+    def __init__(self, layers: list[nn.Module]) -> None:
         super().__init__()
-        self.first = first
+        self.layers = nn.Sequential(*layers)
 
-    def forward(self, image: Float[Tensor, "n 1 height width"], shared: nn.Module) -> Float[Tensor, "n patches hidden"]:
-        grid: Tensor = shared(self.first(image))
+    def forward(self, pixels: Float[Tensor, "n 1 *size"]) -> Float[Tensor, "n patches hidden"]:
+        grid: Tensor = self.layers(pixels)
         return grid.flatten(2).transpose(1, 2)
 
-
-class PatchEmbed3d(nn.Module):
-    """T_3D: a volume becomes ``depth/slab * height/patch * width/patch`` tokens, slab by slab from the feet up."""
-
-    def __init__(self, first: nn.Conv2d) -> None:
-        super().__init__()
-        self.first = first
-        self.slab_depth = first.in_channels
-
-    def forward(
-        self, volume: Float[Tensor, "n 1 depth height width"], shared: nn.Module
-    ) -> Float[Tensor, "n patches hidden"]:
-        n, _, depth, height, width = volume.shape
-        slabs = depth // self.slab_depth
-        grid: Tensor = shared(self.first(volume.reshape(n * slabs, self.slab_depth, height, width)))
-        return grid.flatten(2).transpose(1, 2).reshape(n, -1, grid.shape[1])
-
     @torch.no_grad()
-    def inflate_from(self, tokenizer: PatchEmbed2d) -> None:
-        """Start as T_2D applied to the mean plane of the slab (kernel repeated over the planes, divided by them)."""
-        self.first.weight.copy_(tokenizer.first.weight.expand_as(self.first.weight) / self.slab_depth)
-        if self.first.bias is not None and tokenizer.first.bias is not None:
-            self.first.bias.copy_(tokenizer.first.bias)
+    def inflate_from(self, tokenizer: "PatchEmbed") -> None:
+        """Start T_3D as T_2D: each kernel repeated over the planes that it spans, divided by their number."""
+        for mine, other in zip(self.layers, tokenizer.layers, strict=True):
+            for name, weight in other.named_parameters():
+                inflated = mine.get_parameter(name)
+                deep = inflated.ndim > weight.ndim
+                inflated.copy_((weight.unsqueeze(2) / inflated.shape[2]).expand_as(inflated) if deep else weight)
 
 
-def build_tokenizers(config: UniMediConfig) -> tuple[PatchEmbed2d, PatchEmbed3d, nn.Module]:
-    """T_2D, T_3D and the remainder that both share (an identity for ``linear``)."""
+def build_tokenizers(config: UniMediConfig) -> tuple[PatchEmbed, PatchEmbed]:
+    """T_2D and T_3D."""
     make = {"linear": _linear, "stem": _stem}[config.patch_tokenizer]
-    flat, deep, shared = make(config)
-    return PatchEmbed2d(flat), PatchEmbed3d(deep), shared
+    return PatchEmbed(make(config, 2)), PatchEmbed(make(config, 3))
 
 
-def _linear(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
-    def project(channels: int) -> nn.Conv2d:
-        return nn.Conv2d(channels, config.hidden_size, config.patch_size, config.patch_size)
-
-    return project(1), project(config.slab_depth), nn.Identity()
+def _linear(config: UniMediConfig, ndim: int) -> list[nn.Module]:
+    patch = (config.slab_depth, config.patch_size, config.patch_size)[3 - ndim :]
+    return [CONVOLUTIONS[ndim](1, config.hidden_size, patch, patch)]  # type: ignore[arg-type]
 
 
-def _stem(config: UniMediConfig) -> tuple[nn.Conv2d, nn.Conv2d, nn.Module]:
-    """A 3 x 3 convolution of stride 2 for each halving of a patch, channels doubling up to ``hidden_size``; no
-    statistics over the batch."""
+def _stem(config: UniMediConfig, ndim: int) -> list[nn.Module]:
+    """A convolution of kernel 3 and stride 2 for each halving of a patch, channels doubling up to ``hidden_size``; in
+    depth the first ones halve until a slab is one token deep. No statistics over the batch."""
     halvings, width = config.patch_size.bit_length() - 1, config.stem_channels
+    slab_halvings = config.slab_depth.bit_length() - 1
     if config.patch_size != 2**halvings or halvings < 2 or width % 4:
         raise ValueError(
             f"the stem needs a patch_size of 4, 8, 16 … and stem_channels in fours, got {config.patch_size} and {width}"
         )
-
-    def first(channels: int) -> nn.Conv2d:
-        return nn.Conv2d(channels, width, 3, 2, 1)
-
+    if config.slab_depth != 2**slab_halvings or slab_halvings > halvings:
+        raise ValueError(
+            f"the stem needs a slab_depth of 1, 2, 4 … up to the patch_size {config.patch_size}, "
+            f"got {config.slab_depth}"
+        )
     layers: list[nn.Module] = []
-    for inside, outside in pairwise([*(width * 2**scale for scale in range(halvings - 1)), config.hidden_size]):
-        layers += [nn.GroupNorm(4, inside), nn.GELU(), nn.Conv2d(inside, outside, 3, 2, 1)]
-    return first(1), first(config.slab_depth), nn.Sequential(*layers)
+    for scale, (inside, outside) in enumerate(
+        pairwise([1, *(width * 2**scale for scale in range(halvings - 1)), config.hidden_size])
+    ):
+        stride = (2 if scale < slab_halvings else 1, 2, 2)[3 - ndim :]
+        if scale:
+            layers += [nn.GroupNorm(4, inside), nn.GELU()]
+        layers.append(CONVOLUTIONS[ndim](inside, outside, 3, stride, 1))  # type: ignore[arg-type]
+    return layers

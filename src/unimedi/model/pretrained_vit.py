@@ -18,8 +18,8 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     """
     vit = ViTModel.from_pretrained(name_or_folder, local_files_only=not download, use_safetensors=True)
     kernel = vit.embeddings.patch_embeddings.projection
-    first = encoder.embed_2d.first
-    if not isinstance(encoder.embed_shared, nn.Identity):
+    first = encoder.embed_2d.layers[0]
+    if len(encoder.embed_2d.layers) > 1 or not isinstance(first, nn.Conv2d):
         raise ValueError("pretrained ViT weights need patch_tokenizer: linear, the encoder has a stem")
     if first.weight.shape[2:] != kernel.weight.shape[2:] or first.weight.shape[0] != kernel.weight.shape[0]:
         raise ValueError(f"expected a kernel of {tuple(first.weight.shape)}, got {tuple(kernel.weight.shape)}")

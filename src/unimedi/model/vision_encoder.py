@@ -58,7 +58,8 @@ class VisionEncoder(nn.Module):
         super().__init__()
         self.patch, self.slab = config.patch_size, config.slab_depth
         self.centre_inputs = config.centre_inputs
-        self.embed_2d, self.embed_3d, self.embed_shared = build_tokenizers(config)
+        self.cls_start = config.cls_start
+        self.embed_2d, self.embed_3d = build_tokenizers(config)
         rows, columns = (size // self.patch for size in preprocess.radiograph_size)
         depth, height, width = preprocess.volume_shape
         for name, size, step in (
@@ -97,22 +98,20 @@ class VisionEncoder(nn.Module):
         if self.centre_inputs:
             pixels = pixels - self.mean_radiograph
         grid = (pixels.shape[2] // self.patch, pixels.shape[3] // self.patch)
-        return Tokens(self.embed_2d(pixels, self.embed_shared), self.positions.radiograph(grid).to(pixels.device))
+        return Tokens(self.embed_2d(pixels), self.positions.radiograph(grid).to(pixels.device))
 
     def volumes(self, voxels: Float[Tensor, "n 1 depth height width"]) -> Tokens:
         """Tokens of volumes, values in [-1, 1]."""
         if self.centre_inputs:
             voxels = voxels - self.mean_volume
-        return Tokens(
-            self.embed_3d(voxels, self.embed_shared), self.positions.volume(self.volume_grid).to(voxels.device)
-        )
+        return Tokens(self.embed_3d(voxels), self.positions.volume(self.volume_grid).to(voxels.device))
 
     def slices(self, pixels: Float[Tensor, "n k 1 height width"], depth: Float[Tensor, "n k"]) -> Tokens:
         """Tokens of the k slices of each volume as one run of ``k * patches``; ``depth`` in [0, 1], feet to head."""
         n = len(pixels)
         if self.centre_inputs:
             pixels = pixels - self._mean_slices(depth, pixels.shape[-2:])
-        content = self.embed_2d(pixels.flatten(0, 1), self.embed_shared)
+        content = self.embed_2d(pixels.flatten(0, 1))
         return Tokens(content.reshape(n, -1, content.shape[-1]), self.positions.slices(self.slice_grid, depth))
 
     def _mean_slices(self, depth: Tensor, size: torch.Size) -> Tensor:
@@ -128,11 +127,13 @@ class VisionEncoder(nn.Module):
         attention_rows: bool = False,
     ) -> EncoderOutput:
         """Encode ``[CLS] + tokens``; where ``mask`` is true a token's content is replaced by [MASK]."""
-        content = tokens.content
+        content, cls = tokens.content, self.cls_token.expand(len(tokens.content), -1, -1)
         if mask is not None:
             content = torch.where(mask.unsqueeze(-1), self.mask_token.to(content.dtype), content)
+        if self.cls_start == "strongest":
+            cls = cls + content.amax(1, keepdim=True)
         sequence = content + tokens.position
-        sequence = torch.cat([self.cls_token.expand(sequence.shape[0], -1, -1).to(sequence.dtype), sequence], dim=1)
+        sequence = torch.cat([cls.to(sequence.dtype), sequence], dim=1)
         rows: list[Tensor] | None = [] if attention_rows else None
         for layer in self.layers:
             sequence = layer(sequence, cls_rows=rows)

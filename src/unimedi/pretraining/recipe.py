@@ -33,6 +33,7 @@ class ModelRecipe:
     patch_size: int = 16
     slab_depth: int = 4
     stem_channels: int = 24
+    cls_start: str = "learnt"
     positions: str = "factorised"
     centre_inputs: bool = False
     slices: int = 4
