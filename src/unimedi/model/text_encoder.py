@@ -79,7 +79,17 @@ class TextEncoder(nn.Module):
     def forward(
         self, input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"]
     ) -> Float[Tensor, "n hidden"]:
+        return self.pool(self.words(input_ids, attention_mask), attention_mask)
+
+    def words(
+        self, input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"]
+    ) -> Float[Tensor, "n words hidden"]:
         states: Tensor = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return states
+
+    def pool(
+        self, states: Float[Tensor, "n words hidden"], attention_mask: Int[Tensor, "n words"]
+    ) -> Float[Tensor, "n hidden"]:
         if self.pooling == "cls":
             return states[:, 0]
         words = attention_mask.unsqueeze(-1).to(states.dtype)

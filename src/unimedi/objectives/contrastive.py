@@ -19,7 +19,11 @@ def contrastive_loss(
     same report: each is a right answer to the other, and the target spreads evenly over them. ``scale`` is the
     inverse temperature.
     """
-    logits = scale * precise(images) @ precise(reports).T
+    return matching_loss(scale * precise(images) @ precise(reports).T, report_keys)
+
+
+def matching_loss(logits: Float[Tensor, "n n"], report_keys: Int[Tensor, " n"]) -> Float[Tensor, ""]:
+    """Cross-entropy of image (row) to report (column) and back, the mean of both; targets as in the above."""
     same = (report_keys[:, None] == report_keys[None, :]).to(logits.dtype)
     target = same / same.sum(1, keepdim=True)  # symmetric relation: rows and columns share the counts
     to_report = -(target * logits.log_softmax(1)).sum(1).mean()

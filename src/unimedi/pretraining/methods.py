@@ -35,7 +35,8 @@ def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretrai
     if recipe.model.centre_inputs:
         set_input_means(model, store)
     processor = UniMediProcessor(recipe.preprocess, tokenizer, recipe.model.text_length)
-    return Pretraining(model, recipe, plan_of(recipe, total, pace)), processor
+    full_stop = tokenizer.convert_tokens_to_ids(".")
+    return Pretraining(model, recipe, plan_of(recipe, total, pace), full_stop), processor
 
 
 def plan_of(recipe: Recipe, total: int, pace: Pace) -> Plan:

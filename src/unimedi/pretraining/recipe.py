@@ -113,6 +113,7 @@ class Recipe:
     method: str = "unimedi"
     language_weight: float = 1.0  # of L_vl; 0 trains without reports
     language_keep: float = 1.0  # share of an image's tokens that L_vl sees: those the teacher attends to most (A-CLIP)
+    alignment_weight: float = 0.0  # of sentences with their best patches, beside L_vl (objectives/alignment.py)
     reconstruction_weight: float = 0.0  # of predicting masked pixels, in place of distillation: a baseline
     seed: int = 0
     duration: str = "50 epochs"

@@ -16,7 +16,8 @@ from unimedi.inputs.batch import MixedBatch
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import token_scores
 from unimedi.model.unimedi import MAX_LOGIT_SCALE, CutSlices, UniMediModel
-from unimedi.model.vision_encoder import Tokens
+from unimedi.model.vision_encoder import EncoderOutput, Tokens
+from unimedi.objectives.alignment import alignment_loss, sentence_means, sentence_numbers
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
 from unimedi.objectives.dino_head import DinoHead
 from unimedi.objectives.distillation import TARGETS, distillation_loss, entropy, updated_centre
@@ -68,9 +69,10 @@ class Pretraining(nn.Module):
     cls_centre: Tensor
     patch_centre: Tensor
 
-    def __init__(self, model: UniMediModel, recipe: Recipe, plan: Plan) -> None:
+    def __init__(self, model: UniMediModel, recipe: Recipe, plan: Plan, full_stop: int = -1) -> None:
+        """``full_stop``: the token that ends a sentence; by default a report is one sentence."""
         super().__init__()
-        self.recipe, self.plan = recipe, plan
+        self.recipe, self.plan, self.full_stop = recipe, plan, full_stop
         settings = recipe.distillation
         self.student = model
         self.student_head = DinoHead(model.config.hidden_size, settings.width, settings.bottleneck, settings.prototypes)
@@ -170,12 +172,18 @@ class Pretraining(nn.Module):
         self, views: list[View], student_views: list[Tokens], batch: MixedBatch, logs: dict[str, Tensor]
     ) -> Float[Tensor, ""]:
         """L_vl over all images of the step, on all ranks."""
-        states: dict[int, list[Tensor]] = {}
+        states: dict[int, list[EncoderOutput]] = {}
         for view, tokens in zip(views, student_views, strict=True):
             seen = tokens if self.recipe.language_keep == 1 else tokens.at(self.attended(view))
-            states.setdefault(view.kind, []).append(self.student.vision(seen).cls)
-        images = torch.cat([self.student.image_projection(torch.cat(rows), kind) for kind, rows in states.items()])
-        reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
+            states.setdefault(view.kind, []).append(self.student.vision(seen))
+        images = torch.cat(
+            [
+                self.student.image_projection(torch.cat([output.cls for output in outputs]), kind)
+                for kind, outputs in states.items()
+            ]
+        )
+        words = self.student.text.words(batch.input_ids, batch.attention_mask)
+        reports = self.student.text_projection(self.student.text.pool(words, batch.attention_mask))
         scale = self.student.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
         keys = gather(batch.report_keys)
         images, reports = gather_with_gradient(images), gather_with_gradient(reports)
@@ -184,7 +192,26 @@ class Pretraining(nn.Module):
         logs["ln_batch"] = torch.log(torch.tensor(float(len(keys))))
         logs["accuracy"] = matching_accuracy(images, reports, keys)
         logs["effective_rank"] = effective_rank(images.detach())
-        return l_vl
+        if not self.recipe.alignment_weight:
+            return l_vl
+        l_local = self.align(list(states.values()), words, batch)
+        logs["l_local"] = l_local.detach()
+        return l_vl + self.recipe.alignment_weight * l_local
+
+    def align(
+        self, kinds: list[list[EncoderOutput]], words: Float[Tensor, "n words hidden"], batch: MixedBatch
+    ) -> Float[Tensor, ""]:
+        """Sentences against patches in the common space, within this rank; both centred over the batch, patches by
+        kind."""
+        numbers = sentence_numbers(batch.input_ids, batch.attention_mask, self.full_stop)
+        means, owners = sentence_means(words, numbers)
+        sentences = self.student.text_projection.linear(means)
+        patches: list[Tensor] = []
+        for outputs in kinds:
+            projected = [self.student.image_projection.linear(output.patches) for output in outputs]
+            usual = torch.cat([rows.flatten(0, 1) for rows in projected]).mean(0)
+            patches += [rows - usual for rows in projected]
+        return alignment_loss(patches, sentences - sentences.mean(0), owners, batch.report_keys)
 
     @torch.no_grad()
     def attended(self, view: View) -> Int[Tensor, "n kept"]:

@@ -1,0 +1,72 @@
+"""Each sentence meets the place that shows it: local alignment (GLoRIA, MGCA) by the best patch (FILIP). Not UniMedI's.
+
+How well an image fits a report is the mean, over the report's sentences, of the cosine with the patch that fits the
+sentence best; matched and mismatched reports are told apart by it as in L_vl.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from unimedi.objectives.contrastive import matching_loss
+from unimedi.objectives.precision import precise
+
+SCALE = 10.0  # inverse temperature: a mean of maxima spreads less than a cosine, and is not learnt
+
+
+def sentence_numbers(
+    input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"], full_stop: int
+) -> Int[Tensor, "n words"]:
+    """Which sentence a word belongs to, counted through the batch from 0; -1 for padding, the first token and the last.
+
+    A sentence ends with its ``full_stop``; [CLS] and [SEP] belong to none.
+    """
+    ends = (input_ids == full_stop).long()
+    place = torch.arange(input_ids.shape[1], device=input_ids.device)
+    words = attention_mask.bool() & (place > 0) & (place < attention_mask.sum(1, keepdim=True) - 1)
+    report = torch.arange(len(input_ids), device=input_ids.device)[:, None]
+    key = report * (input_ids.shape[1] + 1) + ends.cumsum(1) - ends
+    numbers = torch.full_like(input_ids, -1)
+    numbers[words] = key[words].unique(return_inverse=True)[1]
+    return numbers
+
+
+def sentence_means(
+    states: Float[Tensor, "n words hidden"], numbers: Int[Tensor, "n words"]
+) -> tuple[Float[Tensor, "m hidden"], Int[Tensor, " m"]]:
+    """The mean state of each sentence's words, and the report that it stands in."""
+    words = numbers >= 0
+    count = int(numbers.max()) + 1
+    lengths = torch.bincount(numbers[words], minlength=count)
+    sums = precise(states.new_zeros(count, states.shape[-1])).index_add(0, numbers[words], precise(states[words]))
+    report = words.nonzero()[:, 0]
+    owners = report.new_zeros(count).scatter(0, numbers[words], report)
+    return sums / lengths[:, None], owners
+
+
+def report_fit(
+    patches: Sequence[Float[Tensor, "_n _patches dim"]],
+    sentences: Float[Tensor, "m dim"],
+    owners: Int[Tensor, " m"],
+    reports: int,
+) -> Float[Tensor, "images reports"]:
+    """Mean over the sentences of a report of the best cosine with a patch; images in the order of ``patches``."""
+    best = torch.cat(
+        [precise((F.normalize(image, dim=-1) @ F.normalize(sentences, dim=-1).T).max(1).values) for image in patches]
+    )
+    share = F.one_hot(owners, reports).to(best.dtype)
+    fit: Tensor = best @ (share / share.sum(0).clamp(min=1))
+    return fit
+
+
+def alignment_loss(
+    patches: Sequence[Float[Tensor, "_n _patches dim"]],
+    sentences: Float[Tensor, "m dim"],
+    owners: Int[Tensor, " m"],
+    report_keys: Int[Tensor, " images"],
+) -> Float[Tensor, ""]:
+    """L_vl's symmetric loss on the fit of every image with every report of the batch."""
+    return matching_loss(SCALE * report_fit(patches, sentences, owners, len(report_keys)), report_keys)

@@ -1,0 +1,74 @@
+"""Local alignment against its definition in plain loops, and where sentences begin and end."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import normalize
+
+from tests.tiny import tiny_batch, tiny_model
+from unimedi.objectives.alignment import SCALE, alignment_loss, report_fit, sentence_means, sentence_numbers
+from unimedi.pretraining.recipe import DistillationRecipe, Recipe
+from unimedi.pretraining.step import Plan, Pretraining
+
+PAD, CLS, SEP, STOP = 0, 1, 2, 9
+
+
+def test_sentences_end_with_their_full_stop() -> None:
+    ids = torch.tensor([[CLS, 5, 6, STOP, 7, STOP, SEP], [CLS, 5, STOP, 8, SEP, PAD, PAD]])
+    numbers = sentence_numbers(ids, (ids != PAD).long(), STOP)
+    assert numbers.tolist() == [[-1, 0, 0, 0, 1, 1, -1], [-1, 2, 2, 3, -1, -1, -1]]
+    whole = sentence_numbers(ids, (ids != PAD).long(), full_stop=-1)  # a vocabulary without one: a report, a sentence
+    assert whole.tolist() == [[-1, 0, 0, 0, 0, 0, -1], [-1, 1, 1, 1, -1, -1, -1]]
+    states = torch.arange(14.0).reshape(2, 7, 1)
+    means, owners = sentence_means(states, numbers)
+    assert means.flatten().tolist() == [2.0, 4.5, 8.5, 10.0]
+    assert owners.tolist() == [0, 0, 1, 1]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.integers(1, 4), st.integers(1, 5))
+def test_fit_equals_the_loops(seed: int, images: int, places: int) -> None:
+    draws = torch.Generator().manual_seed(seed)
+    patches = torch.randn(images, places, 3, generator=draws, dtype=torch.float64)
+    owners = torch.tensor([0, 0, 1, 2, 2, 2])
+    sentences = torch.randn(6, 3, generator=draws, dtype=torch.float64)
+    expected = [
+        [
+            sum(
+                max(float(normalize(p, dim=0) @ normalize(sentences[s], dim=0)) for p in image)
+                for s in range(6)
+                if owners[s] == report
+            )
+            / int((owners == report).sum())
+            for report in range(3)
+        ]
+        for image in patches
+    ]
+    fit = report_fit([patches], sentences, owners, 3)
+    torch.testing.assert_close(fit, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(report_fit([patches.roll(1, dims=1)], sentences, owners, 3), fit)  # places have no order
+
+
+def test_loss_is_l_vl_on_the_fit() -> None:
+    """Two images, one patch each, that show their own report's only sentence."""
+    patches = torch.eye(2, dtype=torch.float64)[:, None]
+    loss = alignment_loss(
+        [patches[:1], patches[1:]], torch.eye(2, dtype=torch.float64), torch.arange(2), torch.arange(2)
+    )
+    assert float(loss) == pytest.approx(math.log(1 + math.exp(-SCALE)))
+
+
+def test_a_recipe_may_add_it_to_the_step() -> None:
+    recipe = Recipe(alignment_weight=0.5, distillation=DistillationRecipe(prototypes=6, width=8, bottleneck=4))
+    batch = tiny_batch()
+    training = Pretraining(tiny_model(), recipe, Plan(10, 0, 0, 0), full_stop=int(batch.input_ids[0, 2])).train()
+    output = training(batch, step=0)
+    logs = output.logs
+    torch.testing.assert_close(logs["loss"], logs["l_vl"] + 0.5 * logs["l_local"] + logs["l_icl"] + logs["l_pcl"])
+    output.loss.backward()
+    gradient = training.student.vision.embed_3d.layers[0].weight.grad
+    assert gradient is not None
+    assert gradient.abs().sum() > 0
