@@ -44,7 +44,10 @@ class Table:
 
 @dataclass
 class Part:
-    """A section: a sentence, tables, full-width pictures, tiles, retrieval panels; any may be empty."""
+    """A section: a sentence, tables, full-width pictures, tiles, retrieval panels; any may be empty.
+
+    Tiles come in named groups: ``wide`` ones three in a row, ``folded`` groups open when asked for.
+    """
 
     id: str
     name: str
@@ -53,6 +56,8 @@ class Part:
     pictures: list[Tile] = field(default_factory=list)
     tiles: list[tuple[str, list[Tile]]] = field(default_factory=list)
     panels: list[dict[str, object]] = field(default_factory=list)
+    wide: bool = False
+    folded: bool = False
 
     @property
     def filled(self) -> bool:
