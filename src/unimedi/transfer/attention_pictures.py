@@ -75,7 +75,7 @@ def volume_planes(view: View, row: int, store: Store, grid: Grid3) -> list[Plane
     taken = () if view.table.selected is None else tuple(float(z) + 0.5 for z in view.table.selected[row])
     coronal = Plane(windowed(pixels[:, y]), (deep, wide), (whole, columns), "coronal", attention.mean(axis=1))
     sagittal = Plane(windowed(pixels[:, :, x]), (deep, high), (whole, rows), "sagittal, front left", attention.mean(2))
-    shadows = [None if mask is None else mask.any(axis=axis) for axis in (1, 2)]
+    shadows = [None if mask is None else np.asarray(mask.any(axis=axis)) for axis in (1, 2)]
     return [
         axial,
         replace(axial, attention=slab, name="with its attention"),

@@ -54,6 +54,7 @@ def conditions(store: str, split: str, views: Mapping[str, View], options: Evalu
         "draws": draws.hexdigest(),
         "prompts": sha256(options.prompts),
         "probe": f"{options.probe_cap} studies, seeds {options.probe_seeds}",
+        **({"classes": ", ".join(options.classes)} if options.classes else {}),
     }
 
 

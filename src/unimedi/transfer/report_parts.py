@@ -12,6 +12,7 @@ from unimedi.transfer.headline import SELECTOR_WORDS, cell, printed, three
 from unimedi.transfer.overlays import BRIGHT, FAINT
 from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.run_log import LOSSES, health_keys, read_log, warnings_in
+from unimedi.transfer.task_part import task_part
 from unimedi.transfer.zero_shot_parts import zero_shot_part
 
 
@@ -75,8 +76,8 @@ def _slices_taken(inputs: ReportInputs) -> int:
 
 
 ATTENTION = (
-    f"Attention of [CLS], mean over layers and heads: nothing is drawn below {FAINT} × the mean of the image, bright is "
-    f"{BRIGHT:g} ×. In the body's proportions, padding cut off, evenly chosen. Green: the outline of masks."
+    f"Attention of [CLS], mean over layers and heads: nothing is drawn below {FAINT} × the mean of the image, bright "
+    f"is {BRIGHT:g} ×. In the body's proportions, padding cut off, evenly chosen. Green: the outline of masks."
 )
 
 
@@ -142,9 +143,9 @@ def _retrieval(inputs: ReportInputs) -> Part:
     part.tables = [table for kind in inputs.views if (table := _by_class(inputs, kind)).rows]
     if part.tables:
         part.text = (
-            "By class: P@k is the share of an image's k nearest reports whose study has the image's class; studies of one "
-            "class only, equally many of each, drawn by seed (CheXpert's 5x200 and 8x200, or what this cohort has of "
-            f"them). Chance is one class in as many. Below: {part.text[0].lower()}{part.text[1:]}"
+            "By class: P@k is the share of an image's k nearest reports whose study has the image's class; studies of "
+            "one class only, equally many of each, drawn by seed (CheXpert's 5x200 and 8x200, or what this cohort has "
+            f"of them). Chance is one class in as many. Below: {part.text[0].lower()}{part.text[1:]}"
         )
     for kind, seen in inputs.views.items():
         to_report, to_image = looks.report_panels(seen, inputs.store)
@@ -165,10 +166,8 @@ def _by_class(inputs: ReportInputs, kind: str) -> Table:
         if not name:
             strong.add(len(rows))
         chance = three(inputs.figures[f"retrieval/{kind}/{protocol}/chance"].value)
-        classes, each = protocol.split("x")
-        rows.append(
-            [(name or f"{classes} classes, {each} studies each").replace("_", " "), *(cell(f) for f in at), chance]
-        )
+        title = name or "{} classes, {} studies each".format(*protocol.split("x"))
+        rows.append([title.replace("_", " "), *(cell(f) for f in at), chance])
     header = ("class", "P@1", "P@5", "P@10", "chance")
     return Table(f"{NAMES[kind]} → report of the same class", header, rows, frozenset(strong))
 
@@ -184,6 +183,7 @@ def _cross_modal(inputs: ReportInputs) -> Part:
 
 
 MAKERS = (
+    task_part,
     _cohort,
     _training,
     zero_shot_part,

@@ -10,6 +10,7 @@ from unimedi.transfer.comparison import MeasuredRun
 from unimedi.transfer.metrics import Figure
 from unimedi.transfer.pictures import Tile
 from unimedi.transfer.task import EvaluationOptions, Outcome, View
+from unimedi.transfer.task_file import TaskFile
 from unimedi.transfer.zero_shot_tasks import Verdicts
 
 NAMES = {"xray": "X-ray", "ct": "CT"}
@@ -30,6 +31,7 @@ class ReportInputs:
     verdicts: Mapping[str, Verdicts]  # of the kinds whose zero-shot could be computed
     measured_on: Mapping[str, str]  # see unimedi.transfer.comparison.conditions
     compare: Sequence[MeasuredRun] = ()
+    task: TaskFile | None = None
 
 
 @dataclass(frozen=True)
