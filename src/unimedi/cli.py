@@ -5,7 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from unimedi.transfer.task_file import TaskFile
 
 OK, FAILED = 0, 2
 
@@ -120,8 +123,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     from unimedi.transfer.evaluate import evaluate as run
     from unimedi.transfer.task import EvaluationOptions
 
+    task = _task(arguments)
     options = EvaluationOptions(supervised_steps=arguments.supervised)
-    run(arguments.path, arguments.data, split=arguments.split, compare=arguments.compare, options=options)
+    split = arguments.split or (task.split if task else "test")
+    run(arguments.path, arguments.data, split=split, compare=arguments.compare, options=options, task=task)
 
 
 def reproduce(arguments: argparse.Namespace) -> None:
@@ -147,8 +152,10 @@ def finetune(arguments: argparse.Namespace) -> None:
     from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
     from unimedi.transfer.metrics import write_metrics
     from unimedi.transfer.settings import read_settings
+    from unimedi.transfer.task_file import words
 
-    settings = read_settings(FineTuneSettings, arguments.overrides)
+    task = _task(arguments)
+    settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
     arguments.out.mkdir(parents=True, exist_ok=True)
     write_metrics(fine_tune(arguments.path, arguments.data, settings), arguments.out / "metrics.json")
 
@@ -159,8 +166,10 @@ def segment(arguments: argparse.Namespace) -> None:
     from unimedi.transfer.segmentation.segment import SegmentSettings
     from unimedi.transfer.segmentation.segment import segment as run
     from unimedi.transfer.settings import read_settings
+    from unimedi.transfer.task_file import words
 
-    settings = read_settings(SegmentSettings, arguments.overrides)
+    task = _task(arguments)
+    settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
     arguments.out.mkdir(parents=True, exist_ok=True)
     write_metrics(run(arguments.path, arguments.data, settings), arguments.out / "metrics.json")
 
@@ -198,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(run=run, takes_overrides=bool(rest))
         return added
 
+    task = "a public collection's (chexpert, covidx, btcv …), or your own file: classes, metric, shares, split"
     recipe = "Any other option is a value of the recipe: --optimization.learning_rate 5e-4, --model.slices=3."
     p = verb("phantom", phantom, rest="Any other option is one of the hospital's: --share_ct_dicom 0.5.")
     p.add_argument("out", type=Path)
@@ -239,7 +249,8 @@ def _parser() -> argparse.ArgumentParser:
     p = verb("evaluate", evaluate)
     p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
     p.add_argument("--data", type=Path, required=True, help="the store")
-    p.add_argument("--split", default="test", choices=("validation", "test"))
+    p.add_argument("--split", choices=("validation", "test"), help="default: the task's, or test")
+    p.add_argument("--task", metavar="NAME|FILE", help=task)
     p.add_argument(
         "--supervised", type=int, default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
     )
@@ -265,6 +276,7 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
         p.add_argument("--data", type=Path, required=True, help="the store")
         p.add_argument("--out", type=Path, required=True, help="the folder of metrics.json")
+        p.add_argument("--task", metavar="NAME|FILE", help=task)
 
     p = verb("embed", embed)
     p.add_argument("files", type=Path, nargs="+")
@@ -275,6 +287,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("path", type=Path, nargs="?")
     p.add_argument("--json", action="store_true")
     return parser
+
+
+def _task(arguments: argparse.Namespace) -> "TaskFile | None":
+    from unimedi.transfer.task_file import find_task, for_verb
+
+    return for_verb(find_task(arguments.task), arguments.verb) if arguments.task else None
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:

@@ -78,7 +78,7 @@ def test_other_conditions_and_runs_without_resamples_are_shown_but_not_paired(tm
         [write_run(tmp_path / "x" / "run", {KEY: theirs}, SAME | {"split": "validation"}), tmp_path / "bare.json"]
     )
     assert [other.name for other in others] == ["run", "bare"]
-    assert "other conditions (split)" in why_not_paired(SAME, others[0])
+    assert "not the same split" in why_not_paired(SAME, others[0])
     assert "evaluate it again" in why_not_paired(SAME, others[1])
     table = comparison({KEY: ours}, "ours", SAME, others)
     assert table is not None

@@ -21,6 +21,7 @@ from unimedi.transfer.task import EvaluationOptions, View
 
 RESAMPLES = "resamples.npz"
 NOT_SIGNIFICANT = "not significant"
+CONDITIONS = {"draws": "patients or resamples", "prompts": "prompt file", "probe": "studies or seeds of the probe"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def conditions(store: str, split: str, views: Mapping[str, View], options: Evalu
         "draws": draws.hexdigest(),
         "prompts": sha256(options.prompts),
         "probe": f"{options.probe_cap} studies, seeds {options.probe_seeds}",
+        **({"classes": ", ".join(options.classes)} if options.classes else {}),
     }
 
 
@@ -107,7 +109,8 @@ def why_not_paired(ours: Mapping[str, str], other: MeasuredRun) -> str:
     if not other.conditions:
         return f"{other.name}: no {RESAMPLES} beside its metrics.json, so no paired differences; evaluate it again"
     if unequal := sorted(key for key in ours.keys() | other.conditions if ours.get(key) != other.conditions.get(key)):
-        return f"{other.name}: measured under other conditions ({', '.join(unequal)}), so no paired differences"
+        words = ", ".join(CONDITIONS.get(key, key) for key in unequal)
+        return f"{other.name}: measured under other conditions (not the same {words}), so no paired differences"
     return ""
 
 
@@ -141,12 +144,16 @@ def comparison(
         if sum(line.key in run for run in runs) < 2:
             continue
         cells = [_cell(figures.get(line.key))]
-        cells += [_cell(o.figures.get(line.key), part.get(line.key)) for o, part in zip(others, gained, strict=True)]
-        rows.append({"name": line.name if not line.honest else f"· {line.name}", "cells": cells})
+        cells += [
+            _cell(o.figures.get(line.key), None if line.honest else part.get(line.key))
+            for o, part in zip(others, gained, strict=True)
+        ]
+        rows.append({"name": line.name, "style": "honest" if line.honest else "ours", "cells": cells})
     note = (
-        "Under each figure: this run's minus that one's, with the 95 % interval of the paired bootstrap (the same "
-        f"patients drawn for both). “{NOT_SIGNIFICANT}”: it contains 0. Of equal runs, one row in twenty differs. "
-        "Equal steps or equal time is for whoever made the runs to see to."
+        f"The first column is {name}; under each figure of another run: {name} minus that run, with the 95 % interval "
+        f"of the paired bootstrap (the same patients drawn for both). “{NOT_SIGNIFICANT}”: the interval contains 0. Of "
+        "two runs that are alike, about one row in twenty is called different all the same. Whether the runs had "
+        "equal steps, or equal time, is not checked here. Grey rows are what the figure above them is compared with."
     )
     return {"runs": [name, *(o.name for o in others)], "rows": rows, "note": note, "lacking": [n for n in notes if n]}
 
@@ -179,5 +186,5 @@ def _cell(figure: Figure | None, difference: Figure | None = None) -> Cell:
     text = cell(figure)
     if difference is None or not math.isfinite(difference.low):
         return Cell(text)
-    gap = f"{difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
-    return Cell(text, gap, verdict(difference))
+    value, low, high = (f"{round(v, 3) + 0.0:+.3f}" for v in (difference.value, difference.low, difference.high))
+    return Cell(text, f"{value} ({low} to {high})", verdict(difference))

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from unimedi.transfer import space_tasks as on_space
 from unimedi.transfer import zero_shot_tasks as on_prompts
 from unimedi.transfer.comparison import RESAMPLES, conditions, read_runs, write_differences, write_resamples
 from unimedi.transfer.encoded_once import EncodedOnce
-from unimedi.transfer.headline import as_text, headline
+from unimedi.transfer.headline import as_text, cell, headline
 from unimedi.transfer.metrics import Figure, NotComputable, write_metrics
 from unimedi.transfer.probe_tasks import probe_figures
 from unimedi.transfer.references import untrained
@@ -23,7 +24,8 @@ from unimedi.transfer.report_pieces import ReportInputs
 from unimedi.transfer.run_log import training_figures
 from unimedi.transfer.slice_tasks import selection_figures
 from unimedi.transfer.supervised import supervised_figures
-from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, view
+from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, known_classes, view
+from unimedi.transfer.task_file import TaskFile, answers, evaluation_options
 from unimedi.transfer.zero_shot_tasks import Verdicts
 
 Task = Callable[[], dict[str, Figure]]
@@ -36,36 +38,42 @@ def evaluate(
     split: str = "test",
     compare: Sequence[Path] = (),
     options: EvaluationOptions | None = None,
+    task: TaskFile | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Figure]:
     """Measure a run (a run folder, or a ``pretrained`` folder itself) on a split of a store.
 
     Writes ``metrics.json``, ``resamples.npz`` and ``report.html`` into ``out`` (default: the run folder) and returns
     the figures. ``compare`` are evaluated runs that stand beside ours in the report, with paired differences (also in
-    ``differences.json``) where they were measured on the same. Raises FileNotFoundError where there is no model or a
-    run to compare with was not evaluated, ValueError where the store was prepared for another model or the split is
-    empty.
+    ``differences.json``) where they were measured on the same. ``task`` sets the kind, the classes and the shares of
+    the labels. Raises FileNotFoundError where there is no model or a run to compare with was not evaluated, ValueError
+    where the store was prepared for another model, has none of the classes, or the split is empty.
     """
     options = options or EvaluationOptions()
+    if task:
+        options = evaluation_options(task, options)
     started = time.monotonic()
     others = read_runs(compare)
     embedder = EncodedOnce.from_pretrained(run, options.batch_size)
     store = Store.open(data, expect=embedder.processor.preprocess)
     fresh = EncodedOnce(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
+    classes, lacking = known_classes(store, options.classes)
+    options = replace(options, classes=classes)
     views: dict[str, View] = {}
     for kind, ndim in KINDS.items():
-        if indices := store.select(split=Split(split), ndim=ndim):
+        if kind in options.kinds and (indices := store.select(split=Split(split), ndim=ndim)):
             say(f"encoding {len(indices)} {kind} studies of the {split} split")
             views[kind] = view(kind, store, indices, embedder, options)
     if not views:
         raise ValueError(f"{data}: expected studies in the {split} split, found none")
-    outcome = Outcome(notes=[f"no {kind} study in the {split} split" for kind in KINDS if kind not in views])
+    absent = [f"no {kind} study in the {split} split" for kind in options.kinds if kind not in views]
+    outcome = Outcome(notes=lacking + absent)
     verdicts: dict[str, Verdicts] = {}
     figures: dict[str, Figure] = {}
-    for name, task in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():
+    for name, measure in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():
         begun = time.monotonic()
         try:
-            figures |= task()
+            figures |= measure()
         except NotComputable as reason:
             outcome.notes.append(f"{name}: {reason}")
         say(f"{name}: {time.monotonic() - begun:.1f} s")
@@ -89,11 +97,14 @@ def evaluate(
             verdicts=verdicts,
             measured_on=measured_on,
             compare=others,
+            task=task,
         ),
         out / "report.html",
     )
     patients = len({patient for seen in views.values() for patient in seen.patients})
     say(as_text(headline(figures, patients)))
+    for key, figure in (answers(task, figures) if task else {}).items():
+        say(f"{key} {cell(figure)}")
     say(f"evaluated in {time.monotonic() - started:.0f} s: {out / 'metrics.json'}, {out / 'report.html'}")
     return figures
 

@@ -156,31 +156,6 @@ def slice_strip(
         return png(plot)
 
 
-def attention_sheet(
-    images: Sequence[Float[ndarray, "height width"]],
-    maps: Sequence[Float[ndarray, "rows columns"]],
-    names: Sequence[str],
-) -> bytes:
-    """Each radiograph beside itself under its attention (mean over layers and heads, in multiples of the mean)."""
-    columns = 4
-    rows = -(-len(images) // columns)
-    with plt.rc_context(STYLE):
-        plot, axes = plt.subplots(rows, 2 * columns, figsize=(9.6, 1.45 * rows), squeeze=False)
-        for axis in axes.ravel():
-            axis.axis("off")
-        for place, (image, weights, name) in enumerate(zip(images, maps, names, strict=True)):
-            plain, overlay = axes[place // columns][2 * (place % columns) : 2 * (place % columns) + 2]
-            extent = (0, image.shape[1], image.shape[0], 0)
-            for axis in (plain, overlay):
-                axis.imshow(image, cmap="gray", vmin=0, vmax=1, extent=extent)
-            relative = weights / weights.mean()
-            opacity = np.clip((relative - 0.8) / 2, 0, 0.65)  # little attention leaves the picture as it is
-            overlay.imshow(relative, cmap="inferno", alpha=opacity, extent=extent, vmin=0, vmax=3)
-            plain.set_title(name, fontsize=7, loc="left")
-        plot.subplots_adjust(wspace=0.04, hspace=0.25)
-        return png(plot)
-
-
 def maps(
     embedding: Float[ndarray, "studies dim"],
     modality: Int[ndarray, "studies"],
@@ -195,7 +170,7 @@ def maps(
         embedding, modality, positives = embedding[kept], modality[kept], [positives[i] for i in kept]
     perplexity = min(30.0, (len(embedding) - 1) / 3)
     places = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(embedding)
-    single = np.array([p[0] if len(p) == 1 else "several" if p else "normal" for p in positives])
+    single = np.array([p[0].replace("_", " ") if len(p) == 1 else "several" if p else "normal" for p in positives])
     with plt.rc_context(STYLE):
         plot, axes = plt.subplots(1, 2, figsize=(9.6, 4.1))
         for number, (name, colour) in enumerate((("X-ray", BLUE), ("CT", ORANGE))):

@@ -22,8 +22,8 @@ from unimedi.transfer.metrics import (
     mean_of,
 )
 from unimedi.transfer.probe_tasks import labelled
-from unimedi.transfer.task import KINDS, label_columns, spread
-from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, percent, rows, studies_of
+from unimedi.transfer.task import KINDS, known_classes, label_columns, percent, spread
+from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of
 
 ROW = "fine_tune"
 
@@ -43,10 +43,13 @@ def fine_tune(run: Path, data: Path, settings: FineTuneSettings | None = None, s
         FileNotFoundError: no model there.
         StoreError: the store was prepared for another model.
         NotComputable: no kind of image has labels in all three splits.
+        ValueError: none of the classes is a label column.
     """
     settings = settings or FineTuneSettings()
     embedder = Embedder.from_pretrained(run)
     store = Store.open(data, expect=embedder.processor.preprocess)
+    for sentence in known_classes(store, settings.classes)[1]:
+        say(f"fine-tuning: {sentence}")
     figures: dict[str, Figure] = {}
     lacking = []
     for kind in settings.kinds:
@@ -109,11 +112,13 @@ def _kind_figures(
 
 def finding_problem(kind: str, store: Store, settings: FineTuneSettings) -> Problem[MacroAuroc]:
     """The findings that are labelled in all three splits; NotComputable with the counts where there is none."""
-    train, validation = (labelled(store, split, KINDS[kind]) for split in ("train", "validation"))
-    test = labelled(store, Split(settings.split), KINDS[kind])
+    wanted = settings.classes or store.findings
+    train, validation, test = (
+        labelled(store, split, KINDS[kind], wanted) for split in ("train", "validation", Split(settings.split))
+    )
     counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
     columns = [label_columns(store, part) for part in (train, validation, test)]
-    findings = [name for name in store.findings if all(name in part for part in columns)]
+    findings = [name for name in wanted if all(name in part for part in columns)]
     if not findings:
         raise NotComputable(counts)
     if not any({0.0, 1.0} <= {*columns[1][name]} for name in findings):

@@ -161,7 +161,8 @@ def printed(name: str, figure: Figure) -> Row:
 
 def cell(figure: Figure) -> str:
     """A figure and its interval in one cell of a table."""
-    spread = f" ({figure.low:.2f}–{figure.high:.2f})" if math.isfinite(figure.low) else ""
+    between = " to " if figure.low < 0 else "–"  # a dash would look like a minus
+    spread = f" ({figure.low:.2f}{between}{figure.high:.2f})" if math.isfinite(figure.low) else ""
     return three(figure.value) + spread
 
 

@@ -21,6 +21,7 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of scikit-learn: the inverse of t
 
 Labels = Mapping[str, Float[ndarray, "studies"]]  # 1, 0, or NaN where unknown
 Scores = dict[str, Float[ndarray, "studies"]]
+Line = tuple[Float[ndarray, "dim"], float]  # weights and intercept
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,17 @@ def probe(
 ) -> MacroAuroc:
     """Test AUROC of probes on ``count`` labelled training studies, mean over ``seeds`` of the draw.
 
+    See :func:`probe_scores`.
+    """
+    scores = probe_scores(train, validation, test, count, seeds, fit)
+    return mean_of([macro_auroc(one, test.labels, bootstrap) for one in scores])
+
+
+def probe_scores(
+    train: Features, validation: Features, test: Features, count: int, seeds: Sequence[int], fit: Fit | None = None
+) -> list[Scores]:
+    """Test scores of one probe for each seed of the draw of ``count`` training studies.
+
     ``fit`` is the protocol, :func:`fit_and_score` by default. Where count reaches the whole training set there is
     nothing to draw and one seed is run.
     """
@@ -52,18 +64,19 @@ def probe(
     for seed in seeds if count < len(train.x) else seeds[:1]:
         chosen = stratified_subset(train.labels, count, seed)
         part = Features(train.x[chosen], {name: values[chosen] for name, values in train.labels.items()})
-        runs.append(macro_auroc((fit or fit_and_score)(part, validation, test), test.labels, bootstrap))
-    return mean_of(runs)
+        runs.append((fit or fit_and_score)(part, validation, test))
+    return runs
 
 
 def fit_and_score(train: Features, validation: Features, test: Features) -> Scores:
     """Fit one probe a finding at the strength with the best validation macro AUROC; return test scores (logits).
 
-    A finding of which the training part holds one class only cannot be learnt: its scores are all 0, an AUROC of .5.
+    A finding of which the training part holds one class only cannot be learnt: every study scores the same, the log
+    odds of its share (with half a study of each class added), an AUROC of .5.
     """
     mean, std = train.x.mean(axis=0), train.x.std(axis=0) + 1e-6
     standard = [(part.x - mean) / std for part in (train, validation, test)]
-    best: dict[str, Float[ndarray, dim]] = {}
+    best: dict[str, Line] = {}
     best_value = -math.inf
     for strength in STRENGTHS:
         fitted = {}
@@ -73,7 +86,7 @@ def fit_and_score(train: Features, validation: Features, test: Features) -> Scor
                 fitted[name] = _logistic(standard[0][known], values[known], strength)
         areas = [
             auroc(standard[1][known] @ weights, values[known] == 1)
-            for name, weights in fitted.items()
+            for name, (weights, _) in fitted.items()
             for values in [validation.labels[name]]
             for known in [~np.isnan(values)]
         ]
@@ -81,8 +94,8 @@ def fit_and_score(train: Features, validation: Features, test: Features) -> Scor
         value = float(np.mean(areas)) if areas else 0.0
         if value > best_value:
             best, best_value = fitted, value
-    nothing = np.zeros(test.x.shape[1])
-    return {name: standard[2] @ best.get(name, nothing) for name in train.labels}
+    lines = {name: best.get(name) or _constant(values, test.x.shape[1]) for name, values in train.labels.items()}
+    return {name: standard[2] @ weights + bias for name, (weights, bias) in lines.items()}
 
 
 def stratified_subset(labels: Labels, count: int, seed: int) -> Int[ndarray, "chosen"]:
@@ -110,7 +123,12 @@ def stratified_subset(labels: Labels, count: int, seed: int) -> Int[ndarray, "ch
     return np.flatnonzero(taken)
 
 
-def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], strength: float) -> Float[ndarray, "dim"]:
+def _constant(values: Float[ndarray, "studies"], dim: int) -> Line:
+    positives, known = float((values == 1).sum()), float((~np.isnan(values)).sum())
+    return np.zeros(dim), math.log((positives + 0.5) / (known - positives + 0.5))
+
+
+def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], strength: float) -> Line:
     # With fewer studies than features the solution is the same one in the space of the studies, and smaller there.
     basis = None
     if x.shape[0] < x.shape[1]:
@@ -119,5 +137,6 @@ def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], st
     model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        weights = model.fit(x, y == 1).coef_[0]
-    return np.asarray(weights if basis is None else basis @ weights)
+        model.fit(x, y == 1)
+    weights = model.coef_[0] if basis is None else basis @ model.coef_[0]
+    return np.asarray(weights), float(model.intercept_[0])

@@ -10,7 +10,7 @@ from numpy import ndarray
 from unimedi.imaging.intensity import RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
 from unimedi.retrieval.metrics import same_group
-from unimedi.transfer.figures import attention_sheet, grey_png, slice_strip
+from unimedi.transfer.figures import grey_png, slice_strip
 from unimedi.transfer.slice_eval import slabs_by_score
 from unimedi.transfer.task import Outcome, View
 
@@ -56,10 +56,11 @@ def thumbnail(view: View, row: int, store: Store) -> str:
     pixels = store.pixels(view.indices[row])
     if pixels.ndim == 2:
         return data_uri(grey_png(upright(pixels)))
-    return data_uri(grey_png(windowed(pixels[_best_plane(view, row, len(pixels))])))
+    return data_uri(grey_png(windowed(pixels[best_plane(view, row, len(pixels))])))
 
 
-def _best_plane(view: View, row: int, depth: int) -> int:
+def best_plane(view: View, row: int, depth: int) -> int:
+    """The middle plane of the best-scored slab, the middle of the volume where the model scores none."""
     scores = view.table.slice_scores
     if scores is None:
         return depth // 2
@@ -112,15 +113,7 @@ def strips(view: View, store: Store, outcome: Outcome, taken: int, count: int = 
     return tiles
 
 
-def attention_picture(view: View, store: Store, grid: tuple[int, int], count: int = 12) -> str:
-    """Attention of [CLS] on radiographs with a finding (on any, where nothing is labelled)."""
-    rows = ([row for row in range(len(view)) if len(view.positives(row)) == 1] or list(range(len(view))))[:count]
-    images = [upright(store.pixels(view.indices[row])) for row in rows]
-    weights = [view.table.attention[row].reshape(grid) for row in rows]
-    return data_uri(attention_sheet(images, weights, [named(view, row) for row in rows]))
-
-
-def report_panels(view: View, store: Store, count: int = 6, answers: int = 3) -> tuple[list[Panel], list[Panel]]:
+def report_panels(view: View, store: Store, count: int = 6, answers: int = 5) -> tuple[list[Panel], list[Panel]]:
     """(image → report, report → image) for evenly chosen studies."""
     similarity = view.table.embedding @ view.reports.T
     right = same_group(view.groups, view.groups)
@@ -134,7 +127,7 @@ def report_panels(view: View, store: Store, count: int = 6, answers: int = 3) ->
         to_report.append(Panel(Tile(f"truth: {named(view, row)}", thumbnail(view, row, store)), found))
         images = [
             Tile(f"{number + 1}. {named(view, i)}", thumbnail(view, i, store), right=bool(right[row, i]))
-            for number, i in enumerate(_first(similarity[:, row], 5))
+            for number, i in enumerate(_first(similarity[:, row], answers))
         ]
         to_image.append(Panel(Tile(f"truth: {named(view, row)}", text=view.report_texts[row]), images))
     return to_report, to_image

@@ -1,5 +1,6 @@
 """The linear probe of the frozen encoder beside the same probe on an untrained encoder and on principal components."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,13 +8,13 @@ import numpy as np
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
+from unimedi.transfer.exclusive import choice_figures, mean_choice
 from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
-from unimedi.transfer.linear_probe import Features, Fit, fit_and_score, probe
-from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference
+from unimedi.transfer.linear_probe import Features, Fit, fit_and_score, probe_scores
+from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_of
 from unimedi.transfer.references import pixel_features
-from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, spread
+from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, percent, spread
 
-FRACTIONS = {"1%": 0.01, "10%": 0.1, "100%": 1.0}
 PROTOCOLS: dict[str, Fit] = {"": fit_and_score, "_sgd": fit_and_score_by_gradient}  # end of the row's name → protocol
 
 
@@ -29,7 +30,7 @@ class ProbeSplits:
 def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSplits:
     """Labelled training and validation studies of a kind, capped; NotComputable where either is empty."""
 
-    train, validation = (labelled(store, split, KINDS[kind]) for split in ("train", "validation"))
+    train, validation = (labelled(store, split, KINDS[kind], options.classes) for split in ("train", "validation"))
     if not train or not validation:
         raise NotComputable(f"{len(train)} labelled training and {len(validation)} labelled validation studies")
     return ProbeSplits(
@@ -39,10 +40,11 @@ def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSp
     )
 
 
-def labelled(store: Store, split: str, ndim: int) -> list[int]:
-    """The studies of a split and a dimension of which at least one finding is known."""
+def labelled(store: Store, split: str, ndim: int, classes: Sequence[str] = ()) -> list[int]:
+    """The studies of a split and a dimension of which at least one finding (of ``classes``, if given) is known."""
     indices = store.select(split=split, ndim=ndim)
-    return [i for i in indices if any(value is not None for value in store.studies[i].labels.values())]
+    names = classes or store.findings
+    return [i for i in indices if any(store.studies[i].labels.get(name) is not None for name in names)]
 
 
 def probe_figures(
@@ -56,7 +58,8 @@ def probe_figures(
 
     ``encoders`` maps a row's name to the embedder and its table of ``view``'s studies; ``linear_probe`` is among them.
     A fraction is of the *whole* training split, drawn among the encoded studies; n is what it came to. Rows whose name
-    ends in ``_sgd`` read the same features by MGCA's protocol.
+    ends in ``_sgd`` read the same features by MGCA's protocol. Of exclusive classes also ``…/choice_acc`` and
+    ``…/choice_balanced_acc``, each class against the rest.
     """
     if not view.labels:
         raise NotComputable("no labels")
@@ -73,15 +76,20 @@ def probe_figures(
     }
     features["pca"] = pixel_features(store, [splits.train, splits.validation, view.indices], options.seed)
     figures: dict[str, Figure] = {}
-    for fraction, share in FRACTIONS.items():
+    for share in options.fractions:
+        fraction = percent(share)
         count = min(max(round(share * splits.available), 2), len(splits.train))
         for ending, fit in PROTOCOLS.items():
             results: dict[str, MacroAuroc] = {}
             for name, parts in features.items():
                 columns = [{n: part[n] for n in names} for part in (*labels, view.labels)]
                 train, validation, test = (Features(x, y) for x, y in zip(parts, columns, strict=True))
-                results[name] = probe(train, validation, test, view.bootstrap, count, options.probe_seeds, fit)
-                figures[f"{name}{ending}/{view.kind}/{fraction}/auroc"] = results[name].figure
+                scores = probe_scores(train, validation, test, count, options.probe_seeds, fit)
+                results[name] = mean_of([macro_auroc(one, test.labels, view.bootstrap) for one in scores])
+                where = f"{name}{ending}/{view.kind}/{fraction}"
+                figures[f"{where}/auroc"] = results[name].figure
+                if options.exclusive:
+                    figures |= mean_choice([choice_figures(where, one, test.labels, view.bootstrap) for one in scores])
             for name in (name for name in results if name != "linear_probe"):
                 key = f"linear_probe{ending}/{view.kind}/{fraction}/gain_over_{name}"
                 figures[key] = difference(results["linear_probe"], results[name])

@@ -58,15 +58,16 @@ def _run_name(run: Path) -> str:
 
 
 def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
-    prompts, recipe = inputs.options.prompts, inputs.run / "recipe.yaml"
-    checkpoint = pretrained_folder(inputs.run) / "model.safetensors"
+    prompts, recipe, folder = inputs.options.prompts, inputs.run / "recipe.yaml", pretrained_folder(inputs.run)
+    words = [Path(sys.argv[0]).name.replace("__main__.py", "unimedi"), *sys.argv[1:]]
     return [
-        ("command", shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        ("command", shlex.join(words)),
         ("unimedi", version("unimedi")),
         ("store (fingerprint)", inputs.store.fingerprint),
         ("studies in the store", f"{len(inputs.store)}, {len(inputs.store.refused)} refused"),
         ("preprocessing (fingerprint)", inputs.store.preprocess.fingerprint()),
-        ("model.safetensors (sha256)", sha256(checkpoint)),
+        ("model.safetensors (sha256)", sha256(folder / "model.safetensors")),
+        ("config.json (sha256)", sha256(folder / "config.json")),
         ("weights (sha256 of names and values)", inputs.embedder.fingerprint),
         (f"{prompts.name} (sha256)", sha256(prompts)),
         ("recipe.yaml (sha256)", sha256(recipe) if recipe.is_file() else "none beside the model"),

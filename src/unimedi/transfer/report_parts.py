@@ -6,10 +6,14 @@ import numpy as np
 
 from unimedi.transfer import figures as draw
 from unimedi.transfer import pictures as looks
+from unimedi.transfer.attention_pictures import radiograph_tiles, volume_pictures
+from unimedi.transfer.failures import failures_part
 from unimedi.transfer.headline import SELECTOR_WORDS, cell, printed, three
+from unimedi.transfer.overlays import BRIGHT, FAINT
 from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.run_log import LOSSES, health_keys, read_log, warnings_in
-from unimedi.transfer.zero_shot_parts import failures_part, zero_shot_part
+from unimedi.transfer.task_part import task_part
+from unimedi.transfer.zero_shot_parts import zero_shot_part
 
 
 def _cohort(inputs: ReportInputs) -> Part:
@@ -71,15 +75,32 @@ def _slices_taken(inputs: ReportInputs) -> int:
     return int(inputs.embedder.model.config.slices) or 1
 
 
-def _attention(inputs: ReportInputs) -> Part:
-    part = Part("attention", "Where the encoder looks")
+ATTENTION = (
+    f"Attention of [CLS], mean over layers and heads: nothing is drawn below {FAINT} × the mean of the image, bright "
+    f"is {BRIGHT:g} ×. In the body's proportions, padding cut off, evenly chosen. Green: the outline of masks."
+)
+
+
+def _attention_on_radiographs(inputs: ReportInputs) -> Part:
+    part = Part("attention", "Attention on X-rays", ATTENTION, wide=True)
     if "xray" in inputs.views:
         size, patch = inputs.embedder.processor.preprocess.radiograph_size, inputs.embedder.model.config.patch_size
         grid = (size[0] // patch, size[1] // patch)
-        picture = looks.attention_picture(inputs.views["xray"], inputs.store, grid)
-        part.pictures.append(
-            looks.Tile("Attention of [CLS], mean over layers and heads; bright is 3 × the mean.", picture)
-        )
+        part.tiles.append(("", radiograph_tiles(inputs.views["xray"], inputs.store, grid)))
+    return part
+
+
+def _attention_on_volumes(inputs: ReportInputs) -> Part:
+    part = Part(
+        "attention-ct",
+        "Attention on CTs",
+        f"{ATTENTION} Left: the middle plane of the best-scored slab, without and with its attention. Coronal and "
+        "sagittal plane through its peak: attention as the mean along the line of sight, lesions as their shadow; "
+        "orange: the slices that the model takes.",
+    )
+    if "ct" in inputs.views:
+        grid, rows = inputs.embedder.model.vision.volume_grid, inputs.outcome.lesion_rows
+        part.pictures += volume_pictures(inputs.views["ct"], inputs.store, grid, rows)
     return part
 
 
@@ -120,6 +141,12 @@ def _retrieval(inputs: ReportInputs) -> Part:
         "retrieval", "Image and report", "Evenly chosen queries, not picked; ✓ is the query's own (or an equal) report."
     )
     part.tables = [table for kind in inputs.views if (table := _by_class(inputs, kind)).rows]
+    if part.tables:
+        part.text = (
+            "By class: P@k is the share of an image's k nearest reports whose study has the image's class; studies of "
+            "one class only, equally many of each, drawn by seed (CheXpert's 5x200 and 8x200, or what this cohort has "
+            f"of them). Chance is one class in as many. Below: {part.text[0].lower()}{part.text[1:]}"
+        )
     for kind, seen in inputs.views.items():
         to_report, to_image = looks.report_panels(seen, inputs.store)
         part.panels.append({"name": f"{NAMES[kind]} → report", "panels": to_report, "worded": False, "texts": True})
@@ -139,7 +166,8 @@ def _by_class(inputs: ReportInputs, kind: str) -> Table:
         if not name:
             strong.add(len(rows))
         chance = three(inputs.figures[f"retrieval/{kind}/{protocol}/chance"].value)
-        rows.append([(name or f"all {protocol}").replace("_", " "), *(cell(f) for f in at), chance])
+        title = name or "{} classes, {} studies each".format(*protocol.split("x"))
+        rows.append([title.replace("_", " "), *(cell(f) for f in at), chance])
     header = ("class", "P@1", "P@5", "P@10", "chance")
     return Table(f"{NAMES[kind]} → report of the same class", header, rows, frozenset(strong))
 
@@ -155,12 +183,14 @@ def _cross_modal(inputs: ReportInputs) -> Part:
 
 
 MAKERS = (
+    task_part,
     _cohort,
     _training,
     zero_shot_part,
     failures_part,
     _slices,
-    _attention,
+    _attention_on_radiographs,
+    _attention_on_volumes,
     _space,
     _retrieval,
     _cross_modal,

@@ -10,6 +10,7 @@ from unimedi.transfer.comparison import MeasuredRun
 from unimedi.transfer.metrics import Figure
 from unimedi.transfer.pictures import Tile
 from unimedi.transfer.task import EvaluationOptions, Outcome, View
+from unimedi.transfer.task_file import TaskFile
 from unimedi.transfer.zero_shot_tasks import Verdicts
 
 NAMES = {"xray": "X-ray", "ct": "CT"}
@@ -30,6 +31,7 @@ class ReportInputs:
     verdicts: Mapping[str, Verdicts]  # of the kinds whose zero-shot could be computed
     measured_on: Mapping[str, str]  # see unimedi.transfer.comparison.conditions
     compare: Sequence[MeasuredRun] = ()
+    task: TaskFile | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,10 @@ class Table:
 
 @dataclass
 class Part:
-    """A section: a sentence, tables, full-width pictures, tiles, retrieval panels; any may be empty."""
+    """A section: a sentence, tables, full-width pictures, tiles, retrieval panels; any may be empty.
+
+    Tiles come in named groups: ``wide`` ones three in a row, ``folded`` groups open when asked for.
+    """
 
     id: str
     name: str
@@ -53,6 +58,8 @@ class Part:
     pictures: list[Tile] = field(default_factory=list)
     tiles: list[tuple[str, list[Tile]]] = field(default_factory=list)
     panels: list[dict[str, object]] = field(default_factory=list)
+    wide: bool = False
+    folded: bool = False
 
     @property
     def filled(self) -> bool:

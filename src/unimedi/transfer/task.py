@@ -1,5 +1,6 @@
 """What every downstream task is given: one modality of one split, embedded once, with labels, reports and resamples."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +25,10 @@ class EvaluationOptions:
     """The few choices that change what is measured.
 
     ``probe_cap`` bounds how many training studies of a modality are encoded for probes (it is what costs time; n says
-    how many there were); a third of it bounds the validation studies. ``supervised_steps`` above 0 trains the same
-    encoder with labels for that many steps, as a reference row.
+    how many there were); a third of it bounds the validation studies. ``fractions`` are shares of the labels that a
+    probe learns from, drawn once for each of ``probe_seeds``. ``supervised_steps`` above 0 trains the same encoder with
+    labels for that many steps, as a reference row. ``classes`` are label columns (all, where none is named);
+    ``exclusive``: a study has one of them, and the accuracy of the choice is a figure too.
     """
 
     seed: int = 0
@@ -33,6 +36,10 @@ class EvaluationOptions:
     batch_size: int = 16
     probe_cap: int = 400
     probe_seeds: tuple[int, ...] = (0, 1, 2)
+    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
+    kinds: tuple[str, ...] = tuple(KINDS)
+    classes: tuple[str, ...] = ()
+    exclusive: bool = False
     supervised_steps: int = 0
     prompts: Path = DEFAULT_PROMPTS
     focal: tuple[str, ...] = FOCAL
@@ -83,20 +90,46 @@ def view(kind: str, store: Store, indices: list[int], embedder: Embedder, option
         report_texts=texts,
         groups=report_groups(texts),
         patients=patients,
-        labels=label_columns(store, indices),
+        labels=label_columns(store, indices, options.classes),
         bootstrap=PatientBootstrap(patients, options.resamples, options.seed),
     )
 
 
-def label_columns(store: Store, indices: Sequence[int]) -> dict[str, Float[ndarray, "studies"]]:
-    """Finding → 1, 0 or NaN (unknown) for each study; findings unknown for all of them are left out."""
+def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The label columns of ``classes`` that the store has, and a sentence for each that it has not.
+
+    Raises ValueError with these sentences where it has none of them.
+    """
+    has = ", ".join(store.findings) or "none"
+    lacking = []
+    for name in (name for name in classes if name not in store.findings):
+        near = difflib.get_close_matches(name, store.findings, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        lacking.append(f"no label column {name!r} in the store{hint}; it has {has}")
+    if classes and len(lacking) == len(classes):
+        raise ValueError("; ".join(lacking))
+    return tuple(name for name in classes if name in store.findings), lacking
+
+
+def label_columns(
+    store: Store, indices: Sequence[int], classes: Sequence[str] = ()
+) -> dict[str, Float[ndarray, "studies"]]:
+    """Finding → 1, 0 or NaN (unknown) for each study; findings unknown for all of them are left out.
+
+    ``classes`` names those that are asked for, in their order; without it all are.
+    """
     columns = {}
-    for name in store.findings:
+    for name in classes or store.findings:
         raw = [store.studies[i].labels.get(name) for i in indices]
         values = np.array([np.nan if v is None else float(v) for v in raw], dtype=np.float64)
         if not np.isnan(values).all():
             columns[name] = values
     return columns
+
+
+def percent(fraction: float) -> str:
+    """0.01 as ``1%``, the way keys of metrics.json have it."""
+    return f"{fraction * 100:g}%"
 
 
 def spread(indices: Sequence[int], cap: int, seed: int) -> list[int]:

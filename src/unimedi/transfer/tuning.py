@@ -20,7 +20,7 @@ from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import warmup_cosine
 from unimedi.transfer.linear_probe import Labels, stratified_subset
 from unimedi.transfer.references import untrained
-from unimedi.transfer.task import KINDS
+from unimedi.transfer.task import KINDS, percent
 from unimedi.transfer.training import BestWeights, DivergedError, train
 
 R = TypeVar("R")
@@ -32,13 +32,15 @@ Say = Callable[[str], None]
 class TuningSettings:
     """What is trained, for how long, and what is reported.
 
-    A fraction is of the labelled studies of the training split; those below 1 are drawn once for each of ``seeds``.
+    ``classes`` are columns (all, where none is named). A fraction is of the labelled studies of the training split;
+    those below 1 are drawn once for each of ``seeds``.
     ``learning_rates`` are tried one after the other. ``checks`` is how often a training looks at (at most
     ``validation_cap``) validation studies. ``warm_up`` is a share of the steps.
     ``precision`` bf16 is mixed: twice as fast on hardware that has it.
     """
 
     kinds: tuple[str, ...] = tuple(KINDS)
+    classes: tuple[str, ...] = ()
     fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
     seeds: tuple[int, ...] = (0, 1, 2)
     frozen: bool = False
@@ -100,11 +102,6 @@ class Problem(Generic[R]):
 def rows(name: str, model: UniMediModel, seed: int = 0) -> dict[str, UniMediModel]:
     """``{name: pretrained, name_random_init: the same architecture, untrained}``."""
     return {name: model, f"{name}_random_init": untrained(model, seed)}
-
-
-def percent(fraction: float) -> str:
-    """0.01 as ``1%``, the way keys of metrics.json have it."""
-    return f"{fraction * 100:g}%"
 
 
 def compare(

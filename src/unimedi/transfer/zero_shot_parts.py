@@ -1,4 +1,4 @@
-"""Zero-shot in the report: a table of every finding, what probabilities are worth, and where they are most wrong."""
+"""Zero-shot in the report: a table of every finding, and what probabilities are worth."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,6 @@ from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.task import View
 from unimedi.transfer.zero_shot_tasks import Verdicts
 
-WORST = 12  # studies in the gallery of a kind
 COLUMNS = {
     "auroc": "AUROC",
     "ap": "AP",
@@ -45,41 +44,6 @@ def zero_shot_part(inputs: ReportInputs) -> Part:
         caption = "Reliability, all findings together: how often a finding is there, by the probability it was given."
         part.pictures.append(looks.Tile(caption, looks.data_uri(draw.reliability(panels))))
     return part
-
-
-def failures_part(inputs: ReportInputs) -> Part:
-    """The studies of each kind that were most confidently called wrong, each once, with the finding and the score."""
-    part = Part(
-        "failures",
-        "Where zero-shot is most wrong",
-        f"The {WORST} studies of each kind whose probability of a finding is furthest from the truth; not picked.",
-    )
-    for kind, verdicts in inputs.verdicts.items():
-        seen, tiles = inputs.views[kind], []
-        for row, finding, score in worst_calls(seen, verdicts, WORST):
-            truth = "absent" if seen.labels[finding][row] == 0 else "present"
-            known = looks.named(seen, row)
-            caption = f"{seen.table.study_ids[row]}: {words(finding)} {score:.2f}, truly {truth} (has: {known})"
-            tiles.append(looks.Tile(caption, looks.thumbnail(seen, row, inputs.store)))
-        if tiles:
-            part.tiles.append((NAMES[kind], tiles))
-    return part
-
-
-def worst_calls(view: View, verdicts: Verdicts, count: int) -> list[tuple[int, str, float]]:
-    """(row, finding, probability) of the wrong calls furthest from the truth, at most one a study, worst first.
-
-    Wrong: on the wrong side of the finding's threshold. Unknown labels are no calls.
-    """
-    found = []
-    for finding, score in verdicts.scores.items():
-        label = view.labels[finding]
-        wrong = ~np.isnan(label) & ((score >= verdicts.thresholds[finding]) != (label == 1))
-        found += [(abs(score[row] - label[row]), row, finding) for row in np.flatnonzero(wrong).tolist()]
-    worst: dict[int, tuple[int, str, float]] = {}
-    for _, row, finding in sorted(found, key=lambda call: (-call[0], call[1], call[2])):
-        worst.setdefault(row, (row, finding, float(verdicts.scores[finding][row])))
-    return list(worst.values())[:count]
 
 
 def words(finding: str) -> str:

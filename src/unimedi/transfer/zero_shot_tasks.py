@@ -11,6 +11,7 @@ from numpy import ndarray
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_aurocs, decision_figures
+from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, macro_auroc, mean_known
 from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, spread
 from unimedi.transfer.zero_shot import (
@@ -69,6 +70,8 @@ def zero_shot(
     figures = {f"{prefix}/auroc": result.figure}
     figures |= {f"{prefix}/auroc/{name}": figure for name, figure in result.by_finding.items()}
     figures |= decision_figures(prefix, scores, view.labels, verdicts[view.kind].thresholds, view.bootstrap)
+    if options.exclusive and not missing:
+        figures |= choice_figures(prefix, scores, view.labels, view.bootstrap)
     figures |= {f"{prefix}/threshold/{name}": chosen.get(name, Figure(NO_CHOICE)) for name in scores}
     return figures | prompt_spread(prefix, view, {name: vectors[name] for name in scores})
 
@@ -92,7 +95,7 @@ def chosen_thresholds(
         return {}
     part = spread(labelled, max(options.probe_cap // 3, 1), options.seed)
     scores = probabilities(embedder.images(store, part).embedding, vectors, embedder.scale)
-    labels = label_columns(store, part)
+    labels = label_columns(store, part, options.classes)
     figures = {}
     for name in scores.keys() & labels.keys():
         known = ~np.isnan(labels[name])

@@ -19,8 +19,8 @@ from unimedi.transfer.segmentation.loss import mask_loss
 from unimedi.transfer.segmentation.masks import layers, masked, masked_batch, presence, stored_mask, windows
 from unimedi.transfer.segmentation.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
 from unimedi.transfer.segmentation.segmenter import RESOLUTIONS, Segmenter
-from unimedi.transfer.task import KINDS, spread
-from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, percent, rows, studies_of
+from unimedi.transfer.task import KINDS, known_classes, percent, spread
+from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of
 
 ROW = "segmentation"
 DEFAULT_DECODERS = {"xray": ("linear", "setr_pup"), "ct": ("unetr",)}
@@ -64,6 +64,7 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
         FileNotFoundError: no model there.
         StoreError: the store was prepared for another model.
         NotComputable: no kind of image has masks in training, validation and the split under test.
+        ValueError: none of the classes is a column.
     """
     settings = settings or SegmentSettings()
     try:
@@ -72,6 +73,8 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
         raise MissingExtraError("segmentation needs MONAI; install unimedi[segmentation]") from error
     embedder = Embedder.from_pretrained(run)
     store = Store.open(data, expect=embedder.processor.preprocess)
+    for sentence in known_classes(store, settings.classes)[1]:
+        say(f"segmentation: {sentence}")
     figures: dict[str, Figure] = {}
     lacking = []
     for kind in settings.kinds:
@@ -151,7 +154,8 @@ def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSp
             "each must have some"
         )
     labels, held_out = presence(store, train), presence(store, test)
-    classes = tuple(name for name in labels if labels[name].any() and held_out[name].any())
+    wanted = [name for name in labels if name in (settings.classes or labels)]
+    classes = tuple(name for name in wanted if labels[name].any() and held_out[name].any())
     if not classes:
         raise NotComputable(f"no finding is in the masks of both {len(train)} training and {len(test)} test studies")
     validation = spread(validation, settings.validation_cap, seed=0)

@@ -1,0 +1,45 @@
+"""Classes of which a study has exactly one: how often the highest score is that of its own class."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, mean_figure, mean_known
+
+Columns = Mapping[str, Float[ndarray, "studies"]]
+
+
+def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: PatientBootstrap) -> dict[str, Figure]:
+    """``<prefix>/choice_acc``, the share of studies whose own class scores highest, and ``…/choice_balanced_acc``, the
+    mean of that share over the classes.
+
+    ``labels`` are 1, 0 or NaN; studies that have not exactly one of the classes, or of which one is not known, are left
+    out. A tie is no answer. Raises NotComputable where fewer than two classes are left.
+    """
+    names = list(scores)
+    score, label = (np.stack([part[name] for name in names], axis=1) for part in (scores, labels))
+    kept = ~np.isnan(label).any(axis=1) & ((label == 1).sum(axis=1) == 1)
+    own = np.where(kept, (label == 1).argmax(axis=1), -1)
+    if len({*own[kept].tolist()}) < 2:
+        raise NotComputable(f"no two of {', '.join(names)} are ever a study's only class")
+    others = np.where(np.arange(len(names)) == own[:, None], -np.inf, score).max(axis=1)
+    right = np.where(kept, np.take_along_axis(score, np.maximum(own, 0)[:, None], axis=1)[:, 0] > others, np.nan)
+    recalls = [np.where(own == number, right, np.nan) for number in range(len(names)) if (own == number).any()]
+    resampled = mean_known(np.stack([bootstrap.means(recall) for recall in recalls]))
+    value = float(np.mean([np.nanmean(recall) for recall in recalls]))
+    return {
+        f"{prefix}/choice_acc": mean_figure(right, bootstrap),
+        f"{prefix}/choice_balanced_acc": Figure(value, *interval(resampled), n=int(kept.sum()), resampled=resampled),
+    }
+
+
+def mean_choice(runs: Sequence[Mapping[str, Figure]]) -> dict[str, Figure]:
+    """The mean over seeds of one experiment, resample by resample."""
+    means = {}
+    for key, first in runs[0].items():
+        resampled = np.mean([run[key].resampled for run in runs], axis=0)
+        value = float(np.mean([run[key].value for run in runs]))
+        means[key] = Figure(value, *interval(resampled), n=first.n, resampled=resampled)
+    return means

@@ -1,0 +1,178 @@
+"""Task files: what a public collection asks, one YAML a task: classes, metric, protocol, official split, sources.
+
+Classes are columns of the manifest (``label:<class>``, for segmentation ``mask:<class>``), so that any cohort which has
+them serves. A file sets options that can all be given by hand; nothing else in the project knows a collection's name.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from unimedi.transfer.metrics import Figure
+from unimedi.transfer.task import KINDS, EvaluationOptions
+
+TASKS = Path(__file__).parent / "tasks"
+VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
+METRICS = {  # metric of a file → end of a key of metrics.json
+    "linear_probe": {"auroc": "auroc", "accuracy": "choice_acc"},
+    "zero_shot": {"auroc": "auroc", "accuracy": "choice_acc"},
+    "fine_tune": {"auroc": "auroc"},
+    "segmentation": {"dice_positive": "dice_positive", "dice_all": "dice_all"},
+}
+ANSWERS = {  # the keys of metrics.json that answer a task; {} is the kind
+    "linear_probe": r"(linear_probe|random_init|pca)(_sgd)?/{}/[^/]+%/",
+    "zero_shot": r"zero_shot/{}/",
+    "fine_tune": r"fine_tune(_random_init)?/{}/[^/]+%/",
+    "segmentation": r"segmentation(_random_init|_trivial)?/{}/([^/]+/[^/]+%/)?",
+}
+SPLITS = ("train", "validation", "test")
+KEYED, LISTED = ("classes", "official_split", "training"), ("source", "fractions", "seeds", "notes")
+
+
+class TaskFileError(ValueError):
+    """A task file that is not one; the sentence names the file and the key."""
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """One task. ``training`` holds options of ``unimedi finetune`` or ``segment``, named as on the command line."""
+
+    name: str
+    about: str
+    kind: str  # xray or ct
+    protocol: str
+    metric: str
+    classes: Mapping[str, str]  # column → what it says
+    official_split: Mapping[str, str]  # train, validation, test → in words, for whoever writes the manifest
+    source: tuple[str, ...]  # where the facts are from
+    split: str = "test"  # what is measured
+    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_task(path: Path) -> TaskFile:
+    """Read and check a task file.
+
+    Raises:
+        TaskFileError: a key that is not known (with the nearest that is), one that is missing, or a wrong value.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise TaskFileError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise TaskFileError(f"{path}: expected keys and values, got {type(raw).__name__}")
+    if problem := _problem(raw):
+        raise TaskFileError(f"{path}: {problem}")
+    lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
+    return TaskFile(**({"name": path.stem} | raw | lists))
+
+
+def find_task(name: str) -> TaskFile:
+    """A shipped task by its name, or a file by its path; TaskFileError with the nearest name where it is neither."""
+    shipped = {path.stem: path for path in sorted(TASKS.glob("*.yaml"))}
+    if name in shipped:
+        return read_task(shipped[name])
+    if Path(name).is_file():
+        return read_task(Path(name))
+    hint = nearest(name, shipped)
+    raise TaskFileError(f"no task {name!r}{hint}: expected a file or one of {', '.join(shipped)}")
+
+
+def for_verb(task: TaskFile, verb: str) -> TaskFile:
+    """The task itself; TaskFileError where another command measures it."""
+    if VERBS[task.protocol] != verb:
+        raise TaskFileError(f"{task.name} asks for {task.protocol}: run unimedi {VERBS[task.protocol]}, not {verb}")
+    return task
+
+
+def evaluation_options(task: TaskFile, options: EvaluationOptions) -> EvaluationOptions:
+    """The options by which ``unimedi evaluate`` measures a task; all others stay as they are."""
+    return replace(
+        options,
+        kinds=(task.kind,),
+        classes=tuple(task.classes),
+        fractions=task.fractions,
+        probe_seeds=task.seeds,
+        exclusive=task.metric == "accuracy",
+    )
+
+
+def words(task: TaskFile) -> list[str]:
+    """The words on the command line of ``unimedi finetune`` or ``segment`` that a task stands for."""
+    chosen = {
+        "kinds": [task.kind],
+        "classes": list(task.classes),
+        "fractions": task.fractions,
+        "seeds": task.seeds,
+        "split": task.split,
+    } | dict(task.training)
+    return [f"--{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items()]
+
+
+def answers(task: TaskFile, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    """The figures that answer the task: its metric, for every row and share of the labels."""
+    ending = METRICS[task.protocol][task.metric]
+    pattern = re.compile(ANSWERS[task.protocol].format(task.kind) + ending)
+    return {key: figure for key, figure in figures.items() if pattern.fullmatch(key)}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """ " (did you mean …?)" where a known word is near, else nothing."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _problem(raw: Mapping[Any, Any]) -> str:
+    """What is wrong with a file's values, in words; '' where nothing is."""
+    known = {one.name: one for one in fields(TaskFile) if one.name != "name"}
+    for key in raw:
+        if key not in known:
+            return f"unknown key {key!r}{nearest(str(key), known)}; known are {', '.join(known)}"
+    if missing := [key for key in known if key not in raw and _required(known[key])]:
+        return f"missing {', '.join(missing)}"
+    for key in (key for key in raw if key in KEYED and not isinstance(raw[key], dict)):
+        return f"{key}: expected keys and values, got {raw[key]!r}"
+    for key in (key for key in raw if key in LISTED and not isinstance(raw[key], list)):
+        return f"{key}: expected a list, got {raw[key]!r}"
+    for key, value, allowed in _choices(raw):
+        if value not in allowed:
+            return f"{key}: expected one of {', '.join(allowed)}, got {value!r}{nearest(str(value), allowed)}"
+    return _meaning(raw)
+
+
+def _choices(raw: Mapping[str, Any]) -> list[tuple[str, Any, Sequence[str]]]:
+    return [
+        ("kind", raw["kind"], list(KINDS)),
+        ("protocol", raw["protocol"], list(VERBS)),
+        ("metric", raw["metric"], list(METRICS.get(str(raw["protocol"]), {}))),
+        ("split", raw.get("split", "test"), SPLITS[1:]),
+        *(("official_split", part, SPLITS) for part in raw["official_split"]),
+    ]
+
+
+def _meaning(raw: Mapping[str, Any]) -> str:
+    if not raw["classes"] or not all(isinstance(name, str) for pair in raw["classes"].items() for name in pair):
+        return f"classes: expected a column and what it says for each, got {raw['classes']!r}"
+    if not raw["source"]:
+        return "source: expected where the facts are from, got nothing"
+    for share in raw.get("fractions", [1.0]):
+        if not (isinstance(share, float | int) and 0 < share <= 1):
+            return f"fractions: expected shares above 0 and up to 1, got {share!r}"
+    if raw["metric"] == "accuracy" and len(raw["classes"]) < 2:
+        return "metric: accuracy is of a choice between classes, and there is one class"
+    if raw.get("training") and VERBS[raw["protocol"]] == "evaluate":
+        return f"training: {raw['protocol']} has no such options, got {', '.join(raw['training'])}"
+    return ""
+
+
+def _required(one: "Field[Any]") -> bool:
+    return one.default is MISSING and one.default_factory is MISSING
