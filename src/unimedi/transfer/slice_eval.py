@@ -34,12 +34,22 @@ class LesionExtent:
 
     def slabs(self, count: int) -> Bool[ndarray, "volumes slabs"]:
         """Which of ``count`` equal slabs a lesion touches."""
-        edges = np.linspace(0, self.planes.shape[1], count + 1).round().astype(int)[:-1]
-        return np.logical_or.reduceat(self.planes, edges, axis=1)
+        return np.logical_or.reduceat(self.planes, slab_starts(count, self.planes.shape[1]), axis=1)
 
     def of(self, rows: Int[ndarray, "kept"]) -> "LesionExtent":
         """The extents of some of the volumes."""
         return LesionExtent(self.planes[rows], {name: planes[rows] for name, planes in self.by_finding.items()})
+
+
+def slab_starts(count: int, depth: int) -> Int[ndarray, "count"]:
+    """The first plane of each of ``count`` equal slabs."""
+    return np.linspace(0, depth, count + 1).round().astype(int)[:-1]
+
+
+def plane_scores(scores: Float[ndarray, "volumes slabs"], depth: int) -> Float[ndarray, "volumes depth"]:
+    """Every plane has the score of its slab."""
+    starts = slab_starts(scores.shape[1], depth)
+    return np.repeat(scores, np.diff(starts, append=depth), axis=1)
 
 
 def lesion_extent(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> LesionExtent:

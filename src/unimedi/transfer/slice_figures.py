@@ -9,6 +9,7 @@ from numpy import ndarray
 from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure
 from unimedi.transfer.slice_eval import (
     OF_LESIONS,
+    RANDOM_DRAWS,
     Choices,
     LesionExtent,
     choices,
@@ -111,10 +112,23 @@ def score_figures(
 ) -> dict[str, Figure]:
     """``slice_selection/<selector>/auroc`` and ``ap``: within each volume, slabs with a lesion against those without.
 
-    Of planes instead of slabs where both arrays have one column a plane; then give a ``prefix``.
+    Of planes instead of slabs where both arrays have one column a plane; then give a ``prefix``. Attentive minus each
+    other selector as well.
     """
     figures = {}
-    for name, scores in scored.items():
-        for measure, within in (("auroc", within_volume_auroc), ("ap", within_volume_ap)):
-            figures[f"slice_selection/{name}/{prefix}{measure}"] = mean_figure(within(scores, lesion), bootstrap)
+    for measure, within in (("auroc", within_volume_auroc), ("ap", within_volume_ap)):
+        ours = within(scored["attentive"], lesion)
+        for name, scores in scored.items():
+            theirs = within(scores, lesion)
+            figures[f"slice_selection/{name}/{prefix}{measure}"] = mean_figure(theirs, bootstrap)
+            if name != "attentive":
+                gap = mean_figure(ours - theirs, bootstrap)
+                figures[f"slice_selection/attentive/minus_{name}/{prefix}{measure}"] = gap
     return figures
+
+
+def chance_ap(lesion: Bool[ndarray, "volumes slabs"], bootstrap: PatientBootstrap, seed: int = 0) -> Figure:
+    """Average precision of random scores: what ``ap`` is by chance (more than the share of slabs with a lesion)."""
+    draws = np.random.default_rng(seed)
+    each = [within_volume_ap(draws.random(lesion.shape), lesion) for _ in range(RANDOM_DRAWS)]
+    return mean_figure(np.mean(each, axis=0), bootstrap)

@@ -7,9 +7,7 @@ from numpy import ndarray
 from unimedi.transfer.slice_lesions import Lesions
 
 
-def precision(
-    chosen: Int[ndarray, "volumes k"], planes: Bool[ndarray, "volumes depth"]
-) -> Float[ndarray, "volumes"]:
+def precision(chosen: Int[ndarray, "volumes k"], planes: Bool[ndarray, "volumes depth"]) -> Float[ndarray, "volumes"]:
     """Share of a volume's chosen planes that show a lesion."""
     return np.asarray(np.take_along_axis(planes, chosen, axis=1).mean(axis=1))
 
@@ -61,4 +59,4 @@ def within_volume_ap(
 def _gaps(chosen: Int[ndarray, "volumes k"], lesions: Lesions) -> Int[ndarray, "lesions k"]:
     """Planes between each chosen plane and the lesion's extent; 0 inside it, 1 beside it."""
     planes = chosen[lesions.volume]
-    return np.maximum(np.maximum(lesions.first[:, None] - planes, planes - lesions.last[:, None]), 0)
+    return np.asarray(np.maximum(np.maximum(lesions.first[:, None] - planes, planes - lesions.last[:, None]), 0))
