@@ -9,26 +9,17 @@ from numpy import ndarray
 
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
+from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.metrics import Figure, PatientBootstrap, write_metrics
 from unimedi.transfer.references import untrained
 from unimedi.transfer.slice_churn import churn_figures, read_others
+from unimedi.transfer.slice_controls import depth_orders, position_removed, shuffled, shuffled_tokens
 from unimedi.transfer.slice_eval import LesionExtent, choices, oracle_scores, outcomes, plane_scores
 from unimedi.transfer.slice_figures import chance_ap, group_figures, outcome_figures, score_figures, times_chance
 from unimedi.transfer.slice_lesions import Lesions, connected_lesions
 from unimedi.transfer.slice_picture import selection_picture
-from unimedi.transfer.slice_scores import (
-    Scoring,
-    brightest,
-    depth_orders,
-    own,
-    poolings,
-    position_removed,
-    score_volumes,
-    shuffled,
-    tell_apart,
-    variants,
-)
+from unimedi.transfer.slice_scores import Scoring, brightest, own, poolings, score_volumes, tell_apart, variants
 from unimedi.transfer.slice_table import as_text
 from unimedi.transfer.slice_tasks import focal_volumes, modelless_scores
 from unimedi.transfer.task import EvaluationOptions
@@ -99,16 +90,16 @@ def _scores(
 ) -> Scored:
     model = embedder.model
     grid = model.vision.volume_grid
-    pooled = poolings(model)
-    scorings = [pooled, *variants(model, embedder.texts([store.studies[i].report for i in indices])), *asked]
+    by_volume, orders = poolings(model), depth_orders(len(indices), grid[0], options.seed)
+    reports = embedder.texts([store.studies[i].report for i in indices])
+    scorings = [by_volume, shuffled_tokens(model, orders), *variants(model, reports), *asked]
     scorings += [own(untrained(model, options.seed), "untrained"), brightest(store.preprocess, grid[0])]
     if store.preprocess.fine_shape[0] % grid[0]:
         notes.append("depth shuffled: the stored planes do not divide into slabs of equal thickness")
     else:
-        scorings.append(shuffled(pooled, depth_orders(len(indices), grid[0], options.seed)))
+        scorings.append(shuffled(by_volume, orders))
     scored = score_volumes(store, indices, scorings, model.device, options.batch_size)
-    attention = [name for name in scored if name == "attentive" or name.startswith("volume_")]
-    for name in (name for name in attention if not name.endswith("_depth_shuffled")):
+    for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
         scored[f"{name}_position_removed"] = position_removed(scored[name])
     for name in [name for name, scores in scored.items() if name != "attentive" and not tell_apart(scores)]:
         del scored[name]

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib import pyplot as plt
 
-from unimedi.transfer.figures import BLUE, GREEN, GREY, ORANGE, RED, STYLE, plt, png
+from unimedi.transfer.figures import BLUE, GREEN, GREY, ORANGE, RED, STYLE, png
 from unimedi.transfer.metrics import Figure
 from unimedi.transfer.slice_lesions import SIZE_BANDS_MM
 

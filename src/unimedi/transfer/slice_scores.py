@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int16
+from jaxtyping import Float
 from numpy import ndarray
 from scipy import ndimage
 from torch import Tensor
@@ -62,11 +62,15 @@ def poolings(model: UniMediModel) -> Scoring:
     """``attentive`` (the model's own) and ``volume_<pooling>``: one pass over the T_3D tokens, pooled in every way."""
 
     def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        own, attention = model.score_slabs(model.preprocess.volumes(fine))
-        each = {f"volume_{name}": slice_scores(attention, model.vision.volume_grid, name) for name in SLAB_POOLINGS}
-        return {"attentive": own, **each}
+        return pooled(model, model.score_slabs(model.preprocess.volumes(fine))[1])
 
     return scoring
+
+
+def pooled(model: UniMediModel, attention: Float[Tensor, "n layers heads patches"]) -> dict[str, Tensor]:
+    """The same of an attention at hand."""
+    each = {name: slice_scores(attention, model.vision.volume_grid, name) for name in SLAB_POOLINGS}
+    return {"attentive": each[model.config.slab_pooling]} | {f"volume_{name}": each[name] for name in each}
 
 
 def own(model: UniMediModel, name: str) -> Scoring:
@@ -95,51 +99,6 @@ def with_pooling(model: UniMediModel, pooling: str) -> UniMediModel:
     asked.config = copy.copy(model.config)
     asked.config.slab_pooling = pooling
     return asked
-
-
-# -- controls ---------------------------------------------------------------------------------------------------------
-
-
-def depth_orders(volumes: int, slabs: int, seed: int) -> Int[Tensor, "volumes slabs"]:
-    """For each volume an order of its slabs, the same at every call: row v is drawn from (seed, v)."""
-    rows = [np.random.default_rng([seed, row]).permutation(slabs) for row in range(volumes)]
-    return torch.from_numpy(np.stack(rows))
-
-
-def shuffled(scoring: Scoring, orders: Int[Tensor, "volumes slabs"]) -> Scoring:
-    """The control "depth shuffled": score volumes whose slabs were put in another order, then put the scores back.
-
-    Content stays with its slab, its height changes: what is left of a hit rate is owed to content. (A model that
-    centres its inputs subtracts the mean image of the *new* height.) Names get ``_depth_shuffled``.
-    """
-
-    def scoring_shuffled(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        order = orders[rows].to(fine.device)
-        scores = scoring(shuffle_slabs(fine, order), rows)
-        return {f"{name}_depth_shuffled": unshuffle(value, order) for name, value in scores.items()}
-
-    return scoring_shuffled
-
-
-def shuffle_slabs(
-    fine: Int16[Tensor, "n depth height width"], order: Int[Tensor, "n slabs"]
-) -> Int16[Tensor, "n depth height width"]:
-    """Slab ``i`` of the result is slab ``order[:, i]``. ValueError where the slabs are not equally thick."""
-    if fine.shape[1] % order.shape[1]:
-        raise ValueError(f"cannot shuffle {fine.shape[1]} planes as {order.shape[1]} slabs of equal thickness")
-    slabs: Tensor = fine.unflatten(1, (order.shape[1], -1))
-    return slabs[torch.arange(len(fine), device=fine.device)[:, None], order].flatten(1, 2)
-
-
-def unshuffle(scores: Float[Tensor, "n slabs"], order: Int[Tensor, "n slabs"]) -> Float[Tensor, "n slabs"]:
-    """Scores of shuffled slabs back in the order of the volume."""
-    return torch.empty_like(scores).scatter_(1, order, scores)
-
-
-def position_removed(scores: Float[ndarray, "volumes slabs"]) -> Float[ndarray, "volumes slabs"]:
-    """Each score divided by its slab's mean over the volumes: what every volume has at that height says nothing."""
-    usual = scores.mean(axis=0, keepdims=True)
-    return scores / np.where(usual != 0, usual, 1)
 
 
 # -- without a model --------------------------------------------------------------------------------------------------

@@ -5,27 +5,39 @@ from collections.abc import Mapping, Sequence
 
 from unimedi.transfer.headline import SELECTOR_WORDS, three
 from unimedi.transfer.metrics import Figure
+from unimedi.transfer.slice_controls import CONTROLS
 from unimedi.transfer.slice_lesions import SIZE_BANDS_MM
 
 KNOWS_THE_REPORT = "text (knows the report)"
 WORDS = {
     **SELECTOR_WORDS,
-    "brightest": "no network: brightest voxel in the body",
+    "attentive": "attentive: the model's own scores",
+    "attentive_depth_shuffled": "  its slabs in another order",
+    "attentive_tokens_shuffled": "  only their position codes",
+    "attentive_position_removed": "  divided by the slab's usual score",
+    "brightest": "no network: brightest voxel",
     "text": KNOWS_THE_REPORT,
 }
+# The columns of the second table, the last rows of the first.
 IN_BRIEF = ("attentive", "random", "centre", "prior", "intensity", "brightest", "untrained", "oracle")
 _KEY = "slice_selection/"
 
 
 def selectors(figures: Mapping[str, Figure]) -> list[str]:
-    """Selectors that have a hit rate: the model's own first, then as they were measured."""
+    """Selectors with a hit rate in the order of reading: the model's own, its controls, other ways to score, the rest.
+
+    Controls of the other poolings are left to the file.
+    """
     ending = "/hit@1"
     names = [
         key[len(_KEY) : -len(ending)]
         for key in figures
         if key.startswith(_KEY) and key.endswith(ending) and key.count("/") == 2
     ]
-    return sorted(names, key=lambda name: name != "attentive")
+    controls = [f"attentive_{control}" for control in CONTROLS]
+    others = [name for name in names if name not in ("uniform", *IN_BRIEF) and not name.endswith(CONTROLS)]
+    rest = [name for name in ("uniform", *IN_BRIEF) if name != "attentive"]
+    return [name for name in ("attentive", *controls, *others, *rest) if name in names]
 
 
 def as_text(figures: Mapping[str, Figure], notes: Sequence[str] = ()) -> str:
@@ -95,7 +107,7 @@ def _churn(figures: Mapping[str, Figure]) -> list[str]:
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
-    widths = (6, 10, 9, 6, 6, 6, 10, 5, 6, 6, 16)
+    widths = (5, 9, 8, 5, 5, 5, 9, 4, 5, 5, 15)
     return (f"{name:<38}" + " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))).rstrip()
 
 
