@@ -19,7 +19,7 @@ _ALLOCATOR: Final = {
     "MALLOC_TRIM_THRESHOLD_": "16000000000",
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
-_LARGE_BLOCKS: Final = ("pretrain", "evaluate", "reproduce", "finetune", "segment")
+_LARGE_BLOCKS: Final = ("pretrain", "evaluate", "slice-eval", "reproduce", "finetune", "segment")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -127,6 +127,15 @@ def evaluate(arguments: argparse.Namespace) -> None:
     options = EvaluationOptions(supervised_steps=arguments.supervised)
     split = arguments.split or (task.split if task else "test")
     run(arguments.path, arguments.data, split=split, compare=arguments.compare, options=options, task=task)
+
+
+def slice_eval(arguments: argparse.Namespace) -> None:
+    """Measure slice selection on volumes with masked lesions: every selector, every way of scoring, controls."""
+    from unimedi.transfer.slice_command import slice_eval as run
+    from unimedi.transfer.task import EvaluationOptions
+
+    options = EvaluationOptions(focal=tuple(arguments.focal)) if arguments.focal else EvaluationOptions()
+    run(arguments.path, arguments.data, arguments.out, arguments.split, arguments.others, options)
 
 
 def reproduce(arguments: argparse.Namespace) -> None:
@@ -257,6 +266,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
     )
+
+    p = verb("slice-eval", slice_eval)
+    p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
+    p.add_argument("--data", type=Path, required=True, help="the store")
+    p.add_argument("--split", default="test", choices=("validation", "test"))
+    p.add_argument("--out", type=Path, help="the figures, .json; a picture beside it (default: RUN/slice_eval.json)")
+    p.add_argument(
+        "--with", dest="others", type=Path, nargs="+", default=[], metavar="RUN",
+        help="runs, pretrained folders or checkpoints: does this one choose the same slices?",
+    )  # fmt: skip
+    p.add_argument("--focal", nargs="+", default=[], metavar="FINDING", help="whose masks count (default: local ones)")
 
     p = verb("reproduce", reproduce)
     p.add_argument("--data", type=Path, required=True, help="the store")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int16
 from numpy import ndarray
 from sklearn.decomposition import PCA
 
@@ -79,9 +79,14 @@ def intensity_scores(
     return torch.cat(scores).double().numpy()
 
 
-def _volumes(store: Store, indices: Sequence[int], batch: int) -> Iterator[Float[torch.Tensor, "n d h w"]]:
+def fine_volumes(store: Store, indices: Sequence[int], batch: int) -> Iterator[Int16[torch.Tensor, "n depth h w"]]:
+    """Stored volumes in HU, ``batch`` at a time."""
     for start in range(0, len(indices), batch):
-        fine = torch.from_numpy(np.stack([store.pixels(i) for i in indices[start : start + batch]]))
+        yield torch.from_numpy(np.stack([store.pixels(i) for i in indices[start : start + batch]]))
+
+
+def _volumes(store: Store, indices: Sequence[int], batch: int) -> Iterator[Float[torch.Tensor, "n d h w"]]:
+    for fine in fine_volumes(store, indices, batch):
         yield store.preprocess.volumes(fine)[:, 0].float()
 
 

@@ -15,11 +15,14 @@ from numpy import ndarray
 
 from unimedi.inputs.store import Store
 from unimedi.model.slice_selection import BLIND_SELECTORS, select_slices, slab_centres
-from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure
+from unimedi.transfer.slice_lesions import Lesions
+from unimedi.transfer.slice_measures import centre_error, coverage, depth_error, precision
 
 FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
-BUDGETS = (1, 2, 4)  # k: how many slices may be looked at
 RANDOM_DRAWS = 256  # the random selector is an expectation over draws, not one lucky draw
+OF_LESIONS = ("coverage", "depth_error_mm", "centre_error_mm")  # measured a lesion; the others a volume
+
+Choices = dict[str, list[Int[ndarray, "volumes k"]]]  # selector → the slabs taken, in each of its draws
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,22 @@ class LesionExtent:
 
     def slabs(self, count: int) -> Bool[ndarray, "volumes slabs"]:
         """Which of ``count`` equal slabs a lesion touches."""
-        edges = np.linspace(0, self.planes.shape[1], count + 1).round().astype(int)[:-1]
-        return np.logical_or.reduceat(self.planes, edges, axis=1)
+        return np.logical_or.reduceat(self.planes, slab_starts(count, self.planes.shape[1]), axis=1)
+
+    def of(self, rows: Int[ndarray, "kept"]) -> "LesionExtent":
+        """The extents of some of the volumes."""
+        return LesionExtent(self.planes[rows], {name: planes[rows] for name, planes in self.by_finding.items()})
+
+
+def slab_starts(count: int, depth: int) -> Int[ndarray, "count"]:
+    """The first plane of each of ``count`` equal slabs."""
+    return np.linspace(0, depth, count + 1).round().astype(int)[:-1]
+
+
+def plane_scores(scores: Float[ndarray, "volumes slabs"], depth: int) -> Float[ndarray, "volumes depth"]:
+    """Every plane has the score of its slab."""
+    starts = slab_starts(scores.shape[1], depth)
+    return np.repeat(scores, np.diff(starts, append=depth), axis=1)
 
 
 def lesion_extent(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> LesionExtent:
@@ -60,7 +77,7 @@ def hits(
     slabs: Int[ndarray, "volumes k"], planes: Bool[ndarray, "volumes depth"], slab_count: int
 ) -> Float[ndarray, "volumes"]:
     """1 where the middle plane of any chosen slab holds the lesion, else 0."""
-    chosen = slab_centres(torch.from_numpy(np.ascontiguousarray(slabs)), slab_count, planes.shape[1]).numpy()
+    chosen = middle_planes(slabs, slab_count, planes.shape[1])
     return np.asarray(np.take_along_axis(planes, chosen, axis=1).any(axis=1), dtype=np.float64)
 
 
@@ -69,83 +86,49 @@ def slab_hits(slabs: Int[ndarray, "volumes k"], lesion: Bool[ndarray, "volumes s
     return np.asarray(np.take_along_axis(lesion, slabs, axis=1).any(axis=1), dtype=np.float64)
 
 
-def within_volume_auroc(
-    scores: Float[ndarray, "volumes slabs"], lesion: Bool[ndarray, "volumes slabs"]
-) -> Float[ndarray, "volumes"]:
-    """Chance that a slab with the lesion outscores one without, inside each volume; NaN where all slabs are alike."""
-    higher = scores[:, :, None] - scores[:, None, :]
-    wins = (higher > 0) + 0.5 * (higher == 0)
-    pairs = lesion[:, :, None] & ~lesion[:, None, :]
-    count = pairs.sum(axis=(1, 2))
-    with np.errstate(invalid="ignore"):
-        return np.where(count > 0, (wins * pairs).sum(axis=(1, 2)) / np.maximum(count, 1), np.nan)
+def middle_planes(slabs: Int[ndarray, "volumes k"], slab_count: int, depth: int) -> Int[ndarray, "volumes k"]:
+    """The middle plane of each slab: what is cut out for a chosen slab."""
+    return slab_centres(torch.from_numpy(np.ascontiguousarray(slabs)), slab_count, depth).numpy()
 
 
-def blind_outcomes(
-    name: str, extent: LesionExtent, slab_count: int, k: int, seed: int = 0
-) -> tuple[Float[ndarray, "volumes"], Float[ndarray, "volumes"]]:
-    """(plane hits, slab hits) of ``random`` (mean of 256 draws a volume), ``uniform`` or ``centre``."""
-    draws = RANDOM_DRAWS if name == "random" else 1
-    generator = torch.Generator().manual_seed(seed)
-    volumes, lesion = len(extent.planes), extent.slabs(slab_count)
-    plane, slab = np.zeros(volumes), np.zeros(volumes)
-    for _ in range(draws):
-        chosen = BLIND_SELECTORS[name](volumes, slab_count, k, generator).numpy()
-        plane += hits(chosen, extent.planes, slab_count) / draws
-        slab += slab_hits(chosen, lesion) / draws
-    return plane, slab
+def measured(
+    slabs: Int[ndarray, "volumes k"], extent: LesionExtent, lesions: Lesions, slab_count: int
+) -> dict[str, Float[ndarray, "rows"]]:
+    """Every measure of one choice: ``hit``, ``slab_hit``, ``precision`` a volume, those of ``OF_LESIONS`` a lesion."""
+    chosen = middle_planes(slabs, slab_count, extent.planes.shape[1])
+    return {
+        "hit": hits(slabs, extent.planes, slab_count),
+        "slab_hit": slab_hits(slabs, extent.slabs(slab_count)),
+        "precision": precision(chosen, extent.planes),
+        "coverage": coverage(chosen, lesions),
+        "depth_error_mm": depth_error(chosen, lesions),
+        "centre_error_mm": centre_error(chosen, lesions),
+    }
+
+
+def choices(scored: Mapping[str, Float[ndarray, "volumes slabs"]], k: int, seed: int = 0) -> Choices:
+    """What each selector takes at k slices: those that look at nothing, then those that score slabs."""
+    volumes, slab_count = next(iter(scored.values())).shape
+    chosen: Choices = {}
+    for name, select in BLIND_SELECTORS.items():
+        generator = torch.Generator().manual_seed(seed)
+        draws = RANDOM_DRAWS if name == "random" else 1
+        chosen[name] = [select(volumes, slab_count, k, generator).numpy() for _ in range(draws)]
+    return chosen | {name: [slabs_by_score(scores, k)] for name, scores in scored.items()}
+
+
+def outcomes(
+    chosen: Choices, extent: LesionExtent, lesions: Lesions, slab_count: int
+) -> dict[str, dict[str, Float[ndarray, "rows"]]]:
+    """Selector → measure → a value a volume (or a lesion), the mean over the selector's draws."""
+    result = {}
+    for name, draws in chosen.items():
+        each = [measured(slabs, extent, lesions, slab_count) for slabs in draws]
+        result[name] = {key: np.mean([one[key] for one in each], axis=0) for key in each[0]}
+    return result
 
 
 def oracle_scores(extent: LesionExtent, slab_count: int) -> Float[ndarray, "volumes slabs"]:
-    """Knows the mask: 1 for the slabs whose middle plane holds the lesion. The ceiling of every selector of slabs."""
-    centres = slab_centres(torch.arange(slab_count)[None], slab_count, extent.planes.shape[1])[0].numpy()
+    """Knows the mask: 1 for the slabs whose middle plane holds the lesion. The ceiling of hits."""
+    centres = middle_planes(np.arange(slab_count)[None], slab_count, extent.planes.shape[1])[0]
     return extent.planes[:, centres].astype(np.float64)
-
-
-def slice_figures(
-    scored: Mapping[str, Float[ndarray, "volumes slabs"]],
-    extent: LesionExtent,
-    bootstrap: PatientBootstrap,
-    seed: int = 0,
-) -> dict[str, Figure]:
-    """Every figure ``slice_selection/…`` of the selectors that score slabs and of those that look at nothing.
-
-    ``extent`` and ``bootstrap`` cover the volumes with a focal lesion only. ``minus_<other>`` keys are attentive's hit
-    rate minus the other's on the same resamples.
-    """
-    slab_count = scored["attentive"].shape[1]
-    lesion = extent.slabs(slab_count)
-    scored = {**scored, "oracle": oracle_scores(extent, slab_count)}
-    figures: dict[str, Figure] = {}
-    for k in (k for k in BUDGETS if k <= slab_count):
-        outcome = {name: blind_outcomes(name, extent, slab_count, k, seed) for name in BLIND_SELECTORS}
-        for name, scores in scored.items():
-            chosen = slabs_by_score(scores, k)
-            outcome[name] = hits(chosen, extent.planes, slab_count), slab_hits(chosen, lesion)
-        ours = outcome["attentive"][0]
-        for name, (plane, slab) in outcome.items():
-            figures[f"slice_selection/{name}/hit@{k}"] = mean_figure(plane, bootstrap)
-            figures[f"slice_selection/{name}/slab_hit@{k}"] = mean_figure(slab, bootstrap)
-            if name != "attentive":
-                figures[f"slice_selection/attentive/minus_{name}/hit@{k}"] = mean_figure(ours - plane, bootstrap)
-        chance = bootstrap.means(outcome["random"][0])
-        ratio = interval(bootstrap.means(ours) / np.where(chance > 0, chance, np.nan))
-        value = ours.mean() / outcome["random"][0].mean() if outcome["random"][0].any() else np.nan
-        figures[f"slice_selection/attentive/times_random/hit@{k}"] = Figure(float(value), *ratio, n=len(ours))
-    for name, scores in scored.items():
-        if name != "oracle":
-            figures[f"slice_selection/{name}/auroc"] = mean_figure(within_volume_auroc(scores, lesion), bootstrap)
-    return figures | _by_finding(scored["attentive"], extent, bootstrap)
-
-
-def _by_finding(
-    scores: Float[ndarray, "volumes slabs"], extent: LesionExtent, bootstrap: PatientBootstrap
-) -> dict[str, Figure]:
-    chosen = slabs_by_score(scores, 1)
-    figures = {}
-    for name, planes in extent.by_finding.items():
-        there = planes.any(axis=1)
-        if there.any():
-            values = np.where(there, hits(chosen, planes, scores.shape[1]), np.nan)
-            figures[f"slice_selection/attentive/hit@1/{name}"] = mean_figure(values, bootstrap)
-    return figures

@@ -1,0 +1,134 @@
+"""``unimedi slice-eval``: every selector and every way of scoring on the masked volumes of a split, with controls."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from jaxtyping import Float
+from numpy import ndarray
+
+from unimedi.cohort.study import Split
+from unimedi.inputs.store import Store
+from unimedi.model.slice_selection import SLAB_POOLINGS
+from unimedi.representation.embedder import Embedder
+from unimedi.transfer.metrics import Figure, PatientBootstrap, write_metrics
+from unimedi.transfer.references import untrained
+from unimedi.transfer.slice_churn import churn_figures, read_others
+from unimedi.transfer.slice_controls import depth_orders, position_removed, shuffled, shuffled_tokens
+from unimedi.transfer.slice_eval import LesionExtent, choices, oracle_scores, outcomes, plane_scores
+from unimedi.transfer.slice_figures import chance_ap, group_figures, outcome_figures, score_figures, times_chance
+from unimedi.transfer.slice_lesions import Lesions, connected_lesions
+from unimedi.transfer.slice_picture import selection_picture
+from unimedi.transfer.slice_scores import Scoring, brightest, own, poolings, score_volumes, tell_apart, variants
+from unimedi.transfer.slice_table import as_text
+from unimedi.transfer.slice_tasks import focal_volumes, modelless_scores
+from unimedi.transfer.task import EvaluationOptions
+
+BUDGETS = (1, 2, 4, 8)  # k: how many slices may be looked at
+MEASURES = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm")
+COMPARED = ("hit", "coverage", "depth_error_mm")  # attentive minus every other selector, on the same resamples
+
+Scored = dict[str, Float[ndarray, "volumes slabs"]]
+
+
+def slice_eval(
+    run: Path,
+    data: Path,
+    out: Path | None = None,
+    split: str = "test",
+    others: Sequence[Path] = (),
+    options: EvaluationOptions | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Figure]:
+    """Measure how a run (or a ``pretrained`` folder) selects slices, on the volumes of a split with a focal lesion.
+
+    Writes ``out`` (default: ``slice_eval.json`` in the run folder; keys as in ``metrics.json``) and a picture of the
+    same name, and returns the figures. ``others`` are models or checkpoints whose choices are compared with this one's.
+
+    Raises FileNotFoundError where there is no model, ValueError where the store was prepared for another model, a split
+    has no volume or another model has other slabs, NotComputable where no volume has a mask of a focal finding.
+    """
+    options = options or EvaluationOptions()
+    started = time.monotonic()
+    embedder = Embedder.from_pretrained(run, options.batch_size)
+    named = {f"with_{name}": model for name, model in read_others(others, embedder.model).items()}
+    store = Store.open(data, expect=embedder.processor.preprocess)
+    volumes = store.select(split=Split(split), ndim=3)
+    if not volumes:
+        raise ValueError(f"{data}: expected volumes in the {split} split, found none")
+    rows, extent = focal_volumes(store, volumes, options.focal)
+    indices = [volumes[row] for row in rows]
+    say(f"{len(indices)} of {len(volumes)} volumes of the {split} split have a focal lesion")
+    notes: list[str] = []
+    lesions = connected_lesions(store, indices, options.focal)
+    asked = [own(model, name) for name, model in named.items()]
+    scored = _scores(embedder, store, indices, asked, options, notes)
+    bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], options.resamples, options.seed)
+    figures = selection_figures(scored, extent, lesions, bootstrap, options.seed)
+    figures |= churn_figures(
+        scored["attentive"], {name.removeprefix("with_"): scored[name] for name in named}, BUDGETS, bootstrap
+    )
+    out = out or run / "slice_eval.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_metrics(figures, out)
+    picture = out.with_suffix(".png")
+    temporary = picture.with_name(picture.name + ".part")
+    temporary.write_bytes(selection_picture(figures))
+    temporary.replace(picture)
+    say(as_text(figures, notes))
+    say(f"measured in {time.monotonic() - started:.0f} s: {out}, {picture}")
+    return figures
+
+
+def _scores(
+    embedder: Embedder,
+    store: Store,
+    indices: Sequence[int],
+    asked: Sequence[Scoring],
+    options: EvaluationOptions,
+    notes: list[str],
+) -> Scored:
+    model = embedder.model
+    grid = model.vision.volume_grid
+    by_volume, orders = poolings(model), depth_orders(len(indices), grid[0], options.seed)
+    reports = embedder.texts([store.studies[i].report for i in indices])
+    scorings = [by_volume, shuffled_tokens(model, orders), *variants(model, reports), *asked]
+    scorings += [own(untrained(model, options.seed), "untrained"), brightest(store.preprocess, grid[0])]
+    if store.preprocess.fine_shape[0] % grid[0]:
+        notes.append("depth shuffled: the stored planes do not divide into slabs of equal thickness")
+    else:
+        scorings.append(shuffled(by_volume, orders))
+    scored = score_volumes(store, indices, scorings, model.device, options.batch_size)
+    for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
+        scored[f"{name}_position_removed"] = position_removed(scored[name])
+    for name in [name for name, scores in scored.items() if name != "attentive" and not tell_apart(scores)]:
+        del scored[name]
+        notes.append(f"{name}: left out, because it gives all slabs of a volume the same score")
+    return scored | modelless_scores(store, indices, grid, options, notes)
+
+
+def selection_figures(
+    scored: Mapping[str, Float[ndarray, "volumes slabs"]],
+    extent: LesionExtent,
+    lesions: Lesions,
+    bootstrap: PatientBootstrap,
+    seed: int = 0,
+) -> dict[str, Figure]:
+    """Every figure ``slice_selection/…`` of every selector; all arguments cover volumes with a focal lesion only."""
+    (volumes, slab_count), depth = scored["attentive"].shape, extent.planes.shape[1]
+    with_oracle = {**scored, "oracle": oracle_scores(extent, slab_count)}
+    groups = {**extent.by_finding, **lesions.by_size(volumes, depth)}
+    figures: dict[str, Figure] = {}
+    for k in (k for k in BUDGETS if k <= slab_count):
+        chosen = choices(with_oracle, k, seed)
+        outcome = outcomes(chosen, extent, lesions, slab_count)
+        figures |= outcome_figures(outcome, k, lesions, bootstrap, MEASURES, COMPARED)
+        for name, values in outcome.items():
+            ratio = times_chance(values["hit"], outcome["random"]["hit"], bootstrap)
+            figures[f"slice_selection/{name}/times_random/hit@{k}"] = ratio
+        figures |= group_figures(chosen, groups, slab_count, k, bootstrap)
+    slabs = extent.slabs(slab_count)
+    figures |= score_figures(scored, slabs, bootstrap)
+    figures["slice_selection/random/ap"] = chance_ap(slabs, bootstrap, seed)
+    by_plane = {name: plane_scores(scores, depth) for name, scores in scored.items()}
+    return figures | score_figures(by_plane, extent.planes, bootstrap, prefix="slice_")

@@ -1,0 +1,125 @@
+"""Scores of the slabs of stored volumes by every way that a model can be asked; each volume is read once."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import ndimage
+from torch import Tensor
+
+from unimedi.imaging.intensity import AIR_HU
+from unimedi.imaging.resample import shrink
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.store import Store
+from unimedi.model.scoring import SCORERS
+from unimedi.model.slice_selection import SLAB_POOLINGS, slice_scores
+from unimedi.model.unimedi import UniMediModel
+from unimedi.transfer.references import fine_volumes
+
+# (stored volumes in HU, their rows among the volumes asked for) → name → one score a slab, higher is better
+Scoring = Callable[[Tensor, slice], Mapping[str, Tensor]]
+BODY_HU = -500.0  # between air and soft tissue
+
+# Scores that differ by less than this share of their mean differ by rounding only.
+_ALIKE = 1e-5
+
+
+def score_volumes(
+    store: Store, indices: Sequence[int], scorings: Sequence[Scoring], device: torch.device, batch: int = 8
+) -> dict[str, Float[ndarray, "volumes slabs"]]:
+    """Every scoring of every volume, in float64. Raises ValueError naming the study where a score is not finite."""
+    parts: dict[str, list[ndarray]] = {}
+    start = 0
+    with torch.inference_mode():
+        for fine in fine_volumes(store, indices, batch):
+            rows = slice(start, start + len(fine))
+            start = rows.stop
+            for scoring in scorings:
+                for name, given in scoring(fine.to(device), rows).items():
+                    parts.setdefault(name, []).append(given.double().cpu().numpy())
+    scored = {name: np.concatenate(part) for name, part in parts.items()}
+    for name, scores in scored.items():
+        if not np.isfinite(scores).all():
+            row, slab = np.argwhere(~np.isfinite(scores))[0]
+            study = store.studies[indices[row]].study_id
+            raise ValueError(f"expected finite scores, got {scores[row, slab]} from {name}, study {study}, slab {slab}")
+    return scored
+
+
+def tell_apart(scores: Float[ndarray, "volumes slabs"]) -> bool:
+    """Whether in any volume the slabs' scores differ by more than rounding."""
+    spread = scores.max(axis=1) - scores.min(axis=1)
+    return bool((spread > _ALIKE * np.abs(scores).mean(axis=1)).any())
+
+
+# -- scorings of a model ----------------------------------------------------------------------------------------------
+
+
+def poolings(model: UniMediModel) -> Scoring:
+    """``attentive`` (the model's own) and ``volume_<pooling>``: one pass over the T_3D tokens, pooled in every way."""
+
+    def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
+        return pooled(model, model.score_slabs(model.preprocess.volumes(fine))[1])
+
+    return scoring
+
+
+def pooled(model: UniMediModel, attention: Float[Tensor, "n layers heads patches"]) -> dict[str, Tensor]:
+    """The same of an attention at hand."""
+    each = {name: slice_scores(attention, model.vision.volume_grid, name) for name in SLAB_POOLINGS}
+    return {"attentive": each[model.config.slab_pooling]} | {f"volume_{name}": each[name] for name in each}
+
+
+def own(model: UniMediModel, name: str) -> Scoring:
+    """The model's own scores under a name: an untrained model, another checkpoint."""
+    return lambda fine, rows: {name: SCORERS["volume"](model, fine, None)}
+
+
+def variants(model: UniMediModel, reports: Float[ndarray, "volumes dim"]) -> list[Scoring]:
+    """The other ways of :mod:`unimedi.model.scoring`, pooled as the model is configured; ``separate`` by its peak too.
+
+    ``reports`` are the reports' embeddings: what ``text`` alone is shown.
+    """
+    sentences = torch.from_numpy(reports).to(model.device)
+
+    def named(name: str, asked: UniMediModel, shown: str) -> Scoring:
+        return lambda fine, rows: {shown: SCORERS[name](asked, fine, sentences[rows] if name == "text" else None)}
+
+    peak = with_pooling(model, "max")
+    others = [named(name, model, name) for name in SCORERS if name != "volume"]
+    return [*others, named("separate", peak, "separate_max")]
+
+
+def with_pooling(model: UniMediModel, pooling: str) -> UniMediModel:
+    """The same weights (shared, not copied) under another pooling of a slab's tokens."""
+    asked = copy.copy(model)
+    asked.config = copy.copy(model.config)
+    asked.config.slab_pooling = pooling
+    return asked
+
+
+# -- without a model --------------------------------------------------------------------------------------------------
+
+
+def brightest(preprocess: Preprocess, slabs: int) -> Scoring:
+    """``brightest``: the highest HU inside the body in each slab, at T_3D's resolution and before its window."""
+
+    def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
+        hu = shrink(fine, preprocess.volume_shape)
+        inside = torch.from_numpy(np.stack([body(volume) for volume in hu.cpu().numpy()])).to(hu.device)
+        peaks = hu.masked_fill(~inside, float(AIR_HU)).unflatten(1, (slabs, -1)).flatten(2).amax(-1)
+        return {"brightest": peaks}
+
+    return scoring
+
+
+def body(hu: Float[ndarray, "depth height width"]) -> ndarray:
+    """Voxels inside the body: the largest piece above -500 HU, the holes of its axial planes (lungs) filled."""
+    pieces, count = ndimage.label(hu > BODY_HU)
+    if count == 0:
+        return np.zeros(hu.shape, dtype=bool)
+    largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in largest])

@@ -1,0 +1,118 @@
+"""``unimedi slice-eval`` from the words of a command line to the file, the table and the picture."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.transfer.hospital import write_hospital, write_pretrained
+from unimedi.cli import main
+from unimedi.inputs.store import Record, Store, write_store
+from unimedi.transfer.evaluate import evaluate
+from unimedi.transfer.metrics import read_metrics
+from unimedi.transfer.slice_command import slice_eval
+from unimedi.transfer.slice_table import KNOWS_THE_REPORT
+from unimedi.transfer.task import EvaluationOptions
+
+FOCAL = ("nodule", "pleural_effusion", "cardiomegaly")
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("slices")
+    write_hospital(folder / "store")
+    for run in ("run", "other"):
+        write_pretrained(folder / run / "pretrained")
+    return folder
+
+
+def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ground / "new" / "slices.json"
+    words = ["slice-eval", ground / "run", "--data", ground / "store", "--out", out, "--with", ground / "other"]
+    assert main([str(word) for word in [*words, "--focal", *FOCAL]]) == 0
+    said = capsys.readouterr().out
+    stored = json.loads(out.read_text())
+    selectors = (
+        "attentive", "random", "uniform", "centre", "intensity", "brightest", "prior", "untrained", "oracle",
+        "volume_mean", "volume_max", "volume_top_mean", "volume_head_max", "joint", "separate_max", "coarse_to_fine",
+        "text", "attentive_depth_shuffled", "attentive_tokens_shuffled", "attentive_position_removed", "with_other",
+    )  # fmt: skip
+    measures = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm", "times_random/hit")
+    assert {
+        f"slice_selection/{name}/{measure}@{k}" for name in selectors for measure in measures for k in (1, 2, 4)
+    } <= set(stored)
+    assert {
+        f"slice_selection/attentive/minus_{name}/{measure}"
+        for name in selectors[1:]
+        for measure in ("hit@1", "coverage@2", "depth_error_mm@4")
+    } <= set(stored)
+    for key in ("auroc", "ap", "slice_auroc", "slice_ap", "hit@1/nodule", "hit@2/under_10mm"):
+        assert f"slice_selection/attentive/{key}" in stored
+    assert stored["slice_selection/churn/other/jaccard@2"]["value"] == 1  # the same weights
+    assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
+    assert not any("@8" in key for key in stored)  # four slabs
+    for part in (KNOWS_THE_REPORT, "nodule", "under 10mm", "other", "separate: left out"):
+        assert part in said
+    assert max(map(len, said.splitlines()[:40])) <= 125
+    with Image.open(out.with_suffix(".png")) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 600
+    assert not list(out.parent.glob("*.part"))
+
+
+def test_what_evaluate_measures_too_is_equal(ground: Path) -> None:
+    options = EvaluationOptions(resamples=50, probe_cap=10, probe_seeds=(0,), focal=FOCAL)
+    whole = evaluate(ground / "run", ground / "store", ground / "evaluated", options=options, say=lambda _: None)
+    alone = slice_eval(ground / "run", ground / "store", options=options, say=lambda _: None)
+    assert (ground / "run" / "slice_eval.json").is_file()
+    mine = {key: figure for key, figure in whole.items() if key.startswith("slice_selection/")}
+    assert len(mine) > 100
+    for key, figure in mine.items():
+        for field in ("value", "low", "high", "n"):
+            assert getattr(alone[key], field) == pytest.approx(getattr(figure, field), abs=1e-9, nan_ok=True), key
+
+
+def test_same_seed_same_file(ground: Path, tmp_path: Path) -> None:
+    options = EvaluationOptions(resamples=20, focal=FOCAL)
+    for name in ("one.json", "two.json"):
+        slice_eval(ground / "run", ground / "store", tmp_path / name, options=options, say=lambda _: None)
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+
+
+def test_a_cohort_of_a_test_split_alone_says_what_it_lacks(ground: Path, tmp_path: Path) -> None:
+    whole = Store.open(ground / "store")
+    test = whole.select(split="test", ndim=3)
+    records = [Record(whole.studies[i], whole.pixels(i), whole.mask(i)) for i in test]
+    write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
+    said: list[str] = []
+    options = EvaluationOptions(resamples=20, focal=("nodule",))
+    figures = slice_eval(ground / "run", tmp_path / "store", tmp_path / "out.json", options=options, say=said.append)
+    assert "slice_selection/attentive/hit@1" in figures
+    assert not any("/intensity/" in key or "/prior/" in key for key in figures)
+    told = "\n".join(said)
+    assert "intensity: no training volume" in told
+    assert "prior: no training or validation volume has a mask" in told
+    assert read_metrics(tmp_path / "out.json").keys() == figures.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--focal", "fracture"], "no volume of this split has a mask of fracture"),
+        (["--with", "nowhere"], "found none in nowhere"),
+    ],
+)
+def test_errors_are_sentences(
+    ground: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["slice-eval", str(ground / "run"), "--data", str(ground / "store"), *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_cohort_of_radiographs_has_no_slices(
+    ground: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_hospital(tmp_path, ndims=(2,))
+    assert main(["slice-eval", str(ground / "run"), "--data", str(tmp_path)]) == 2
+    assert "expected volumes in the test split, found none" in capsys.readouterr().err
