@@ -45,7 +45,7 @@ def drawn(names: list[str], captions: dict[str, str]) -> str:
     for name in names:
         depth = name.rstrip("/").count("/") + 1
         label = "  " * depth + name.rstrip("/").split("/")[-1] + ("/" if name.endswith("/") else "")
-        lines.append(f"{label:<32}{captions.get(name) or '?'}")
+        lines.append(f"{label:<34}{captions.get(name) or '?'}")
     return "\n".join(lines) + "\n"
 
 

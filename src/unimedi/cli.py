@@ -131,7 +131,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def slice_eval(arguments: argparse.Namespace) -> None:
     """Measure slice selection on volumes with masked lesions: every selector, every way of scoring, controls."""
-    from unimedi.transfer.slice_command import slice_eval as run
+    from unimedi.transfer.slices.command import slice_eval as run
     from unimedi.transfer.task import EvaluationOptions
 
     options = EvaluationOptions(focal=tuple(arguments.focal)) if arguments.focal else EvaluationOptions()

@@ -12,7 +12,7 @@ from unimedi.inputs.store import Store, StoreError
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.metrics import Figure, read_metrics
 from unimedi.transfer.task import EvaluationOptions
-from unimedi.transfer.zero_shot import DEFAULT_PROMPTS
+from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS
 
 QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1))
 

@@ -11,8 +11,8 @@ from unimedi.cli import main
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.metrics import read_metrics
-from unimedi.transfer.slice_command import slice_eval
-from unimedi.transfer.slice_table import KNOWS_THE_REPORT
+from unimedi.transfer.slices.command import slice_eval
+from unimedi.transfer.slices.table import KNOWS_THE_REPORT
 from unimedi.transfer.task import EvaluationOptions
 
 FOCAL = ("nodule", "pleural_effusion", "cardiomegaly")

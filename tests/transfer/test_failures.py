@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.transfer.test_zero_shot_parts import view
-from unimedi.transfer.failures import worst_calls, worst_planes, worst_ranks
+from unimedi.transfer.report.failures import worst_calls, worst_planes, worst_ranks
 from unimedi.transfer.task import Outcome
-from unimedi.transfer.zero_shot_tasks import Verdicts
+from unimedi.transfer.zero_shot.tasks import Verdicts
 
 
 def test_worst_calls_are_wrong_confident_and_of_different_studies() -> None:

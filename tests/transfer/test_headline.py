@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from unimedi.transfer.headline import JUDGED_FROM, as_text, headline
 from unimedi.transfer.metrics import Figure
+from unimedi.transfer.report.headline import JUDGED_FROM, as_text, headline
 
 
 def verdict(figures: dict[str, Figure], name: str, patients: int = JUDGED_FROM) -> str:

@@ -9,8 +9,8 @@ from PIL import Image
 from tests.transfer.hospital import write_hospital, write_pretrained
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.representation.embedder import Embedder
-from unimedi.transfer.attention_pictures import volume_planes
-from unimedi.transfer.overlays import GAP, HEAD, Plane, content, in_millimetres
+from unimedi.transfer.report.attention import volume_planes
+from unimedi.transfer.report.overlays import GAP, HEAD, Plane, content, in_millimetres
 from unimedi.transfer.task import EvaluationOptions, view
 
 DOTS = 110  # per inch, as STYLE has it

@@ -14,7 +14,10 @@ from sklearn.metrics import average_precision_score
 from tests.transfer.hospital import FINDINGS, write_hospital
 from unimedi.transfer.metrics import NotComputable, PatientBootstrap
 from unimedi.transfer.references import intensity_scores, prior_scores
-from unimedi.transfer.slice_eval import (
+from unimedi.transfer.slices.figures import chance_ap, group_figures, score_figures, slice_figures, times_chance
+from unimedi.transfer.slices.lesions import Lesions, connected_lesions
+from unimedi.transfer.slices.measures import centre_error, coverage, depth_error, within_volume_ap, within_volume_auroc
+from unimedi.transfer.slices.outcome import (
     LesionExtent,
     choices,
     hits,
@@ -25,9 +28,6 @@ from unimedi.transfer.slice_eval import (
     slab_hits,
     slabs_by_score,
 )
-from unimedi.transfer.slice_figures import chance_ap, group_figures, score_figures, slice_figures, times_chance
-from unimedi.transfer.slice_lesions import Lesions, connected_lesions
-from unimedi.transfer.slice_measures import centre_error, coverage, depth_error, within_volume_ap, within_volume_auroc
 
 
 def one_lesion(depth: int, *lesions: tuple[int, int]) -> LesionExtent:

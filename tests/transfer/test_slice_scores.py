@@ -16,8 +16,8 @@ from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.transfer.metrics import PatientBootstrap
-from unimedi.transfer.slice_churn import chance_jaccard, churn_figures, jaccard, read_others
-from unimedi.transfer.slice_controls import (
+from unimedi.transfer.slices.churn import chance_jaccard, churn_figures, jaccard, read_others
+from unimedi.transfer.slices.controls import (
     depth_orders,
     position_removed,
     shuffle_slabs,
@@ -25,7 +25,7 @@ from unimedi.transfer.slice_controls import (
     shuffled_tokens,
     unshuffle,
 )
-from unimedi.transfer.slice_scores import body, brightest, own, poolings, score_volumes, tell_apart, variants
+from unimedi.transfer.slices.scores import body, brightest, own, poolings, score_volumes, tell_apart, variants
 
 SLABS = 4  # of the tiny model: slabs of 4 planes
 CPU = torch.device("cpu")

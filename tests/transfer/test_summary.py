@@ -1,7 +1,7 @@
 """The lines at the top claim what an interval carries, and nothing else."""
 
 from unimedi.transfer.metrics import Figure
-from unimedi.transfer.summary import summary
+from unimedi.transfer.report.summary import summary
 
 
 def said(figures: dict[str, Figure], shown: bool) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unimedi.transfer.zero_shot import PROMPTS, embed_prompts, finding_scores, read_prompts, single_pair_scores
+from unimedi.transfer.zero_shot.scoring import PROMPTS, embed_prompts, finding_scores, read_prompts, single_pair_scores
 
 TWELVE = {
     "nodule", "mass", "consolidation", "ground_glass", "atelectasis", "pleural_effusion", "pneumothorax",

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from unimedi.transfer.headline import cell, lines
 from unimedi.transfer.metrics import Figure, paired_difference, read_metrics
+from unimedi.transfer.report.headline import cell, lines
 from unimedi.transfer.task import EvaluationOptions, View
 
 RESAMPLES = "resamples.npz"

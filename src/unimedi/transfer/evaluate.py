@@ -12,21 +12,21 @@ from unimedi.representation.embedder import Embedder
 from unimedi.retrieval.protocols import CLASSES, PER_CLASS
 from unimedi.transfer import embedding_tasks as on_embeddings
 from unimedi.transfer import space_tasks as on_space
-from unimedi.transfer import zero_shot_tasks as on_prompts
 from unimedi.transfer.comparison import RESAMPLES, conditions, read_runs, write_differences, write_resamples
 from unimedi.transfer.encoded_once import EncodedOnce
-from unimedi.transfer.headline import as_text, cell, headline
 from unimedi.transfer.metrics import Figure, NotComputable, write_metrics
 from unimedi.transfer.probe_tasks import probe_figures
 from unimedi.transfer.references import untrained
-from unimedi.transfer.report import write_report
-from unimedi.transfer.report_pieces import ReportInputs
-from unimedi.transfer.run_log import training_figures
-from unimedi.transfer.slice_tasks import selection_figures
+from unimedi.transfer.report.headline import as_text, cell, headline
+from unimedi.transfer.report.page import write_report
+from unimedi.transfer.report.pieces import ReportInputs
+from unimedi.transfer.report.run_log import training_figures
+from unimedi.transfer.slices.tasks import selection_figures
 from unimedi.transfer.supervised import supervised_figures
 from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, known_classes, view
 from unimedi.transfer.task_file import TaskFile, answers, evaluation_options
-from unimedi.transfer.zero_shot_tasks import Verdicts
+from unimedi.transfer.zero_shot import tasks as on_prompts
+from unimedi.transfer.zero_shot.tasks import Verdicts
 
 Task = Callable[[], dict[str, Figure]]
 

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from unimedi.inputs.store import Store
 from unimedi.model.unimedi import UniMediModel
 from unimedi.transfer.metrics import NotComputable
-from unimedi.transfer.slice_eval import lesion_extent
+from unimedi.transfer.slices.outcome import lesion_extent
 
 PCA_COMPONENTS = 64
 PCA_2D, PCA_3D = (64, 64), (16, 32, 32)  # pixels are averaged down to this before PCA: its cost, and less noise

@@ -14,8 +14,8 @@ from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
 from unimedi.retrieval.metrics import report_groups
 from unimedi.transfer.metrics import PatientBootstrap
-from unimedi.transfer.slice_eval import FOCAL
-from unimedi.transfer.zero_shot import DEFAULT_PROMPTS
+from unimedi.transfer.slices.outcome import FOCAL
+from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS
 
 KINDS = {"xray": 2, "ct": 3}  # the first part of most keys of metrics.json, and the dimension it stands for
 

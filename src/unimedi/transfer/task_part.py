@@ -1,7 +1,7 @@
 """The section of the report that answers a task file, and says what was asked and who says so."""
 
-from unimedi.transfer.headline import printed
-from unimedi.transfer.report_pieces import Part, ReportInputs, Table
+from unimedi.transfer.report.headline import printed
+from unimedi.transfer.report.pieces import Part, ReportInputs, Table
 from unimedi.transfer.task_file import METRICS, TaskFile, answers
 
 WORDS = {

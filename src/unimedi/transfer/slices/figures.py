@@ -7,7 +7,9 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure
-from unimedi.transfer.slice_eval import (
+from unimedi.transfer.slices.lesions import Lesions
+from unimedi.transfer.slices.measures import within_volume_ap, within_volume_auroc
+from unimedi.transfer.slices.outcome import (
     OF_LESIONS,
     RANDOM_DRAWS,
     Choices,
@@ -18,8 +20,6 @@ from unimedi.transfer.slice_eval import (
     outcomes,
     slabs_by_score,
 )
-from unimedi.transfer.slice_lesions import Lesions
-from unimedi.transfer.slice_measures import within_volume_ap, within_volume_auroc
 
 BUDGETS = (1, 2, 4)  # k of ``unimedi evaluate``: how many slices may be looked at
 

@@ -4,16 +4,16 @@ import re
 
 import numpy as np
 
-from unimedi.transfer import figures as draw
-from unimedi.transfer import pictures as looks
-from unimedi.transfer.attention_pictures import radiograph_tiles, volume_pictures
-from unimedi.transfer.failures import failures_part
-from unimedi.transfer.headline import SELECTOR_WORDS, cell, printed, three
-from unimedi.transfer.overlays import BRIGHT, FAINT
-from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
-from unimedi.transfer.run_log import LOSSES, health_keys, read_log, warnings_in
+from unimedi.transfer.report import curves as draw
+from unimedi.transfer.report import pictures as looks
+from unimedi.transfer.report.attention import radiograph_tiles, volume_pictures
+from unimedi.transfer.report.failures import failures_part
+from unimedi.transfer.report.headline import SELECTOR_WORDS, cell, printed, three
+from unimedi.transfer.report.overlays import BRIGHT, FAINT
+from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs, Table
+from unimedi.transfer.report.run_log import LOSSES, health_keys, read_log, warnings_in
 from unimedi.transfer.task_part import task_part
-from unimedi.transfer.zero_shot_parts import zero_shot_part
+from unimedi.transfer.zero_shot.parts import zero_shot_part
 
 
 def _cohort(inputs: ReportInputs) -> Part:

@@ -10,10 +10,10 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from unimedi.representation.embedder import pretrained_folder
 from unimedi.transfer.comparison import comparison, sha256
-from unimedi.transfer.headline import JUDGED_FROM, headline, printed
-from unimedi.transfer.report_parts import MAKERS
-from unimedi.transfer.report_pieces import NAMES, ReportInputs
-from unimedi.transfer.summary import summary
+from unimedi.transfer.report.headline import JUDGED_FROM, headline, printed
+from unimedi.transfer.report.parts import MAKERS
+from unimedi.transfer.report.pieces import NAMES, ReportInputs
+from unimedi.transfer.report.summary import summary
 
 
 def write_report(inputs: ReportInputs, path: Path) -> None:
@@ -26,7 +26,7 @@ def write_report(inputs: ReportInputs, path: Path) -> None:
     contents += [("lacking", "What could not be computed")] if notes else []
     contents += [("all", "All figures"), ("origin", "Where this comes from")]
     environment = Environment(
-        loader=PackageLoader("unimedi.transfer"), autoescape=select_autoescape(default=True), trim_blocks=True
+        loader=PackageLoader("unimedi.transfer.report"), autoescape=select_autoescape(default=True), trim_blocks=True
     )
     counts = ", ".join(f"{len(seen)} {NAMES[kind]}" for kind, seen in inputs.views.items())
     patients = len({p for seen in inputs.views.values() for p in seen.patients})

@@ -8,10 +8,10 @@ from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.comparison import MeasuredRun
 from unimedi.transfer.metrics import Figure
-from unimedi.transfer.pictures import Tile
+from unimedi.transfer.report.pictures import Tile
 from unimedi.transfer.task import EvaluationOptions, Outcome, View
 from unimedi.transfer.task_file import TaskFile
-from unimedi.transfer.zero_shot_tasks import Verdicts
+from unimedi.transfer.zero_shot.tasks import Verdicts
 
 NAMES = {"xray": "X-ray", "ct": "CT"}
 

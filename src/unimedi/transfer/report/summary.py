@@ -6,8 +6,8 @@ pixels, the centre slice. All else with a figure is not shown. Rules, so that no
 
 from collections.abc import Iterator, Mapping
 
-from unimedi.transfer.headline import three
 from unimedi.transfer.metrics import Figure
+from unimedi.transfer.report.headline import three
 
 Figures = Mapping[str, Figure]
 Claim = tuple[bool, str]  # whether it is shown, and the words

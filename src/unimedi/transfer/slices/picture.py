@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib import pyplot as plt
 
-from unimedi.transfer.figures import BLUE, GREEN, GREY, ORANGE, RED, STYLE, png
 from unimedi.transfer.metrics import Figure
-from unimedi.transfer.slice_lesions import SIZE_BANDS_MM
+from unimedi.transfer.report.curves import BLUE, GREEN, GREY, ORANGE, RED, STYLE, png
+from unimedi.transfer.slices.lesions import SIZE_BANDS_MM
 
 # Selector → (name, colour, line); Okabe and Ito's colours. References without a network are dashed.
 _LINES = {

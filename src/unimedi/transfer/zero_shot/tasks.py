@@ -14,7 +14,7 @@ from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_au
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, macro_auroc, mean_known
 from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, spread
-from unimedi.transfer.zero_shot import (
+from unimedi.transfer.zero_shot.scoring import (
     PROMPTS,
     PromptVectors,
     embed_prompts,

@@ -15,8 +15,8 @@ from numpy import ndarray
 
 from unimedi.inputs.store import Store
 from unimedi.model.slice_selection import BLIND_SELECTORS, select_slices, slab_centres
-from unimedi.transfer.slice_lesions import Lesions
-from unimedi.transfer.slice_measures import centre_error, coverage, depth_error, precision
+from unimedi.transfer.slices.lesions import Lesions
+from unimedi.transfer.slices.measures import centre_error, coverage, depth_error, precision
 
 FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
 RANDOM_DRAWS = 256  # the random selector is an expectation over draws, not one lucky draw

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
-from unimedi.transfer.slice_scores import Scoring, pooled
+from unimedi.transfer.slices.scores import Scoring, pooled
 
 CONTROLS = ("depth_shuffled", "tokens_shuffled", "position_removed")  # endings of names of scores
 

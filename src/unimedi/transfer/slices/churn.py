@@ -13,7 +13,7 @@ from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import pretrained_folder
 from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure
-from unimedi.transfer.slice_eval import slabs_by_score
+from unimedi.transfer.slices.outcome import slabs_by_score
 
 _TENSORS, _TEACHER = "tensors.safetensors", "module/teacher."  # of a checkpoint; the teacher chooses the slices
 

@@ -13,15 +13,15 @@ from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.metrics import Figure, PatientBootstrap, write_metrics
 from unimedi.transfer.references import untrained
-from unimedi.transfer.slice_churn import churn_figures, read_others
-from unimedi.transfer.slice_controls import depth_orders, position_removed, shuffled, shuffled_tokens
-from unimedi.transfer.slice_eval import LesionExtent, choices, oracle_scores, outcomes, plane_scores
-from unimedi.transfer.slice_figures import chance_ap, group_figures, outcome_figures, score_figures, times_chance
-from unimedi.transfer.slice_lesions import Lesions, connected_lesions
-from unimedi.transfer.slice_picture import selection_picture
-from unimedi.transfer.slice_scores import Scoring, brightest, own, poolings, score_volumes, tell_apart, variants
-from unimedi.transfer.slice_table import as_text
-from unimedi.transfer.slice_tasks import focal_volumes, modelless_scores
+from unimedi.transfer.slices.churn import churn_figures, read_others
+from unimedi.transfer.slices.controls import depth_orders, position_removed, shuffled, shuffled_tokens
+from unimedi.transfer.slices.figures import chance_ap, group_figures, outcome_figures, score_figures, times_chance
+from unimedi.transfer.slices.lesions import Lesions, connected_lesions
+from unimedi.transfer.slices.outcome import LesionExtent, choices, oracle_scores, outcomes, plane_scores
+from unimedi.transfer.slices.picture import selection_picture
+from unimedi.transfer.slices.scores import Scoring, brightest, own, poolings, score_volumes, tell_apart, variants
+from unimedi.transfer.slices.table import as_text
+from unimedi.transfer.slices.tasks import focal_volumes, modelless_scores
 from unimedi.transfer.task import EvaluationOptions
 
 BUDGETS = (1, 2, 4, 8)  # k: how many slices may be looked at

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unimedi.transfer import figures as draw
-from unimedi.transfer import pictures as looks
-from unimedi.transfer.headline import cell, three
 from unimedi.transfer.metrics import Figure
-from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs, Table
+from unimedi.transfer.report import curves as draw
+from unimedi.transfer.report import pictures as looks
+from unimedi.transfer.report.headline import cell, three
+from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.task import View
-from unimedi.transfer.zero_shot_tasks import Verdicts
+from unimedi.transfer.zero_shot.tasks import Verdicts
 
 COLUMNS = {
     "auroc": "AUROC",

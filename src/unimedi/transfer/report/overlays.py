@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from matplotlib import pyplot as plt
 from numpy import ndarray
 
-from unimedi.transfer.figures import GREEN, ORANGE, STYLE, png
+from unimedi.transfer.report.curves import GREEN, ORANGE, STYLE, png
 
 FAINT, BRIGHT = 0.8, 3.0  # multiples of the mean attention: below the first nothing is drawn, the second is brightest
 BAR = 50.0  # mm

@@ -10,8 +10,8 @@ from numpy import ndarray
 from unimedi.imaging.intensity import RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
 from unimedi.retrieval.metrics import same_group
-from unimedi.transfer.figures import grey_png, slice_strip
-from unimedi.transfer.slice_eval import slabs_by_score
+from unimedi.transfer.report.curves import grey_png, slice_strip
+from unimedi.transfer.slices.outcome import slabs_by_score
 from unimedi.transfer.task import Outcome, View
 
 LUNG_WINDOW = (-1150.0, 350.0)  # HU, for looking only; lets soft tissue and ground-glass be told apart

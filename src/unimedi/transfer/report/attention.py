@@ -9,8 +9,8 @@ from numpy import ndarray
 
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.inputs.store import Store
-from unimedi.transfer.overlays import Plane, content, in_millimetres
-from unimedi.transfer.pictures import Tile, best_plane, data_uri, evenly, named, upright, windowed
+from unimedi.transfer.report.overlays import Plane, content, in_millimetres
+from unimedi.transfer.report.pictures import Tile, best_plane, data_uri, evenly, named, upright, windowed
 from unimedi.transfer.task import View
 
 Grid2 = tuple[int, int]

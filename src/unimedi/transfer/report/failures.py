@@ -11,13 +11,13 @@ from unimedi.inputs.store import Store
 from unimedi.model.slice_selection import slab_centres
 from unimedi.retrieval.metrics import first_right_rank, same_group
 from unimedi.transfer.embedding_tasks import pairs
-from unimedi.transfer.figures import grey_png
-from unimedi.transfer.pictures import Tile, data_uri, named, thumbnail, windowed
-from unimedi.transfer.report_pieces import NAMES, Part, ReportInputs
-from unimedi.transfer.slice_eval import slabs_by_score
+from unimedi.transfer.report.curves import grey_png
+from unimedi.transfer.report.pictures import Tile, data_uri, named, thumbnail, windowed
+from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs
+from unimedi.transfer.slices.outcome import slabs_by_score
 from unimedi.transfer.task import Outcome, View
-from unimedi.transfer.zero_shot_parts import words
-from unimedi.transfer.zero_shot_tasks import Verdicts
+from unimedi.transfer.zero_shot.parts import words
+from unimedi.transfer.zero_shot.tasks import Verdicts
 
 WORST = 12  # studies of a task
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from unimedi.transfer.slice_lesions import Lesions
+from unimedi.transfer.slices.lesions import Lesions
 
 
 def precision(chosen: Int[ndarray, "volumes k"], planes: Bool[ndarray, "volumes depth"]) -> Float[ndarray, "volumes"]:

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from unimedi.transfer.headline import SELECTOR_WORDS, three
 from unimedi.transfer.metrics import Figure
-from unimedi.transfer.slice_controls import CONTROLS
-from unimedi.transfer.slice_lesions import SIZE_BANDS_MM
+from unimedi.transfer.report.headline import SELECTOR_WORDS, three
+from unimedi.transfer.slices.controls import CONTROLS
+from unimedi.transfer.slices.lesions import SIZE_BANDS_MM
 
 KNOWS_THE_REPORT = "text (knows the report)"
 WORDS = {

@@ -10,9 +10,9 @@ from unimedi.inputs.store import Store
 from unimedi.representation.table import EmbeddingTable
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap
 from unimedi.transfer.references import NORMAL_VOLUMES, intensity_scores, prior_scores
-from unimedi.transfer.slice_eval import LesionExtent, lesion_extent
-from unimedi.transfer.slice_figures import slice_figures
-from unimedi.transfer.slice_lesions import connected_lesions
+from unimedi.transfer.slices.figures import slice_figures
+from unimedi.transfer.slices.lesions import connected_lesions
+from unimedi.transfer.slices.outcome import LesionExtent, lesion_extent
 from unimedi.transfer.task import EvaluationOptions, Outcome, View, spread
 
 
