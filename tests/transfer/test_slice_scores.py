@@ -52,7 +52,7 @@ def test_every_way_to_score_equals_the_models_own(store: Store) -> None:
     assert {"joint", "coarse_to_fine", *(f"volume_{name}" for name in SLAB_POOLINGS)} < set(scored)
     fine = torch.from_numpy(np.stack([store.pixels(i) for i in indices]))
     for name, scorer in SCORERS.items():
-        key = "attentive" if name == "volume" else name
+        key = {"volume": "attentive", "text": "text_knows_the_report"}.get(name, name)
         np.testing.assert_allclose(scored[key], scorer(model, fine, torch.from_numpy(reports)), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(scored["attentive"], scored["volume_max"])
     np.testing.assert_array_equal(scored["separate"], scored["separate_max"])

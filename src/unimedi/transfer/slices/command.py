@@ -65,9 +65,8 @@ def slice_eval(
     scored = _scores(embedder, store, indices, asked, options, notes)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], options.resamples, options.seed)
     figures = selection_figures(scored, extent, lesions, bootstrap, options.seed)
-    figures |= churn_figures(
-        scored["attentive"], {name.removeprefix("with_"): scored[name] for name in named}, BUDGETS, bootstrap
-    )
+    compared = {name.removeprefix("with_"): scored[name] for name in named if name in scored}
+    figures |= churn_figures(scored["attentive"], compared, BUDGETS, bootstrap)
     out = out or run / "slice_eval.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out)
@@ -101,9 +100,12 @@ def _scores(
     scored = score_volumes(store, indices, scorings, model.device, options.batch_size)
     for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
         scored[f"{name}_position_removed"] = position_removed(scored[name])
-    for name in [name for name, scores in scored.items() if name != "attentive" and not tell_apart(scores)]:
+    alike = [name for name, scores in scored.items() if name != "attentive" and not tell_apart(scores)]
+    for name in alike:
         del scored[name]
         notes.append(f"{name}: left out, because it gives all slabs of a volume the same score")
+    if not tell_apart(scored["attentive"]):
+        notes.append("attentive: the model gives all slabs of a volume the same score, so it takes the lowest of them")
     return scored | modelless_scores(store, indices, grid, options, notes)
 
 

@@ -20,6 +20,8 @@ _TOUCHING = np.ones((3, 3, 3), dtype=bool)  # 26 neighbours: nearest resampling 
 class Lesions:
     """One row a lesion: a connected piece (26 neighbours) of the mask of one finding in the stored array.
 
+    So the crumbs at the edge of a diffuse finding count as small lesions of their own.
+
     ``volume`` is the row of its volume among those asked for; ``first`` and ``last`` are its outermost planes of the
     stored array (a connected piece touches every plane between); ``plane_mm`` is the distance of that volume's
     neighbouring planes in mm, NaN where the file did not say.
@@ -65,6 +67,5 @@ def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str]
             for place in ndimage.find_objects(pieces):
                 rows.append((row, name, place[0].start, place[0].stop - 1, spacing[0] if spacing else math.nan))
     volume, finding, first, last, plane_mm = zip(*rows, strict=True) if rows else ((),) * 5
-    places = (np.array(part, dtype=np.int64) for part in (volume, first, last))
-    at, start, stop = places
+    at, start, stop = (np.array(part, dtype=np.int64) for part in (volume, first, last))
     return Lesions(at, tuple(finding), start, stop, np.array(plane_mm, dtype=np.float64))

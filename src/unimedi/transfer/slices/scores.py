@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import ndimage
 from torch import Tensor
@@ -21,6 +21,7 @@ from unimedi.transfer.references import fine_volumes
 
 # (stored volumes in HU, their rows among the volumes asked for) → name → one score a slab, higher is better
 Scoring = Callable[[Tensor, slice], Mapping[str, Tensor]]
+TEXT = "text_knows_the_report"
 BODY_HU = -500.0  # between air and soft tissue
 
 # Scores that differ by less than this share of their mean differ by rounding only.
@@ -81,7 +82,7 @@ def own(model: UniMediModel, name: str) -> Scoring:
 def variants(model: UniMediModel, reports: Float[ndarray, "volumes dim"]) -> list[Scoring]:
     """The other ways of :mod:`unimedi.model.scoring`, pooled as the model is configured; ``separate`` by its peak too.
 
-    ``reports`` are the reports' embeddings: what ``text`` alone is shown.
+    ``reports`` are the reports' embeddings: what ``text`` alone is shown, so it is called ``text_knows_the_report``.
     """
     sentences = torch.from_numpy(reports).to(model.device)
 
@@ -89,8 +90,8 @@ def variants(model: UniMediModel, reports: Float[ndarray, "volumes dim"]) -> lis
         return lambda fine, rows: {shown: SCORERS[name](asked, fine, sentences[rows] if name == "text" else None)}
 
     peak = with_pooling(model, "max")
-    others = [named(name, model, name) for name in SCORERS if name != "volume"]
-    return [*others, named("separate", peak, "separate_max")]
+    shown = {name: name for name in SCORERS if name != "volume"} | {"text": TEXT}
+    return [*(named(name, model, shown[name]) for name in shown), named("separate", peak, "separate_max")]
 
 
 def with_pooling(model: UniMediModel, pooling: str) -> UniMediModel:
@@ -116,7 +117,7 @@ def brightest(preprocess: Preprocess, slabs: int) -> Scoring:
     return scoring
 
 
-def body(hu: Float[ndarray, "depth height width"]) -> ndarray:
+def body(hu: Float[ndarray, "depth height width"]) -> Bool[ndarray, "depth height width"]:
     """Voxels inside the body: the largest piece above -500 HU, the holes of its axial planes (lungs) filled."""
     pieces, count = ndimage.label(hu > BODY_HU)
     if count == 0:

@@ -7,8 +7,8 @@ from unimedi.transfer.metrics import Figure
 from unimedi.transfer.report.headline import SELECTOR_WORDS, three
 from unimedi.transfer.slices.controls import CONTROLS
 from unimedi.transfer.slices.lesions import SIZE_BANDS_MM
+from unimedi.transfer.slices.scores import TEXT
 
-KNOWS_THE_REPORT = "text (knows the report)"
 WORDS = {
     **SELECTOR_WORDS,
     "attentive": "attentive: the model's own scores",
@@ -16,7 +16,7 @@ WORDS = {
     "attentive_tokens_shuffled": "  only their position codes",
     "attentive_position_removed": "  divided by the slab's usual score",
     "brightest": "no network: brightest voxel",
-    "text": KNOWS_THE_REPORT,
+    TEXT: "text (knows the report)",
 }
 # The columns of the second table, the last rows of the first.
 IN_BRIEF = ("attentive", "random", "centre", "prior", "intensity", "brightest", "untrained", "oracle")
