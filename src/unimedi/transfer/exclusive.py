@@ -39,7 +39,7 @@ def mean_choice(runs: Sequence[Mapping[str, Figure]]) -> dict[str, Figure]:
     """The mean over seeds of one experiment, resample by resample."""
     means = {}
     for key, first in runs[0].items():
-        resampled = np.mean([run[key].resampled for run in runs], axis=0)
+        resampled = np.mean([part for run in runs if (part := run[key].resampled) is not None], axis=0)
         value = float(np.mean([run[key].value for run in runs]))
         means[key] = Figure(value, *interval(resampled), n=first.n, resampled=resampled)
     return means

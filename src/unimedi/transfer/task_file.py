@@ -72,8 +72,8 @@ def read_task(path: Path) -> TaskFile:
         raise TaskFileError(f"{path}: expected keys and values, got {type(raw).__name__}")
     if problem := _problem(raw):
         raise TaskFileError(f"{path}: {problem}")
-    lists = {key: tuple(value) for key, value in raw.items() if isinstance(value, list)}
-    return TaskFile(**({"name": path.stem} | raw | lists))
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+    return TaskFile(name=path.stem, **values)
 
 
 def find_task(name: str) -> TaskFile:

@@ -67,7 +67,7 @@ def in_millimetres(planes: Sequence[Plane], width: float = 9.0, bar: bool = True
 
 def content(pixels: ndarray, ground: int) -> Box:
     """Rows and columns (the last two axes of a stored array) that are not ``ground`` from edge to edge."""
-    there: ndarray = np.reshape(pixels != ground, (-1, *pixels.shape[-2:])).any(axis=0)
+    there = np.asarray(np.reshape(pixels != ground, (-1, *pixels.shape[-2:])).any(axis=0))
     if not there.any():
         return slice(0, pixels.shape[-2]), slice(0, pixels.shape[-1])
     first, second = (np.flatnonzero(there.any(axis=axis)) for axis in (1, 0))
