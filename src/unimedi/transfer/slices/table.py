@@ -84,11 +84,11 @@ def _groups(figures: Mapping[str, Figure]) -> list[str]:
     there = [name for name in IN_BRIEF if f"{_KEY}{name}/hit@1" in figures]
     if not groups:
         return []
-    lines = [f"{'hit@1 by finding and by depth extent':<38}{'n':>5}" + "".join(f"{name:>11}" for name in there)]
+    lines = [f"{'hit@1 by finding and by depth extent':<38}{'n':>5}" + "".join(f"{name:>10}" for name in there)]
     for group in groups:
         each = [figures.get(f"{_KEY}{name}/hit@1/{group}", Figure(math.nan)) for name in there]
         words = group.replace("_", " ")
-        lines.append(f"{words:<38}{each[0].n:>5}" + "".join(f"{_number(figure):>11}" for figure in each))
+        lines.append(f"{words:<38}{each[0].n:>5}" + "".join(f"{_number(figure):>10}" for figure in each))
     return lines
 
 
