@@ -60,7 +60,12 @@ def test_a_task_file_is_the_options_by_hand(ground: Path, tmp_path: Path) -> Non
     assert {"linear_probe/xray/50%/auroc", "zero_shot/xray/auroc/nodule"} <= set(keys)
     assert not any("/ct/" in key or "pleural_effusion" in key or "/10%/" in key for key in keys)
     page = (tmp_path / "file" / "report.html").read_text()
-    for words in ("The task: mine", "linear probe, 50% of the labels", "a large heart", "tests/transfer/hospital.py"):
+    for words in (
+        "The task: mine",
+        "linear probe, 50% of the labels",
+        "a large heart",
+        "<td>tests/transfer/hospital.py</td>",
+    ):
         assert words in page
     assert "The task" not in (tmp_path / "hand" / "report.html").read_text()
 

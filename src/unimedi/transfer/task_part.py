@@ -27,7 +27,7 @@ def task_part(inputs: ReportInputs) -> Part:
         part.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
     else:
         part.text += f" It could not be answered here: no {METRICS[task.protocol][task.metric]} could be computed."
-    part.tables.append(Table("What was asked", ("", ""), _facts(task)))
+    part.tables.append(Table("What was asked", (), _facts(task), prose=True))
     return part
 
 

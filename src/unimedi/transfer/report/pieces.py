@@ -36,12 +36,16 @@ class ReportInputs:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as they are printed, a header above, a name over it; ``strong`` rows are those that sum the others up."""
+    """Cells as they are printed, a header above (if any), a name over it.
+
+    ``strong`` rows are those that sum the others up. ``prose``: sentences that may be broken, not figures.
+    """
 
     name: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     strong: frozenset[int] = frozenset()
+    prose: bool = False
 
 
 @dataclass
