@@ -81,7 +81,7 @@ def text(
     text_embedding: Float[Tensor, "n embedding"] | None = None,
 ) -> Float[Tensor, "n slabs"]:
     """(e) Cosine of the report with the slab's mean patch state, both in the common space. Knows the report: for
-    training and for questions to a trained model, never for figures on held-out studies."""
+    training and for questions to a trained model; a figure on held-out studies must say so."""
     if text_embedding is None:
         raise ValueError("scoring by text needs the embeddings of the reports, got none")
     slabs = model.vision.volume_grid[0]
