@@ -17,7 +17,8 @@ from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure
-from unimedi.transfer.slices.outcome import LesionExtent, hits, lesion_extent, slabs_by_score, within_volume_auroc
+from unimedi.transfer.slices.measures import within_volume_auroc
+from unimedi.transfer.slices.outcome import LesionExtent, hits, lesion_extent, slabs_by_score
 
 
 @torch.inference_mode()
