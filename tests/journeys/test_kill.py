@@ -4,14 +4,16 @@ import json
 import os
 import random
 import signal
+import sys
 import time
+from collections import Counter
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pretraining.toy_run import result, start, toy_recipe, toy_store
+from tests.pretraining.toy_run import command, in_process, result, start, toy_recipe, toy_store
 
 STEPS = 24
 
@@ -28,11 +30,14 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def words(ground: Path, name: str) -> list[str]:
+    """What starts or continues the run ``name``."""
+    folders = {"--config": "recipe.yaml", "--data": "store", "--out": name}
+    return ["pretrain", *(word for key, path in folders.items() for word in (key, str(ground / path))), "--resume"]
+
+
 def pretrain(ground: Path, name: str) -> BaseProcess:
-    """Start or continue the run ``name``."""
-    return start(
-        "pretrain", "--config", ground / "recipe.yaml", "--data", ground / "store", "--out", ground / name, "--resume"
-    )
+    return start(*words(ground, name))
 
 
 def finish(ground: Path, name: str) -> dict[str, Any]:
@@ -51,15 +56,41 @@ def wait_for(happened: Any, process: BaseProcess) -> bool:
     return False
 
 
-def kill_in_write(ground: Path, name: str, draws: random.Random) -> bool:
-    """Kill within a few milliseconds of the first file of a checkpoint; whether a half-written one was left."""
-    process = pretrain(ground, name)
-    checkpoints = ground / name / "checkpoints"
-    wait_for(lambda: any(checkpoints.glob(".step-*.partial/*")), process)
-    time.sleep(draws.uniform(0, 0.004))
-    process.kill()
+def command_that_dies(words: list[str], touch: int, delay: float) -> None:
+    """The command line in a process that ends ``delay`` s after touch number ``touch`` of a half-written checkpoint.
+
+    Touch 0 makes its folder, 1-8 open its files and touch 9 gives it its name. Python reports each before it happens,
+    so that the end falls between two system calls or, with a delay, among the bytes that one of them writes.
+    """
+    touches = -1
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal touches
+        if event in ("os.mkdir", "open", "os.rename") and ".partial" in str(arguments[0]):
+            touches = touches + 1 if touches >= 0 or event == "os.mkdir" else -1  # a resumed run first clears the last
+            if touches == touch and delay:
+                signal.setitimer(signal.ITIMER_REAL, delay)  # nobody handles SIGALRM: the kernel ends the process
+            elif touches == touch:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+    command(words)
+
+
+def kill_between_writes(ground: Path, name: str, draws: random.Random) -> bool:
+    """Kill between two touches of a checkpoint's files; whether a half-written one was left."""
+    return die_in_checkpoint(ground, name, draws.randint(1, 9), 0)
+
+
+def kill_while_writing(ground: Path, name: str, draws: random.Random) -> bool:
+    """Kill within two milliseconds of the first file; whether a half-written one was left."""
+    return die_in_checkpoint(ground, name, 0, draws.uniform(1e-4, 2e-3))
+
+
+def die_in_checkpoint(ground: Path, name: str, touch: int, delay: float) -> bool:
+    process = in_process(command_that_dies, words(ground, name), touch, delay)
     process.join()
-    return any(checkpoints.glob(".step-*.partial"))
+    return any((ground / name / "checkpoints").glob(".step-*.partial"))
 
 
 def kill_any_time(ground: Path, name: str, draws: random.Random) -> bool:
@@ -72,29 +103,26 @@ def kill_any_time(ground: Path, name: str, draws: random.Random) -> bool:
     return alive
 
 
-def kills(ground: Path, name: str, count: int) -> list[bool]:
-    """``count`` kills, two of three inside the write; begins the run again whenever it has come to its end."""
-    draws, inside = random.Random(0), []
+def kills(ground: Path, name: str, count: int) -> Counter[str]:
+    """``count`` kills, two of three in the write of a checkpoint; six to a run, which may come to its end before."""
+    draws, struck = random.Random(0), Counter[str]()
     for number in range(count):
-        run = ground / f"{name}-{number // 6}"
-        if number % 3 == 2:
-            kill_any_time(ground, run.name, draws)
-        else:
-            inside.append(kill_in_write(ground, run.name, draws))
-    return inside
+        kill = (kill_between_writes, kill_while_writing, kill_any_time)[number % 3]
+        struck[kill.__name__] += kill(ground, f"{name}-{number // 6}", draws)
+    return struck
 
 
 def test_six_kills_change_nothing(ground: Path) -> None:
-    inside = kills(ground, "killed", 6)
-    assert any(inside), "no kill fell into the write of a checkpoint: the test has lost its point"
+    struck = kills(ground, "killed", 6)
+    assert struck["kill_between_writes"] == 2, "a kill missed the write of a checkpoint: the test has lost its point"
     assert finish(ground, "killed-0") == result(ground / "undisturbed")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_hundred_kills_change_nothing(ground: Path) -> None:
-    inside = kills(ground, "often", 100)
-    assert sum(inside) >= 20
+    struck = kills(ground, "often", 100)
+    assert struck["kill_between_writes"] + struck["kill_while_writing"] >= 40
     for run in sorted(ground.glob("often-*")):
         assert finish(ground, run.name) == result(ground / "undisturbed"), run.name
 
