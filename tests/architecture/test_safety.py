@@ -69,10 +69,23 @@ def test_no_path_of_one_machine() -> None:
     assert not found
 
 
-@pytest.mark.parametrize(
-    "name", ["Makefile", ".ci/run", "README.md", "CONTRIBUTING.md", "constraints.txt", "pyproject.toml"]
-)
-def test_no_package_index_is_chosen(name: str) -> None:
-    """Where packages come from is the machine's own setting."""
+INSTALL_OPTIONS = {"-qq", "--no-compile", "--constraint", "--editable", "-e", "-c", "--no-deps", "--upgrade"}
+
+
+@pytest.mark.parametrize("name", ["Makefile", ".ci/run", "README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_where_packages_come_from_is_the_machines_own_setting(name: str) -> None:
     text = (ROOT / name).read_text()
-    assert not re.search(r"index-url|find-links|trusted-host|\s-i http|PIP_\w*(INDEX|LINKS)", text)
+    options = [
+        word
+        for command in re.findall(r"(?:pip|\$\(PIP\)) install ([^\n`]*)", text)
+        for word in command.split()
+        if word.startswith("-")
+    ]
+    assert set(options) <= INSTALL_OPTIONS
+    assert not re.search(r"\bPIP_[A-Z]", text)
+
+
+def test_constraints_are_names_and_versions_only() -> None:
+    lines = (line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#")
+    wrong = [line for line in lines if not re.fullmatch(r"[\w.\[\]-]+==[\w.+!-]+", line.split(" ;")[0].strip())]
+    assert not wrong

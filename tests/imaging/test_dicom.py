@@ -7,6 +7,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
+from unimedi.imaging.dicom import read_series
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.read import read_image
 
@@ -110,7 +111,7 @@ def test_compressed_pixels_are_the_same(tmp_path: Path) -> None:
 
 
 def test_a_series_is_ordered_by_position_and_given_in_hounsfield_units(tmp_path: Path) -> None:
-    image = read_image(write_series(tmp_path / "ct"))
+    image = read_series(write_series(tmp_path / "ct"))
     assert isinstance(image, Volume)
     assert np.array_equal(image.voxels, CT)
     assert image.spacing == pytest.approx((5.0, 3.0, 2.0))  # by positions; the header's thickness of 9 mm is wrong

@@ -131,6 +131,13 @@ cli.main()
         assert done.stdout.startswith(expected), words
 
 
+def test_the_module_is_the_command() -> None:
+    """``unimedi.__main__``, and that its exit code is the command's."""
+    done = subprocess.run([sys.executable, "-m", "unimedi", "info", "--jason"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--jason" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words", [[], ["train"], ["pretrain"], ["cohort"], ["info", "--jason"], ["embed", "--model", "m", "--out", "o"]]
 )

@@ -12,9 +12,9 @@ from random import Random
 
 from unimedi.cohort.study import Modality, Report
 from unimedi.imaging.phantom.findings import FINDINGS, Finding, Patient
-from unimedi.imaging.phantom.wording import LUNGS, ORGANS, Habits, Normal, Wording
-from unimedi.imaging.phantom.wording_en import WORDING as ENGLISH
-from unimedi.imaging.phantom.wording_es import WORDING as SPANISH
+from unimedi.imaging.phantom.wording.english import WORDING as ENGLISH
+from unimedi.imaging.phantom.wording.language import LUNGS, ORGANS, Habits, Normal, Wording
+from unimedi.imaging.phantom.wording.spanish import WORDING as SPANISH
 
 WORDINGS: dict[str, Wording] = {"en": ENGLISH, "es": SPANISH}
 ALL = ("indication", "technique", "comparison", "findings", "impression")

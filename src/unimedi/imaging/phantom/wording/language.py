@@ -1,6 +1,6 @@
 """What a language must offer so that a report can be written in it: sentences with slots, apart from the writer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from random import Random
 
@@ -75,13 +75,21 @@ class Wording:
 
 
 LUNGS = frozenset({"nodule", "mass", "consolidation", "ground_glass", "atelectasis", "emphysema", "fibrosis"})
+NOTHING: frozenset[str] = frozenset()
+EFFUSION, AIR = frozenset({"pleural_effusion"}), frozenset({"pneumothorax"})
+HEART, NODES, RIBS = frozenset({"cardiomegaly"}), frozenset({"lymph_node"}), frozenset({"rib_fracture"})
 ORGANS: Mapping[str, frozenset[str]] = {
     "lungs": LUNGS,
-    "pleura": frozenset({"pleural_effusion", "pneumothorax"}),
-    "heart": frozenset({"cardiomegaly"}),
-    "hila": frozenset({"lymph_node"}),
-    "bones": frozenset({"rib_fracture"}),
+    "pleura": EFFUSION | AIR,
+    "heart": HEART,
+    "hila": NODES,
+    "bones": RIBS,
 }
+
+
+def normals(rules_out: Set[str], *texts: str, only: str = "") -> tuple[Normal, ...]:
+    """Several ways to say that there is none of ``rules_out``."""
+    return tuple(Normal(text, frozenset(rules_out), only) for text in texts)
 
 
 def size_text(size_mm: float, habits: Habits, rng: Random, decimal: str) -> str:

@@ -1,10 +1,6 @@
-"""Spanish wordings of the phantom's radiologists."""
+"""Spanish phrases of the phantom's radiologists."""
 
-import re
-from random import Random
-
-from unimedi.imaging.phantom.findings import Finding
-from unimedi.imaging.phantom.wording import LUNGS, Habits, Normal, Phrases, Wording, size_text
+from unimedi.imaging.phantom.wording.language import AIR, EFFUSION, HEART, LUNGS, NODES, NOTHING, RIBS, Phrases, normals
 
 FEMININE = {
     "mild": ("leve", "pequeña"),
@@ -204,21 +200,9 @@ FINDINGS = {
 }
 
 
-def _normals(rules_out: set[str] | frozenset[str], *texts: str, only: str = "") -> tuple[Normal, ...]:
-    return tuple(Normal(text, frozenset(rules_out), only) for text in texts)
-
-
-EFFUSION, AIR, HEART, NODES, RIBS = (
-    {"pleural_effusion"},
-    {"pneumothorax"},
-    {"cardiomegaly"},
-    {"lymph_node"},
-    {"rib_fracture"},
-)
-
 NORMALS = {
     "lungs": (
-        *_normals(
+        *normals(
             LUNGS,
             "Parénquima pulmonar sin alteraciones.",
             "Pulmones bien ventilados, sin opacidades.",
@@ -226,26 +210,26 @@ NORMALS = {
             "Pulmones sin hallazgos patológicos.",
             "Ambos pulmones de aspecto normal.",
         ),
-        *_normals(
+        *normals(
             {"consolidation", "mass"}, "Sin consolidaciones ni masas.", "No se observan masas ni consolidaciones."
         ),
-        *_normals({"nodule", "mass"}, "No se identifican nódulos ni masas."),
-        *_normals({"consolidation"}, "Sin consolidación."),
-        *_normals(set(), "Vía aérea central permeable.", only="ct"),
-        *_normals(set(), "Tráquea centrada.", only="xray"),
+        *normals({"nodule", "mass"}, "No se identifican nódulos ni masas."),
+        *normals({"consolidation"}, "Sin consolidación."),
+        *normals(NOTHING, "Vía aérea central permeable.", only="ct"),
+        *normals(NOTHING, "Tráquea centrada.", only="xray"),
     ),
     "pleura": (
-        *_normals(
+        *normals(
             EFFUSION | AIR,
             "Sin derrame pleural ni neumotórax.",
             "No se observa derrame pleural ni neumotórax.",
             "Espacios pleurales libres.",
         ),
-        *_normals(EFFUSION, "Sin derrame pleural."),
-        *_normals(EFFUSION, "Senos costofrénicos libres.", only="xray"),
-        *_normals(AIR, "Sin neumotórax."),
+        *normals(EFFUSION, "Sin derrame pleural."),
+        *normals(EFFUSION, "Senos costofrénicos libres.", only="xray"),
+        *normals(AIR, "Sin neumotórax."),
     ),
-    "heart": _normals(
+    "heart": normals(
         HEART,
         "Corazón de tamaño normal.",
         "Silueta cardíaca normal.",
@@ -253,135 +237,17 @@ NORMALS = {
         "Índice cardiotorácico normal.",
     ),
     "hila": (
-        *_normals(NODES, "Hilios y mediastino normales.", "Mediastino sin alteraciones.", "Hilios de aspecto normal."),
-        *_normals(NODES, "Sin adenopatías mediastínicas ni hiliares.", only="ct"),
-        *_normals(set(), "Aorta torácica de calibre normal.", only="ct"),
+        *normals(NODES, "Hilios y mediastino normales.", "Mediastino sin alteraciones.", "Hilios de aspecto normal."),
+        *normals(NODES, "Sin adenopatías mediastínicas ni hiliares.", only="ct"),
+        *normals(NOTHING, "Aorta torácica de calibre normal.", only="ct"),
     ),
     "bones": (
-        *_normals(
+        *normals(
             RIBS,
             "Estructuras óseas sin alteraciones.",
             "Sin lesiones óseas agudas.",
             "Marco óseo conservado.",
         ),
-        *_normals(set(), "Abdomen superior sin alteraciones.", only="ct"),
+        *normals(NOTHING, "Abdomen superior sin alteraciones.", only="ct"),
     ),
 }
-
-ORDINALS = [
-    "primer",
-    "segundo",
-    "tercer",
-    "cuarto",
-    "quinto",
-    "sexto",
-    "séptimo",
-    "octavo",
-    "noveno",
-    "décimo",
-    "undécimo",
-    "duodécimo",
-]
-FORMS = {
-    "solid": ("sólido", "sólida"),
-    "spiculated": ("espiculado", "espiculada"),
-    "subsolid": ("subsólido", "subsólida"),
-    "cavitating": ("cavitado", "cavitada"),
-}
-PLURAL = {"superior": "superiores", "medio": "medios", "inferior": "inferiores"}
-LOBE = {"upper": "superior", "middle": "medio", "lower": "inferior"}
-MASCULINE_SIDE = {"right": "derecho", "left": "izquierdo", "both": "bilateral"}
-FEMININE_SIDE = {"right": "derecha", "left": "izquierda", "both": "bilateral"}
-
-
-def _where(finding: Finding, zone: str | None, rng: Random) -> str:
-    side, lobe = finding.side or "both", finding.lobe
-    if lobe is None:
-        return "en ambos pulmones" if side == "both" else f"en el pulmón {MASCULINE_SIDE[side]}"
-    by_lobe = zone is None or (zone == lobe != "middle" and rng.random() < 0.4)
-    part = LOBE[lobe if by_lobe else zone or lobe]
-    if zone == "lower" and rng.random() < 0.4:
-        return "en ambas bases" if side == "both" else f"en la base {FEMININE_SIDE[side]}"
-    organ = "lóbulo" if by_lobe else "campo"
-    if side == "both":
-        return f"en ambos {organ}s {PLURAL[part]}"
-    if by_lobe and lobe == "middle" and side == "left":
-        return "en la língula izquierda"
-    return f"en el {organ} {part} {MASCULINE_SIDE[side]}"
-
-
-def _slots(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
-    side = finding.side or "both"
-    where = _where(finding, zone, rng)
-    severity = rng.choice(FINDINGS[finding.name].severity.get(finding.severity, (finding.severity,)))
-    size = size_text(finding.size_mm, habits, rng, ",")
-    value, unit = size.split()
-    other = float(value.replace(",", ".")) * rng.uniform(0.82, 0.98)
-    predominance = {"upper": "apical", "middle": "en campos medios", "lower": "basal"}
-    rib = f"{ORDINALS[finding.rib - 1]} " if finding.rib else ""
-    return {
-        "where": where,
-        "side_m": MASCULINE_SIDE[side],
-        "side_f": FEMININE_SIDE[side],
-        "side_h": "bilateral" if side == "both" else MASCULINE_SIDE[side],
-        "on_side": "de forma bilateral" if side == "both" else f"en el lado {MASCULINE_SIDE[side]}",
-        "size": size,
-        "form_m": FORMS.get(finding.form, ("", ""))[0],
-        "form_f": FORMS.get(finding.form, ("", ""))[1],
-        "dims": (f"{value} x {other:.1f} {unit}" if unit == "cm" else f"{value} x {other:.0f} {unit}").replace(
-            ".", ","
-        ),
-        "sev": severity,
-        "of_rib": f"del {rib}arco costal {MASCULINE_SIDE['right' if side == 'both' else side]}",
-        "pred": f" de predominio {predominance[finding.lobe]}" if side == "both" and finding.lobe else f" {where}",
-    }
-
-
-def _polish(text: str) -> str:
-    return re.sub(r"  +", " ", text)
-
-
-WORDING = Wording(
-    findings=FINDINGS,
-    normals=NORMALS,
-    organs={"lungs": "Pulmones", "pleura": "Pleura", "heart": "Corazón", "hila": "Mediastino", "bones": "Huesos"},
-    otherwise_clear=("Resto del parénquima sin alteraciones.", "Resto de los pulmones sin hallazgos."),
-    negations=("Sin {}.", "No hay {}.", "Sin evidencia de {}.", "Sin signos de {}."),
-    joiner="ni",
-    normal_impression={
-        "any": (
-            "Sin hallazgos agudos.",
-            "Estudio sin alteraciones significativas.",
-            "Sin evidencia de patología cardiopulmonar aguda.",
-            "Estudio dentro de la normalidad.",
-        ),
-        "xray": ("Radiografía de tórax normal.",),
-        "ct": ("TC de tórax normal.", "TC de tórax sin hallazgos significativos."),
-    },
-    follow_up=("Se recomienda control con TC.", "Correlacionar con la clínica."),
-    headings={
-        "indication": ("Indicación", "Datos clínicos"),
-        "technique": ("Técnica",),
-        "comparison": ("Comparación",),
-        "findings": ("Hallazgos",),
-        "impression": ("Impresión", "Impresión diagnóstica", "Conclusión"),
-    },
-    indications=(
-        "Tos y fiebre.",
-        "Disnea.",
-        "Dolor torácico.",
-        "Paciente de {age} años con tos.",
-        "Paciente de {age} años con disnea de esfuerzo.",
-        "Caída, descartar lesiones.",
-        "Estudio preoperatorio.",
-        "Control.",
-    ),
-    technique={
-        "PA": ("Radiografía de tórax PA.", "Proyección posteroanterior."),
-        "AP": ("Radiografía de tórax AP portátil.", "Proyección AP en decúbito."),
-        "ct": ("TC de tórax.", "TC helicoidal de tórax."),
-    },
-    comparison=("No disponible.", "Sin estudios previos."),
-    slots=_slots,
-    polish=_polish,
-)
