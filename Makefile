@@ -1,6 +1,6 @@
 # make demo       a phantom hospital, prepared, pre-trained on, evaluated: runs/demo/report.html (20 minutes on 2 cores)
 # make demo-full  the long comparison: every method, 3 seeds (hours)
-# make test       sets up and runs all tests          make test-slow  the long ones, by themselves
+# make test       sets up and runs the tests          make test-slow  the long ones, by themselves
 # make check      ruff, mypy and the import contracts
 
 PYTHON ?= python3.11

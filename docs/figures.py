@@ -19,7 +19,7 @@ ROWS = {
     "slice_selection/random/hit@1": "… random",
     "slice_selection/centre/hit@1": "… centre",
     "slice_selection/uniform/hit@1": "… uniform",
-    "slice_selection/prior/hit@1": "… position prior of the training set",
+    "slice_selection/prior/hit@1": "… lesion frequency by depth (of validation patients)",
     "slice_selection/intensity/hit@1": "… brightest anomalous patch, no network",
     "slice_selection/untrained/hit@1": "… untrained encoder",
 }

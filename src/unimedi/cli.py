@@ -126,7 +126,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     task = _task(arguments)
     options = EvaluationOptions(supervised_steps=arguments.supervised)
     split = arguments.split or (task.split if task else "test")
-    run(arguments.path, arguments.data, split=split, compare=arguments.compare, options=options, task=task)
+    run(arguments.path, arguments.data, arguments.out, split, arguments.compare, options, task)
 
 
 def slice_eval(arguments: argparse.Namespace) -> None:
@@ -258,6 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     p = verb("evaluate", evaluate)
     p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
     p.add_argument("--data", type=Path, required=True, help="the store")
+    p.add_argument("--out", type=Path, help="where the figures and the report go (default: RUN, RUN/tasks/TASK)")
     p.add_argument("--split", choices=("validation", "test"), help="default: the task's, or test")
     p.add_argument("--task", metavar="NAME|FILE", help=task)
     p.add_argument(

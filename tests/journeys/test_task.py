@@ -50,7 +50,12 @@ def written(path: Path, **changes: object) -> Path:
 def test_a_task_file_is_the_options_by_hand(ground: Path, tmp_path: Path) -> None:
     task = read_task(written(tmp_path / "mine.yaml"))
     by_hand = dataclasses.replace(
-        QUICK, kinds=("xray",), classes=("nodule", "cardiomegaly"), fractions=(0.5, 1.0), probe_seeds=(3, 4)
+        QUICK,
+        kinds=("xray",),
+        classes=("nodule", "cardiomegaly"),
+        fractions=(0.5, 1.0),
+        probe_seeds=(3, 4),
+        probe_cap=None,
     )
     for name, options, given in (("file", QUICK, task), ("hand", by_hand, None)):
         evaluate(ground / "model", ground / "store", tmp_path / name, options=options, task=given, say=silent)
@@ -75,8 +80,34 @@ def test_a_misspelt_column_is_named_and_the_rest_computed(ground: Path, tmp_path
     figures = evaluate(ground / "model", ground / "store", tmp_path, options=QUICK, task=task, say=silent)
     assert "zero_shot/xray/auroc/nodule" in figures
     page = (tmp_path / "report.html").read_text()
-    assert "no label column &#39;cardiomegly&#39; in the store (did you mean cardiomegaly?)" in page
+    assert "no label column &#39;cardiomegly&#39; in the store (did you mean &#39;cardiomegaly&#39;?)" in page
     assert "it has nodule, pleural_effusion, cardiomegaly" in page
+
+
+def test_the_accuracy_of_a_choice_needs_every_class(ground: Path, tmp_path: Path) -> None:
+    """With one column misspelt the choice would be easier than the one that was asked for."""
+    classes = {"nodule": "a nodule", "pleural_effusion": "fluid", "cardiomegly": "a large heart"}
+    task = read_task(written(tmp_path / "mine.yaml", metric="accuracy", classes=classes))
+    figures = evaluate(ground / "model", ground / "store", tmp_path, options=QUICK, task=task, say=silent)
+    assert "zero_shot/xray/auroc/nodule" in figures
+    assert "linear_probe/xray/100%/auroc" in figures
+    assert not any("choice" in key for key in figures)
+    page = (tmp_path / "report.html").read_text()
+    assert "the choice between the classes is not measured: some of them are not in the store" in page
+    assert "no choice_acc could be computed" in page
+
+
+def test_a_task_leaves_the_report_of_the_run_as_it_is(ground: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_pretrained(run / "pretrained")
+    (run / "metrics.json").write_text("{}")
+    mine = written(tmp_path / "mine.yaml", classes={"nodule": "a nodule"}, fractions=[1.0], seeds=[0])
+    words = ["evaluate", str(run), "--data", str(ground / "store"), "--task", str(mine)]
+    assert main(words) == 0
+    assert (run / "metrics.json").read_text() == "{}"
+    assert {path.name for path in (run / "tasks" / "mine").iterdir()} >= {"metrics.json", "report.html"}
+    assert main([*words, "--out", str(tmp_path / "here")]) == 0
+    assert (tmp_path / "here" / "report.html").is_file()
 
 
 def test_no_column_at_all_is_an_error_and_writes_nothing(

@@ -8,7 +8,6 @@ import pytest
 
 from unimedi.transfer.comparison import (
     RESAMPLES,
-    comparison,
     differences,
     read_runs,
     verdict,
@@ -17,6 +16,7 @@ from unimedi.transfer.comparison import (
     write_resamples,
 )
 from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure, paired_difference, write_metrics
+from unimedi.transfer.report.side_by_side import side_by_side
 
 KEY = "zero_shot/ct/auroc"
 SAME = {"store": "abc", "split": "test"}
@@ -56,7 +56,7 @@ def test_a_small_gap_of_paired_runs_is_told_from_none(gap: float, said: str, tmp
     assert ours.low < theirs.value < ours.high  # unpaired intervals say nothing
     (other,) = read_runs([write_run(tmp_path / "other", {KEY: theirs}, SAME)])
     assert verdict(differences({KEY: ours}, other)[KEY]) == said
-    table = comparison({KEY: ours}, "ours", SAME, [other])
+    table = side_by_side({KEY: ours}, "ours", SAME, [other])
     assert table is not None
     (row,) = table["rows"]  # type: ignore[misc]
     assert [cell.verdict for cell in row["cells"]] == ["", said]
@@ -80,7 +80,7 @@ def test_other_conditions_and_runs_without_resamples_are_shown_but_not_paired(tm
     assert [other.name for other in others] == ["run", "bare"]
     assert "not the same split" in why_not_paired(SAME, others[0])
     assert "evaluate it again" in why_not_paired(SAME, others[1])
-    table = comparison({KEY: ours}, "ours", SAME, others)
+    table = side_by_side({KEY: ours}, "ours", SAME, others)
     assert table is not None
     assert len(table["lacking"]) == 2  # type: ignore[arg-type]
     (row,) = table["rows"]  # type: ignore[misc]
@@ -95,4 +95,4 @@ def test_runs_of_one_name_are_told_apart_and_a_missing_one_is_named(tmp_path: Pa
     assert [run.name for run in read_runs(folders)] == ["one/run", "two/run"]
     with pytest.raises(FileNotFoundError, match="evaluate that run first"):
         read_runs([tmp_path / "three"])
-    assert comparison({KEY: ours}, "ours", SAME, []) is None
+    assert side_by_side({KEY: ours}, "ours", SAME, []) is None

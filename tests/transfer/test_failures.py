@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.transfer.test_zero_shot_parts import view
+from tests.transfer.test_report_zero_shot import view
 from unimedi.transfer.report.failures import worst_calls, worst_planes, worst_ranks
 from unimedi.transfer.task import Outcome
 from unimedi.transfer.zero_shot.tasks import Verdicts

@@ -7,7 +7,6 @@ conditions, row r of both is the same draw, and their difference is a paired boo
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from unimedi.transfer.metrics import Figure, paired_difference, read_metrics
-from unimedi.transfer.report.headline import cell, lines
 from unimedi.transfer.task import EvaluationOptions, View
 
 RESAMPLES = "resamples.npz"
@@ -31,15 +29,6 @@ class MeasuredRun:
     name: str
     figures: Mapping[str, Figure]
     conditions: Mapping[str, str]  # empty where no resamples were kept
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A figure of one run and, for the other runs, ours minus it with the verdict."""
-
-    text: str
-    difference: str = ""
-    verdict: str = ""
 
 
 def conditions(store: str, split: str, views: Mapping[str, View], options: EvaluationOptions) -> dict[str, str]:
@@ -130,34 +119,6 @@ def verdict(difference: Figure) -> str:
     return "higher" if difference.value > 0 else "lower"
 
 
-def comparison(
-    figures: Mapping[str, Figure], name: str, measured_on: Mapping[str, str], others: Sequence[MeasuredRun]
-) -> dict[str, object] | None:
-    """The headline's rows, a column a run: its figure and, under equal conditions, ours minus it. None: no others."""
-    if not others:
-        return None
-    notes = [why_not_paired(measured_on, other) for other in others]
-    gained = [{} if note else differences(figures, other) for note, other in zip(notes, others, strict=True)]
-    rows = []
-    for line in lines():
-        runs = [figures, *(other.figures for other in others)]
-        if sum(line.key in run for run in runs) < 2:
-            continue
-        cells = [_cell(figures.get(line.key))]
-        cells += [
-            _cell(o.figures.get(line.key), None if line.honest else part.get(line.key))
-            for o, part in zip(others, gained, strict=True)
-        ]
-        rows.append({"name": line.name, "style": "honest" if line.honest else "ours", "cells": cells})
-    note = (
-        f"The first column is {name}; under each figure of another run: {name} minus that run, with the 95 % interval "
-        f"of the paired bootstrap (the same patients drawn for both). “{NOT_SIGNIFICANT}”: the interval contains 0. Of "
-        "two runs that are alike, about one row in twenty is called different all the same. Whether the runs had "
-        "equal steps, or equal time, is not checked here. Grey rows are what the figure above them is compared with."
-    )
-    return {"runs": [name, *(o.name for o in others)], "rows": rows, "note": note, "lacking": [n for n in notes if n]}
-
-
 def write_differences(
     figures: Mapping[str, Figure], measured_on: Mapping[str, str], others: Sequence[MeasuredRun], path: Path
 ) -> None:
@@ -178,13 +139,3 @@ def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _cell(figure: Figure | None, difference: Figure | None = None) -> Cell:
-    if figure is None or not math.isfinite(figure.value):
-        return Cell("–")
-    text = cell(figure)
-    if difference is None or not math.isfinite(difference.low):
-        return Cell(text)
-    value, low, high = (f"{round(v, 3) + 0.0:+.3f}" for v in (difference.value, difference.low, difference.high))
-    return Cell(text, f"{value} ({low} to {high})", verdict(difference))

@@ -43,11 +43,12 @@ def evaluate(
 ) -> dict[str, Figure]:
     """Measure a run (a run folder, or a ``pretrained`` folder itself) on a split of a store.
 
-    Writes ``metrics.json``, ``resamples.npz`` and ``report.html`` into ``out`` (default: the run folder) and returns
-    the figures. ``compare`` are evaluated runs that stand beside ours in the report, with paired differences (also in
-    ``differences.json``) where they were measured on the same. ``task`` sets the kind, the classes and the shares of
-    the labels. Raises FileNotFoundError where there is no model or a run to compare with was not evaluated, ValueError
-    where the store was prepared for another model, has none of the classes, or the split is empty.
+    Writes ``metrics.json``, ``resamples.npz`` and ``report.html`` into ``out`` (default: the run folder, of a task
+    ``tasks/<task>`` in it) and returns the figures. ``compare`` are evaluated runs that stand beside ours in the
+    report, with paired differences (also in ``differences.json``) where they were measured on the same. ``task`` sets
+    the kind, the classes and the shares of the labels. Raises FileNotFoundError where there is no model or a run to
+    compare with was not evaluated, ValueError where the store was prepared for another model, has none of the classes,
+    or the split is empty.
     """
     options = options or EvaluationOptions()
     if task:
@@ -58,14 +59,16 @@ def evaluate(
     store = Store.open(data, expect=embedder.processor.preprocess)
     fresh = EncodedOnce(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
     classes, lacking = known_classes(store, options.classes)
-    options = replace(options, classes=classes)
+    if lacking and options.exclusive:
+        lacking.append("the choice between the classes is not measured: some of them are not in the store")
+    options = replace(options, classes=classes, exclusive=options.exclusive and not lacking)
     views: dict[str, View] = {}
     for kind, ndim in KINDS.items():
         if kind in options.kinds and (indices := store.select(split=Split(split), ndim=ndim)):
             say(f"encoding {len(indices)} {kind} studies of the {split} split")
             views[kind] = view(kind, store, indices, embedder, options)
     if not views:
-        raise ValueError(f"{data}: expected studies in the {split} split, found none")
+        raise ValueError(f"{data}: expected {' or '.join(options.kinds)} studies in the {split} split, found none")
     absent = [f"no {kind} study in the {split} split" for kind in options.kinds if kind not in views]
     outcome = Outcome(notes=lacking + absent)
     verdicts: dict[str, Verdicts] = {}
@@ -77,7 +80,7 @@ def evaluate(
         except NotComputable as reason:
             outcome.notes.append(f"{name}: {reason}")
         say(f"{name}: {time.monotonic() - begun:.1f} s")
-    out = out or run
+    out = out or (run / "tasks" / task.name if task else run)
     out.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out / "metrics.json")
     measured_on = conditions(store.fingerprint, split, views, options)

@@ -21,8 +21,7 @@ from unimedi.transfer.metrics import (
     macro_auroc,
     mean_of,
 )
-from unimedi.transfer.probe_tasks import labelled
-from unimedi.transfer.task import KINDS, known_classes, label_columns, percent, spread
+from unimedi.transfer.task import known_classes, label_columns, labelled, percent, spread
 from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of
 
 ROW = "fine_tune"
@@ -114,7 +113,7 @@ def finding_problem(kind: str, store: Store, settings: FineTuneSettings) -> Prob
     """The findings that are labelled in all three splits; NotComputable with the counts where there is none."""
     wanted = settings.classes or store.findings
     train, validation, test = (
-        labelled(store, split, KINDS[kind], wanted) for split in ("train", "validation", Split(settings.split))
+        labelled(store, split, kind, wanted) for split in ("train", "validation", Split(settings.split))
     )
     counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
     columns = [label_columns(store, part) for part in (train, validation, test)]

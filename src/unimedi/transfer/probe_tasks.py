@@ -1,6 +1,5 @@
 """The linear probe of the frozen encoder beside the same probe on an untrained encoder and on principal components."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,15 @@ from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
 from unimedi.transfer.linear_probe import Features, Fit, fit_and_score, probe_scores
 from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_of
 from unimedi.transfer.references import pixel_features
-from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, percent, spread
+from unimedi.transfer.task import (
+    EvaluationOptions,
+    View,
+    label_columns,
+    labelled,
+    percent,
+    probe_validation,
+    spread,
+)
 
 PROTOCOLS: dict[str, Fit] = {"": fit_and_score, "_sgd": fit_and_score_by_gradient}  # end of the row's name → protocol
 
@@ -29,22 +36,10 @@ class ProbeSplits:
 
 def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSplits:
     """Labelled training and validation studies of a kind, capped; NotComputable where either is empty."""
-
-    train, validation = (labelled(store, split, KINDS[kind], options.classes) for split in ("train", "validation"))
+    train, validation = labelled(store, "train", kind, options.classes), probe_validation(store, kind, options)
     if not train or not validation:
         raise NotComputable(f"{len(train)} labelled training and {len(validation)} labelled validation studies")
-    return ProbeSplits(
-        spread(train, options.probe_cap, options.seed),
-        spread(validation, max(options.probe_cap // 3, 1), options.seed),
-        len(train),
-    )
-
-
-def labelled(store: Store, split: str, ndim: int, classes: Sequence[str] = ()) -> list[int]:
-    """The studies of a split and a dimension of which at least one finding (of ``classes``, if given) is known."""
-    indices = store.select(split=split, ndim=ndim)
-    names = classes or store.findings
-    return [i for i in indices if any(store.studies[i].labels.get(name) is not None for name in names)]
+    return ProbeSplits(spread(train, options.probe_cap, options.seed), validation, len(train))
 
 
 def probe_figures(
@@ -64,12 +59,18 @@ def probe_figures(
     if not view.labels:
         raise NotComputable("no labels")
     splits = probe_splits(store, view.kind, options)
-    if len(splits.train) < splits.available:
+    if cut := [percent(share) for share in options.fractions if round(share * splits.available) > len(splits.train)]:
         notes.append(
-            f"linear probe, {view.kind}: 100% stands for {len(splits.train)} of {splits.available} training studies"
+            f"linear probe, {view.kind}: {', '.join(cut)} stands for {len(splits.train)} of {splits.available} "
+            "training studies"
         )
     labels = [label_columns(store, part) for part in (splits.train, splits.validation)]
     names = [name for name in view.labels if all(name in part for part in labels)]
+    if not names:
+        raise NotComputable("no finding is known in training, validation and test studies alike")
+    exclusive = options.exclusive and set(names) == set(options.classes)
+    if options.exclusive and not exclusive:
+        notes.append(f"linear probe, {view.kind}: the choice is not measured, as only {', '.join(names)} are known")
     features = {
         name: [*(_cls(embedder.images(store, part)) for part in (splits.train, splits.validation)), _cls(table)]
         for name, (embedder, table) in encoders.items()
@@ -88,8 +89,14 @@ def probe_figures(
                 results[name] = mean_of([macro_auroc(one, test.labels, view.bootstrap) for one in scores])
                 where = f"{name}{ending}/{view.kind}/{fraction}"
                 figures[f"{where}/auroc"] = results[name].figure
-                if options.exclusive:
-                    figures |= mean_choice([choice_figures(where, one, test.labels, view.bootstrap) for one in scores])
+                if exclusive:
+                    try:
+                        each = [choice_figures(where, one, test.labels, view.bootstrap) for one in scores]
+                    except NotComputable as reason:  # the labels' fault, so the same for every row
+                        notes.append(f"linear probe, {view.kind}: the choice is not measured: {reason}")
+                        exclusive = False
+                    else:
+                        figures |= mean_choice(each)
             for name in (name for name in results if name != "linear_probe"):
                 key = f"linear_probe{ending}/{view.kind}/{fraction}/gain_over_{name}"
                 figures[key] = difference(results["linear_probe"], results[name])

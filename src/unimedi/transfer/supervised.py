@@ -16,7 +16,7 @@ from unimedi.representation.embedder import Embedder
 from unimedi.transfer.classifier import Classifier
 from unimedi.transfer.metrics import Figure, NotComputable, macro_auroc
 from unimedi.transfer.references import untrained
-from unimedi.transfer.task import KINDS, EvaluationOptions, View
+from unimedi.transfer.task import EvaluationOptions, View, labelled
 from unimedi.transfer.training import train
 
 BATCH = {"xray": 32, "ct": 24}  # studies a step, optimiser and schedule: as the tiny recipe has them
@@ -28,9 +28,8 @@ def supervised_figures(
 ) -> dict[str, Figure]:
     """``supervised/<kind>/auroc`` on the studies of ``views``; the model is thrown away."""
     findings = sorted({name for seen in views.values() for name in seen.labels})
-    studies = {kind: store.select(split="train", ndim=KINDS[kind]) for kind in views}
-    studies = {kind: [i for i in indices if store.studies[i].labels] for kind, indices in studies.items()}
-    studies = {kind: indices for kind, indices in studies.items() if indices}
+    known = {kind: labelled(store, "train", kind, options.classes) for kind in views}
+    studies = {kind: indices for kind, indices in known.items() if indices}
     if not findings or not studies:
         raise NotComputable("no labelled training study")
     # Evenly spaced planes: an encoder that has learnt nothing yet has no opinion on slices.

@@ -1,7 +1,7 @@
 """What every downstream task is given: one modality of one split, embedded once, with labels, reports and resamples."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,16 +25,16 @@ class EvaluationOptions:
     """The few choices that change what is measured.
 
     ``probe_cap`` bounds how many training studies of a modality are encoded for probes (it is what costs time; n says
-    how many there were); a third of it bounds the validation studies. ``fractions`` are shares of the labels that a
-    probe learns from, drawn once for each of ``probe_seeds``. ``supervised_steps`` above 0 trains the same encoder with
-    labels for that many steps, as a reference row. ``classes`` are label columns (all, where none is named);
-    ``exclusive``: a study has one of them, and the accuracy of the choice is a figure too.
+    how many there were); a third of it bounds the validation studies; None takes all. ``fractions`` are shares of the
+    labels that a probe learns from, drawn once for each of ``probe_seeds``. ``supervised_steps`` above 0 trains the
+    same encoder with labels for that many steps, as a reference row. ``classes`` are label columns (all, where none is
+    named); ``exclusive``: a study has one of them, and the accuracy of the choice is a figure too.
     """
 
     seed: int = 0
     resamples: int = 1000
     batch_size: int = 16
-    probe_cap: int = 400
+    probe_cap: int | None = 400
     probe_seeds: tuple[int, ...] = (0, 1, 2)
     fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
     kinds: tuple[str, ...] = tuple(KINDS)
@@ -57,6 +57,7 @@ class View:
     groups: Int[ndarray, "studies"]
     patients: list[str]
     labels: dict[str, Float[ndarray, "studies"]]
+    normal: Bool[ndarray, "studies"]  # every finding of the store is known to be absent
     bootstrap: PatientBootstrap
 
     def __len__(self) -> int:
@@ -91,6 +92,7 @@ def view(kind: str, store: Store, indices: list[int], embedder: Embedder, option
         groups=report_groups(texts),
         patients=patients,
         labels=label_columns(store, indices, options.classes),
+        normal=np.array([set(study.labels.values()) == {False} for study in studies], dtype=bool),
         bootstrap=PatientBootstrap(patients, options.resamples, options.seed),
     )
 
@@ -101,14 +103,20 @@ def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...]
     Raises ValueError with these sentences where it has none of them.
     """
     has = ", ".join(store.findings) or "none"
-    lacking = []
-    for name in (name for name in classes if name not in store.findings):
-        near = difflib.get_close_matches(name, store.findings, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        lacking.append(f"no label column {name!r} in the store{hint}; it has {has}")
+    lacking = [
+        f"no label column {name!r} in the store{nearest(name, store.findings)}; it has {has}"
+        for name in classes
+        if name not in store.findings
+    ]
     if classes and len(lacking) == len(classes):
         raise ValueError("; ".join(lacking))
     return tuple(name for name in classes if name in store.findings), lacking
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean '…'?)`` where a known word is near, else nothing."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def label_columns(
@@ -132,9 +140,22 @@ def percent(fraction: float) -> str:
     return f"{fraction * 100:g}%"
 
 
-def spread(indices: Sequence[int], cap: int, seed: int) -> list[int]:
-    """At most ``cap`` of the indices, drawn at random, in their order."""
-    if len(indices) <= cap:
+def labelled(store: Store, split: str, kind: str, classes: Sequence[str] = ()) -> list[int]:
+    """The studies of a split and a kind of which at least one finding (of ``classes``, if given) is known."""
+    indices = store.select(split=split, ndim=KINDS[kind])
+    names = classes or store.findings
+    return [i for i in indices if any(store.studies[i].labels.get(name) is not None for name in names)]
+
+
+def probe_validation(store: Store, kind: str, options: EvaluationOptions) -> list[int]:
+    """The labelled validation studies on which probes and thresholds are chosen."""
+    cap = None if options.probe_cap is None else max(options.probe_cap // 3, 1)
+    return spread(labelled(store, "validation", kind, options.classes), cap, options.seed)
+
+
+def spread(indices: Sequence[int], cap: int | None, seed: int) -> list[int]:
+    """At most ``cap`` of the indices (None: all), drawn at random, in their order."""
+    if cap is None or len(indices) <= cap:
         return list(indices)
     chosen = np.random.default_rng(seed).choice(len(indices), cap, replace=False)
     return [indices[i] for i in sorted(chosen)]

@@ -1,13 +1,12 @@
 """Task files: what a public collection asks, one YAML a task: classes, metric, protocol, official split, sources.
 
 Classes are columns of the manifest (``label:<class>``, for segmentation ``mask:<class>``), so that any cohort which has
-them serves. A file sets options that can all be given by hand; nothing else in the project knows a collection's name.
+them serves. A file only sets options of ``evaluate``, ``finetune`` and ``segment``: no code knows a collection.
 """
 
-import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import yaml
 
 from unimedi.transfer.metrics import Figure
-from unimedi.transfer.task import KINDS, EvaluationOptions
+from unimedi.transfer.task import KINDS, EvaluationOptions, nearest
 
 TASKS = Path(__file__).parent / "tasks"
 VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
@@ -102,6 +101,7 @@ def evaluation_options(task: TaskFile, options: EvaluationOptions) -> Evaluation
         classes=tuple(task.classes),
         fractions=task.fractions,
         probe_seeds=task.seeds,
+        probe_cap=None,
         exclusive=task.metric == "accuracy",
     )
 
@@ -123,12 +123,6 @@ def answers(task: TaskFile, figures: Mapping[str, Figure]) -> dict[str, Figure]:
     ending = METRICS[task.protocol][task.metric]
     pattern = re.compile(ANSWERS[task.protocol].format(task.kind) + ending)
     return {key: figure for key, figure in figures.items() if pattern.fullmatch(key)}
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """ " (did you mean …?)" where a known word is near, else nothing."""
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _problem(raw: Mapping[Any, Any]) -> str:
@@ -164,9 +158,11 @@ def _meaning(raw: Mapping[str, Any]) -> str:
         return f"classes: expected a column and what it says for each, got {raw['classes']!r}"
     if not raw["source"]:
         return "source: expected where the facts are from, got nothing"
-    for share in raw.get("fractions", [1.0]):
-        if not (isinstance(share, float | int) and 0 < share <= 1):
-            return f"fractions: expected shares above 0 and up to 1, got {share!r}"
+    shares, seeds = raw.get("fractions", [1.0]), raw.get("seeds", [0])
+    if not shares or not all(isinstance(share, float | int) and 0 < share <= 1 for share in shares):
+        return f"fractions: expected shares above 0 and up to 1, got {shares!r}"
+    if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
+        return f"seeds: expected whole numbers from 0 on, got {seeds!r}"
     if raw["metric"] == "accuracy" and len(raw["classes"]) < 2:
         return "metric: accuracy is of a choice between classes, and there is one class"
     if raw.get("training") and VERBS[raw["protocol"]] == "evaluate":

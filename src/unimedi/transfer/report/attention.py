@@ -13,18 +13,20 @@ from unimedi.transfer.report.overlays import Plane, content, in_millimetres
 from unimedi.transfer.report.pictures import Tile, best_plane, data_uri, evenly, named, upright, windowed
 from unimedi.transfer.task import View
 
+RADIOGRAPHS, VOLUMES = 8, 4  # how many are drawn
+
 Grid2 = tuple[int, int]
 Grid3 = tuple[int, int, int]
 
 
-def radiograph_tiles(view: View, store: Store, grid: Grid2, count: int = 8) -> list[Tile]:
+def radiograph_tiles(view: View, store: Store, grid: Grid2) -> list[Tile]:
     """Radiographs, evenly chosen among those with one finding (any, where nothing is labelled), plain and overlaid.
 
     ``grid`` is the (rows, columns) of T_2D's tokens.
     """
     rows = [row for row in range(len(view)) if len(view.positives(row)) == 1] or list(range(len(view)))
     tiles = []
-    for place in evenly(len(rows), count):
+    for place in evenly(len(rows), RADIOGRAPHS):
         row = rows[place]
         pixels, spacing = store.pixels(view.indices[row]), store.studies[view.indices[row]].spacing
         weights = view.table.attention[row].reshape(grid).astype(np.float64)
@@ -36,7 +38,7 @@ def radiograph_tiles(view: View, store: Store, grid: Grid2, count: int = 8) -> l
     return tiles
 
 
-def volume_pictures(view: View, store: Store, grid: Grid3, lesions: Sequence[int], count: int = 4) -> list[Tile]:
+def volume_pictures(view: View, store: Store, grid: Grid3, lesions: Sequence[int]) -> list[Tile]:
     """Volumes, evenly chosen among the rows ``lesions`` (among all, where there are none): axial, coronal, sagittal.
 
     ``grid`` is the (depth, rows, columns) of T_3D's tokens.
@@ -47,7 +49,7 @@ def volume_pictures(view: View, store: Store, grid: Grid3, lesions: Sequence[int
             f"{view.table.study_ids[rows[place]]}: {named(view, rows[place])}",
             data_uri(in_millimetres(volume_planes(view, rows[place], store, grid))),
         )
-        for place in evenly(len(rows), count)
+        for place in evenly(len(rows), VOLUMES)
     ]
 
 

@@ -14,9 +14,9 @@ from unimedi.transfer.embedding_tasks import pairs
 from unimedi.transfer.report.curves import grey_png
 from unimedi.transfer.report.pictures import Tile, data_uri, named, thumbnail, windowed
 from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs
+from unimedi.transfer.report.zero_shot import words
 from unimedi.transfer.slices.outcome import slabs_by_score
 from unimedi.transfer.task import Outcome, View
-from unimedi.transfer.zero_shot.parts import words
 from unimedi.transfer.zero_shot.tasks import Verdicts
 
 WORST = 12  # studies of a task

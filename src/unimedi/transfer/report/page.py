@@ -9,17 +9,18 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from unimedi.representation.embedder import pretrained_folder
-from unimedi.transfer.comparison import comparison, sha256
+from unimedi.transfer.comparison import sha256
 from unimedi.transfer.report.headline import JUDGED_FROM, headline, printed
 from unimedi.transfer.report.parts import MAKERS
 from unimedi.transfer.report.pieces import NAMES, ReportInputs
+from unimedi.transfer.report.side_by_side import side_by_side
 from unimedi.transfer.report.summary import summary
 
 
 def write_report(inputs: ReportInputs, path: Path) -> None:
     """Render and write the page, whole or not at all."""
     parts = [part for part in (maker(inputs) for maker in MAKERS) if part.filled]
-    compare = comparison(inputs.figures, _run_name(inputs.run), inputs.measured_on, inputs.compare)
+    compare = side_by_side(inputs.figures, _run_name(inputs.run), inputs.measured_on, inputs.compare)
     notes = inputs.outcome.notes
     contents = [("figures", "Figures"), *([("compare", "Beside other runs")] if compare else [])]
     contents += [(part.id, part.name) for part in parts]

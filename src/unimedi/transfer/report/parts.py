@@ -12,8 +12,8 @@ from unimedi.transfer.report.headline import SELECTOR_WORDS, cell, printed, thre
 from unimedi.transfer.report.overlays import BRIGHT, FAINT
 from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs, Table
 from unimedi.transfer.report.run_log import LOSSES, health_keys, read_log, warnings_in
-from unimedi.transfer.task_part import task_part
-from unimedi.transfer.zero_shot.parts import zero_shot_part
+from unimedi.transfer.report.task import task_part
+from unimedi.transfer.report.zero_shot import zero_shot_part
 
 
 def _cohort(inputs: ReportInputs) -> Part:

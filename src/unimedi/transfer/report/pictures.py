@@ -14,6 +14,7 @@ from unimedi.transfer.report.curves import grey_png, slice_strip
 from unimedi.transfer.slices.outcome import slabs_by_score
 from unimedi.transfer.task import Outcome, View
 
+CONTACTS, QUERIES, ANSWERS = 12, 6, 5  # how many studies, queries, and answers to each are shown
 LUNG_WINDOW = (-1150.0, 350.0)  # HU, for looking only; lets soft tissue and ground-glass be told apart
 
 
@@ -82,11 +83,11 @@ def evenly(total: int, count: int) -> list[int]:
 
 
 def named(view: View, row: int) -> str:
-    """What is known of a study, in words."""
-    return ", ".join(name.replace("_", " ") for name in view.positives(row)) or ("normal" if view.labels else "")
+    """What is known of a study, in words: "normal" only where every finding of the store is known to be absent."""
+    return ", ".join(name.replace("_", " ") for name in view.positives(row)) or ("normal" if view.normal[row] else "")
 
 
-def contact_tiles(view: View, store: Store, count: int = 12) -> list[Tile]:
+def contact_tiles(view: View, store: Store) -> list[Tile]:
     """The first studies with different findings, as a person would want to see the cohort."""
     order = sorted(range(len(view)), key=lambda row: (len(view.positives(row)) != 1, row))
     seen: set[str] = set()
@@ -95,7 +96,7 @@ def contact_tiles(view: View, store: Store, count: int = 12) -> list[Tile]:
         if (name := named(view, row)) not in seen or not name:
             seen.add(name)
             picked.append(row)
-    return [Tile(named(view, row), _telling(view, row, store)) for row in picked[:count]]
+    return [Tile(named(view, row), _telling(view, row, store)) for row in picked[:CONTACTS]]
 
 
 def strips(view: View, store: Store, outcome: Outcome, taken: int, count: int = 8) -> list[Tile]:
@@ -113,33 +114,33 @@ def strips(view: View, store: Store, outcome: Outcome, taken: int, count: int = 
     return tiles
 
 
-def report_panels(view: View, store: Store, count: int = 6, answers: int = 5) -> tuple[list[Panel], list[Panel]]:
+def report_panels(view: View, store: Store) -> tuple[list[Panel], list[Panel]]:
     """(image → report, report → image) for evenly chosen studies."""
     similarity = view.table.embedding @ view.reports.T
     right = same_group(view.groups, view.groups)
-    rows = evenly(len(view), count)
+    rows = evenly(len(view), QUERIES)
     to_report, to_image = [], []
     for row in rows:
         found = [
             Tile(f"{number + 1}. {named(view, i)}", text=view.report_texts[i], right=bool(right[row, i]))
-            for number, i in enumerate(_first(similarity[row], answers))
+            for number, i in enumerate(_first(similarity[row]))
         ]
         to_report.append(Panel(Tile(f"truth: {named(view, row)}", thumbnail(view, row, store)), found))
         images = [
             Tile(f"{number + 1}. {named(view, i)}", thumbnail(view, i, store), right=bool(right[row, i]))
-            for number, i in enumerate(_first(similarity[:, row], answers))
+            for number, i in enumerate(_first(similarity[:, row]))
         ]
         to_image.append(Panel(Tile(f"truth: {named(view, row)}", text=view.report_texts[row]), images))
     return to_report, to_image
 
 
-def cross_panels(query: View, answers: View, store: Store, count: int = 6) -> list[Panel]:
+def cross_panels(query: View, answers: View, store: Store) -> list[Panel]:
     """Studies of one modality and the five nearest of the other; right: the same patient."""
     both = [row for row in range(len(query)) if query.patients[row] in set(answers.patients)] or list(range(len(query)))
     panels = []
-    for place in evenly(len(both), count):
+    for place in evenly(len(both), QUERIES):
         row = both[place]
-        order = _first(answers.table.embedding @ query.table.embedding[row], 5)
+        order = _first(answers.table.embedding @ query.table.embedding[row])
         tiles = [
             Tile(
                 f"{number + 1}. {named(answers, i)}",
@@ -152,6 +153,6 @@ def cross_panels(query: View, answers: View, store: Store, count: int = 6) -> li
     return panels
 
 
-def _first(similarity: Float[ndarray, "candidates"], count: int) -> list[int]:
-    order: list[int] = np.argsort(-similarity, kind="stable")[:count].tolist()
+def _first(similarity: Float[ndarray, "candidates"]) -> list[int]:
+    order: list[int] = np.argsort(-similarity, kind="stable")[:ANSWERS].tolist()
     return order

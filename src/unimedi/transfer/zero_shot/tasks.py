@@ -13,7 +13,7 @@ from unimedi.representation.embedder import Embedder
 from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_aurocs, decision_figures
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, macro_auroc, mean_known
-from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, spread
+from unimedi.transfer.task import EvaluationOptions, View, label_columns, probe_validation
 from unimedi.transfer.zero_shot.scoring import (
     PROMPTS,
     PromptVectors,
@@ -53,14 +53,15 @@ def zero_shot(
     scores = probabilities(view.table.embedding, vectors, embedder.scale)
     if missing := sorted(set(view.labels) - set(scores)):
         notes.append(f"zero-shot, {view.kind}: no prompts in {prompts.name} for {', '.join(missing)}")
+    if not scores:
+        raise NotComputable(f"no prompts in {prompts.name} for any of {', '.join(view.labels)}")
+    choice = _choice(view, scores, options, notes) if options.exclusive else {}
     result = macro_auroc(scores, view.labels, view.bootstrap)
     if single := sorted(set(scores) - set(result.by_finding)):
         notes.append(f"zero-shot, {view.kind}: only one class in this split for {', '.join(single)}")
     scores = {name: scores[name] for name in result.by_finding}
     chosen = chosen_thresholds(view.kind, store, embedder, vectors, split, options)
-    verdicts[view.kind] = Verdicts(
-        scores, {name: chosen[name].value if name in chosen else NO_CHOICE for name in scores}
-    )
+    verdict = Verdicts(scores, {name: chosen[name].value if name in chosen else NO_CHOICE for name in scores})
     if unchosen := sorted(set(scores) - set(chosen)):
         notes.append(
             f"zero-shot, {view.kind}: threshold {NO_CHOICE}, not chosen, for lack of validation studies of both "
@@ -69,11 +70,24 @@ def zero_shot(
     prefix = f"zero_shot/{view.kind}"
     figures = {f"{prefix}/auroc": result.figure}
     figures |= {f"{prefix}/auroc/{name}": figure for name, figure in result.by_finding.items()}
-    figures |= decision_figures(prefix, scores, view.labels, verdicts[view.kind].thresholds, view.bootstrap)
-    if options.exclusive and not missing:
-        figures |= choice_figures(prefix, scores, view.labels, view.bootstrap)
+    figures |= decision_figures(prefix, scores, view.labels, verdict.thresholds, view.bootstrap)
     figures |= {f"{prefix}/threshold/{name}": chosen.get(name, Figure(NO_CHOICE)) for name in scores}
-    return figures | prompt_spread(prefix, view, {name: vectors[name] for name in scores})
+    figures |= prompt_spread(prefix, view, {name: vectors[name] for name in scores})
+    verdicts[view.kind] = verdict
+    return figures | choice
+
+
+def _choice(
+    view: View, scores: Mapping[str, Float[ndarray, "studies"]], options: EvaluationOptions, notes: list[str]
+) -> dict[str, Figure]:
+    """The choice between all classes that were asked for; a note where it cannot be measured."""
+    try:
+        if lacking := sorted(set(options.classes) - set(scores)):
+            raise NotComputable(f"no label or no prompt for {', '.join(lacking)}")
+        return choice_figures(f"zero_shot/{view.kind}", scores, view.labels, view.bootstrap)
+    except NotComputable as reason:
+        notes.append(f"zero-shot, {view.kind}: the choice is not measured: {reason}")
+        return {}
 
 
 def chosen_thresholds(
@@ -89,11 +103,9 @@ def chosen_thresholds(
     Findings of which they hold one class only are not in it; nothing is where the validation split is what is measured.
     The studies are the probes' (``probe_cap``), so that nothing more is encoded.
     """
-    indices = store.select(split="validation", ndim=KINDS[kind]) if split != "validation" else []
-    labelled = [i for i in indices if any(value is not None for value in store.studies[i].labels.values())]
-    if not labelled:
+    part = probe_validation(store, kind, options) if split != "validation" else []
+    if not part:
         return {}
-    part = spread(labelled, max(options.probe_cap // 3, 1), options.seed)
     scores = probabilities(embedder.images(store, part).embedding, vectors, embedder.scale)
     labels = label_columns(store, part, options.classes)
     figures = {}
@@ -144,6 +156,9 @@ def other_prompts(
             notes.append(f"prompts {prompts.name}, {view.kind}: no report of this cohort is in {prompts.language!r}")
             continue
         vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
+        if not vectors:
+            notes.append(f"prompts {prompts.name}, {view.kind}: none for any of {', '.join(view.labels)}")
+            continue
         scores = probabilities(view.table.embedding, vectors, embedder.scale)
         key = f"zero_shot_by_prompts/{view.kind}/{prompts.name}/auroc"
         figures[key] = macro_auroc(scores, view.labels, view.bootstrap).figure
