@@ -1,14 +1,18 @@
 """Local alignment against its definition in plain loops, and where sentences begin and end."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from tests.tiny import tiny_batch, tiny_model
+from unimedi.inputs.batch import MixedBatch
+from unimedi.model.vision_encoder import EncoderOutput
 from unimedi.objectives.alignment import SCALE, alignment_loss, report_fit, sentence_means, sentence_numbers
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe
 from unimedi.pretraining.step import Plan, Pretraining
@@ -66,9 +70,55 @@ def test_a_recipe_may_add_it_to_the_step() -> None:
     batch = tiny_batch()
     training = Pretraining(tiny_model(), recipe, Plan(10, 0, 0, 0), full_stop=int(batch.input_ids[0, 2])).train()
     output = training(batch, step=0)
+    assert output.logs["l_local"] > 0
     logs = output.logs
     torch.testing.assert_close(logs["loss"], logs["l_vl"] + 0.5 * logs["l_local"] + logs["l_icl"] + logs["l_pcl"])
-    output.loss.backward()
-    gradient = training.student.vision.embed_3d.layers[0].weight.grad
-    assert gradient is not None
-    assert gradient.abs().sum() > 0
+    (full,) = torch.autograd.grad(output.loss, training.student.vision.embed_3d.layers[0].weight)
+    without = Pretraining(training.student, replace(recipe, alignment_weight=0.0), Plan(10, 0, 0, 0)).train()
+    (plain,) = torch.autograd.grad(without(batch, step=0).loss, training.student.vision.embed_3d.layers[0].weight)
+    assert full.isfinite().all()
+    assert not torch.allclose(full, plain)
+
+
+def aligning() -> tuple[Pretraining, MixedBatch, list[list[EncoderOutput]], Tensor]:
+    """A model, a batch, and the states of its images, by kind, and of its words."""
+    batch = tiny_batch()
+    recipe, stop = Recipe(alignment_weight=1.0), int(batch.input_ids[0, 2])
+    training = Pretraining(tiny_model(), recipe, Plan(10, 0, 0, 0), full_stop=stop)
+    preprocess, vision = training.student.preprocess, training.student.vision
+    assert batch.fine is not None
+    kinds = [
+        [vision(vision.radiographs(preprocess.radiographs(batch.radiographs)))],
+        [vision(vision.volumes(preprocess.volumes(batch.fine)))],
+    ]
+    return training, batch, kinds, training.student.text.words(batch.input_ids, batch.attention_mask)
+
+
+def test_it_teaches_both_encoders_and_both_tokenizers() -> None:
+    training, batch, kinds, words = aligning()
+    training.align(kinds, words, batch).backward()
+    student = training.student
+    for weights in (student.vision.embed_2d, student.vision.embed_3d, student.text.bert.embeddings):
+        gradients = [parameter.grad for parameter in weights.parameters() if parameter.grad is not None]
+        assert sum(float(gradient.abs().sum()) for gradient in gradients) > 0
+
+
+def test_what_all_patches_of_a_kind_share_says_nothing() -> None:
+    """Centred by kind: a constant on every patch of the volumes changes no loss, on those of one volume it does."""
+    training, batch, kinds, words = aligning()
+    loss = training.align(kinds, words, batch)
+    volumes = kinds[1][0]
+    shifted = replace(volumes, patches=volumes.patches + 1.5)
+    torch.testing.assert_close(training.align([kinds[0], [shifted]], words, batch), loss)
+    one = volumes.patches.clone()
+    one[0] += torch.linspace(-3, 3, one.shape[-1])
+    assert not torch.isclose(training.align([kinds[0], [replace(volumes, patches=one)]], words, batch), loss)
+
+
+def test_images_of_one_report_answer_for_each_other() -> None:
+    """Equal keys: to fit the other image's copy of the report is right, not wrong."""
+    patches = torch.eye(3, dtype=torch.float64)[:, None]
+    sentences = torch.eye(3, dtype=torch.float64)[[1, 0, 2]]  # the first two reports are swapped
+    owners = torch.arange(3)
+    same, apart = (alignment_loss([patches], sentences, owners, torch.tensor(keys)) for keys in ([0, 0, 1], [0, 1, 2]))
+    assert same < apart

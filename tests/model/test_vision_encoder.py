@@ -6,6 +6,7 @@ from transformers import ViTConfig, ViTModel
 
 from tests.tiny import PREPROCESS, tiny_config, tiny_model
 from unimedi.model.attention import cls_row_attention
+from unimedi.model.config import CLS_STARTS
 from unimedi.model.patch_embed import build_tokenizers
 from unimedi.model.pretrained_vit import load_vit
 from unimedi.model.unimedi import UniMediModel
@@ -96,6 +97,32 @@ def test_a_stem_has_one_token_for_each_slab_and_patch(slab: int) -> None:
     assert deep(torch.randn(1, 1, 8, 16, 16)).shape == (1, 8 // slab * 2 * 2, deep.layers[-1].out_channels)
 
 
+@pytest.mark.parametrize(("tokenizer", "beyond"), [("linear", False), ("stem", True)])
+def test_a_stem_reaches_beyond_its_slab_and_a_linear_tokenizer_does_not(tokenizer: str, beyond: bool) -> None:
+    """Tokens of slab 0, where one plane of slab 1 is another; they come slab by slab from the feet up."""
+    _, deep = build_tokenizers(tiny_config(patch_tokenizer=tokenizer, patch_size=8, slab_depth=2))
+    volume = torch.randn(1, 1, 8, 16, 16)
+    other = volume.clone()
+    other[:, :, 2] += 1
+    moved = (deep(volume) - deep(other)).abs().amax((0, 2)).unflatten(0, (4, 4)).amax(1) > 1e-4
+    assert moved[1]
+    assert bool(moved[0]) == beyond
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"patch_size": 12}, "a patch_size of 4, 8, 16"),
+        ({"patch_size": 8, "stem_channels": 6}, "stem_channels in fours, got 8 and 6"),
+        ({"patch_size": 8, "slab_depth": 3}, "a slab_depth of 1, 2, 4 … up to the patch_size 8, got 3"),
+        ({"patch_size": 8, "slab_depth": 16}, "up to the patch_size 8, got 16"),
+    ],
+)
+def test_a_stem_says_which_sizes_it_takes(changes: dict[str, int], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        build_tokenizers(tiny_config(patch_tokenizer="stem", **changes))
+
+
 def test_cls_may_start_from_the_strongest_tokens() -> None:
     """One odd token is in [CLS] before any attention, wherever it lies; a learnt start sees it by attention alone."""
     encoder = tiny_model(num_hidden_layers=0, cls_start="strongest").vision
@@ -106,8 +133,9 @@ def test_cls_may_start_from_the_strongest_tokens() -> None:
     torch.testing.assert_close(plain(tokens).cls, plain.norm(plain.cls_token[:, 0]).expand(2, -1))
 
 
-def test_a_masked_token_loses_its_content_and_keeps_its_place() -> None:
-    encoder = tiny_model().vision
+@pytest.mark.parametrize("start", CLS_STARTS)
+def test_a_masked_token_loses_its_content_and_keeps_its_place(start: str) -> None:
+    encoder = tiny_model(cls_start=start).vision
     tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))
     other = encoder.radiographs(torch.randn(2, 1, 32, 32))
     everything = torch.ones(2, 16, dtype=torch.bool)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.tiny import tiny_batch, tiny_model
+from unimedi.model.config import CLS_STARTS
 from unimedi.model.scoring import SCORERS
 from unimedi.objectives.contrastive import contrastive_loss
 from unimedi.pretraining.recipe import SCORINGS, DistillationRecipe, Recipe, SelectionRecipe
@@ -127,18 +128,18 @@ def test_centres_move_only_where_they_are_used() -> None:
     assert float(sinkhorn.cls_centre.abs().sum()) == 0
 
 
-def test_a_masked_patch_is_predicted_without_seeing_it() -> None:
-    """With every token masked, two different radiographs give the student the same patch states."""
-    training = pretraining()
+@pytest.mark.parametrize("start", CLS_STARTS)
+def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
+    """With every token masked, two different radiographs give the student the same states, [CLS] included."""
+    training = pretraining(cls_start=start)
     everything = torch.ones(3, 16, dtype=torch.bool)
     first, second = (
         training.student.radiograph_tokens(training.student.preprocess.radiographs(tiny_batch(seed=s).radiographs))
         for s in (0, 1)
     )
-    torch.testing.assert_close(
-        training.student.vision(first, mask=everything).patches,
-        training.student.vision(second, mask=everything).patches,
-    )
+    states = [training.student.vision(tokens, mask=everything) for tokens in (first, second)]
+    torch.testing.assert_close(states[0].patches, states[1].patches)
+    torch.testing.assert_close(states[0].cls, states[1].cls)
 
 
 def test_a_share_of_the_batch_is_enough_for_distillation() -> None:

@@ -22,7 +22,8 @@ def sentence_numbers(
 ) -> Int[Tensor, "n words"]:
     """Which sentence a word belongs to, counted through the batch from 0; -1 for padding, the first token and the last.
 
-    A sentence ends with its ``full_stop``; [CLS] and [SEP] belong to none.
+    Every ``full_stop`` ends a sentence, the point of "1.2 cm" too where the tokenizer cuts there; [CLS] and [SEP]
+    belong to none.
     """
     ends = (input_ids == full_stop).long()
     place = torch.arange(input_ids.shape[1], device=input_ids.device)

@@ -35,7 +35,8 @@ def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretrai
     if recipe.model.centre_inputs:
         set_input_means(model, store)
     processor = UniMediProcessor(recipe.preprocess, tokenizer, recipe.model.text_length)
-    full_stop = tokenizer.convert_tokens_to_ids(".")
+    stop = tokenizer.convert_tokens_to_ids(".")
+    full_stop = -1 if stop in (None, tokenizer.unk_token_id) else stop
     return Pretraining(model, recipe, plan_of(recipe, total, pace), full_stop), processor
 
 

@@ -65,6 +65,43 @@ def test_what_is_asserted_is_what_the_labels_say(patients: list[Patient], modali
 
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("modality", [Modality.DX, Modality.CT])
+def test_nothing_that_is_there_is_denied(patients: list[Patient], modality: Modality, language: str) -> None:
+    """Neither by name ("No pleural effusion.") nor by a phrase that calls its whole organ normal."""
+    wording, denials = WORDINGS[language], 0
+    for patient in patients:
+        text = training_text(write_report(patient, modality, seed=9, language=language))
+        names = {finding.name for finding in reportable(patient, modality)}
+        denied = [
+            sentence[match.end() :]
+            for sentence in sentences(text)
+            if (match := re.search(DENIALS[language], sentence, re.I)) and not re.search(DOUBTS, sentence, re.I)
+        ]
+        denials += len(denied)
+        for name in names:
+            nouns = "|".join(map(re.escape, wording.findings[name].absent))
+            assert not [part for part in denied if re.search(rf"\b({nouns})\b", part, re.I)], (name, text)
+        for phrase in (phrase for organ in wording.normals.values() for phrase in organ):
+            assert not (phrase.rules_out & names and phrase.text.rstrip(".") in sentences(text)), (phrase, names, text)
+    assert denials > 50
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_severity_is_told_in_its_own_words(patients: list[Patient], language: str) -> None:
+    checked = 0
+    for patient in patients:
+        text = training_text(write_report(patient, Modality.CT, seed=10, language=language))
+        for finding in reportable(patient, Modality.CT):
+            own = WORDINGS[language].findings[finding.name].severity
+            others = {word for grade, words in own.items() if grade != finding.severity for word in words}
+            wrong = others - set(own.get(finding.severity, ()))
+            for sentence in told_of(finding, text, language) if len(reportable(patient, Modality.CT)) == 1 else ():
+                assert not [word for word in wrong if re.search(rf"\b{word}\b", sentence, re.I)], (finding, sentence)
+                checked += any(re.search(rf"\b{word}\b", sentence, re.I) for word in own.get(finding.severity, ()))
+    assert checked > 20
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("modality", [Modality.DX, Modality.CT])
 def test_side_and_lobe_are_the_finding_s(patients: list[Patient], modality: Modality, language: str) -> None:
     for patient in patients:
         text = training_text(write_report(patient, modality, seed=4, language=language))
@@ -78,16 +115,17 @@ def test_side_and_lobe_are_the_finding_s(patients: list[Patient], modality: Moda
                 assert any(re.search(LOBES[language][finding.lobe], s, re.I) for s in told), (finding, told)
 
 
-def test_sizes_are_near_the_truth(patients: list[Patient]) -> None:
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_sizes_are_near_the_truth(patients: list[Patient], language: str) -> None:
     checked = 0
     for patient in patients:
-        text = training_text(write_report(patient, Modality.CT, seed=5))
+        text = training_text(write_report(patient, Modality.CT, seed=5, language=language))
         for finding in reportable(patient, Modality.CT):
             if finding.name not in ("nodule", "mass", "lymph_node"):
                 continue
-            for sentence in told_of(finding, text, "en"):
-                if measured := re.search(r"([\d.]+)(?: x [\d.]+)? (mm|cm)", sentence):
-                    size = float(measured[1]) * (10 if measured[2] == "cm" else 1)
+            for sentence in told_of(finding, text, language):
+                if measured := re.search(r"([\d.,]+)(?: x [\d.,]+)? (mm|cm)", sentence):
+                    size = float(measured[1].replace(",", ".")) * (10 if measured[2] == "cm" else 1)
                     assert size == pytest.approx(finding.size_mm, rel=0.2, abs=1.1), sentence
                     checked += 1
     assert checked > 50
