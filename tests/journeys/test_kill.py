@@ -104,10 +104,13 @@ def kill_any_time(ground: Path, name: str, draws: random.Random) -> bool:
 
 
 def kills(ground: Path, name: str, count: int) -> Counter[str]:
-    """``count`` kills, two of three in the write of a checkpoint; six to a run, which may come to its end before."""
+    """``count`` kills, two of three in the write of a checkpoint; six to a run.
+
+    Those at any time come last: a run that they let come to its end writes no more checkpoints to die in.
+    """
     draws, struck = random.Random(0), Counter[str]()
     for number in range(count):
-        kill = (kill_between_writes, kill_while_writing, kill_any_time)[number % 3]
+        kill = (kill_between_writes, kill_while_writing, kill_any_time)[number % 6 // 2]
         struck[kill.__name__] += kill(ground, f"{name}-{number // 6}", draws)
     return struck
 

@@ -72,8 +72,15 @@ def test_every_section_is_there_and_every_link_leads_to_one(report: Path) -> Non
     sections = {"attention", "attention-ct", "failures", "slices", "retrieval", "cross-modal", "compare", "origin"}
     assert {f"#{name}" for name in sections} <= set(found.links)
     assert all(f'id="{link[1:]}"' in text for link in found.links)
-    for group in ("Zero-shot, X-ray, false alarms", "Zero-shot, CT, misses", "X-ray → report", "Slice selection"):
-        assert group in text
+    failures = text.split('id="failures"')[1].split("</section>")[0]
+    for group in (
+        "Zero-shot, X-ray, false alarms: ",
+        "Zero-shot, CT, misses: ",
+        "X-ray → report: ",
+        "Same patient, X-ray → CT: ",
+        "Slice selection, the best-scored plane above",
+    ):
+        assert group in failures
 
 
 def test_it_renders_in_a_browser_and_asks_for_nothing(report: Path, tmp_path: Path) -> None:
