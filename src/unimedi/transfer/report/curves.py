@@ -41,7 +41,7 @@ def png(plot: Plot) -> bytes:
 
 
 def grey_png(pixels: Float[ndarray, "height width"], width: int = 160) -> bytes:
-    """A grey picture without axes, values 0..1, enlarged (bicubic) by the whole factor that comes nearest to ``width``."""
+    """A grey picture without axes, values 0..1, enlarged (bicubic) by the whole factor nearest to ``width``."""
     from PIL import Image
 
     image = Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8))
