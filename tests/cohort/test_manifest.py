@@ -68,6 +68,16 @@ def test_a_report_may_be_a_file_and_its_language_is_detected(folder: Path) -> No
     assert read_manifest(write(folder, row | {"language": "es"}))[0].report == Report("Nódulo", "es")
 
 
+@pytest.mark.parametrize("measured", [{"label:nodule": "0"}, {"mask:nodule": "report.txt"}])
+def test_a_row_with_a_label_or_a_mask_needs_no_report(folder: Path, measured: dict[str, str], tmp_path: Path) -> None:
+    row = {k: v for k, v in GOOD.items() if k != "report"} | measured
+    (study,) = read_manifest(write(folder, row))
+    assert study.report == Report("")
+    write_manifest([study], folder / "again.csv")
+    assert read_manifest(folder / "again.csv") == [study]
+    assert "neither report nor report_path" in problem(write(folder, row | dict.fromkeys(measured, "")))
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -78,7 +88,7 @@ def test_a_report_may_be_a_file_and_its_language_is_detected(folder: Path) -> No
             {"split": "Training"},
             "unknown split 'Training', expected one of train, validation, test; did you mean train?",
         ),
-        ({"report": ""}, "neither report nor report_path is given"),
+        ({"report": ""}, "neither report nor report_path is given, and no label or mask either"),
         ({"report": "  "}, "neither report nor report_path is given"),
         ({"report_path": "report.txt"}, "both report and report_path are given"),
         ({"report": "", "report_path": "blank.txt"}, "the report in 'blank.txt' is empty"),

@@ -68,7 +68,7 @@ def test_a_store_of_one_modality_gives_batches_of_one_kind(tmp_path: Path) -> No
     batch = TrainingSteps(store, BatchRecipe(radiographs=2, volumes=2), tokenize, seed=0, steps=1)[0]
     assert batch.fine is None
     assert len(batch.study_ids) == 2
-    with pytest.raises(ValueError, match="no study in the training split"):
+    with pytest.raises(ValueError, match="no study with a report in the training split"):
         TrainingSteps(store, BatchRecipe(radiographs=0, volumes=2), tokenize, seed=0, steps=1)
 
 

@@ -1,5 +1,6 @@
 """A model and a store in, figures and a page out: for a whole hospital, and for those that lack something."""
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.transfer.hospital import SIZES, write_hospital, write_pretrained
-from unimedi.inputs.store import Store, StoreError
+from unimedi.inputs.store import Record, Store, StoreError, write_store
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.metrics import Figure, read_metrics
 from unimedi.transfer.task import EvaluationOptions
@@ -155,6 +156,24 @@ def test_what_is_lacking_is_said_and_the_rest_computed(
     assert figures
     assert not any(absent in key.split("/") for key in figures if not key.startswith("training/"))
     assert said in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_study_without_a_report_measures_all_but_retrieval(model: Path, tmp_path: Path) -> None:
+    """No X-ray has a report, and every second CT: labels, masks and images are measured as before."""
+    whole = write_hospital(tmp_path / "whole")
+    records = []
+    for index, study in enumerate(whole.studies):
+        report = "" if study.ndim == 2 or index // 2 % 2 else study.report
+        mask = whole.mask(index)
+        records.append(Record(dataclasses.replace(study, report=report), whole.pixels(index), mask))
+    store = write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
+    before = evaluate(model, tmp_path / "whole", tmp_path / "before", options=QUICK, say=silent)
+    assert not any(key.startswith("retrieval/xray") for key in figures)
+    assert figures["retrieval/ct/image_to_report/r@1"].n == len(store.select("test", 3, reported=True)) < SIZES["test"]
+    kept = [key for key in before if not key.startswith("retrieval/")]
+    assert {key: figures[key].to_json() for key in kept} == {key: before[key].to_json() for key in kept}
+    assert "retrieval, xray: fewer than two studies have a report" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_no_model_no_studies_and_another_preprocessing_are_errors(

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from tests.pretraining.toy_module import Toy, toy_batch, toy_batches
 from tests.pretraining.toy_run import toy_store
-from unimedi.inputs.dataset import BatchRecipe
+from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
+from unimedi.inputs.store import Record, write_store
 from unimedi.optimization.schedule import Pace, warmup_cosine
 from unimedi.pretraining.engine import reproducible
 from unimedi.pretraining.journal import read_log
@@ -208,6 +210,22 @@ def test_one_modality_only_says_what_is_off(tmp_path: Path) -> None:
     assert "no volumes" in notice
     assert "slice selection" in notice
     assert notices(Recipe(method="convirt", batch=BatchRecipe(radiographs=4, volumes=0)), store) == []
+
+
+def test_studies_without_a_report_do_not_train_and_are_counted(tmp_path: Path) -> None:
+    whole = toy_store(tmp_path / "whole", radiographs=12, volumes=8)
+    records = [
+        Record(replace(study, report="" if place % 4 == 0 else study.report), whole.pixels(place))
+        for place, study in enumerate(whole.studies)
+    ]
+    store = write_store(tmp_path / "store", records, whole.preprocess)
+    batch = BatchRecipe(radiographs=4, volumes=2)
+    assert notices(Recipe(batch=batch), store) == ["5 studies of the training split have no report and are left out."]
+    assert pace_of(Recipe(batch=batch), store, devices=1).steps_per_epoch == 3
+    words = ("input_ids", "attention_mask")
+    steps = TrainingSteps(store, batch, lambda texts: dict.fromkeys(words, torch.ones(len(texts), 2).long()), 0, 6)
+    drawn = {name for step in range(6) for name in steps[step].study_ids}
+    assert drawn == {study.study_id for study in store.studies if study.report}
 
 
 def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:

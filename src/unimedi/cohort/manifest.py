@@ -1,9 +1,9 @@
 """The manifest: a cohort as a table on disk, one row a study, CSV (UTF-8) or Parquet by suffix.
 
 Columns: ``study_id, patient_id, modality, split, image``, then exactly one of ``report`` (text) and ``report_path`` in
-each row; optional ``language`` (detected where empty), ``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``.
-Paths are relative to the manifest's folder and stay inside it. Other columns are ignored. Rows are counted as a
-spreadsheet shows them: the header is row 1, the first study row 2.
+each row, or none of them where the row has a label or a mask; optional ``language`` (detected where empty),
+``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``. Paths are relative to the manifest's folder and stay inside
+it. Other columns are ignored. Rows are counted as a spreadsheet shows them: the header is row 1, the first study row 2.
 """
 
 import csv
@@ -74,10 +74,10 @@ class _Row:
 
     def report(self) -> Report:
         inline, path = self.values.get("report", ""), self.values.get("report_path", "")
-        if bool(inline) == bool(path):
-            self.problem(
-                ("both report and report_path are" if inline else "neither report nor report_path is") + " given"
-            )
+        if inline and path:
+            self.problem("both report and report_path are given")
+        if not inline and not path and not self.measures():
+            self.problem("neither report nor report_path is given, and no label or mask either")
         if path and not inline:
             before = len(self.problems)
             file = self.path("report_path", check=True)
@@ -86,6 +86,10 @@ class _Row:
                 if not inline.strip():
                     self.problem(f"the report in {path!r} is empty")
         return Report(inline, self.values.get("language") or detect_language(inline))
+
+    def measures(self) -> bool:
+        """Whether the row has a label or a mask."""
+        return any(value and column.startswith(("label:", "mask:")) for column, value in self.values.items())
 
     def labels(self) -> dict[str, bool | None]:
         labels: dict[str, bool | None] = {}
@@ -183,7 +187,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
     except (csv.Error, OSError) as error:
         raise ManifestError(path, [f"cannot be read: {error}"]) from error
     missing = [f"column {c!r} is missing{_suggestion(c, header)}" for c in REQUIRED if c not in header]
-    if not {"report", "report_path"} & set(header):
+    if not {"report", "report_path"} & set(header) and not any(c.startswith(("label:", "mask:")) for c in header):
         missing.append(f"column 'report' or 'report_path' is missing{_suggestion('report', header)}")
     if missing:
         raise ManifestError(path, missing)

@@ -30,7 +30,10 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A radiologist's text with the language it is written in (ISO 639-1: ``en``, ``es``)."""
+    """A radiologist's text with the language it is written in (ISO 639-1: ``en``, ``es``).
+
+    Empty for a study of a collection that has labels or masks and no reports: it measures, it does not train.
+    """
 
     text: str
     language: str = "en"

@@ -48,11 +48,11 @@ class TrainingSteps(Dataset[MixedBatch]):
         self.store, self.recipe, self.tokenize, self.seed, self.steps = store, recipe, tokenize, seed, steps
         self.rank, self.world_size = rank, world_size
         self.streams = {
-            RADIOGRAPHS: store.select(split="train", ndim=2) if recipe.radiographs else [],
-            VOLUMES: store.select(split="train", ndim=3) if recipe.volumes else [],
+            RADIOGRAPHS: store.select(split="train", ndim=2, reported=True) if recipe.radiographs else [],
+            VOLUMES: store.select(split="train", ndim=3, reported=True) if recipe.volumes else [],
         }
         if not any(self.streams.values()):
-            raise ValueError("the store has no study in the training split that this recipe uses")
+            raise ValueError("the store has no study with a report in the training split that this recipe uses")
         self.report_of = {study: study for studies in self.streams.values() for study in studies}
         if recipe.shuffle_reports:
             for stream, studies in self.streams.items():

@@ -168,7 +168,7 @@ def _record(study: Study, preprocess: Preprocess, findings: tuple[str, ...]) -> 
     if study.modality is Modality.CT and isinstance(image, Volume) and image.voxels.min() >= 0:
         raise ImagingError("not_hu", f"{study.image}: no voxel below 0, so these are not Hounsfield units")
     text = training_text(study.report)
-    if not text:
+    if not text and (study.report.text or not (study.labels or study.masks)):
         raise ImagingError("empty_report", f"study {study.study_id}: the report is empty")
     mask = _mask(study, image, preprocess, findings) if study.masks else None
     spacing = preprocess.stored_spacing(image) or ()

@@ -39,7 +39,7 @@ class StoredStudy:
     patient_id: str
     modality: Modality
     split: Split
-    report: str  # the text that trains and retrieves: findings + impression
+    report: str  # the text that trains and retrieves: findings + impression; "" where there is none
     language: str = "en"
     labels: dict[str, bool | None] = field(default_factory=dict)
     has_mask: bool = False
@@ -110,10 +110,17 @@ class Store:
         """Bit field of the shape of ``pixels(index)``; bit j is ``findings[j]``. None where the study has no mask."""
         return self._array("mask", index, np.dtype(np.uint16)) if self.studies[index].has_mask else None
 
-    def select(self, split: Split | str | None = None, ndim: int | None = None) -> list[int]:
-        """Indices of the studies of a split and/or of a dimension (2: radiographs, 3: volumes), in store order."""
+    def select(self, split: Split | str | None = None, ndim: int | None = None, reported: bool = False) -> list[int]:
+        """Indices of the studies of a split and/or of a dimension (2: radiographs, 3: volumes), in store order.
+
+        ``reported``: those with a report alone.
+        """
         wanted = None if split is None else Split(split)
-        return [i for i, s in enumerate(self.studies) if wanted in (None, s.split) and ndim in (None, s.ndim)]
+        return [
+            i
+            for i, s in enumerate(self.studies)
+            if wanted in (None, s.split) and ndim in (None, s.ndim) and (s.report or not reported)
+        ]
 
     def _array(self, kind: str, index: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         index = range(len(self))[index]  # IndexError for a bad index, negative ones resolved

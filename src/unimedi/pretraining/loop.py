@@ -140,7 +140,7 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
     """An epoch lets every training study be seen: it is as long as the kind that takes longer needs."""
     share = recipe.batch.accumulate * devices
     kinds = {2: recipe.batch.radiographs * share, 3: recipe.batch.volumes * share}
-    sizes = {ndim: len(store.select(split="train", ndim=ndim)) for ndim, size in kinds.items() if size}
+    sizes = {ndim: len(store.select(split="train", ndim=ndim, reported=True)) for ndim, size in kinds.items() if size}
     present = {ndim: count for ndim, count in sizes.items() if count}
     return Pace(
         examples_per_step=max(1, sum(kinds[ndim] for ndim in present)),
@@ -155,9 +155,11 @@ def notices(recipe: Recipe, store: Store) -> list[str]:
         (2, recipe.batch.radiographs, "T_2D learns from slices alone and nothing ties X-rays to reports"),
         (3, recipe.batch.volumes, "T_3D, slice selection and the volume's share of the losses are off"),
     ):
-        if size and not store.select(split="train", ndim=ndim):
+        if size and not store.select(split="train", ndim=ndim, reported=True):
             kind = "radiographs" if ndim == 2 else "volumes"
             found.append(f"The store's training split has no {kind}: {off}. Batches hold the other kind only.")
+    if silent := len(store.select(split="train")) - len(store.select(split="train", reported=True)):
+        found.append(f"{silent} studies of the training split have no report and are left out.")
     return found
 
 

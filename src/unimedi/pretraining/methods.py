@@ -52,7 +52,7 @@ def plan_of(recipe: Recipe, total: int, pace: Pace) -> Plan:
 def _tokenizer(recipe: Recipe, store: Store) -> PreTrainedTokenizerBase:
     if recipe.text.pretrained:
         return load_tokenizer(recipe.text.pretrained, recipe.model.text_length)
-    reports = [store.studies[i].report for i in store.select(split="train")]
+    reports = [store.studies[i].report for i in store.select(split="train", reported=True)]
     return learn_tokenizer(reports, recipe.text.vocabulary, recipe.model.text_length)
 
 

@@ -38,6 +38,19 @@ class EmbeddingTable:
     def __len__(self) -> int:
         return len(self.study_ids)
 
+    def of(self, rows: Int[ndarray, "kept"]) -> "EmbeddingTable":
+        """Some of the studies, in the order of ``rows``."""
+        return EmbeddingTable(
+            tuple(self.study_ids[row] for row in rows),
+            tuple(self.modalities[row] for row in rows),
+            self.embedding[rows],
+            self.model,
+            None if self.cls is None else self.cls[rows],
+            tuple(self.attention[row] for row in rows) if self.attention else (),
+            None if self.slice_scores is None else self.slice_scores[rows],
+            None if self.selected is None else self.selected[rows],
+        )
+
 
 def write_table(table: EmbeddingTable, path: Path) -> None:
     """Write ids, modalities and embeddings as Parquet (``embedding`` a list of float32), whole or not at all."""

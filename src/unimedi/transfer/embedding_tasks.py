@@ -23,8 +23,9 @@ DEPTHS = (1, 5, 10)  # k of recall and precision at k
 
 def report_retrieval(view: View) -> dict[str, Figure]:
     """``retrieval/<kind>/{image_to_report,report_to_image}/r@k``; duplicates of a report count as right."""
+    view = view.reported
     if len(view) < 2:
-        raise NotComputable("fewer than two studies")
+        raise NotComputable("fewer than two studies have a report")
     similarity = view.table.embedding @ view.reports.T
     right = same_group(view.groups, view.groups)
     figures = recall_figures(f"retrieval/{view.kind}/image_to_report", similarity, right, view.bootstrap)
@@ -101,6 +102,9 @@ def class_retrieval(view: View, classes: int, seed: int, resamples: int, notes: 
     """
     if not view.labels:
         raise NotComputable("no labels")
+    view = view.reported
+    if not len(view):
+        raise NotComputable("no study has a report")
     named = CLASSES[classes]
     own = not set(named) - {NO_FINDING} <= set(view.labels)
     try:

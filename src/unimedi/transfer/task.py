@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,25 @@ class View:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def reported(self) -> "View":
+        """The studies that have a report, with the same resamples of patients."""
+        rows = np.flatnonzero([bool(text) for text in self.report_texts])
+        if len(rows) == len(self):
+            return self
+        return replace(
+            self,
+            indices=[self.indices[row] for row in rows],
+            table=self.table.of(rows),
+            reports=self.reports[rows],
+            report_texts=[self.report_texts[row] for row in rows],
+            groups=self.groups[rows],
+            patients=[self.patients[row] for row in rows],
+            labels={name: values[rows] for name, values in self.labels.items()},
+            normal=self.normal[rows],
+            bootstrap=self.bootstrap.of(rows),
+        )
 
     def positives(self, row: int) -> list[str]:
         """The findings that are known to be present in the study of this row."""

@@ -49,8 +49,10 @@ class FolderCohort:
         language: str = "",
         split: Split = Split.TRAIN,
         labels: Mapping[str, bool | None] | None = None,
+        masks: Mapping[str, Path] | None = None,
     ) -> None:
-        """Add a study, or note why it is none. ``report`` is the text, or the file that holds it.
+        """Add a study, or note why it is none. ``report`` is the text, or the file that holds it; None where the
+        collection has none, which a study with a known label or a mask may do without.
 
         Without ids the study is named by its path and the patient by the first folder under the root.
         """
@@ -59,9 +61,11 @@ class FolderCohort:
         name = study_id or "_".join((*parts[:-1], stem(parts[-1])))
         if not study_id and name in self.ids:
             name = "_".join(parts)  # a.png beside a.dcm
-        if not isinstance(text, str):
+        measures = bool(masks) or any(value is not None for value in (labels or {}).values())
+        if not isinstance(text, str) and (report is not None or not measures):
             return self.skip(what, "no report")
-        if not text.strip():
+        text = text if isinstance(text, str) else ""
+        if not text.strip() and report is not None:
             return self.skip(what, "empty report")
         if modality is None:
             return self.skip(what, "unknown modality: give one")
@@ -70,7 +74,7 @@ class FolderCohort:
         self.ids.add(name)
         patient = patient_id or (parts[0] if len(parts) > 1 else name)
         written = Report(text.strip(), language or detect_language(text))
-        self.studies.append(Study(name, patient, modality, image, written, split, labels or {}))
+        self.studies.append(Study(name, patient, modality, image, written, split, labels or {}, masks or {}))
         return None
 
     def complaint(self, shown: int = 10) -> str:

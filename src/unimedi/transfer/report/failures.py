@@ -95,7 +95,9 @@ def _zero_shot(inputs: ReportInputs) -> Iterator[Group]:
 
 
 def _reports(inputs: ReportInputs) -> Iterator[Group]:
-    for kind, seen in inputs.views.items():
+    for kind, seen in ((kind, seen.reported) for kind, seen in inputs.views.items()):
+        if not len(seen):
+            continue
         similarity, right = seen.table.embedding @ seen.reports.T, same_group(seen.groups, seen.groups)
         for names, scores in (
             ((f"{NAMES[kind]} → report", "report"), similarity),

@@ -147,7 +147,8 @@ def _retrieval(inputs: ReportInputs) -> Part:
             "one class only, equally many of each, drawn by seed (CheXpert's 5x200 and 8x200, or what this cohort has "
             f"of them). Chance is one class in as many. Below: {part.text[0].lower()}{part.text[1:]}"
         )
-    for kind, seen in inputs.views.items():
+    told = {kind: seen.reported for kind, seen in inputs.views.items()}
+    for kind, seen in ((kind, seen) for kind, seen in told.items() if len(seen)):
         to_report, to_image = looks.report_panels(seen, inputs.store)
         part.panels.append({"name": f"{NAMES[kind]} → report", "panels": to_report, "worded": False, "texts": True})
         part.panels.append({"name": f"report → {NAMES[kind]}", "panels": to_image, "worded": True, "texts": False})
