@@ -24,11 +24,23 @@ def test_loss_by_hand(shape: tuple[int, ...]) -> None:
     for c in (0, 2):
         p, t = logits[:, c].sigmoid(), wanted[:, c]
         expected += -math.log((2 * (p * t).sum() + 1e-5) / (p.sum() + t.sum() + 1e-5)) / 2
-    assert mask_loss(logits.float(), wanted.float()).item() == pytest.approx(expected, rel=1e-4)
+    everything = torch.ones(shape[:2], dtype=torch.bool)
+    assert mask_loss(logits.float(), wanted.float(), everything).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_batch_without_lesions_lowers_what_is_marked() -> None:
     logits = torch.zeros(1, 2, 4, 4, requires_grad=True)
-    mask_loss(logits, torch.zeros(1, 2, 4, 4)).backward()
+    mask_loss(logits, torch.zeros(1, 2, 4, 4), torch.ones(1, 2, dtype=torch.bool)).backward()
     assert logits.grad is not None
     assert (logits.grad > 0).all()
+
+
+def test_a_class_of_an_image_that_is_not_known_might_as_well_be_absent_from_the_batch() -> None:
+    draws = torch.Generator().manual_seed(0)
+    logits = torch.randn(3, 1, 6, 7, generator=draws)
+    wanted = (torch.rand(3, 1, 6, 7, generator=draws) < 0.3).float()
+    wanted[1] = 0
+    known = torch.tensor([[True], [False], [True]])
+    some = [0, 2]
+    expected = mask_loss(logits[some], wanted[some], known[some])
+    torch.testing.assert_close(mask_loss(logits, wanted, known), expected)

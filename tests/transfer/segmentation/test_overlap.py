@@ -85,10 +85,14 @@ def test_figures_by_hand() -> None:
 def test_the_predictor_that_marks_nothing_scores_the_healthy_share() -> None:
     present = world(1).present
     bootstrap = PatientBootstrap([str(i) for i in range(30)], 50)
-    figures = overlap_figures("t", trivial(present, ("nodule", "effusion")), bootstrap)
+    labels = present.astype(float)
+    figures = overlap_figures("t", trivial(labels, ("nodule", "effusion")), bootstrap)
     assert figures["t/dice_all/nodule"].value == pytest.approx(1 - present[:, 0].mean())
     assert figures["t/dice_positive/nodule"].value == 0
     assert "t/hd95_mm" not in figures
+    labels[:10, 0] = np.nan  # not known: neither healthy nor ill
+    some = overlap_figures("t", trivial(labels, ("nodule", "effusion")), bootstrap)["t/dice_all/nodule"]
+    assert (some.n, some.value) == (20, pytest.approx(1 - present[10:, 0].mean()))
 
 
 def test_seeds_are_averaged_study_by_study() -> None:

@@ -19,7 +19,8 @@ PERCENTILE = 95
 
 @dataclass(frozen=True)
 class Overlap:
-    """A row a study, a column a class. ``hd95`` in mm: NaN where a mask is empty or the spacing is not known."""
+    """A row a study, a column a class. ``dice`` is NaN where the true mask is not known; ``hd95``, in mm, also where a
+    mask is empty or the spacing is not known."""
 
     classes: tuple[str, ...]
     present: Bool[ndarray, "studies classes"]  # the true mask has a pixel
@@ -97,10 +98,10 @@ def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -
     return figures
 
 
-def trivial(present: Bool[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:
-    """The predictor that marks nothing: Dice 1 where nothing is there, 0 elsewhere."""
-    nothing = np.zeros(present.shape)
-    return Overlap(classes, present, nothing, (~present).astype(np.float64), nothing * np.nan)
+def trivial(labels: Float[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:
+    """The predictor that marks nothing: Dice 1 where the class is absent (label 0), 0 where it is present, else NaN."""
+    nothing = np.zeros(labels.shape)
+    return Overlap(classes, labels == 1, nothing, 1 - labels, nothing * np.nan)
 
 
 def gain(ours: Overlap, other: Overlap, bootstrap: PatientBootstrap) -> Figure:
