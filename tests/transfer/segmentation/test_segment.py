@@ -171,6 +171,28 @@ def test_what_is_not_known_is_in_no_figure_and_in_no_gradient(ground: tuple[Path
     assert not gradient[1].any()  # type: ignore[index]
 
 
+def test_a_training_is_chosen_by_studies_that_have_a_class(ground: tuple[Path, Path]) -> None:
+    store = Store.open(ground[1])
+    for name in FINDINGS:
+        for cap in (1, 3, 120):
+            splits = masked_splits("ct", store, replace(QUICK, classes=(name,), validation_cap=cap))
+            assert 1 <= len(splits.validation) <= cap
+            assert all(store.studies[i].labels[name] for i in splits.validation)
+    problem = mask_problem("ct", "linear", store, splits, QUICK)
+    assert 0 <= problem.learner(tiny_model()).validate() <= 1
+
+
+def test_without_any_such_study_nothing_can_be_chosen(ground: tuple[Path, Path], tmp_path: Path) -> None:
+    """Hearts are outlined in validation alone, everything else in the other splits alone."""
+    whole, records = Store.open(ground[1]), []
+    for index in whole.select(ndim=3):
+        bits = stored_mask(whole, index) & np.uint16(4 if whole.studies[index].split == "validation" else 3)
+        records.append(Record(whole.studies[index], whole.pixels(index), bits))
+    store = write_store(tmp_path / "store", records, whole.preprocess, FINDINGS)
+    with pytest.raises(NotComputable, match="no validation study has nodule or pleural_effusion in its mask"):
+        masked_splits("ct", store, QUICK)
+
+
 def test_windows_lie_around_the_classes_that_were_asked_for() -> None:
     fields = np.zeros((1, 8, 32, 32), np.uint16)
     fields[0, :, 2, 2], fields[0, :, :, 20:] = 1, 2

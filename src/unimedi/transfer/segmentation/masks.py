@@ -24,7 +24,7 @@ class MaskedSplits:
     """The classes that are in masks of both training and test, and the studies of which at least one is known."""
 
     train: list[int]
-    validation: list[int]
+    validation: list[int]  # each with a class in its mask: Dice on these is what a training is chosen by
     test: list[int]
     classes: tuple[str, ...]
     labels: Float[ndarray, "train classes"]  # as :func:`mask_labels` gives them
@@ -54,7 +54,10 @@ def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSp
         )
     classes = tuple(name for name, kept in zip(names, shared, strict=True) if kept)
     tables = [table[:, shared] for table in tables]
-    train, validation, test = (~np.isnan(table).all(axis=1) for table in tables)
+    train, test = (~np.isnan(tables[place]).all(axis=1) for place in (0, 2))
+    validation = (tables[1] == 1).any(axis=1)
+    if not validation.any():
+        raise NotComputable(f"no validation study has {' or '.join(classes)} in its mask, so nothing can be chosen")
     return MaskedSplits(
         parts[0][train].tolist(),
         spread(parts[1][validation].tolist(), settings.validation_cap, seed=0),

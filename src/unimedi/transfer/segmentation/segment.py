@@ -112,10 +112,10 @@ class MaskLearner:
         return mask_loss(self.module(images), wanted, known.to(self.device))
 
     def validate(self) -> float:
-        """Dice on the positives of the validation split, the mean over classes that it has."""
+        """Dice on the positives among the validation studies, the mean over classes that they have."""
         result = self._measure(self.splits.validation, distances=False)
         per_class = [result.dice[there, n].mean() for n, there in enumerate(result.present.T) if there.any()]
-        return float(np.mean(per_class)) if per_class else float("nan")
+        return float(np.mean(per_class))
 
     def test(self) -> Overlap:
         return self._measure(self.splits.test, distances=True)
