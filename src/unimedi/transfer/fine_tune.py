@@ -111,19 +111,20 @@ def _kind_figures(
 
 
 def finding_problem(kind: str, store: Store, settings: FineTuneSettings) -> Problem[MacroAuroc]:
-    """The findings that are labelled in all three splits; NotComputable with the counts where there is none."""
+    """The findings that are labelled in all three splits, validation as capped; NotComputable, with the counts, where
+    there is none, or none with both classes in validation."""
     wanted = settings.classes or store.findings
     train, validation, test = (
         labelled(store, split, KINDS[kind], wanted) for split in ("train", "validation", Split(settings.split))
     )
     counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
+    validation = spread(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
     columns = [label_columns(store, part) for part in (train, validation, test)]
     findings = [name for name in wanted if all(name in part for part in columns)]
     if not findings:
         raise NotComputable(counts)
     if not any({0.0, 1.0} <= {*columns[1][name]} for name in findings):
         raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
-    validation = spread(validation, settings.validation_cap, seed=0)
     return Problem(
         title=f"fine-tuning, {kind}",
         train=train,
