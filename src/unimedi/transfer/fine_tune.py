@@ -77,7 +77,7 @@ class FindingLearner:
 
     def validate(self) -> float:
         """Macro AUROC of the validation studies."""
-        return self._measure(self.validation, resamples=1).value
+        return self._measure(self.validation, resamples=1).figure.value
 
     def test(self) -> MacroAuroc:
         return self._measure(self.held_out, self.resamples)
@@ -95,11 +95,7 @@ def _kind_figures(
     problem = finding_problem(kind, store, settings)
     figures = {}
     for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
-        # One run keeps its intervals by finding, which a mean over seeds has not.
-        ours, other = (
-            mean_of(results[name]) if len(results[name]) > 1 else results[name][0]
-            for name in (ROW, f"{ROW}_random_init")
-        )
+        ours, other = (mean_of(results[name]) for name in (ROW, f"{ROW}_random_init"))
         where = f"{kind}/{percent(fraction)}"
         for name, result in ((ROW, ours), (f"{ROW}_random_init", other)):
             figures[f"{name}/{where}/auroc"] = result.figure

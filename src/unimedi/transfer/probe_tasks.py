@@ -8,10 +8,10 @@ import numpy as np
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
-from unimedi.transfer.exclusive import choice_figures, mean_choice
+from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
 from unimedi.transfer.linear_probe import Features, Fit, fit_and_score, probe_scores
-from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_of
+from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_by_key, mean_of
 from unimedi.transfer.references import pixel_features
 from unimedi.transfer.task import KINDS, EvaluationOptions, View, label_columns, percent, spread
 
@@ -89,7 +89,7 @@ def probe_figures(
                 where = f"{name}{ending}/{view.kind}/{fraction}"
                 figures[f"{where}/auroc"] = results[name].figure
                 if options.exclusive:
-                    figures |= mean_choice([choice_figures(where, one, test.labels, view.bootstrap) for one in scores])
+                    figures |= mean_by_key([choice_figures(where, one, test.labels, view.bootstrap) for one in scores])
             for name in (name for name in results if name != "linear_probe"):
                 key = f"linear_probe{ending}/{view.kind}/{fraction}/gain_over_{name}"
                 figures[key] = difference(results["linear_probe"], results[name])

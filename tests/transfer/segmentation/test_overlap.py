@@ -78,6 +78,7 @@ def test_figures_by_hand() -> None:
     macro = figures["s/xray/dice_positive"]
     assert macro.value == pytest.approx(np.mean(per_class), abs=1e-12)
     assert macro.low < macro.value < macro.high
+    assert macro.resampled is not None  # what a paired difference to another run is made of
     assert figures["s/xray/hd95_mm"].value > 0
     assert 0 < figures["s/xray/found"].value < 1
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure
+from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure, mean_figures
 
 PERCENTILE = 95
 
@@ -64,15 +64,8 @@ def mean_overlap(runs: Sequence[Overlap]) -> Overlap:
 
 def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBootstrap) -> Figure:
     """The unweighted mean over classes of the mean over studies; NaN entries and columns do not count."""
-    kept = columns[:, ~np.isnan(columns).all(axis=0)]
-    if kept.shape[1] == 0:
-        return Figure(np.nan)
-    value = float(np.nanmean(kept, axis=0).mean())
-    resampled = np.stack([bootstrap.means(column) for column in kept.T])
-    known = ~np.isnan(resampled)  # a resample may hold no study with a rare class
-    count = known.sum(axis=0)
-    mean = np.where(known, resampled, 0).sum(axis=0) / np.where(count > 0, count, np.nan)
-    return Figure(value, *interval(mean), n=int((~np.isnan(kept)).any(axis=1).sum()))
+    each = [mean_figure(column, bootstrap) for column in columns.T if not np.isnan(column).all()]
+    return mean_figures(each, n=int((~np.isnan(columns)).any(axis=1).sum()))
 
 
 def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -> dict[str, Figure]:
