@@ -161,12 +161,15 @@ def finetune(arguments: argparse.Namespace) -> None:
     from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
     from unimedi.transfer.metrics import write_metrics
     from unimedi.transfer.settings import read_settings
-    from unimedi.transfer.task_file import words
+    from unimedi.transfer.task_file import answer_lines, words
 
     task = _task(arguments)
     settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_metrics(fine_tune(arguments.path, arguments.data, settings), arguments.out / "metrics.json")
+    figures = fine_tune(arguments.path, arguments.data, settings)
+    write_metrics(figures, arguments.out / "metrics.json")
+    for line in answer_lines(task, figures):
+        print(line)
 
 
 def segment(arguments: argparse.Namespace) -> None:
@@ -175,12 +178,15 @@ def segment(arguments: argparse.Namespace) -> None:
     from unimedi.transfer.segmentation.segment import SegmentSettings
     from unimedi.transfer.segmentation.segment import segment as run
     from unimedi.transfer.settings import read_settings
-    from unimedi.transfer.task_file import words
+    from unimedi.transfer.task_file import answer_lines, words
 
     task = _task(arguments)
     settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write_metrics(run(arguments.path, arguments.data, settings), arguments.out / "metrics.json")
+    figures = run(arguments.path, arguments.data, settings)
+    write_metrics(figures, arguments.out / "metrics.json")
+    for line in answer_lines(task, figures):
+        print(line)
 
 
 def embed(arguments: argparse.Namespace) -> None:

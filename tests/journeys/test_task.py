@@ -11,6 +11,8 @@ from tests.transfer.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.transfer.evaluate import evaluate
+from unimedi.transfer.metrics import read_metrics
+from unimedi.transfer.report.headline import cell
 from unimedi.transfer.task import EvaluationOptions
 from unimedi.transfer.task_file import read_task
 
@@ -123,14 +125,21 @@ def test_no_column_at_all_is_an_error_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("verb", "protocol", "metric", "more"),
+    ("verb", "protocol", "metric", "more", "row"),
     [
-        ("finetune", "fine_tune", "auroc", {}),
-        ("segment", "segmentation", "dice_positive", {"xray_decoders": ["linear"]}),
+        ("finetune", "fine_tune", "auroc", {}, "fine_tune{}/xray/100%"),
+        ("segment", "segmentation", "dice_positive", {"xray_decoders": ["linear"]}, "segmentation{}/xray/linear/100%"),
     ],
 )
 def test_training_commands_take_the_same_words_from_a_file(
-    ground: Path, tmp_path: Path, verb: str, protocol: str, metric: str, more: dict[str, object]
+    ground: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+    protocol: str,
+    metric: str,
+    more: dict[str, object],
+    row: str,
 ) -> None:
     changes = {"protocol": protocol, "metric": metric, "fractions": [1.0], "training": {"weight_decay": 0.01, **more}}
     mine = written(tmp_path / "mine.yaml", **changes)
@@ -138,7 +147,12 @@ def test_training_commands_take_the_same_words_from_a_file(
     by_hand += ["--weight_decay=0.01", *(f"--{name}={json.dumps(value)}" for name, value in more.items())]
     start = [verb, str(ground / "model"), "--data", str(ground / "store")]
     assert main([*start, "--out", str(tmp_path / "file"), "--task", str(mine), *SHORT]) == 0
+    said = capsys.readouterr().out.splitlines()
     assert main([*start, "--out", str(tmp_path / "hand"), *by_hand, *SHORT]) == 0
+    assert f"/{metric} " not in capsys.readouterr().out
+    answers = {row.format(ending) + f"/{metric}" for ending in ("", "_random_init")}
+    measured = read_metrics(tmp_path / "file" / "metrics.json")
+    assert said[-2:] == [f"{key} {cell(measured[key])}" for key in measured if key in answers]
     figures = (tmp_path / "file" / "metrics.json").read_bytes()
     assert figures == (tmp_path / "hand" / "metrics.json").read_bytes()
     assert not any("pleural_effusion" in key or "/ct/" in key for key in json.loads(figures))

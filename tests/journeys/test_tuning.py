@@ -21,7 +21,8 @@ def unimedi(*words: object) -> int:
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tuning")
     cohort = folder / "hospital" / "cohort.csv"
-    hospital = start("phantom", folder / "hospital", "--preset", "micro", "--workers", 1, "--share_train_masks", 1)
+    size = ("--preset", "micro", "--patients", 16)  # so many that both kinds have a lesion to choose by in validation
+    hospital = start("phantom", folder / "hospital", *size, "--workers", 1, "--share_train_masks", 1)
     hospital.join()
     assert hospital.exitcode == 0
     assert unimedi("cohort", "phantom", folder / "hospital", "--out", cohort) == 0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from unimedi.transfer.exclusive import choice_figures, mean_choice
+from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import NotComputable, PatientBootstrap
 
 NAMES = ("normal", "pneumonia", "covid_19")
@@ -56,10 +56,3 @@ def test_one_class_is_no_choice() -> None:
     labels = {"a": np.ones(4), "b": np.zeros(4)}
     with pytest.raises(NotComputable, match="no two of a, b"):
         choice_figures("x", labels, labels, bootstrap(4))
-
-
-def test_mean_over_seeds_is_the_mean_of_values_and_of_resamples() -> None:
-    runs = [choice_figures("x", *world(seed)[:1], world(0)[1], bootstrap(40)) for seed in (1, 2)]
-    mean = mean_choice(runs)["x/choice_acc"]
-    assert mean.value == pytest.approx(sum(run["x/choice_acc"].value for run in runs) / 2)
-    assert mean.resampled == pytest.approx(sum(run["x/choice_acc"].resampled for run in runs) / 2)  # type: ignore[operator]

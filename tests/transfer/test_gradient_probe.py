@@ -11,7 +11,7 @@ from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
 from unimedi.transfer.linear_probe import Features
 
 
-def test_what_is_linear_is_learnt_and_the_same_seed_gives_the_same_scores() -> None:
+def test_what_is_linear_is_learnt_and_the_same_studies_give_the_same_scores() -> None:
     train, validation, test = world(400, 0), world(100, 1), world(300, 2)
     scores = fit_and_score_by_gradient(train, validation, test)
     assert (

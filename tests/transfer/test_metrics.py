@@ -17,7 +17,10 @@ from unimedi.transfer.metrics import (
     difference,
     interval,
     macro_auroc,
+    mean_by_key,
     mean_figure,
+    mean_figures,
+    mean_of,
     read_metrics,
     write_metrics,
 )
@@ -106,7 +109,7 @@ def test_macro_leaves_out_findings_of_one_class_and_unknown_labels() -> None:
     result = macro_auroc(scores, labels, bootstrap)
     assert set(result.by_finding) == {"seen", "other"}
     assert result.by_finding["seen"] == Figure(1.0, 1.0, 1.0, 4)
-    assert result.value == pytest.approx((1.0 + result.by_finding["other"].value) / 2)
+    assert result.figure.value == pytest.approx((1.0 + result.by_finding["other"].value) / 2)
     with pytest.raises(NotComputable, match="both classes"):
         macro_auroc({"always": scores["always"]}, labels, bootstrap)
 
@@ -118,6 +121,44 @@ def test_difference_is_paired() -> None:
     bootstrap = PatientBootstrap([str(i) for i in range(60)], 100, 0)
     ours, same = (macro_auroc({"x": scores}, labels, bootstrap) for _ in range(2))
     assert difference(ours, same) == Figure(0.0, 0.0, 0.0, 60)
+
+
+def test_a_mean_of_figures_is_that_of_values_and_of_every_resample() -> None:
+    draws = np.random.default_rng(0)
+    bootstrap = PatientBootstrap([str(i) for i in range(12)], 40, 0)
+    rare = np.array([0.9, 0.1] + [np.nan] * 10)  # some resamples hold neither: they have the other figure alone
+    columns = [draws.random(12), rare]
+    figures = [mean_figure(column, bootstrap) for column in columns]
+    mean = mean_figures(figures)
+    assert mean.value == pytest.approx(np.mean([np.nanmean(column) for column in columns]))
+    assert (mean.n, mean_figures(figures, n=20).n) == (12, 20)
+    assert mean.resampled is not None
+    for row, weights in enumerate(bootstrap.weights):
+        kept = [[v for v in repeated(column, weights) if not math.isnan(v)] for column in columns]
+        assert mean.resampled[row] == pytest.approx(np.mean([np.mean(part) for part in kept if part]))
+    assert (mean.low, mean.high) == interval(mean.resampled)
+    assert mean_figures([*figures, Figure(math.nan, resampled=np.full(40, np.nan))]) == mean
+    assert math.isnan(mean_figures([*figures, Figure(0.5)]).low)
+    assert math.isnan(mean_figures([]).value)
+
+
+def test_a_mean_over_seeds_keeps_the_interval_of_every_finding() -> None:
+    draws = np.random.default_rng(0)
+    labels = {name: (draws.random(60) < 0.5).astype(np.float64) for name in "xy"}
+    bootstrap = PatientBootstrap([str(i) for i in range(60)], 100, 0)
+    runs = [
+        macro_auroc({name: values + draws.normal(size=60) for name, values in labels.items()}, labels, bootstrap)
+        for _ in range(3)
+    ]
+    mean = mean_of(runs)
+    for name in "xy":
+        one = mean.by_finding[name]
+        assert one.low < one.value < one.high
+        assert one.value == pytest.approx(np.mean([run.by_finding[name].value for run in runs]))
+        assert one.resampled == pytest.approx(np.mean([run.by_finding[name].resampled for run in runs], axis=0))
+    assert mean.figure.value == pytest.approx(np.mean([run.figure.value for run in runs]))
+    assert mean_of(runs[:1]) == runs[0]
+    assert mean_by_key([{"a": runs[0].figure}, {"a": runs[0].figure}]) == {"a": runs[0].figure}
 
 
 def test_nan_score_is_an_error_that_names_the_study() -> None:

@@ -15,6 +15,7 @@ from unimedi.transfer.task_file import (
     VERBS,
     TaskFile,
     TaskFileError,
+    answer_lines,
     answers,
     evaluation_options,
     find_task,
@@ -122,3 +123,11 @@ def test_answers_are_the_metric_of_every_row_and_share_and_nothing_else() -> Non
     keys = ["segmentation/ct/unetr/100%/dice_positive", "segmentation_random_init/ct/unetr/10%/dice_positive"]
     keys += ["segmentation/ct/unetr/100%/dice_positive/liver", "segmentation/ct/unetr/100%/dice_all"]
     assert list(answers(find_task("btcv"), {key: Figure(0.5) for key in keys})) == keys[:2]
+
+
+def test_what_a_command_says_of_its_task() -> None:
+    task = find_task("btcv")
+    figures = {"segmentation/ct/unetr/100%/dice_positive": Figure(0.5, 0.25, 0.75, 6), "other": Figure(0.1)}
+    assert answer_lines(task, figures) == ["segmentation/ct/unetr/100%/dice_positive 0.500 (0.25–0.75)"]
+    assert answer_lines(task, {}) == ["btcv: no dice_positive could be computed"]
+    assert answer_lines(None, figures) == []

@@ -1,5 +1,6 @@
 """Fine-tuning: one path for both kinds, the choice made on validation, the same seed gives the same figures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,12 @@ import torch
 
 from tests.tiny import tiny_batch, tiny_model
 from tests.transfer.hospital import FINDINGS, write_hospital, write_pretrained
-from unimedi.inputs.store import Store
+from unimedi.inputs.store import Record, Store, write_store
 from unimedi.transfer.classifier import Classifier, finding_loss, image_tokens, label_matrix
 from unimedi.transfer.fine_tune import FineTuneSettings, finding_problem, fine_tune
 from unimedi.transfer.metrics import Figure, NotComputable
 from unimedi.transfer.settings import SettingsError, read_settings
+from unimedi.transfer.task import spread
 from unimedi.transfer.training import BestWeights, DivergedError, train
 from unimedi.transfer.tuning import best_learner, percent
 
@@ -145,6 +147,26 @@ def test_what_lacks_labels_is_said(ground: tuple[Path, Path], tmp_path: Path) ->
     found = fine_tune(ground[0], tmp_path / "flat", QUICK, said.append)
     assert {key.split("/")[1] for key in found} == {"xray"}
     assert any("fine-tuning, ct: 0 labelled" in line for line in said)
+
+
+def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Path], tmp_path: Path) -> None:
+    """Nodules are labelled in two validation studies, the others in all: the cap may leave nodules out."""
+    whole, records = Store.open(ground[1]), []
+    rare = [i for i in whole.select("validation", 2) if i not in spread(whole.select("validation", 2), 6, seed=0)][:2]
+    for index in whole.select(ndim=2):
+        labels = dict(whole.studies[index].labels)
+        if whole.studies[index].split == "validation" and index not in rare:
+            labels["nodule"] = None
+        records.append(Record(replace(whole.studies[index], labels=labels, has_mask=False), whole.pixels(index)))
+    store = write_store(tmp_path / "store", records, whole.preprocess, FINDINGS)
+    settings = replace(QUICK, kinds=("xray",), fractions=(1.0,))
+    for cap, findings in ((10, FINDINGS), (6, FINDINGS[1:])):
+        problem = finding_problem("xray", store, replace(settings, validation_cap=cap))
+        assert tuple(problem.labels) == findings
+    figures = fine_tune(ground[0], store.path, replace(settings, validation_cap=6), silent)
+    assert "fine_tune/xray/100%/auroc/cardiomegaly" in figures
+    with pytest.raises(NotComputable, match="both classes in the 1 validation studies"):
+        finding_problem("xray", store, replace(settings, validation_cap=1))
 
 
 def test_settings_from_words() -> None:

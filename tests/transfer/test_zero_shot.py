@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unimedi.transfer.zero_shot.scoring import PROMPTS, embed_prompts, finding_scores, read_prompts, single_pair_scores
+from unimedi.transfer.zero_shot.scoring import (
+    PROMPTS,
+    embed_prompts,
+    probabilities,
+    read_prompts,
+    single_pair_scores,
+)
 
 TWELVE = {
     "nodule", "mass", "consolidation", "ground_glass", "atelectasis", "pleural_effusion", "pneumothorax",
@@ -37,7 +43,7 @@ def test_score_is_the_softmax_of_the_formula(tmp_path: Path) -> None:
         asked.extend(texts)
         return np.stack([vectors[text] for text in texts])
 
-    scores = finding_scores(images, encode, read_prompts(path), ["x", "no_prompts"], scale=10.0)
+    scores = probabilities(images, embed_prompts(encode, read_prompts(path), ["x", "no_prompts"]), scale=10.0)
     assert asked == ["a", "b", "c"]
     assert set(scores) == {"x"}
     for row, image in enumerate(images):

@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy.stats import rankdata
 from sklearn.metrics import roc_curve
 
-from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, mean_known
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, mean_figures
 
 Weights = Float[ndarray, "rows studies"]
 Statistic = Float[ndarray, "rows"]  # NaN in rows where it is not defined (one class only, nothing drawn)
@@ -88,7 +88,7 @@ def decision_figures(
     ``scores`` are probabilities, ``labels`` 1, 0 or NaN (unknown: left out). Findings of one class are left out;
     NotComputable if that leaves none. ``prevalence`` is what AP is by chance.
     """
-    rows: dict[str, dict[str, tuple[Statistic, int]]] = {}
+    rows: dict[str, dict[str, Figure]] = {}
     for finding, score in scores.items():
         known = ~np.isnan(labels[finding])
         present = labels[finding][known] == 1
@@ -96,14 +96,13 @@ def decision_figures(
             continue
         weights = np.concatenate([np.ones((1, present.size)), bootstrap.weights[:, known]])
         for metric, values in _statistics(weights, score[known], present, thresholds[finding]).items():
-            rows.setdefault(metric, {})[finding] = (values, int(present.size))
+            rows.setdefault(metric, {})[finding] = _figure(values, int(present.size))
     if not rows:
         raise NotComputable("no finding has both classes in this split")
     figures = {}
     for metric, findings in rows.items():
-        stacked = np.stack([values for values, _ in findings.values()])
-        figures[f"{prefix}/{metric}"] = _figure(mean_known(stacked), bootstrap.weights.shape[1])
-        figures |= {f"{prefix}/{metric}/{name}": _figure(values, n) for name, (values, n) in findings.items()}
+        figures[f"{prefix}/{metric}"] = mean_figures([*findings.values()], bootstrap.weights.shape[1])
+        figures |= {f"{prefix}/{metric}/{name}": figure for name, figure in findings.items()}
     return figures
 
 

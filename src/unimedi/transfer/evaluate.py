@@ -17,14 +17,14 @@ from unimedi.transfer.encoded_once import EncodedOnce
 from unimedi.transfer.metrics import Figure, NotComputable, write_metrics
 from unimedi.transfer.probe_tasks import probe_figures
 from unimedi.transfer.references import untrained
-from unimedi.transfer.report.headline import as_text, cell, headline
+from unimedi.transfer.report.headline import as_text, headline
 from unimedi.transfer.report.page import write_report
 from unimedi.transfer.report.pieces import ReportInputs
 from unimedi.transfer.report.run_log import training_figures
 from unimedi.transfer.slices.tasks import selection_figures
 from unimedi.transfer.supervised import supervised_figures
 from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, known_classes, view
-from unimedi.transfer.task_file import TaskFile, answers, evaluation_options
+from unimedi.transfer.task_file import TaskFile, answer_lines, evaluation_options
 from unimedi.transfer.zero_shot import tasks as on_prompts
 from unimedi.transfer.zero_shot.tasks import Verdicts
 
@@ -106,8 +106,8 @@ def evaluate(
     )
     patients = len({patient for seen in views.values() for patient in seen.patients})
     say(as_text(headline(figures, patients)))
-    for key, figure in (answers(task, figures) if task else {}).items():
-        say(f"{key} {cell(figure)}")
+    for line in answer_lines(task, figures):
+        say(line)
     say(f"evaluated in {time.monotonic() - started:.0f} s: {out / 'metrics.json'}, {out / 'report.html'}")
     return figures
 

@@ -1,12 +1,12 @@
 """Classes of which a study has exactly one: how often the highest score is that of its own class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, mean_figure, mean_known
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, mean_figure, mean_figures
 
 Columns = Mapping[str, Float[ndarray, "studies"]]
 
@@ -27,19 +27,7 @@ def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: Pat
     others = np.where(np.arange(len(names)) == own[:, None], -np.inf, score).max(axis=1)
     right = np.where(kept, np.take_along_axis(score, np.maximum(own, 0)[:, None], axis=1)[:, 0] > others, np.nan)
     recalls = [np.where(own == number, right, np.nan) for number in range(len(names)) if (own == number).any()]
-    resampled = mean_known(np.stack([bootstrap.means(recall) for recall in recalls]))
-    value = float(np.mean([np.nanmean(recall) for recall in recalls]))
     return {
         f"{prefix}/choice_acc": mean_figure(right, bootstrap),
-        f"{prefix}/choice_balanced_acc": Figure(value, *interval(resampled), n=int(kept.sum()), resampled=resampled),
+        f"{prefix}/choice_balanced_acc": mean_figures([mean_figure(r, bootstrap) for r in recalls], int(kept.sum())),
     }
-
-
-def mean_choice(runs: Sequence[Mapping[str, Figure]]) -> dict[str, Figure]:
-    """The mean over seeds of one experiment, resample by resample."""
-    means = {}
-    for key, first in runs[0].items():
-        resampled = np.mean([part for run in runs if (part := run[key].resampled) is not None], axis=0)
-        value = float(np.mean([run[key].value for run in runs]))
-        means[key] = Figure(value, *interval(resampled), n=first.n, resampled=resampled)
-    return means

@@ -76,7 +76,7 @@ class FindingLearner:
 
     def validate(self) -> float:
         """Macro AUROC of the validation studies."""
-        return self._measure(self.validation, resamples=1).value
+        return self._measure(self.validation, resamples=1).figure.value
 
     def test(self) -> MacroAuroc:
         return self._measure(self.held_out, self.resamples)
@@ -94,11 +94,7 @@ def _kind_figures(
     problem = finding_problem(kind, store, settings)
     figures = {}
     for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
-        # One run keeps its intervals by finding, which a mean over seeds has not.
-        ours, other = (
-            mean_of(results[name]) if len(results[name]) > 1 else results[name][0]
-            for name in (ROW, f"{ROW}_random_init")
-        )
+        ours, other = (mean_of(results[name]) for name in (ROW, f"{ROW}_random_init"))
         where = f"{kind}/{percent(fraction)}"
         for name, result in ((ROW, ours), (f"{ROW}_random_init", other)):
             figures[f"{name}/{where}/auroc"] = result.figure
@@ -110,19 +106,20 @@ def _kind_figures(
 
 
 def finding_problem(kind: str, store: Store, settings: FineTuneSettings) -> Problem[MacroAuroc]:
-    """The findings that are labelled in all three splits; NotComputable with the counts where there is none."""
+    """The findings that are labelled in all three splits, validation as capped; NotComputable, with the counts, where
+    there is none, or none with both classes in validation."""
     wanted = settings.classes or store.findings
     train, validation, test = (
         labelled(store, split, kind, wanted) for split in ("train", "validation", Split(settings.split))
     )
     counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
+    validation = spread(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
     columns = [label_columns(store, part) for part in (train, validation, test)]
     findings = [name for name in wanted if all(name in part for part in columns)]
     if not findings:
         raise NotComputable(counts)
     if not any({0.0, 1.0} <= {*columns[1][name]} for name in findings):
         raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
-    validation = spread(validation, settings.validation_cap, seed=0)
     return Problem(
         title=f"fine-tuning, {kind}",
         train=train,

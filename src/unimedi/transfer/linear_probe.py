@@ -15,7 +15,7 @@ from numpy import ndarray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from unimedi.transfer.metrics import MacroAuroc, PatientBootstrap, auroc, macro_auroc, mean_of
+from unimedi.transfer.metrics import auroc
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of scikit-learn: the inverse of the L2 weight, features standardised
 
@@ -33,23 +33,6 @@ class Features:
 
 
 Fit = Callable[[Features, Features, Features], Scores]  # (training, validation, test) -> scores of the test studies
-
-
-def probe(
-    train: Features,
-    validation: Features,
-    test: Features,
-    bootstrap: PatientBootstrap,
-    count: int,
-    seeds: Sequence[int],
-    fit: Fit | None = None,
-) -> MacroAuroc:
-    """Test AUROC of probes on ``count`` labelled training studies, mean over ``seeds`` of the draw.
-
-    See :func:`probe_scores`.
-    """
-    scores = probe_scores(train, validation, test, count, seeds, fit)
-    return mean_of([macro_auroc(one, test.labels, bootstrap) for one in scores])
 
 
 def probe_scores(

@@ -118,18 +118,35 @@ def mean_figure(values: Float[ndarray, "studies"], bootstrap: PatientBootstrap) 
     return Figure(float(values[known].mean()), *interval(means), n=int(known.sum()), resampled=means)
 
 
+def mean_figures(figures: Sequence[Figure], n: int | None = None) -> Figure:
+    """The unweighted mean of figures over seeds, findings or classes, resample by resample; NaN does not count.
+
+    All come from equal ``PatientBootstrap``s; without the resamples of one there is no interval. ``n`` is the number of
+    studies behind all of them, where that is more than behind any single one.
+    """
+    values = np.array([figure.value for figure in figures])
+    n = max((figure.n for figure in figures), default=0) if n is None else n
+    if np.isnan(values).all():
+        return Figure(math.nan)
+    parts = [figure.resampled for figure in figures if figure.resampled is not None]
+    value = float(np.nanmean(values))
+    if len(parts) < len(figures):
+        return Figure(value, n=n)
+    resampled = mean_known(np.stack(parts))
+    return Figure(value, *interval(resampled), n=n, resampled=resampled)
+
+
+def mean_by_key(runs: Sequence[Mapping[str, Figure]]) -> dict[str, Figure]:
+    """The mean of every figure over the seeds of one experiment, all of the same keys."""
+    return {key: mean_figures([run[key] for run in runs]) for key in runs[0]}
+
+
 @dataclass(frozen=True, slots=True)
 class MacroAuroc:
-    """AUROC of every computable finding, their mean, and the mean in every resample (for paired differences)."""
+    """AUROC of every computable finding, and their mean."""
 
     by_finding: dict[str, Figure]
-    value: float
-    resampled: Float[ndarray, "resamples"]
-    n: int
-
-    @property
-    def figure(self) -> Figure:
-        return Figure(self.value, *interval(self.resampled), n=self.n, resampled=self.resampled)
+    figure: Figure
 
 
 def macro_auroc(
@@ -141,7 +158,7 @@ def macro_auroc(
 
     ``labels`` hold 1, 0 or NaN (unknown: left out of that finding). Raises NotComputable if no finding has both.
     """
-    by_finding, resampled = {}, []
+    by_finding = {}
     for finding in scores:
         known = ~np.isnan(labels[finding])
         present = labels[finding][known] == 1
@@ -150,21 +167,14 @@ def macro_auroc(
         value = auroc(scores[finding][known], present)
         part = bootstrap.of(known).aurocs(scores[finding][known], present)
         by_finding[finding] = Figure(value, *interval(part), n=int(known.sum()), resampled=part)
-        resampled.append(part)
     if not by_finding:
         raise NotComputable("no finding has both classes in this split")
-    mean = float(np.mean([figure.value for figure in by_finding.values()]))
-    return MacroAuroc(by_finding, mean, mean_known(np.stack(resampled)), bootstrap.weights.shape[1])
+    return MacroAuroc(by_finding, mean_figures([*by_finding.values()], bootstrap.weights.shape[1]))
 
 
 def mean_of(runs: Sequence[MacroAuroc]) -> MacroAuroc:
-    """The mean over seeds of one experiment, resample by resample."""
-    value = float(np.mean([run.value for run in runs]))
-    findings = {
-        name: Figure(float(np.mean([run.by_finding[name].value for run in runs])), n=figure.n)
-        for name, figure in runs[0].by_finding.items()
-    }
-    return MacroAuroc(findings, value, np.mean([run.resampled for run in runs], axis=0), runs[0].n)
+    """The mean over seeds of one experiment."""
+    return MacroAuroc(mean_by_key([run.by_finding for run in runs]), mean_figures([run.figure for run in runs]))
 
 
 def difference(ours: MacroAuroc, other: MacroAuroc) -> Figure:

@@ -7,10 +7,10 @@ import numpy as np
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
-from unimedi.transfer.exclusive import choice_figures, mean_choice
+from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
 from unimedi.transfer.linear_probe import Features, Fit, fit_and_score, probe_scores
-from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_of
+from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_by_key, mean_of
 from unimedi.transfer.references import pixel_features
 from unimedi.transfer.task import (
     EvaluationOptions,
@@ -96,7 +96,7 @@ def probe_figures(
                         notes.append(f"linear probe, {view.kind}: the choice is not measured: {reason}")
                         exclusive = False
                     else:
-                        figures |= mean_choice(each)
+                        figures |= mean_by_key(each)
             for name in (name for name in results if name != "linear_probe"):
                 key = f"linear_probe{ending}/{view.kind}/{fraction}/gain_over_{name}"
                 figures[key] = difference(results["linear_probe"], results[name])

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from unimedi.transfer.metrics import Figure
+from unimedi.transfer.report.headline import cell
 from unimedi.transfer.task import KINDS, EvaluationOptions, nearest
 
 TASKS = Path(__file__).parent / "tasks"
@@ -123,6 +124,14 @@ def answers(task: TaskFile, figures: Mapping[str, Figure]) -> dict[str, Figure]:
     ending = METRICS[task.protocol][task.metric]
     pattern = re.compile(ANSWERS[task.protocol].format(task.kind) + ending)
     return {key: figure for key, figure in figures.items() if pattern.fullmatch(key)}
+
+
+def answer_lines(task: TaskFile | None, figures: Mapping[str, Figure]) -> list[str]:
+    """What a command says of its task file: ``key value (interval)`` an answer; nothing where no file was given."""
+    if task is None:
+        return []
+    found = [f"{key} {cell(figure)}" for key, figure in answers(task, figures).items()]
+    return found or [f"{task.name}: no {METRICS[task.protocol][task.metric]} could be computed"]
 
 
 def _problem(raw: Mapping[Any, Any]) -> str:

@@ -78,6 +78,7 @@ def test_figures_by_hand() -> None:
     macro = figures["s/xray/dice_positive"]
     assert macro.value == pytest.approx(np.mean(per_class), abs=1e-12)
     assert macro.low < macro.value < macro.high
+    assert macro.resampled is not None  # what a paired difference to another run is made of
     assert figures["s/xray/hd95_mm"].value > 0
     assert 0 < figures["s/xray/found"].value < 1
 
@@ -85,10 +86,14 @@ def test_figures_by_hand() -> None:
 def test_the_predictor_that_marks_nothing_scores_the_healthy_share() -> None:
     present = world(1).present
     bootstrap = PatientBootstrap([str(i) for i in range(30)], 50)
-    figures = overlap_figures("t", trivial(present, ("nodule", "effusion")), bootstrap)
+    labels = present.astype(float)
+    figures = overlap_figures("t", trivial(labels, ("nodule", "effusion")), bootstrap)
     assert figures["t/dice_all/nodule"].value == pytest.approx(1 - present[:, 0].mean())
     assert figures["t/dice_positive/nodule"].value == 0
     assert "t/hd95_mm" not in figures
+    labels[:10, 0] = np.nan  # not known: neither healthy nor ill
+    some = overlap_figures("t", trivial(labels, ("nodule", "effusion")), bootstrap)["t/dice_all/nodule"]
+    assert (some.n, some.value) == (20, pytest.approx(1 - present[10:, 0].mean()))
 
 
 def test_seeds_are_averaged_study_by_study() -> None:

@@ -1,6 +1,7 @@
 """Masks are learnt from those of the training split, chosen on validation, measured on the held-out ones."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ from hypothesis import strategies as st
 
 from tests.tiny import tiny_model
 from tests.transfer.hospital import FINDINGS, write_hospital, write_pretrained
-from unimedi.inputs.store import Store
+from unimedi.inputs.store import Record, Store, write_store
 from unimedi.transfer.metrics import Figure, NotComputable
-from unimedi.transfer.segmentation.masks import layers, masked, masked_batch, presence, stored_mask, windows
-from unimedi.transfer.segmentation.segment import (
-    MissingExtraError,
-    SegmentSettings,
-    mask_problem,
+from unimedi.transfer.segmentation.masks import (
+    layers,
+    mask_labels,
+    masked_batch,
     masked_splits,
-    segment,
+    stored_mask,
+    windows,
 )
+from unimedi.transfer.segmentation.segment import MissingExtraError, SegmentSettings, mask_problem, segment
 from unimedi.transfer.tuning import best_learner
 
 QUICK = SegmentSettings(
@@ -95,35 +97,116 @@ def test_masks_are_learnt(ground: tuple[Path, Path]) -> None:
     assert result.dice[result.present].mean() > 0.5
 
 
-def test_presence_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
+def test_labels_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
     store = Store.open(ground[1])
-    studies = masked(store, "train", "ct")
-    assert studies == store.select(split="train", ndim=3)
-    there = presence(store, studies)
-    for row, index in enumerate(studies):
+    splits = masked_splits("ct", store, QUICK)
+    assert (splits.train, splits.classes) == (store.select(split="train", ndim=3), FINDINGS)
+    for row, index in enumerate(splits.train):
         planes = layers(stored_mask(store, index), range(3))
         for number, name in enumerate(FINDINGS):
-            assert there[name][row] == store.studies[index].labels[name] == planes[number].any()
+            assert splits.labels[row, number] == store.studies[index].labels[name] == planes[number].any()
 
 
-def test_a_healthy_study_needs_no_mask_and_an_unknown_one_is_left_out(tmp_path: Path) -> None:
-    """As the phantom has it: what shows nothing has no mask file; what shows something and has none is not known."""
-    whole = write_hospital(tmp_path / "whole")
-    store = write_hospital(tmp_path / "bare", masked=False)
-    clear = [i for i, study in enumerate(store.studies) if not any(study.labels.values())]
-    found = [i for split in ("train", "validation", "test") for i in masked(store, split, "ct")]
-    assert set(found) == {i for i in clear if store.studies[i].ndim == 3}
-    assert not stored_mask(store, found[0]).any()
-    assert stored_mask(store, found[0]).shape == whole.pixels(found[0]).shape
-    ill = next(i for i in store.select(ndim=3) if i not in clear)
-    with pytest.raises(ValueError, match="has no mask, and its labels do not say"):
-        stored_mask(store, ill)
+def annotated(path: Path, store: Store, keep: dict[str, tuple[bool, bool]]) -> Store:
+    """A store of which, by finding, only (masks, labels) are there that ``keep`` says; no study has an empty mask."""
+    records = []
+    for index, study in enumerate(store.studies):
+        bits = stored_mask(store, index)
+        for number, name in enumerate(FINDINGS):
+            bits = bits if keep[name][0] else bits & ~np.uint16(1 << number)
+        labels = {name: study.labels[name] if keep[name][1] else None for name in FINDINGS}
+        study = replace(study, labels=labels, has_mask=bool(bits.any()))
+        records.append(Record(study, store.pixels(index), bits if bits.any() else None))
+    return write_store(path, records, store.preprocess, FINDINGS)
+
+
+@pytest.fixture(scope="module")
+def nodules(ground: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Nodules are labelled and outlined, effusions outlined where somebody did, large hearts neither."""
+    keep = {"nodule": (True, True), "pleural_effusion": (True, False), "cardiomegaly": (False, False)}
+    return annotated(tmp_path_factory.mktemp("nodules") / "store", Store.open(ground[1]), keep)
+
+
+@pytest.mark.parametrize("kind", ["xray", "ct"])
+def test_a_study_labelled_without_the_class_is_known_whatever_else_is_not(nodules: Store, kind: str) -> None:
+    splits = masked_splits(kind, nodules, replace(QUICK, classes=("nodule",)))
+    assert splits.train == nodules.select("train", {"xray": 2, "ct": 3}[kind])
+    assert splits.labels[:, 0].tolist() == [nodules.studies[i].labels["nodule"] for i in splits.train]
+
+
+def test_a_mask_of_another_class_says_nothing_of_this_one(nodules: Store) -> None:
+    splits = masked_splits("ct", nodules, QUICK)
+    assert splits.classes == ("nodule", "pleural_effusion")
+    for row, index in enumerate(splits.train):
+        drawn = (stored_mask(nodules, index) >> 1 & 1).any()
+        assert splits.labels[row, 1] == 1 if drawn else np.isnan(splits.labels[row, 1])
+    only = masked_splits("ct", nodules, replace(QUICK, classes=("pleural_effusion",)))
+    assert only.train == [i for i in splits.train if (stored_mask(nodules, i) >> 1 & 1).any()]
+
+
+def test_masks_that_were_not_asked_for_do_not_count(nodules: Store) -> None:
+    with pytest.raises(NotComputable, match="masks of cardiomegaly in 0 training, 0 validation and 0 test"):
+        masked_splits("ct", nodules, replace(QUICK, classes=("cardiomegaly",)))
+
+
+def test_what_is_not_known_is_in_no_figure_and_in_no_gradient(ground: tuple[Path, Path], nodules: Store) -> None:
+    said: list[str] = []
+    setup = replace(QUICK, kinds=("xray",), xray_decoders=("linear",))
+    figures = segment(ground[0], nodules.path, setup, said.append)
+    present = {name: mask_labels(nodules, nodules.select("test", 2), [name])[:, 0] == 1 for name in FINDINGS}
+    for row in ("segmentation/xray/linear/50%", "segmentation_trivial/xray"):
+        assert figures[f"{row}/dice_all/nodule"].n == len(nodules.select("test", 2))
+        assert figures[f"{row}/dice_all/pleural_effusion"].n == present["pleural_effusion"].sum()
+    assert figures["segmentation_trivial/xray/dice_all/pleural_effusion"].value == 0
+    only = replace(setup, classes=("pleural_effusion",), seeds=(0,))
+    segment(ground[0], nodules.path, only, said.append)
+    left = sum(~present["pleural_effusion"])
+    assert any(f"segmentation, xray: {left} test studies left out" in line for line in said)
+    splits = masked_splits("xray", nodules, setup)
+    learner = mask_problem("xray", "linear", nodules, splits, setup).learner(tiny_model())
+    unknown = [i for i, row in zip(splits.train, splits.labels, strict=True) if np.isnan(row[1])]
+    learner.loss(unknown[:2], np.random.default_rng(0)).backward()
+    gradient = learner.module.decoder.read.weight.grad  # type: ignore[union-attr]
+    assert gradient[0].any()  # type: ignore[index]
+    assert not gradient[1].any()  # type: ignore[index]
+
+
+def test_a_training_is_chosen_by_studies_that_have_a_class(ground: tuple[Path, Path]) -> None:
+    store = Store.open(ground[1])
+    for name in FINDINGS:
+        for cap in (1, 3, 120):
+            splits = masked_splits("ct", store, replace(QUICK, classes=(name,), validation_cap=cap))
+            assert 1 <= len(splits.validation) <= cap
+            assert all(store.studies[i].labels[name] for i in splits.validation)
+    problem = mask_problem("ct", "linear", store, splits, QUICK)
+    assert 0 <= problem.learner(tiny_model()).validate() <= 1
+
+
+def test_without_any_such_study_nothing_can_be_chosen(ground: tuple[Path, Path], tmp_path: Path) -> None:
+    """Hearts are outlined in validation alone, everything else in the other splits alone."""
+    whole, records = Store.open(ground[1]), []
+    for index in whole.select(ndim=3):
+        bits = stored_mask(whole, index) & np.uint16(4 if whole.studies[index].split == "validation" else 3)
+        records.append(Record(whole.studies[index], whole.pixels(index), bits))
+    store = write_store(tmp_path / "store", records, whole.preprocess, FINDINGS)
+    with pytest.raises(NotComputable, match="no validation study has nodule or pleural_effusion in its mask"):
+        masked_splits("ct", store, QUICK)
+
+
+def test_windows_lie_around_the_classes_that_were_asked_for() -> None:
+    fields = np.zeros((1, 8, 32, 32), np.uint16)
+    fields[0, :, 2, 2], fields[0, :, :, 20:] = 1, 2
+    images = torch.zeros(1, 1, 8, 32, 32)
+    for seed in range(5):
+        assert windows(images, fields, [0], (4, 4, 4), np.random.default_rng(seed))[1].any()
 
 
 def test_image_and_mask_move_together(ground: tuple[Path, Path]) -> None:
     store = Store.open(ground[1])
     for kind in ("xray", "ct"):
-        stored, fields = masked_batch(store, masked(store, "train", kind), np.random.default_rng(3))
+        studies = masked_splits(kind, store, QUICK).train
+        stored, fields, known = masked_batch(store, studies, FINDINGS, np.random.default_rng(3))
+        assert known.all()
         lesion = torch.from_numpy(fields.astype(np.int32)) > 0
         assert stored[lesion].min() > stored[~lesion].max()
 

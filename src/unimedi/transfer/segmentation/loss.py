@@ -1,24 +1,45 @@
-"""What a decoder is trained with: 10 * focal - log(soft Dice), as MGCA trains its segmentation, of MONAI's parts."""
+"""What a decoder is trained with: 10 * focal - log(soft Dice), as MGCA trains its segmentation."""
 
-import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 GAMMA, FOCAL_WEIGHT = 2.0, 10.0
+SMOOTH = 1e-5  # of MONAI's Dice, above and below the line
 
 
-def mask_loss(logits: Float[Tensor, "n classes *size"], wanted: Float[Tensor, "n classes *size"]) -> Float[Tensor, ""]:
+def mask_loss(
+    logits: Float[Tensor, "n classes *size"],
+    wanted: Float[Tensor, "n classes *size"],
+    known: Bool[Tensor, "n classes"],
+) -> Float[Tensor, ""]:
     """The mean over classes; ``wanted`` is 1 in the mask, 0 outside, a share where pixels are coarser than the mask.
 
-    Soft Dice is that of a class in the whole batch, and only of the classes that the batch has: an image or a batch
-    without a lesion has no Dice to improve; what is marked there falsely is the focal term's.
+    An image counts for the classes of which its mask is ``known``. Soft Dice is that of a class in the whole batch, and
+    only of the classes that the batch has: an image or a batch without a lesion has no Dice to improve; what is marked
+    there falsely is the focal term's.
     """
-    from monai.losses import DiceLoss, FocalLoss
+    from monai.losses import FocalLoss
 
-    loss: Tensor = FOCAL_WEIGHT * FocalLoss(gamma=GAMMA)(logits, wanted)
+    counted = known.to(logits.dtype)
+    focal = FocalLoss(gamma=GAMMA, reduction="none")(logits, wanted).flatten(2).mean(dim=2)
+    loss: Tensor = FOCAL_WEIGHT * (focal * counted).sum() / counted.sum().clamp(min=1)
+    share = counted.reshape(*counted.shape, *[1] * (logits.ndim - 2))
+    guess, wanted = logits.sigmoid() * share, wanted * share
     axes = [axis for axis in range(wanted.ndim) if axis != 1]
     there = wanted.sum(dim=axes) > 0
     if there.any():
-        missed = DiceLoss(sigmoid=True, batch=True, reduction="none")(logits[:, there], wanted[:, there])
-        loss = loss - torch.log1p(-missed).mean()
+        loss = loss - log_dice(guess[:, there], wanted[:, there]).mean()
     return loss
+
+
+def log_dice(
+    guess: Float[Tensor, "n classes *size"], wanted: Float[Tensor, "n classes *size"]
+) -> Float[Tensor, "classes"]:
+    """The logarithm of soft Dice, a class over the whole batch; ``guess`` is a probability.
+
+    It equals log(1 - MONAI's ``DiceLoss``), which is out of reach where Dice is small: in single precision 1 - 3e-8
+    is 1, and the one voxel of a large volume is worth no more.
+    """
+    axes = [axis for axis in range(wanted.ndim) if axis != 1]
+    both = 2 * (guess * wanted).sum(dim=axes) + SMOOTH
+    return both.log() - (guess.sum(dim=axes) + wanted.sum(dim=axes) + SMOOTH).log()

@@ -12,14 +12,15 @@ import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure
+from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure, mean_figures
 
 PERCENTILE = 95
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """A row a study, a column a class. ``hd95`` in mm: NaN where a mask is empty or the spacing is not known."""
+    """A row a study, a column a class. ``dice`` is NaN where the true mask is not known; ``hd95``, in mm, also where a
+    mask is empty or the spacing is not known."""
 
     classes: tuple[str, ...]
     present: Bool[ndarray, "studies classes"]  # the true mask has a pixel
@@ -63,15 +64,8 @@ def mean_overlap(runs: Sequence[Overlap]) -> Overlap:
 
 def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBootstrap) -> Figure:
     """The unweighted mean over classes of the mean over studies; NaN entries and columns do not count."""
-    kept = columns[:, ~np.isnan(columns).all(axis=0)]
-    if kept.shape[1] == 0:
-        return Figure(np.nan)
-    value = float(np.nanmean(kept, axis=0).mean())
-    resampled = np.stack([bootstrap.means(column) for column in kept.T])
-    known = ~np.isnan(resampled)  # a resample may hold no study with a rare class
-    count = known.sum(axis=0)
-    mean = np.where(known, resampled, 0).sum(axis=0) / np.where(count > 0, count, np.nan)
-    return Figure(value, *interval(mean), n=int((~np.isnan(kept)).any(axis=1).sum()))
+    each = [mean_figure(column, bootstrap) for column in columns.T if not np.isnan(column).all()]
+    return mean_figures(each, n=int((~np.isnan(columns)).any(axis=1).sum()))
 
 
 def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -> dict[str, Figure]:
@@ -97,10 +91,10 @@ def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -
     return figures
 
 
-def trivial(present: Bool[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:
-    """The predictor that marks nothing: Dice 1 where nothing is there, 0 elsewhere."""
-    nothing = np.zeros(present.shape)
-    return Overlap(classes, present, nothing, (~present).astype(np.float64), nothing * np.nan)
+def trivial(labels: Float[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:
+    """The predictor that marks nothing: Dice 1 where the class is absent (label 0), 0 where it is present, else NaN."""
+    nothing = np.zeros(labels.shape)
+    return Overlap(classes, labels == 1, nothing, 1 - labels, nothing * np.nan)
 
 
 def gain(ours: Overlap, other: Overlap, bootstrap: PatientBootstrap) -> Figure:

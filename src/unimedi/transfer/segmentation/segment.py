@@ -16,10 +16,18 @@ from unimedi.representation.embedder import Embedder
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap
 from unimedi.transfer.segmentation.decoders import DECODERS
 from unimedi.transfer.segmentation.loss import mask_loss
-from unimedi.transfer.segmentation.masks import layers, masked, masked_batch, presence, stored_mask, windows
+from unimedi.transfer.segmentation.masks import (
+    MaskedSplits,
+    known_masks,
+    layers,
+    masked_batch,
+    masked_splits,
+    stored_mask,
+    windows,
+)
 from unimedi.transfer.segmentation.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
 from unimedi.transfer.segmentation.segmenter import RESOLUTIONS, Segmenter
-from unimedi.transfer.task import KINDS, known_classes, percent, spread
+from unimedi.transfer.task import KINDS, known_classes, percent
 from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of
 
 ROW = "segmentation"
@@ -88,17 +96,6 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
     return figures
 
 
-@dataclass(frozen=True)
-class MaskedSplits:
-    """The studies whose masks are known, and the classes that training and test both have."""
-
-    train: list[int]
-    validation: list[int]
-    test: list[int]
-    classes: tuple[str, ...]
-    labels: dict[str, ndarray]  # of ``train``: 1 where the class is in the mask
-
-
 class MaskLearner:
     """A segmenter with the studies that it is chosen and measured on."""
 
@@ -108,17 +105,17 @@ class MaskLearner:
         self.device = next(module.parameters()).device
 
     def loss(self, batch: Sequence[int], draws: np.random.Generator) -> Tensor:
-        stored, fields = masked_batch(self.store, batch, draws)
+        stored, fields, known = masked_batch(self.store, batch, self.splits.classes, draws)
         images, wanted = windows(
             self.module.inputs(stored.to(self.device)), fields, self.numbers, self.module.window, draws
         )
-        return mask_loss(self.module(images), wanted)
+        return mask_loss(self.module(images), wanted, known.to(self.device))
 
     def validate(self) -> float:
-        """Dice on the positives of the validation split, the mean over classes that it has."""
+        """Dice on the positives among the validation studies, the mean over classes that they have."""
         result = self._measure(self.splits.validation, distances=False)
         per_class = [result.dice[there, n].mean() for n, there in enumerate(result.present.T) if there.any()]
-        return float(np.mean(per_class)) if per_class else float("nan")
+        return float(np.mean(per_class))
 
     def test(self) -> Overlap:
         return self._measure(self.splits.test, distances=True)
@@ -133,33 +130,16 @@ class MaskLearner:
         present: list[ndarray] = []
         dice, hd95 = [], []
         for index in indices:
-            ours, true = self.predicted(index), layers(stored_mask(self.store, index), self.numbers)
+            bits = stored_mask(self.store, index)
+            ours, true = self.predicted(index), layers(bits, self.numbers)
             one, distance = study_overlap(ours, true, self.store.studies[index].spacing if distances else ())
             for column, masks in ((found, ours), (present, true)):
                 column.append(np.asarray(masks.reshape(len(masks), -1).any(axis=1)))
-            dice.append(one)
+            dice.append(np.where(known_masks(self.store, index, bits, self.splits.classes), one, np.nan))
             hd95.append(distance)
         return Overlap(
             self.splits.classes, np.stack(present), np.stack(found).astype(float), np.stack(dice), np.stack(hd95)
         )
-
-
-def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSplits:
-    """NotComputable, with the counts, where a split has no masks or no finding is in both training and test masks."""
-    train, validation, test = (masked(store, split, kind) for split in ("train", "validation", settings.split))
-    drawn = [sum(store.studies[i].has_mask for i in part) for part in (train, validation, test)]
-    if not all(drawn):
-        raise NotComputable(
-            f"masks in {drawn[0]} training, {drawn[1]} validation and {drawn[2]} {settings.split} studies; "
-            "each must have some"
-        )
-    labels, held_out = presence(store, train), presence(store, test)
-    wanted = [name for name in labels if name in (settings.classes or labels)]
-    classes = tuple(name for name in wanted if labels[name].any() and held_out[name].any())
-    if not classes:
-        raise NotComputable(f"no finding is in the masks of both {len(train)} training and {len(test)} test studies")
-    validation = spread(validation, settings.validation_cap, seed=0)
-    return MaskedSplits(train, validation, test, classes, {name: labels[name] for name in classes})
 
 
 def mask_problem(
@@ -172,7 +152,8 @@ def mask_problem(
         module = Segmenter(model, ndim, decoder, classes, settings.frozen, settings.resolution, settings.precision)
         return MaskLearner(module, store, splits)
 
-    return Problem(f"segmentation, {kind}, {decoder}", splits.train, splits.labels, learner)
+    labels = dict(zip(splits.classes, splits.labels.T, strict=True))
+    return Problem(f"segmentation, {kind}, {decoder}", splits.train, labels, learner)
 
 
 def _kind_figures(
@@ -180,10 +161,13 @@ def _kind_figures(
 ) -> dict[str, Figure]:
     splits = masked_splits(kind, store, settings)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in splits.test], settings.resamples)
-    there = np.stack([presence(store, splits.test)[name] == 1 for name in splits.classes], axis=1)
+    for split, known in (("train", splits.train), (settings.split, splits.test)):
+        if unknown := len(store.select(split, KINDS[kind])) - len(known):
+            say(f"segmentation, {kind}: {unknown} {split} studies left out: no mask of these classes, nor labels 0")
+    nothing = trivial(splits.held_out, splits.classes)
     figures = {
         key: figure
-        for key, figure in overlap_figures(f"{ROW}_trivial/{kind}", trivial(there, splits.classes), bootstrap).items()
+        for key, figure in overlap_figures(f"{ROW}_trivial/{kind}", nothing, bootstrap).items()
         if "/dice_all" in key
     }
     for decoder in {"xray": settings.xray_decoders, "ct": settings.ct_decoders}[kind]:

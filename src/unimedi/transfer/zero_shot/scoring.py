@@ -115,17 +115,6 @@ def probabilities(
     }
 
 
-def finding_scores(
-    images: Float[ndarray, "studies dim"],
-    encode: TextEncoder,
-    prompts: PromptSet,
-    findings: Sequence[str],
-    scale: float,
-) -> dict[str, Float[ndarray, "studies"]]:
-    """:func:`probabilities` of L2-normalised images from a prompt file, for the findings that it names."""
-    return probabilities(images, embed_prompts(encode, prompts, findings), scale)
-
-
 def single_pair_scores(images: Float[ndarray, "studies dim"], prompt: PromptVectors) -> Float[ndarray, "studies pairs"]:
     """What each single (present, absent) pair of sentences says: the difference of cosines, before scale and softmax.
 
