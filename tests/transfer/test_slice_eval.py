@@ -1,5 +1,6 @@
 """Hits, coverage, distances in mm, blind selectors, AUROC and AP: by hand, by loops, by scikit-learn."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -232,7 +233,32 @@ def test_a_group_counts_its_own_lesions_only() -> None:
     figures = group_figures({"attentive": [np.array([[1], [3], [3]])]}, groups, 4, 1, bootstrap)
     figure = figures["slice_selection/attentive/hit@1/low"]
     assert (figure.value, figure.n) == (0.5, 2)
-    assert len(figures) == 1
+    assert len(figures) == 2  # and the oracle's
+
+
+@given(arrays(bool, (4, 15)), arrays(bool, (4, 15)), st.integers(1, 5))
+def test_no_choice_beats_the_oracle_in_any_group(one: ndarray, other: ndarray, k: int) -> None:
+    bootstrap = PatientBootstrap(["a", "b", "c", "d"], 10, 0)
+    every = {str(slabs): [np.array([slabs] * 4)] for slabs in combinations(range(5), k)}
+    figures = group_figures(every, {"one": one, "other": other}, 5, k, bootstrap)
+    for group, planes in (("one", one), ("other", other)):
+        there = planes.any(axis=1)
+        if not there.any():
+            continue
+        oracle = figures[f"slice_selection/oracle/hit@{k}/{group}"].value
+        for name in every:
+            assert figures[f"slice_selection/{name}/hit@{k}/{group}"].value <= oracle
+        assert oracle == planes[there][:, [1, 4, 7, 10, 13]].any(axis=1).mean()  # some slab's middle shows it, or none
+
+
+def test_the_oracle_has_only_figures_that_it_is_the_ceiling_of() -> None:
+    extent = one_lesion(16, (4, 7))
+    extent.planes[0, 9:14] = True
+    bootstrap, scores = PatientBootstrap(["a"], 10, 0), np.array([[0.0, 0, 1, 2]])
+    figures = slice_figures({"attentive": scores}, extent, lesions_of(extent), bootstrap)
+    shown = {key.split("/")[2].split("@")[0] for key in figures if key.startswith("slice_selection/oracle/")}
+    assert shown == {"hit"}
+    assert "slice_selection/attentive/minus_oracle/hit@1" in figures
 
 
 def test_chance_is_one_time_chance() -> None:

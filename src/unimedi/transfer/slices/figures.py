@@ -11,6 +11,7 @@ from unimedi.transfer.slices.lesions import Lesions
 from unimedi.transfer.slices.measures import within_volume_ap, within_volume_auroc
 from unimedi.transfer.slices.outcome import (
     OF_LESIONS,
+    OF_THE_ORACLE,
     RANDOM_DRAWS,
     Choices,
     LesionExtent,
@@ -32,13 +33,18 @@ def outcome_figures(
     measures: Sequence[str],
     compared: Sequence[str],
 ) -> dict[str, Figure]:
-    """``slice_selection/<selector>/<measure>@k`` and, of ``compared``, attentive minus each other selector."""
+    """``slice_selection/<selector>/<measure>@k`` and, of ``compared``, attentive minus each other selector.
+
+    The oracle has only the measures of which it is the ceiling.
+    """
     per_lesion = bootstrap.of(lesions.volume)
     figures: dict[str, Figure] = {}
     for measure in measures:
         resamples = per_lesion if measure in OF_LESIONS else bootstrap
         ours = outcome["attentive"][measure]
         for name, values in outcome.items():
+            if name == "oracle" and measure not in OF_THE_ORACLE:
+                continue
             figures[f"slice_selection/{name}/{measure}@{k}"] = mean_figure(values[measure], resamples)
             if measure in compared and name != "attentive":
                 gap = mean_figure(ours - values[measure], resamples)
@@ -66,11 +72,13 @@ def group_figures(
     """``slice_selection/<selector>/hit@k/<group>``: over the volumes with a lesion of the group, a plane of *it* hit.
 
     ``groups`` are findings or size bands, with the planes that their lesions touch; one without a plane is left out.
+    The oracle chooses anew for each group: only what knows the group's own planes is its ceiling.
     """
     figures = {}
-    for name, draws in chosen.items():
-        for group, planes in groups.items():
-            there = planes.any(axis=1)
+    for group, planes in groups.items():
+        there = planes.any(axis=1)
+        knows = [slabs_by_score(oracle_scores(LesionExtent(planes, {}), slab_count), k)]
+        for name, draws in (chosen | {"oracle": knows}).items():
             if there.any():
                 mean = np.mean([hits(slabs, planes, slab_count) for slabs in draws], axis=0)
                 values = np.where(there, mean, np.nan)

@@ -21,6 +21,7 @@ from unimedi.transfer.slices.measures import centre_error, coverage, depth_error
 FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
 RANDOM_DRAWS = 256  # the random selector is an expectation over draws, not one lucky draw
 OF_LESIONS = ("coverage", "depth_error_mm", "centre_error_mm")  # measured a lesion; the others a volume
+OF_THE_ORACLE = ("hit", "precision")  # it takes planes that show a lesion: no more lesions and no nearer ones
 
 Choices = dict[str, list[Int[ndarray, "volumes k"]]]  # selector → the slabs taken, in each of its draws
 
@@ -129,6 +130,6 @@ def outcomes(
 
 
 def oracle_scores(extent: LesionExtent, slab_count: int) -> Float[ndarray, "volumes slabs"]:
-    """Knows the mask: 1 for the slabs whose middle plane holds the lesion. The ceiling of hits."""
+    """Knows the mask: 1 for the slabs whose middle plane holds the lesion. The ceiling of ``OF_THE_ORACLE``."""
     centres = middle_planes(np.arange(slab_count)[None], slab_count, extent.planes.shape[1])[0]
     return extent.planes[:, centres].astype(np.float64)
