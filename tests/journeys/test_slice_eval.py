@@ -97,7 +97,7 @@ def test_a_cohort_of_a_test_split_alone_says_what_it_lacks(ground: Path, tmp_pat
     assert not any("/intensity/" in key or "/prior/" in key for key in figures)
     told = "\n".join(said)
     assert "intensity: no training volume" in told
-    assert "prior: no training or validation volume has a mask" in told
+    assert "prior: no training volume has a mask of a focal lesion, and no validation" in told
     assert read_metrics(tmp_path / "out.json").keys() == figures.keys()
 
 

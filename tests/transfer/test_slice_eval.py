@@ -1,5 +1,6 @@
 """Hits, coverage, distances in mm, blind selectors, AUROC and AP: by hand, by loops, by scikit-learn."""
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from numpy import ndarray
 from scipy import ndimage
 from sklearn.metrics import average_precision_score
 
-from tests.transfer.hospital import FINDINGS, write_hospital
+from tests.transfer.hospital import FINDINGS, SIZES, write_hospital
+from unimedi.inputs.store import Record, write_store
 from unimedi.transfer.metrics import NotComputable, PatientBootstrap
 from unimedi.transfer.references import intensity_scores, prior_scores
 from unimedi.transfer.slices.figures import chance_ap, group_figures, score_figures, slice_figures, times_chance
@@ -29,6 +31,8 @@ from unimedi.transfer.slices.outcome import (
     slab_hits,
     slabs_by_score,
 )
+from unimedi.transfer.slices.tasks import modelless_scores
+from unimedi.transfer.task import EvaluationOptions
 
 
 def one_lesion(depth: int, *lesions: tuple[int, int]) -> LesionExtent:
@@ -126,7 +130,7 @@ def test_extents_priors_and_outliers_of_a_store(tmp_path: Path) -> None:
     there = lesion_extent(store, train, FINDINGS)
     expected = there.slabs(4)[there.planes.any(axis=1)].mean(axis=0)
     np.testing.assert_allclose(prior, np.tile(expected, (3, 1)))
-    with pytest.raises(NotComputable, match="no training or validation volume"):
+    with pytest.raises(NotComputable, match="no volume to learn from"):
         prior_scores(store, store.select(ndim=2), 4, 3, FINDINGS)
     # In this hospital a lesion is the only bright thing: the score without a network finds it.
     scores = intensity_scores(store, train, test, (4, 2, 2))
@@ -134,6 +138,27 @@ def test_extents_priors_and_outliers_of_a_store(tmp_path: Path) -> None:
     rows = whole.planes.any(axis=1)
     found = slab_hits(slabs_by_score(scores[rows], 1), whole.slabs(4)[rows])
     assert found.mean() > 0.9
+
+
+def test_the_prior_is_not_learnt_on_what_is_tested(tmp_path: Path) -> None:
+    whole, options = write_hospital(tmp_path / "whole"), EvaluationOptions(focal=FINDINGS)
+    unmasked = [
+        Record(replace(study, has_mask=False), whole.pixels(i), None)
+        if study.split == "train"
+        else Record(study, whole.pixels(i), whole.mask(i))
+        for i, study in enumerate(whole.studies)
+    ]
+    store = write_store(tmp_path / "store", unmasked, whole.preprocess, whole.findings)
+    validation = store.select(split="validation", ndim=3)
+    notes: list[str] = []
+    learnt = modelless_scores(store, store.select(split="test", ndim=3), (4, 2, 2), options, notes)
+    np.testing.assert_allclose(learnt["prior"], prior_scores(store, validation, 4, SIZES["test"], FINDINGS))
+    assert "from the validation split" in " ".join(notes)
+    part = modelless_scores(store, validation[:5], (4, 2, 2), options, [])
+    np.testing.assert_allclose(part["prior"], prior_scores(store, validation[5:], 4, 5, FINDINGS))
+    notes = []
+    assert "prior" not in modelless_scores(store, validation, (4, 2, 2), options, notes)
+    assert "no validation volume that is not tested" in " ".join(notes)
 
 
 def slabs_and_lesions(slabs: int = 5, each: int = 3) -> st.SearchStrategy[tuple[ndarray, ndarray]]:

@@ -53,7 +53,7 @@ def prior_scores(
     extent = lesion_extent(store, [i for i in indices if store.studies[i].has_mask], focal)
     there = extent.planes.any(axis=1)
     if not there.any():
-        raise NotComputable("no training or validation volume has a mask of a focal lesion")
+        raise NotComputable("no volume to learn from has a mask of a focal lesion")
     frequency = extent.slabs(slab_count)[there].mean(axis=0)
     return np.tile(frequency, (volumes, 1))
 

@@ -65,16 +65,23 @@ def modelless_scores(
     else:
         notes.append("slice selection, intensity: no training volume to learn what is usual from")
     try:
-        scores["prior"] = _prior(store, grid[0], len(indices), options, notes)
+        scores["prior"] = _prior(store, grid[0], indices, options, notes)
     except NotComputable as reason:
         notes.append(f"slice selection, prior: {reason}")
     return scores
 
 
-def _prior(store: Store, slabs: int, volumes: int, options: EvaluationOptions, notes: list[str]) -> np.ndarray:
-    try:
-        return prior_scores(store, store.select(split="train", ndim=3), slabs, volumes, options.focal)
-    except NotComputable:
-        scores = prior_scores(store, store.select(split="validation", ndim=3), slabs, volumes, options.focal)
-        notes.append("slice selection, prior: from the validation split, as no training volume has a mask")
+def _prior(
+    store: Store, slabs: int, tested: Sequence[int], options: EvaluationOptions, notes: list[str]
+) -> Float[ndarray, "volumes slabs"]:
+    known = set(tested)
+    for split in ("train", "validation"):
+        learnt = [i for i in store.select(split=split, ndim=3) if i not in known]
+        try:
+            scores = prior_scores(store, learnt, slabs, len(tested), options.focal)
+        except NotComputable:
+            continue
+        if split == "validation":
+            notes.append("slice selection, prior: from the validation split, as no training volume has a mask")
         return scores
+    raise NotComputable("no training volume has a mask of a focal lesion, and no validation volume that is not tested")
