@@ -69,9 +69,12 @@ def lesion_extent(store: Store, indices: Sequence[int], focal: Sequence[str] = F
     return LesionExtent(planes, extent)
 
 
-def slabs_by_score(scores: Float[ndarray, "volumes slabs"], k: int, gap: int = 1) -> Int[ndarray, "volumes k"]:
-    """The model's own rule, :func:`unimedi.model.slice_selection.select_slices`, on any selector's scores."""
-    return select_slices(torch.from_numpy(np.ascontiguousarray(scores)), k, gap).numpy()
+def slabs_by_score(scores: Float[ndarray, "volumes slabs"], k: int) -> Int[ndarray, "volumes k"]:
+    """The k best slabs, ordered by depth; a model's ``slice_gap`` plays no part, so selectors differ by scores alone.
+
+    What a model itself takes, by its selector and with its gap, is :attr:`EmbeddingTable.selected`.
+    """
+    return select_slices(torch.from_numpy(np.ascontiguousarray(scores)), k).numpy()
 
 
 def hits(
