@@ -15,7 +15,7 @@ from unimedi.inputs.store import Store
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.unimedi import UniMediModel
-from unimedi.transfer.metrics import PatientBootstrap
+from unimedi.transfer.metrics import NotComputable, PatientBootstrap
 from unimedi.transfer.slices.churn import chance_jaccard, churn_figures, jaccard, read_others
 from unimedi.transfer.slices.controls import (
     depth_orders,
@@ -119,10 +119,18 @@ def test_a_model_without_positions_does_not_mind_and_one_with_them_does() -> Non
                 assert torch.allclose(scores, own_scores, rtol=1e-4) == alike, name
 
 
-def test_without_the_usual_score_what_all_volumes_share_is_gone() -> None:
-    usual, own_part = np.array([1.0, 2, 4, 8]), np.array([[1.0, 3, 1, 1], [3, 1, 3, 3]])
-    np.testing.assert_allclose(position_removed(usual * own_part), own_part / 2)
+def test_without_the_others_usual_score_what_all_volumes_share_is_gone() -> None:
+    scores = np.random.default_rng(0).random((4, 3))
+    removed = position_removed(scores)
+    for row, slab in np.ndindex(4, 3):
+        assert removed[row, slab] == pytest.approx(
+            scores[row, slab] / np.mean([scores[other, slab] for other in range(4) if other != row])
+        )
+    usual = np.array([1.0, 2, 4, 8])
+    np.testing.assert_allclose(position_removed(usual * np.array([[1.0], [3]])), [[1 / 3] * 4, [3] * 4])
     assert (position_removed(np.zeros((2, 3))) == 0).all()
+    with pytest.raises(NotComputable, match="no other volume"):
+        position_removed(np.ones((1, 4)))
 
 
 def test_brightest_is_inside_the_body() -> None:
