@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.tiny import PREPROCESS
 from tests.transfer.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
 from unimedi.inputs.store import Record, Store, write_store
@@ -29,7 +30,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ground / "new" / "slices.json"
     words = ["slice-eval", ground / "run", "--data", ground / "store", "--out", out, "--with", ground / "other"]
-    assert main([str(word) for word in [*words, "--focal", *FOCAL]]) == 0
+    assert main([str(word) for word in [*words, "--focal", *FOCAL, "noduel"]]) == 0
     said = capsys.readouterr().out
     stored = json.loads(out.read_text())
     selectors = (
@@ -57,7 +58,14 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
     assert stored["slice_selection/churn/other/jaccard@2"]["value"] == 1  # the same weights
     assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
     assert not any("@8" in key for key in stored)  # four slabs
-    for part in ("text (knows the report)", "nodule", "under 10mm", "other", "separate: left out"):
+    for part in (
+        "text (knows the report)",
+        "nodule",
+        "under 10mm",
+        "other",
+        "separate: left out",
+        "no label column 'noduel'",
+    ):
         assert part in said
     assert max(map(len, said.split("hit@k: ")[0].splitlines())) <= 125
     with Image.open(out.with_suffix(".png")) as picture:
@@ -101,10 +109,22 @@ def test_a_cohort_of_a_test_split_alone_says_what_it_lacks(ground: Path, tmp_pat
     assert read_metrics(tmp_path / "out.json").keys() == figures.keys()
 
 
+def test_one_volume_has_no_usual_score(ground: Path, tmp_path: Path) -> None:
+    whole = Store.open(ground / "store")
+    one = next(i for i in whole.select(split="test", ndim=3) if whole.studies[i].labels["nodule"])
+    write_store(tmp_path, [Record(whole.studies[one], whole.pixels(one), whole.mask(one))], PREPROCESS, whole.findings)
+    said: list[str] = []
+    options = EvaluationOptions(resamples=20, focal=("nodule",))
+    figures = slice_eval(ground / "run", tmp_path, tmp_path / "out.json", options=options, say=said.append)
+    assert figures["slice_selection/attentive/hit@1"].n == 1
+    assert not any("position_removed" in key for key in figures)
+    assert "position removed: no other volume to learn a slab's usual score from" in "\n".join(said)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--focal", "fracture"], "no volume of this split has a mask of fracture"),
+        (["--focal", "noduel"], "no label column 'noduel' in the store (did you mean nodule?); it has nodule, pleural"),
         (["--with", "nowhere"], "found none in nowhere"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
-from unimedi.transfer.metrics import Figure, PatientBootstrap, write_metrics
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, write_metrics
 from unimedi.transfer.references import untrained
 from unimedi.transfer.slices.churn import churn_figures, read_others
 from unimedi.transfer.slices.controls import depth_orders, position_removed, shuffled, shuffled_tokens
@@ -22,7 +23,7 @@ from unimedi.transfer.slices.picture import selection_picture
 from unimedi.transfer.slices.scores import Scoring, brightest, own, poolings, score_volumes, tell_apart, variants
 from unimedi.transfer.slices.table import as_text
 from unimedi.transfer.slices.tasks import focal_volumes, modelless_scores
-from unimedi.transfer.task import EvaluationOptions
+from unimedi.transfer.task import EvaluationOptions, known_classes
 
 BUDGETS = (1, 2, 4, 8)  # k: how many slices may be looked at
 MEASURES = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm")
@@ -46,7 +47,8 @@ def slice_eval(
     same name, and returns the figures. ``others`` are models or checkpoints whose choices are compared with this one's.
 
     Raises FileNotFoundError where there is no model, ValueError where the store was prepared for another model, a split
-    has no volume or another model has other slabs, NotComputable where no volume has a mask of a focal finding.
+    has no volume, the store knows none of ``options.focal`` or another model has other slabs, NotComputable where no
+    volume has a mask of a focal finding.
     """
     options = options or EvaluationOptions()
     started = time.monotonic()
@@ -56,10 +58,11 @@ def slice_eval(
     volumes = store.select(split=Split(split), ndim=3)
     if not volumes:
         raise ValueError(f"{data}: expected volumes in the {split} split, found none")
+    focal, notes = known_classes(store, options.focal)
+    options = replace(options, focal=focal)
     rows, extent = focal_volumes(store, volumes, options.focal)
     indices = [volumes[row] for row in rows]
     say(f"{len(indices)} of {len(volumes)} volumes of the {split} split have a focal lesion")
-    notes: list[str] = []
     lesions = connected_lesions(store, indices, options.focal)
     asked = [own(model, name) for name, model in named.items()]
     scored = _scores(embedder, store, indices, asked, options, notes)
@@ -98,8 +101,11 @@ def _scores(
     else:
         scorings.append(shuffled(by_volume, orders))
     scored = score_volumes(store, indices, scorings, model.device, options.batch_size)
-    for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
-        scored[f"{name}_position_removed"] = position_removed(scored[name])
+    try:
+        for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
+            scored[f"{name}_position_removed"] = position_removed(scored[name])
+    except NotComputable as reason:
+        notes.append(f"position removed: {reason}")
     alike = [name for name, scores in scored.items() if name != "attentive" and not tell_apart(scores)]
     for name in alike:
         del scored[name]
