@@ -55,6 +55,8 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
     } <= set(stored)
     for key in ("auroc", "ap", "slice_auroc", "slice_ap", "hit@1/nodule", "hit@2/under_10mm"):
         assert f"slice_selection/attentive/{key}" in stored
+    assert not any(key.startswith("slice_selection/separate/") for key in stored)  # its mean tells no slabs apart
+    assert {"slice_selection/random/ap", "slice_selection/random/slice_ap"} <= set(stored)
     assert stored["slice_selection/churn/other/jaccard@2"]["value"] == 1  # the same weights
     assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
     assert not any("@8" in key for key in stored)  # four slabs

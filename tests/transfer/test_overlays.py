@@ -106,7 +106,7 @@ def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, objec
         else:
             slabs = expected
         assert slabs_taken(seen, row, 4, 16) == slabs
-    outcome = Outcome(slab_scores={"attentive": scores}, lesion_rows=[0, 1, 2], lesion_planes=np.zeros((3, 16), bool))
+    outcome = Outcome(slab_scores=scores, lesion_rows=[0, 1, 2], lesion_planes=np.zeros((3, 16), bool))
     for tile in strips(seen, store, outcome):
         picture = Image.open(io.BytesIO(base64.b64decode(tile.image.split(",")[1]))).convert("RGB")
         framed = (np.asarray(picture) == ImageColor.getrgb(ORANGE)).all(axis=2).any()

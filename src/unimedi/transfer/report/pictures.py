@@ -4,14 +4,14 @@ import base64
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 
 from unimedi.imaging.intensity import RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
 from unimedi.retrieval.metrics import same_group
 from unimedi.transfer.report.curves import grey_png, slice_strip
-from unimedi.transfer.slices.outcome import middle_planes
+from unimedi.transfer.slices.slabs import middle_planes
 from unimedi.transfer.task import Outcome, View
 
 LUNG_WINDOW = (-1150.0, 350.0)  # HU, for looking only; lets soft tissue and ground-glass be told apart
@@ -64,7 +64,7 @@ def best_plane(view: View, row: int, depth: int) -> int:
     scores = view.table.slice_scores
     if scores is None:
         return depth // 2
-    return int(_centres(scores.shape[1], depth)[scores[row].argmax()])
+    return int(middle_planes(scores.shape[1], depth)[scores[row].argmax()])
 
 
 def _telling(view: View, row: int, store: Store) -> str:
@@ -103,15 +103,15 @@ def strips(view: View, store: Store, outcome: Outcome, count: int = 8) -> list[T
 
     Framed: the slabs whose middle plane the model takes; none where it takes no slices.
     """
-    if outcome.lesion_planes is None:
+    planes, scores, tiles = outcome.lesion_planes, outcome.slab_scores, []
+    if planes is None or scores is None:
         return []
-    scores, tiles = outcome.slab_scores["attentive"], []
     for place in evenly(len(scores), count):
         row = outcome.lesion_rows[place]
         pixels = store.pixels(view.indices[row])
-        centres = _centres(scores.shape[1], len(pixels))
+        centres = middle_planes(scores.shape[1], len(pixels))
         chosen = slabs_taken(view, row, scores.shape[1], len(pixels))
-        picture = slice_strip(windowed(pixels[centres]), scores[place], outcome.lesion_planes[place], chosen)
+        picture = slice_strip(windowed(pixels[centres]), scores[place], planes[place], chosen)
         tiles.append(Tile(named(view, row), data_uri(picture)))
     return tiles
 
@@ -120,12 +120,8 @@ def slabs_taken(view: View, row: int, slab_count: int, depth: int) -> list[int]:
     """The slabs whose middle plane (of the ``depth`` stored ones) the model takes of a volume, by its own selector."""
     if view.table.selected is None:
         return []
-    slabs: list[int] = np.flatnonzero(np.isin(_centres(slab_count, depth), view.table.selected[row])).tolist()
+    slabs: list[int] = np.flatnonzero(np.isin(middle_planes(slab_count, depth), view.table.selected[row])).tolist()
     return slabs
-
-
-def _centres(slab_count: int, depth: int) -> Int[ndarray, "slabs"]:
-    return middle_planes(np.arange(slab_count)[None], slab_count, depth)[0]
 
 
 def report_panels(view: View, store: Store, count: int = 6, answers: int = 5) -> tuple[list[Panel], list[Panel]]:
