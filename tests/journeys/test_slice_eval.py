@@ -65,7 +65,6 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
         "nodule",
         "under 10mm",
         "other",
-        "separate: left out",
         "no label column 'noduel'",
     ):
         assert part in said
