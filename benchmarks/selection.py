@@ -16,9 +16,12 @@ from unimedi.inputs.store import Store
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
-from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, mean_figure
+from unimedi.transfer.slices.lesions import FOCAL
 from unimedi.transfer.slices.measures import within_volume_auroc
-from unimedi.transfer.slices.outcome import LesionExtent, hits, lesion_extent, slabs_by_score
+from unimedi.transfer.slices.outcome import brought, oracle_scores
+from unimedi.transfer.slices.slabs import slabs_by_score, touched_slabs
+from unimedi.transfer.slices.tasks import focal_volumes
 
 
 @torch.inference_mode()
@@ -37,12 +40,11 @@ def scores_of(embedder: Embedder, store: Store, indices: list[int], scorer: str)
 def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str, Figure, Figure, float]]:
     """Rows of (way, pooling, hit@1, AUROC within a volume, seconds a volume)."""
     volumes = store.select(split=split, ndim=3)
-    extent = lesion_extent(store, volumes)
-    there = extent.planes.any(axis=1)
-    if not there.any():
-        raise SystemExit(f"no volume of the {split} split has the mask of a focal lesion")
-    extent = LesionExtent(extent.planes[there], {})
-    indices = [index for index, found in zip(volumes, there, strict=True) if found]
+    try:
+        places, lesions = focal_volumes(store, volumes, FOCAL)
+    except NotComputable as reason:
+        raise SystemExit(f"{split}: {reason}") from None
+    indices, planes = [volumes[place] for place in places], lesions.planes()
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices])
     rows = []
     for scorer in SCORERS:
@@ -52,8 +54,8 @@ def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str
             scores = scores_of(embedder, store, indices, scorer)
             seconds = (time.perf_counter() - started) / len(indices)
             slabs = scores.shape[1]
-            found = mean_figure(hits(slabs_by_score(scores, 1), extent.planes, slabs), bootstrap)
-            auroc = mean_figure(within_volume_auroc(scores, extent.slabs(slabs)), bootstrap)
+            found = mean_figure(brought(oracle_scores(planes, slabs), slabs_by_score(scores, 1)), bootstrap)
+            auroc = mean_figure(within_volume_auroc(scores, touched_slabs(planes, slabs)), bootstrap)
             rows.append((scorer, pooling, found, auroc, seconds))
     return rows
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.tiny import PREPROCESS
 from tests.transfer.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
 from unimedi.inputs.store import Record, Store, write_store
@@ -29,7 +30,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ground / "new" / "slices.json"
     words = ["slice-eval", ground / "run", "--data", ground / "store", "--out", out, "--with", ground / "other"]
-    assert main([str(word) for word in [*words, "--focal", *FOCAL]]) == 0
+    assert main([str(word) for word in [*words, "--focal", *FOCAL, "noduel"]]) == 0
     said = capsys.readouterr().out
     stored = json.loads(out.read_text())
     selectors = (
@@ -40,19 +41,32 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
     )  # fmt: skip
     measures = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm", "times_random/hit")
     assert {
-        f"slice_selection/{name}/{measure}@{k}" for name in selectors for measure in measures for k in (1, 2, 4)
+        f"slice_selection/{name}/{measure}@{k}"
+        for name in selectors
+        for measure in measures
+        for k in (1, 2, 4)
+        if name != "oracle" or "hit" in measure.split("/")
     } <= set(stored)
     assert {
         f"slice_selection/attentive/minus_{name}/{measure}"
         for name in selectors[1:]
         for measure in ("hit@1", "coverage@2", "depth_error_mm@4")
+        if name != "oracle" or measure == "hit@1"
     } <= set(stored)
     for key in ("auroc", "ap", "slice_auroc", "slice_ap", "hit@1/nodule", "hit@2/under_10mm"):
         assert f"slice_selection/attentive/{key}" in stored
+    assert not any(key.startswith("slice_selection/separate/") for key in stored)  # its mean tells no slabs apart
+    assert {"slice_selection/random/ap", "slice_selection/random/slice_ap"} <= set(stored)
     assert stored["slice_selection/churn/other/jaccard@2"]["value"] == 1  # the same weights
     assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
     assert not any("@8" in key for key in stored)  # four slabs
-    for part in ("text (knows the report)", "nodule", "under 10mm", "other", "separate: left out"):
+    for part in (
+        "text (knows the report)",
+        "nodule",
+        "under 10mm",
+        "other",
+        "no label column 'noduel'",
+    ):
         assert part in said
     assert max(map(len, said.split("hit@k: ")[0].splitlines())) <= 125
     with Image.open(out.with_suffix(".png")) as picture:
@@ -92,14 +106,29 @@ def test_a_cohort_of_a_test_split_alone_says_what_it_lacks(ground: Path, tmp_pat
     assert not any("/intensity/" in key or "/prior/" in key for key in figures)
     told = "\n".join(said)
     assert "intensity: no training volume" in told
-    assert "prior: no training or validation volume has a mask" in told
+    assert "prior: no training volume has a mask of a focal lesion, and no validation" in told
     assert read_metrics(tmp_path / "out.json").keys() == figures.keys()
+
+
+def test_one_volume_has_no_usual_score(ground: Path, tmp_path: Path) -> None:
+    whole = Store.open(ground / "store")
+    one = next(i for i in whole.select(split="test", ndim=3) if whole.studies[i].labels["nodule"])
+    write_store(tmp_path, [Record(whole.studies[one], whole.pixels(one), whole.mask(one))], PREPROCESS, whole.findings)
+    said: list[str] = []
+    options = EvaluationOptions(resamples=20, focal=("nodule",))
+    figures = slice_eval(ground / "run", tmp_path, tmp_path / "out.json", options=options, say=said.append)
+    assert figures["slice_selection/attentive/hit@1"].n == 1
+    assert not any("position_removed" in key for key in figures)
+    assert "position removed: no other volume to learn a slab's usual score from" in "\n".join(said)
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--focal", "fracture"], "no volume of this split has a mask of fracture"),
+        (
+            ["--focal", "noduel"],
+            "no label column 'noduel' in the store (did you mean 'nodule'?); it has nodule, pleural",
+        ),
         (["--with", "nowhere"], "found none in nowhere"),
     ],
 )

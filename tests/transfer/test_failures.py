@@ -43,7 +43,7 @@ def test_worst_planes_are_sorted_by_millimetres_and_leave_hits_out() -> None:
     planes[0, 7] = planes[1, 2] = planes[2, 5] = True
     scores = np.zeros((3, 4))
     scores[:, 1] = 1  # planes 2 and 3: the middle one is 3
-    outcome = Outcome(slab_scores={"attentive": scores}, lesion_planes=planes)
+    outcome = Outcome(slab_scores=scores, lesion_planes=planes)
     # 4 planes of 1 mm, 1 of 9 mm, 2 of 1 mm.
     assert worst_planes(outcome, [1.0, 9.0, 1.0]) == [(1, 3, 2, 9.0), (0, 3, 7, 4.0), (2, 3, 5, 2.0)]
     planes[1, 3] = True

@@ -1,17 +1,23 @@
 """Panels have the body's proportions and one scale; padding is cut, and what is drawn lies where it is."""
 
+import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
+from PIL import Image, ImageColor
 
 from tests.transfer.hospital import write_hospital, write_pretrained
 from unimedi.imaging.intensity import AIR_HU
+from unimedi.model.slice_selection import select_slices
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.report.attention import volume_planes
+from unimedi.transfer.report.curves import ORANGE
 from unimedi.transfer.report.overlays import GAP, HEAD, Plane, content, in_millimetres
-from unimedi.transfer.task import EvaluationOptions, view
+from unimedi.transfer.report.pictures import slabs_taken, strips
+from unimedi.transfer.task import EvaluationOptions, Outcome, view
 
 DOTS = 110  # per inch, as STYLE has it
 
@@ -75,3 +81,33 @@ def test_four_planes_of_a_volume(tmp_path: object) -> None:
     assert (sagittal.outline == (mask != 0).any(axis=2)).all()
     assert seen.table.selected is not None
     assert [mark - 0.5 for mark in coronal.marks] == seen.table.selected[row].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"selector": "uniform", "slices": 2}, [1, 3]),
+        ({"selector": "centre", "slices": 2}, [1, 2]),
+        ({"slices": 3, "slice_gap": 4}, None),  # the best, then the best of those too near to it
+        ({"slices": 0}, []),
+    ],
+)
+def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, object], expected: list[int] | None) -> None:
+    embedder = Embedder.from_pretrained(write_pretrained(tmp_path / "model"))
+    for name, value in changes.items():
+        setattr(embedder.model.config, name, value)
+    store = write_hospital(tmp_path / "store", ndims=(3,))
+    seen = view("ct", store, store.select("test", 3)[:3], embedder, EvaluationOptions(resamples=5))
+    scores = seen.table.slice_scores
+    assert scores is not None
+    for row in range(3):
+        if expected is None:
+            slabs = select_slices(torch.from_numpy(scores[row : row + 1]), 3, min_gap=4)[0].tolist()
+        else:
+            slabs = expected
+        assert slabs_taken(seen, row, 4, 16) == slabs
+    outcome = Outcome(slab_scores=scores, lesion_rows=[0, 1, 2], lesion_planes=np.zeros((3, 16), bool))
+    for tile in strips(seen, store, outcome):
+        picture = Image.open(io.BytesIO(base64.b64decode(tile.image.split(",")[1]))).convert("RGB")
+        framed = (np.asarray(picture) == ImageColor.getrgb(ORANGE)).all(axis=2).any()
+        assert framed == (expected != [])

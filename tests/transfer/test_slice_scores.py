@@ -2,6 +2,7 @@
 
 from itertools import combinations
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from unimedi.inputs.store import Store
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.unimedi import UniMediModel
-from unimedi.transfer.metrics import PatientBootstrap
+from unimedi.transfer.metrics import NotComputable, PatientBootstrap
 from unimedi.transfer.slices.churn import chance_jaccard, churn_figures, jaccard, read_others
 from unimedi.transfer.slices.controls import (
     depth_orders,
@@ -25,7 +26,8 @@ from unimedi.transfer.slices.controls import (
     shuffled_tokens,
     unshuffle,
 )
-from unimedi.transfer.slices.scores import body, brightest, own, poolings, score_volumes, tell_apart, variants
+from unimedi.transfer.slices.modelless import body, brightest
+from unimedi.transfer.slices.scores import own, poolings, score_volumes, tell_apart, variants
 
 SLABS = 4  # of the tiny model: slabs of 4 planes
 CPU = torch.device("cpu")
@@ -51,19 +53,21 @@ def test_every_way_to_score_equals_the_models_own(store: Store) -> None:
     scored = score_volumes(store, indices, [poolings(model), *variants(model, reports)], CPU, batch=2)
     assert {"joint", "coarse_to_fine", *(f"volume_{name}" for name in SLAB_POOLINGS)} < set(scored)
     fine = torch.from_numpy(np.stack([store.pixels(i) for i in indices]))
+    keys = {"volume": "attentive", "separate": "separate_max", "text": "text_knows_the_report"}
     for name, scorer in SCORERS.items():
-        key = {"volume": "attentive", "text": "text_knows_the_report"}.get(name, name)
+        key = keys.get(name, name)
         np.testing.assert_allclose(scored[key], scorer(model, fine, torch.from_numpy(reports)), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(scored["attentive"], scored["volume_max"])
-    np.testing.assert_array_equal(scored["separate"], scored["separate_max"])
     assert model.config.slab_pooling == "max"
 
 
 def test_slabs_that_differ_by_rounding_only_do_not_choose(store: Store) -> None:
     model, indices = frozen(), store.select(split="test")[:4]
     reports = np.zeros((4, 8), np.float32)
+    fine = torch.from_numpy(np.stack([store.pixels(i) for i in indices]))
     scored = score_volumes(store, indices, [poolings(model), *variants(model, reports)], CPU)
-    assert not tell_apart(scored["separate"])  # open point 3.1: every softmax sums to one
+    assert not tell_apart(SCORERS["separate"](model, fine, None).double().numpy())  # open point 3.1: softmax sums to 1
+    assert "separate" not in scored
     assert tell_apart(scored["separate_max"])
     assert tell_apart(scored["attentive"])
 
@@ -119,10 +123,18 @@ def test_a_model_without_positions_does_not_mind_and_one_with_them_does() -> Non
                 assert torch.allclose(scores, own_scores, rtol=1e-4) == alike, name
 
 
-def test_without_the_usual_score_what_all_volumes_share_is_gone() -> None:
-    usual, own_part = np.array([1.0, 2, 4, 8]), np.array([[1.0, 3, 1, 1], [3, 1, 3, 3]])
-    np.testing.assert_allclose(position_removed(usual * own_part), own_part / 2)
+def test_without_the_others_usual_score_what_all_volumes_share_is_gone() -> None:
+    scores = np.random.default_rng(0).random((4, 3))
+    removed = position_removed(scores)
+    for row, slab in np.ndindex(4, 3):
+        assert removed[row, slab] == pytest.approx(
+            scores[row, slab] / np.mean([scores[other, slab] for other in range(4) if other != row])
+        )
+    usual = np.array([1.0, 2, 4, 8])
+    np.testing.assert_allclose(position_removed(usual * np.array([[1.0], [3]])), [[1 / 3] * 4, [3] * 4])
     assert (position_removed(np.zeros((2, 3))) == 0).all()
+    with pytest.raises(NotComputable, match="no other volume"):
+        position_removed(np.ones((1, 4)))
 
 
 def test_brightest_is_inside_the_body() -> None:
@@ -175,8 +187,16 @@ def test_other_models_are_named_and_must_fit(tmp_path: Path) -> None:
         assert torch.equal(value, weights[name] + 1)
     with pytest.raises(ValueError, match="got run twice"):
         read_others([run, run / "pretrained"], model)
-    with pytest.raises(ValueError, match="volumes or slabs differ"):
+    with pytest.raises(ValueError, match=r"expected T_3D grid \(2, 2, 2\), got \(4, 2, 2\)"):
         read_others([run], tiny_model(slab_depth=4))
+    twin = copytree(run, tmp_path / "twin") / "checkpoints" / "step-000010"
+    assert list(read_others([checkpoint, twin, twin.parents[1]], model)) == [
+        "run-step-000010",
+        "twin-step-000010",
+        "twin",
+    ]
+    with pytest.raises(ValueError, match=r"got run-step-000010 twice: .*step-000010 and .*step-000010"):
+        read_others([checkpoint, checkpoint], model)
     save_file({"module/student.other": torch.zeros(1)}, checkpoint / "tensors.safetensors")
     with pytest.raises(ValueError, match="expected the weights of the model"):
         read_others([checkpoint], model)

@@ -14,7 +14,7 @@ from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
 from unimedi.retrieval.metrics import report_groups
 from unimedi.transfer.metrics import PatientBootstrap
-from unimedi.transfer.slices.outcome import FOCAL
+from unimedi.transfer.slices.lesions import FOCAL
 from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS
 
 KINDS = {"xray": 2, "ct": 3}  # the first part of most keys of metrics.json, and the dimension it stands for
@@ -92,9 +92,9 @@ class Outcome:
     """Beside the figures: why some are absent, and the per-study results that the report draws."""
 
     notes: list[str] = field(default_factory=list)
-    slab_scores: dict[str, Float[ndarray, "volumes slabs"]] = field(default_factory=dict)
     lesion_rows: list[int] = field(default_factory=list)  # rows of the CT view with a focal lesion
     lesion_planes: Bool[ndarray, "volumes depth"] | None = None  # of those rows
+    slab_scores: Float[ndarray, "volumes slabs"] | None = None  # the model's, of those rows
 
 
 def view(kind: str, store: Store, indices: list[int], embedder: Embedder, options: EvaluationOptions) -> View:

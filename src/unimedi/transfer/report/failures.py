@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from unimedi.inputs.store import Store
-from unimedi.model.slice_selection import slab_centres
 from unimedi.retrieval.metrics import first_right_rank, same_group
 from unimedi.transfer.embedding_tasks import pairs
 from unimedi.transfer.report.curves import grey_png
 from unimedi.transfer.report.pictures import Tile, data_uri, named, thumbnail, windowed
 from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs
 from unimedi.transfer.report.zero_shot import words
-from unimedi.transfer.slices.outcome import slabs_by_score
+from unimedi.transfer.slices.slabs import middle_planes, slabs_by_score
 from unimedi.transfer.task import Outcome, View
 from unimedi.transfer.zero_shot.tasks import Verdicts
 
@@ -69,10 +67,10 @@ def worst_planes(outcome: Outcome, thickness: Sequence[float]) -> list[tuple[int
 
     The chosen plane is the middle of the best-scored slab, as hit@1 has it; ``thickness`` is a plane's, of each row.
     """
-    if outcome.lesion_planes is None:
+    planes, scores = outcome.lesion_planes, outcome.slab_scores
+    if planes is None or scores is None:
         return []
-    planes, scores = outcome.lesion_planes, outcome.slab_scores["attentive"]
-    chosen = slab_centres(torch.from_numpy(slabs_by_score(scores, 1)), scores.shape[1], planes.shape[1])[:, 0].tolist()
+    chosen = middle_planes(scores.shape[1], planes.shape[1])[slabs_by_score(scores, 1)[:, 0]].tolist()
     found = []
     for place, plane in enumerate(chosen):
         lesion = np.flatnonzero(planes[place])

@@ -51,8 +51,8 @@ def _slices(inputs: ReportInputs) -> Part:
         return part
     part.text = (
         f"{len(inputs.outcome.lesion_rows)} volumes with a masked focal lesion. Below, feet to head: the middle plane "
-        f"of each slab, the {_slices_taken(inputs)} that the model takes framed; its score (blue, in multiples of the "
-        "mean); green: where a lesion truly is."
+        f"of each slab, {_slices_taken(inputs)}; its score (blue, in multiples of the mean); green: where a lesion "
+        "truly is."
     )
     words = {"attentive": "attentive (the model)"} | SELECTOR_WORDS
     for k in (1, 4):
@@ -67,12 +67,15 @@ def _slices(inputs: ReportInputs) -> Part:
                 "Share of volumes where the one chosen plane shows a lesion"
             )  # fmt: skip
             part.pictures.append(looks.Tile(caption, picture))
-    part.pictures += looks.strips(inputs.views["ct"], inputs.store, inputs.outcome, _slices_taken(inputs))
+    part.pictures += looks.strips(inputs.views["ct"], inputs.store, inputs.outcome)
     return part
 
 
-def _slices_taken(inputs: ReportInputs) -> int:
-    return int(inputs.embedder.model.config.slices) or 1
+def _slices_taken(inputs: ReportInputs) -> str:
+    selected, selector = inputs.views["ct"].table.selected, inputs.embedder.model.config.selector
+    if selected is None:
+        return "none framed, as the model takes no slices"
+    return f"the {selected.shape[1]} that the model takes framed ({selector} selection)"
 
 
 ATTENTION = (
@@ -95,10 +98,11 @@ def _attention_on_volumes(inputs: ReportInputs) -> Part:
         "attention-ct",
         "Attention on CTs",
         f"{ATTENTION} Left: the middle plane of the best-scored slab, without and with its attention. Coronal and "
-        "sagittal plane through its peak: attention as the mean along the line of sight, lesions as their shadow; "
-        "orange: the slices that the model takes.",
+        "sagittal plane through its peak: attention as the mean along the line of sight, lesions as their shadow",
     )
     if "ct" in inputs.views:
+        takes = inputs.views["ct"].table.selected is not None
+        part.text += "; orange: the slices that the model takes." if takes else "."
         grid, rows = inputs.embedder.model.vision.volume_grid, inputs.outcome.lesion_rows
         part.pictures += volume_pictures(inputs.views["ct"], inputs.store, grid, rows)
     return part

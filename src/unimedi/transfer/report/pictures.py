@@ -11,10 +11,10 @@ from unimedi.imaging.intensity import RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
 from unimedi.retrieval.metrics import same_group
 from unimedi.transfer.report.curves import grey_png, slice_strip
-from unimedi.transfer.slices.outcome import slabs_by_score
+from unimedi.transfer.slices.slabs import middle_planes
 from unimedi.transfer.task import Outcome, View
 
-CONTACTS, QUERIES, ANSWERS = 12, 6, 5  # how many studies, queries, and answers to each are shown
+CONTACTS, STRIPS, QUERIES, ANSWERS = 12, 8, 6, 5  # studies, volumes, queries, and answers to each that are shown
 LUNG_WINDOW = (-1150.0, 350.0)  # HU, for looking only; lets soft tissue and ground-glass be told apart
 
 
@@ -65,7 +65,7 @@ def best_plane(view: View, row: int, depth: int) -> int:
     scores = view.table.slice_scores
     if scores is None:
         return depth // 2
-    return int((int(scores[row].argmax()) + 0.5) * depth / scores.shape[1])
+    return int(middle_planes(scores.shape[1], depth)[scores[row].argmax()])
 
 
 def _telling(view: View, row: int, store: Store) -> str:
@@ -99,19 +99,30 @@ def contact_tiles(view: View, store: Store) -> list[Tile]:
     return [Tile(named(view, row), _telling(view, row, store)) for row in picked[:CONTACTS]]
 
 
-def strips(view: View, store: Store, outcome: Outcome, taken: int, count: int = 8) -> list[Tile]:
-    """Slabs (``taken`` of them framed), scores and lesion extent of evenly chosen volumes with a focal lesion."""
-    if outcome.lesion_planes is None:
+def strips(view: View, store: Store, outcome: Outcome) -> list[Tile]:
+    """Slabs, scores and lesion extent of evenly chosen volumes with a focal lesion.
+
+    Framed: the slabs whose middle plane the model takes; none where it takes no slices.
+    """
+    planes, scores, tiles = outcome.lesion_planes, outcome.slab_scores, []
+    if planes is None or scores is None:
         return []
-    scores, tiles = outcome.slab_scores["attentive"], []
-    for place in evenly(len(scores), count):
+    for place in evenly(len(scores), STRIPS):
         row = outcome.lesion_rows[place]
         pixels = store.pixels(view.indices[row])
-        centres = ((np.arange(scores.shape[1]) + 0.5) * len(pixels) / scores.shape[1]).astype(int)
-        chosen = slabs_by_score(scores[place : place + 1], taken)[0].tolist()
-        picture = slice_strip(windowed(pixels[centres]), scores[place], outcome.lesion_planes[place], chosen)
+        centres = middle_planes(scores.shape[1], len(pixels))
+        chosen = slabs_taken(view, row, scores.shape[1], len(pixels))
+        picture = slice_strip(windowed(pixels[centres]), scores[place], planes[place], chosen)
         tiles.append(Tile(named(view, row), data_uri(picture)))
     return tiles
+
+
+def slabs_taken(view: View, row: int, slab_count: int, depth: int) -> list[int]:
+    """The slabs whose middle plane (of the ``depth`` stored ones) the model takes of a volume, by its own selector."""
+    if view.table.selected is None:
+        return []
+    slabs: list[int] = np.flatnonzero(np.isin(middle_planes(slab_count, depth), view.table.selected[row])).tolist()
+    return slabs
 
 
 def report_panels(view: View, store: Store) -> tuple[list[Panel], list[Panel]]:

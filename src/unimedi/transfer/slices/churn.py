@@ -1,5 +1,6 @@
 """Do two checkpoints of a run choose the same slices? The Jaccard index of the selected sets."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import pretrained_folder
 from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure
-from unimedi.transfer.slices.outcome import slabs_by_score
+from unimedi.transfer.slices.slabs import slabs_by_score
 
 _TENSORS, _TEACHER = "tensors.safetensors", "module/teacher."  # of a checkpoint; the teacher chooses the slices
 
@@ -51,22 +52,45 @@ def churn_figures(
 def read_others(paths: Sequence[Path], like: UniMediModel) -> dict[str, UniMediModel]:
     """Models by name: run folders, pretrained folders, or checkpoints (``RUN/checkpoints/step-000100``).
 
+    A checkpoint is called by its own folder; where others have that name by the run's too, ``RUN-step-000100``.
     Raises ValueError where two have one name, or one was trained for other inputs or other slabs than ``like``.
     """
-    models: dict[str, UniMediModel] = {}
+    names = Counter(_folder(path).name for path in paths)
+    expected, models, found = _inputs(like), dict[str, UniMediModel](), dict[str, Path]()
     for path in paths:
-        name = path.resolve().parent.name if path.resolve().name == "pretrained" else path.resolve().name
+        folder = _folder(path)
+        shared = names[folder.name] > 1 and _is_checkpoint(path)
+        name = f"{folder.parents[1].name}-{folder.name}" if shared else folder.name
         if name in models:
-            raise ValueError(f"expected models of different names, got {name} twice; rename a folder")
+            raise ValueError(
+                f"expected models of different names, got {name} twice: {found[name]} and {path}; rename a run's folder"
+            )
         model = _model(path).to(like.device).eval()
-        if (model.preprocess, model.vision.volume_grid) != (like.preprocess, like.vision.volume_grid):
-            raise ValueError(f"{path}: its volumes or slabs differ from the run's, so choices cannot be compared")
-        models[name] = model
+        got = _inputs(model)
+        if got != expected:
+            differing = [f"{key} {expected[key]}, got {got[key]}" for key in expected if got[key] != expected[key]]
+            raise ValueError(f"{path}: its slabs cannot be compared with the run's: expected {'; '.join(differing)}")
+        models[name], found[name] = model, path
     return models
 
 
+def _folder(path: Path) -> Path:
+    """What a model is called by: its run's folder, or its checkpoint's."""
+    whole = path.resolve()
+    return whole.parent if whole.name == "pretrained" else whole
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return (path / _TENSORS).is_file()
+
+
+def _inputs(model: UniMediModel) -> dict[str, object]:
+    """What two models must have in common for slab i to be the same piece of a volume."""
+    return {**model.preprocess.to_dict(), "T_3D grid": model.vision.volume_grid}
+
+
 def _model(path: Path) -> UniMediModel:
-    if not (path / _TENSORS).is_file():
+    if not _is_checkpoint(path):
         shipped: UniMediModel = UniMediModel.from_pretrained(pretrained_folder(path), local_files_only=True)
         return shipped
     model = UniMediModel(UniMediConfig.from_pretrained(pretrained_folder(path.resolve().parents[1])))

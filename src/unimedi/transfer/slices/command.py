@@ -1,7 +1,8 @@
 """``unimedi slice-eval``: every selector and every way of scoring on the masked volumes of a split, with controls."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jaxtyping import Float
@@ -11,22 +12,25 @@ from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
-from unimedi.transfer.metrics import Figure, PatientBootstrap, write_metrics
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, write_metrics
 from unimedi.transfer.references import untrained
 from unimedi.transfer.slices.churn import churn_figures, read_others
 from unimedi.transfer.slices.controls import depth_orders, position_removed, shuffled, shuffled_tokens
-from unimedi.transfer.slices.figures import chance_ap, group_figures, outcome_figures, score_figures, times_chance
-from unimedi.transfer.slices.lesions import Lesions, connected_lesions
-from unimedi.transfer.slices.outcome import LesionExtent, choices, oracle_scores, outcomes, plane_scores
+from unimedi.transfer.slices.figures import Asked, slice_figures
+from unimedi.transfer.slices.modelless import brightest, modelless_scores
 from unimedi.transfer.slices.picture import selection_picture
-from unimedi.transfer.slices.scores import Scoring, brightest, own, poolings, score_volumes, tell_apart, variants
+from unimedi.transfer.slices.scores import Scoring, own, poolings, score_volumes, tell_apart, variants
 from unimedi.transfer.slices.table import as_text
-from unimedi.transfer.slices.tasks import focal_volumes, modelless_scores
-from unimedi.transfer.task import EvaluationOptions
+from unimedi.transfer.slices.tasks import focal_volumes
+from unimedi.transfer.task import EvaluationOptions, known_classes
 
-BUDGETS = (1, 2, 4, 8)  # k: how many slices may be looked at
-MEASURES = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm")
-COMPARED = ("hit", "coverage", "depth_error_mm")  # attentive minus every other selector, on the same resamples
+ASKED = Asked(
+    budgets=(1, 2, 4, 8),
+    measures=("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm"),
+    compared=("hit", "coverage", "depth_error_mm"),
+    by_group=(1, 2, 4, 8),
+    planes=True,
+)
 
 Scored = dict[str, Float[ndarray, "volumes slabs"]]
 
@@ -46,7 +50,8 @@ def slice_eval(
     same name, and returns the figures. ``others`` are models or checkpoints whose choices are compared with this one's.
 
     Raises FileNotFoundError where there is no model, ValueError where the store was prepared for another model, a split
-    has no volume or another model has other slabs, NotComputable where no volume has a mask of a focal finding.
+    has no volume, the store knows none of ``options.focal`` or another model has other slabs, NotComputable where no
+    volume has a mask of a focal finding.
     """
     options = options or EvaluationOptions()
     started = time.monotonic()
@@ -56,17 +61,17 @@ def slice_eval(
     volumes = store.select(split=Split(split), ndim=3)
     if not volumes:
         raise ValueError(f"{data}: expected volumes in the {split} split, found none")
-    rows, extent = focal_volumes(store, volumes, options.focal)
+    focal, notes = known_classes(store, options.focal)
+    options = replace(options, focal=focal)
+    rows, lesions = focal_volumes(store, volumes, options.focal)
     indices = [volumes[row] for row in rows]
     say(f"{len(indices)} of {len(volumes)} volumes of the {split} split have a focal lesion")
-    notes: list[str] = []
-    lesions = connected_lesions(store, indices, options.focal)
     asked = [own(model, name) for name, model in named.items()]
     scored = _scores(embedder, store, indices, asked, options, notes)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], options.resamples, options.seed)
-    figures = selection_figures(scored, extent, lesions, bootstrap, options.seed)
+    figures = slice_figures(scored, lesions, bootstrap, ASKED)
     compared = {name.removeprefix("with_"): scored[name] for name in named if name in scored}
-    figures |= churn_figures(scored["attentive"], compared, BUDGETS, bootstrap)
+    figures |= churn_figures(scored["attentive"], compared, ASKED.budgets, bootstrap)
     out = out or run / "slice_eval.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out)
@@ -98,8 +103,11 @@ def _scores(
     else:
         scorings.append(shuffled(by_volume, orders))
     scored = score_volumes(store, indices, scorings, model.device, options.batch_size)
-    for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
-        scored[f"{name}_position_removed"] = position_removed(scored[name])
+    try:
+        for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
+            scored[f"{name}_position_removed"] = position_removed(scored[name])
+    except NotComputable as reason:
+        notes.append(f"position removed: {reason}")
     alike = [name for name, scores in scored.items() if name != "attentive" and not tell_apart(scores)]
     for name in alike:
         del scored[name]
@@ -107,30 +115,3 @@ def _scores(
     if not tell_apart(scored["attentive"]):
         notes.append("attentive: the model gives all slabs of a volume the same score, so it takes the lowest of them")
     return scored | modelless_scores(store, indices, grid, options, notes)
-
-
-def selection_figures(
-    scored: Mapping[str, Float[ndarray, "volumes slabs"]],
-    extent: LesionExtent,
-    lesions: Lesions,
-    bootstrap: PatientBootstrap,
-    seed: int = 0,
-) -> dict[str, Figure]:
-    """Every figure ``slice_selection/…`` of every selector; all arguments cover volumes with a focal lesion only."""
-    (volumes, slab_count), depth = scored["attentive"].shape, extent.planes.shape[1]
-    with_oracle = {**scored, "oracle": oracle_scores(extent, slab_count)}
-    groups = {**extent.by_finding, **lesions.by_size(volumes, depth)}
-    figures: dict[str, Figure] = {}
-    for k in (k for k in BUDGETS if k <= slab_count):
-        chosen = choices(with_oracle, k, seed)
-        outcome = outcomes(chosen, extent, lesions, slab_count)
-        figures |= outcome_figures(outcome, k, lesions, bootstrap, MEASURES, COMPARED)
-        for name, values in outcome.items():
-            ratio = times_chance(values["hit"], outcome["random"]["hit"], bootstrap)
-            figures[f"slice_selection/{name}/times_random/hit@{k}"] = ratio
-        figures |= group_figures(chosen, groups, slab_count, k, bootstrap)
-    slabs = extent.slabs(slab_count)
-    figures |= score_figures(scored, slabs, bootstrap)
-    figures["slice_selection/random/ap"] = chance_ap(slabs, bootstrap, seed)
-    by_plane = {name: plane_scores(scores, depth) for name, scores in scored.items()}
-    return figures | score_figures(by_plane, extent.planes, bootstrap, prefix="slice_")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
+from unimedi.transfer.metrics import NotComputable
 from unimedi.transfer.slices.scores import Scoring, pooled
 
 CONTROLS = ("depth_shuffled", "tokens_shuffled", "position_removed")  # endings of names of scores
@@ -72,6 +73,11 @@ def unshuffle(scores: Float[Tensor, "n slabs"], order: Int[Tensor, "n slabs"]) -
 
 
 def position_removed(scores: Float[ndarray, "volumes slabs"]) -> Float[ndarray, "volumes slabs"]:
-    """Each score divided by its slab's mean over the volumes: what every volume has at that height says nothing."""
-    usual = scores.mean(axis=0, keepdims=True)
+    """Each score divided by its slab's mean over the *other* volumes: what all have at that height says nothing.
+
+    Raises NotComputable where there is no other volume.
+    """
+    if len(scores) < 2:
+        raise NotComputable("no other volume to learn a slab's usual score from")
+    usual = (scores.sum(axis=0) - scores) / (len(scores) - 1)
     return scores / np.where(usual != 0, usual, 1)

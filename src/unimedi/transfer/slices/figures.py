@@ -1,6 +1,7 @@
 """From chosen slabs to figures: every selector at every number of slices, with intervals and paired differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -8,20 +9,53 @@ from numpy import ndarray
 
 from unimedi.transfer.metrics import Figure, PatientBootstrap, interval, mean_figure
 from unimedi.transfer.slices.lesions import Lesions
-from unimedi.transfer.slices.measures import within_volume_ap, within_volume_auroc
+from unimedi.transfer.slices.measures import OF_LESIONS, chance_ap, within_volume_ap, within_volume_auroc, worths
 from unimedi.transfer.slices.outcome import (
-    OF_LESIONS,
-    RANDOM_DRAWS,
+    OF_THE_ORACLE,
     Choices,
-    LesionExtent,
+    brought,
+    by_chance,
     choices,
-    hits,
     oracle_scores,
     outcomes,
-    slabs_by_score,
 )
+from unimedi.transfer.slices.slabs import plane_scores, slabs_by_score, touched_slabs
 
-BUDGETS = (1, 2, 4)  # k of ``unimedi evaluate``: how many slices may be looked at
+
+@dataclass(frozen=True)
+class Asked:
+    """What is measured. ``compared`` measures also as attentive minus every other selector, on the same resamples.
+
+    ``budgets`` are numbers k of slices that may be looked at, ``by_group`` those at which findings and sizes are looked
+    at one by one. ``planes``: AUROC and AP of planes, too.
+    """
+
+    budgets: tuple[int, ...]
+    measures: tuple[str, ...]
+    compared: tuple[str, ...]
+    by_group: tuple[int, ...]
+    planes: bool
+
+
+def slice_figures(
+    scored: Mapping[str, Float[ndarray, "volumes slabs"]], lesions: Lesions, bootstrap: PatientBootstrap, asked: Asked
+) -> dict[str, Figure]:
+    """Every figure ``slice_selection/…`` of every selector; all arguments cover volumes with a focal lesion only."""
+    slab_count = scored["attentive"].shape[1]
+    planes, groups, each = lesions.planes(), lesions.groups(), worths(lesions, slab_count)
+    with_oracle = {**scored, "oracle": oracle_scores(planes, slab_count)}
+    figures: dict[str, Figure] = {}
+    for k in (k for k in asked.budgets if k <= slab_count):
+        chosen = choices(with_oracle, k)
+        outcome = outcomes(chosen, each, lesions, k)
+        figures |= outcome_figures(outcome, k, lesions, bootstrap, asked)
+        for name, values in outcome.items():
+            ratio = times_chance(values["hit"], outcome["random"]["hit"], bootstrap)
+            figures[f"slice_selection/{name}/times_random/hit@{k}"] = ratio
+        if k in asked.by_group:
+            figures |= group_figures(chosen, groups, slab_count, k, bootstrap)
+    figures |= score_figures(scored, touched_slabs(planes, slab_count), bootstrap)
+    return figures | (score_figures(scored, planes, bootstrap, prefix="slice_") if asked.planes else {})
 
 
 def outcome_figures(
@@ -29,18 +63,19 @@ def outcome_figures(
     k: int,
     lesions: Lesions,
     bootstrap: PatientBootstrap,
-    measures: Sequence[str],
-    compared: Sequence[str],
+    asked: Asked,
 ) -> dict[str, Figure]:
-    """``slice_selection/<selector>/<measure>@k`` and, of ``compared``, attentive minus each other selector."""
+    """``slice_selection/<selector>/<measure>@k`` and the differences; the oracle's only where it is the ceiling."""
     per_lesion = bootstrap.of(lesions.volume)
     figures: dict[str, Figure] = {}
-    for measure in measures:
+    for measure in asked.measures:
         resamples = per_lesion if measure in OF_LESIONS else bootstrap
         ours = outcome["attentive"][measure]
         for name, values in outcome.items():
+            if name == "oracle" and measure not in OF_THE_ORACLE:
+                continue
             figures[f"slice_selection/{name}/{measure}@{k}"] = mean_figure(values[measure], resamples)
-            if measure in compared and name != "attentive":
+            if measure in asked.compared and name != "attentive":
                 gap = mean_figure(ours - values[measure], resamples)
                 figures[f"slice_selection/attentive/minus_{name}/{measure}@{k}"] = gap
     return figures
@@ -66,69 +101,44 @@ def group_figures(
     """``slice_selection/<selector>/hit@k/<group>``: over the volumes with a lesion of the group, a plane of *it* hit.
 
     ``groups`` are findings or size bands, with the planes that their lesions touch; one without a plane is left out.
+    The oracle chooses anew for each group: only what knows the group's own planes is its ceiling.
     """
     figures = {}
-    for name, draws in chosen.items():
-        for group, planes in groups.items():
-            there = planes.any(axis=1)
-            if there.any():
-                mean = np.mean([hits(slabs, planes, slab_count) for slabs in draws], axis=0)
-                values = np.where(there, mean, np.nan)
-                figures[f"slice_selection/{name}/hit@{k}/{group}"] = mean_figure(values, bootstrap)
+    for group, planes in groups.items():
+        there, shown = planes.any(axis=1), oracle_scores(planes, slab_count)
+        if not there.any():
+            continue
+        taken = chosen | {"oracle": slabs_by_score(shown, k)}
+        found = {"random": by_chance(shown, k)} | {name: brought(shown, slabs) for name, slabs in taken.items()}
+        for name, values in found.items():
+            figures[f"slice_selection/{name}/hit@{k}/{group}"] = mean_figure(np.where(there, values, np.nan), bootstrap)
     return figures
-
-
-def slice_figures(
-    scored: Mapping[str, Float[ndarray, "volumes slabs"]],
-    extent: LesionExtent,
-    lesions: Lesions,
-    bootstrap: PatientBootstrap,
-    seed: int = 0,
-) -> dict[str, Figure]:
-    """The figures ``slice_selection/…`` that ``unimedi evaluate`` shows; ``unimedi slice-eval`` has more of them.
-
-    ``extent``, ``lesions`` and ``bootstrap`` cover the volumes with a focal lesion only. ``minus_<other>`` keys are
-    attentive's hit rate minus the other's on the same resamples.
-    """
-    slab_count = scored["attentive"].shape[1]
-    with_oracle = {**scored, "oracle": oracle_scores(extent, slab_count)}
-    figures: dict[str, Figure] = {}
-    for k in (k for k in BUDGETS if k <= slab_count):
-        outcome = outcomes(choices(with_oracle, k, seed), extent, lesions, slab_count)
-        shown = ("hit", "slab_hit", "coverage", "depth_error_mm")
-        figures |= outcome_figures(outcome, k, lesions, bootstrap, shown, compared=("hit",))
-        ratio = times_chance(outcome["attentive"]["hit"], outcome["random"]["hit"], bootstrap)
-        figures[f"slice_selection/attentive/times_random/hit@{k}"] = ratio
-    attentive = {"attentive": [slabs_by_score(scored["attentive"], 1)]}
-    figures |= group_figures(attentive, extent.by_finding, slab_count, 1, bootstrap)
-    return figures | score_figures(scored, extent.slabs(slab_count), bootstrap)
 
 
 def score_figures(
     scored: Mapping[str, Float[ndarray, "volumes slabs"]],
-    lesion: Bool[ndarray, "volumes slabs"],
+    lesion: Bool[ndarray, "volumes columns"],
     bootstrap: PatientBootstrap,
     prefix: str = "",
 ) -> dict[str, Figure]:
-    """``slice_selection/<selector>/auroc`` and ``ap``: within each volume, slabs with a lesion against those without.
+    """``slice_selection/<selector>/auroc`` and ``ap``: within each volume, what has a lesion against what has none.
 
-    Of planes instead of slabs where both arrays have one column a plane; then give a ``prefix``. Attentive minus each
-    other selector as well.
+    ``lesion`` marks slabs, or planes, which have their slab's score; then give a ``prefix``. Attentive minus each other
+    selector as well. ``random`` has an ``ap``: the expectation of scores that know nothing; not of planes where the
+    slabs are not equally thick.
     """
+    (volumes, columns), slab_count = lesion.shape, scored["attentive"].shape[1]
+    spread = {name: plane_scores(scores, columns) for name, scores in scored.items()}
+    each = {f"{prefix}auroc": {name: within_volume_auroc(scores, lesion) for name, scores in spread.items()}}
+    each[f"{prefix}ap"] = {name: within_volume_ap(scores, lesion) for name, scores in spread.items()}
+    if columns % slab_count == 0:
+        found = lesion.reshape(volumes, slab_count, -1).sum(axis=2)
+        each[f"{prefix}ap"]["random"] = chance_ap(found, columns // slab_count)
     figures = {}
-    for measure, within in (("auroc", within_volume_auroc), ("ap", within_volume_ap)):
-        ours = within(scored["attentive"], lesion)
-        for name, scores in scored.items():
-            theirs = within(scores, lesion)
-            figures[f"slice_selection/{name}/{prefix}{measure}"] = mean_figure(theirs, bootstrap)
+    for measure, values in each.items():
+        for name, theirs in values.items():
+            figures[f"slice_selection/{name}/{measure}"] = mean_figure(theirs, bootstrap)
             if name != "attentive":
-                gap = mean_figure(ours - theirs, bootstrap)
-                figures[f"slice_selection/attentive/minus_{name}/{prefix}{measure}"] = gap
+                gap = mean_figure(values["attentive"] - theirs, bootstrap)
+                figures[f"slice_selection/attentive/minus_{name}/{measure}"] = gap
     return figures
-
-
-def chance_ap(lesion: Bool[ndarray, "volumes slabs"], bootstrap: PatientBootstrap, seed: int = 0) -> Figure:
-    """Average precision of random scores: what ``ap`` is by chance (more than the share of slabs with a lesion)."""
-    draws = np.random.default_rng(seed)
-    each = [within_volume_ap(draws.random(lesion.shape), lesion) for _ in range(RANDOM_DRAWS)]
-    return mean_figure(np.mean(each, axis=0), bootstrap)

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from unimedi.inputs.store import Store
 
+FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
 # Depth extents, lower bound included. 10 and 30 mm part small nodules, nodules and masses (Fleischner's words of size).
 SIZE_BANDS_MM = {"under_10mm": (0.0, 10.0), "10_to_30mm": (10.0, 30.0), "from_30mm": (30.0, math.inf)}
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)  # 26 neighbours: nearest resampling leaves thin lesions joined by corners
@@ -22,11 +23,13 @@ class Lesions:
 
     So the crumbs at the edge of a diffuse finding count as small lesions of their own.
 
-    ``volume`` is the row of its volume among those asked for; ``first`` and ``last`` are its outermost planes of the
-    stored array (a connected piece touches every plane between); ``plane_mm`` is the distance of that volume's
-    neighbouring planes in mm, NaN where the file did not say.
+    ``volume`` is the row of its volume among the ``volumes`` asked for; ``first`` and ``last`` are its outermost of the
+    ``depth`` planes of the stored array (a connected piece touches every plane between); ``plane_mm`` is the distance
+    of that volume's neighbouring planes in mm, NaN where the file did not say.
     """
 
+    volumes: int
+    depth: int
     volume: Int[ndarray, "lesions"]
     finding: tuple[str, ...]
     first: Int[ndarray, "lesions"]
@@ -41,31 +44,39 @@ class Lesions:
         """From the first plane's lower face to the last one's upper face; never below one stored plane."""
         return np.asarray((self.last - self.first + 1) * self.plane_mm)
 
-    def planes(self, kept: Bool[ndarray, "lesions"], volumes: int, depth: int) -> Bool[ndarray, "volumes depth"]:
-        """The planes of the stored arrays that any of the ``kept`` lesions touches."""
-        touched = np.zeros((volumes, depth), dtype=bool)
-        for volume, first, last in zip(self.volume[kept], self.first[kept], self.last[kept], strict=True):
-            touched[volume, first : last + 1] = True
+    def planes(self, kept: Bool[ndarray, "lesions"] | None = None) -> Bool[ndarray, "volumes depth"]:
+        """The planes of the stored arrays that any lesion touches, or any of the ``kept`` ones."""
+        touched = np.zeros((self.volumes, self.depth), dtype=bool)
+        for row in range(len(self)) if kept is None else np.flatnonzero(kept):
+            touched[self.volume[row], self.first[row] : self.last[row] + 1] = True
         return touched
 
-    def by_size(self, volumes: int, depth: int) -> dict[str, Bool[ndarray, "volumes depth"]]:
-        """Band of ``SIZE_BANDS_MM`` → the planes of its lesions; bands without a lesion are left out."""
-        extent = self.extent_mm
-        kept = {name: (extent >= low) & (extent < high) for name, (low, high) in SIZE_BANDS_MM.items()}
-        return {name: self.planes(rows, volumes, depth) for name, rows in kept.items() if rows.any()}
+    def groups(self) -> dict[str, Bool[ndarray, "volumes depth"]]:
+        """Finding, or band of ``SIZE_BANDS_MM`` → the planes of its lesions; a group without a lesion is left out."""
+        names, extent = np.array(self.finding), self.extent_mm
+        kept = {name: names == name for name in dict.fromkeys(self.finding)}
+        kept |= {name: (extent >= low) & (extent < high) for name, (low, high) in SIZE_BANDS_MM.items()}
+        return {name: self.planes(rows) for name, rows in kept.items() if rows.any()}
 
 
-def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str]) -> Lesions:
+def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> Lesions:
     """Every connected piece of the ``focal`` findings' masks in stored volumes (no mask: no lesion)."""
     rows: list[tuple[int, str, int, int, float]] = []
     for row, index in enumerate(indices):
         mask, spacing = store.mask(index), store.studies[index].spacing
         if mask is None:
             continue
+        bits = np.bitwise_or.reduce(mask.reshape(len(mask), -1), axis=1)
         for name in (name for name in focal if name in store.findings):
-            pieces, _ = ndimage.label((mask >> store.findings.index(name)) & 1, _TOUCHING)
+            bit = store.findings.index(name)
+            there = np.flatnonzero((bits >> bit) & 1)
+            if there.size == 0:
+                continue
+            pieces, _ = ndimage.label((mask[there[0] : there[-1] + 1] >> bit) & 1, _TOUCHING)
             for place in ndimage.find_objects(pieces):
-                rows.append((row, name, place[0].start, place[0].stop - 1, spacing[0] if spacing else math.nan))
+                first, last = there[0] + place[0].start, there[0] + place[0].stop - 1
+                rows.append((row, name, first, last, spacing[0] if spacing else math.nan))
     volume, finding, first, last, plane_mm = zip(*rows, strict=True) if rows else ((),) * 5
     at, start, stop = (np.array(part, dtype=np.int64) for part in (volume, first, last))
-    return Lesions(at, tuple(finding), start, stop, np.array(plane_mm, dtype=np.float64))
+    depth = store.preprocess.fine_shape[0]
+    return Lesions(len(indices), depth, at, tuple(finding), start, stop, np.array(plane_mm, dtype=np.float64))

@@ -1,32 +1,38 @@
-"""What chosen planes are worth (lesions covered, distance in millimetres), and what the scores within a volume are."""
+"""What looking at a slab is worth (a lesion shown, millimetres to it), and what the scores within a volume are."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from unimedi.transfer.slices.lesions import Lesions
+from unimedi.transfer.slices.slabs import middle_planes, touched_slabs
+
+OF_LESIONS = ("coverage", "depth_error_mm", "centre_error_mm")  # a row a lesion; of the others a row a volume
+
+Worths = Mapping[str, Float[ndarray, "rows slabs"]]
 
 
-def precision(chosen: Int[ndarray, "volumes k"], planes: Bool[ndarray, "volumes depth"]) -> Float[ndarray, "volumes"]:
-    """Share of a volume's chosen planes that show a lesion."""
-    return np.asarray(np.take_along_axis(planes, chosen, axis=1).mean(axis=1))
+def worths(lesions: Lesions, slab_count: int) -> Worths:
+    """Measure → what a slab's middle plane alone would bring: a row a volume or, of ``OF_LESIONS``, a lesion.
 
-
-def coverage(chosen: Int[ndarray, "volumes k"], lesions: Lesions) -> Float[ndarray, "lesions"]:
-    """1 for each lesion that any chosen plane of its volume passes through, else 0."""
-    return np.asarray(_gaps(chosen, lesions).min(axis=1) == 0, dtype=np.float64)
-
-
-def depth_error(chosen: Int[ndarray, "volumes k"], lesions: Lesions) -> Float[ndarray, "lesions"]:
-    """mm from each lesion's nearest plane to the nearest chosen plane of its volume, centre to centre; 0 inside."""
-    return np.asarray(_gaps(chosen, lesions).min(axis=1) * lesions.plane_mm)
-
-
-def centre_error(chosen: Int[ndarray, "volumes k"], lesions: Lesions) -> Float[ndarray, "lesions"]:
-    """mm along the depth axis from the middle of each lesion's extent to the nearest chosen plane of its volume."""
-    middle = (lesions.first + lesions.last) / 2
-    planes = np.abs(chosen[lesions.volume] - middle[:, None])
-    return np.asarray(planes.min(axis=1) * lesions.plane_mm)
+    ``hit`` and ``precision``: 1 where the plane shows a lesion. ``slab_hit``: 1 where a lesion touches the slab at all
+    (kinder: the slab is thicker). ``coverage``: 1 where the plane passes through the lesion. ``depth_error_mm``: from
+    the plane to the lesion's nearest one, centre to centre, 0 inside. ``centre_error_mm``: to the middle of its extent.
+    """
+    centres, planes = middle_planes(slab_count, lesions.depth), lesions.planes()
+    first, last, plane_mm = lesions.first[:, None], lesions.last[:, None], lesions.plane_mm[:, None]
+    beside = np.maximum(np.maximum(first - centres, centres - last), 0)
+    shown = planes[:, centres].astype(np.float64)
+    return {
+        "hit": shown,
+        "slab_hit": touched_slabs(planes, slab_count).astype(np.float64),
+        "precision": shown,
+        "coverage": (beside == 0).astype(np.float64),
+        "depth_error_mm": beside * plane_mm,
+        "centre_error_mm": np.abs(centres - (first + last) / 2) * plane_mm,
+    }
 
 
 def within_volume_auroc(
@@ -56,7 +62,15 @@ def within_volume_ap(
     return np.where(defined, (found * lesion).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
-def _gaps(chosen: Int[ndarray, "volumes k"], lesions: Lesions) -> Int[ndarray, "lesions k"]:
-    """Planes between each chosen plane and the lesion's extent; 0 inside it, 1 beside it."""
-    planes = chosen[lesions.volume]
-    return np.asarray(np.maximum(np.maximum(lesions.first[:, None] - planes, planes - lesions.last[:, None]), 0))
+def chance_ap(found: Int[ndarray, "volumes slabs"], thickness: int = 1) -> Float[ndarray, "volumes"]:
+    """:func:`within_volume_ap` by chance: its mean over every order of the slabs. More than the share with a lesion.
+
+    ``found`` are the planes with a lesion in each slab of ``thickness`` planes, which share their slab's score. A slab
+    at rank r brings its m planes, at a precision of all those found down to r by r * thickness: so E[m (m + the r - 1
+    before it)] / (r * thickness), summed over r and divided by the planes found. NaN as there.
+    """
+    slabs, total, squares = found.shape[1], found.sum(axis=1), np.square(found).sum(axis=1)
+    of_two = (np.square(total) - squares) / max(slabs * (slabs - 1), 1)  # E[m m'] of two slabs
+    harmonic = (1 / np.arange(1, slabs + 1)).sum()
+    expected = (squares / slabs * harmonic + of_two * (slabs - harmonic)) / (thickness * np.maximum(total, 1))
+    return np.where((total > 0) & (total < slabs * thickness), expected, np.nan)

@@ -1,134 +1,72 @@
-"""Does slice selection find the lesion? Selected planes against the depth extent of masked lesions.
+"""Does slice selection find the lesion? What every selector takes, and what that brings.
 
 Volumes with at least one *focal* lesion count (a finding that fills the chest is in every plane). Each selector gives
 slabs; they all pass through the same slab → plane rule (the slab's middle plane), and a plane hits if the mask of
 a focal lesion touches it. Slab scores of two volumes are never compared: AUROC is taken within a volume and averaged.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
+from scipy.stats import hypergeom
 
-from unimedi.inputs.store import Store
-from unimedi.model.slice_selection import BLIND_SELECTORS, select_slices, slab_centres
+from unimedi.model.slice_selection import BLIND_SELECTORS
 from unimedi.transfer.slices.lesions import Lesions
-from unimedi.transfer.slices.measures import centre_error, coverage, depth_error, precision
+from unimedi.transfer.slices.measures import OF_LESIONS, Worths
+from unimedi.transfer.slices.slabs import middle_planes, slabs_by_score
 
-FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
-RANDOM_DRAWS = 256  # the random selector is an expectation over draws, not one lucky draw
-OF_LESIONS = ("coverage", "depth_error_mm", "centre_error_mm")  # measured a lesion; the others a volume
+OF_THE_ORACLE = ("hit", "precision")  # it takes planes that show a lesion: no more lesions and no nearer ones
 
-Choices = dict[str, list[Int[ndarray, "volumes k"]]]  # selector → the slabs taken, in each of its draws
-
-
-@dataclass(frozen=True)
-class LesionExtent:
-    """Where focal lesions lie: ``planes[v, z]`` for any focal finding, ``by_finding[name][v, z]`` for one."""
-
-    planes: Bool[ndarray, "volumes depth"]
-    by_finding: Mapping[str, Bool[ndarray, "volumes depth"]]
-
-    def slabs(self, count: int) -> Bool[ndarray, "volumes slabs"]:
-        """Which of ``count`` equal slabs a lesion touches."""
-        return np.logical_or.reduceat(self.planes, slab_starts(count, self.planes.shape[1]), axis=1)
-
-    def of(self, rows: Int[ndarray, "kept"]) -> "LesionExtent":
-        """The extents of some of the volumes."""
-        return LesionExtent(self.planes[rows], {name: planes[rows] for name, planes in self.by_finding.items()})
+Choices = dict[str, Int[ndarray, "volumes k"]]  # selector → the slabs taken
 
 
-def slab_starts(count: int, depth: int) -> Int[ndarray, "count"]:
-    """The first plane of each of ``count`` equal slabs."""
-    return np.linspace(0, depth, count + 1).round().astype(int)[:-1]
+def choices(scored: Mapping[str, Float[ndarray, "volumes slabs"]], k: int) -> Choices:
+    """What each selector takes at k slices: those that look at nothing, then those that score slabs.
 
-
-def plane_scores(scores: Float[ndarray, "volumes slabs"], depth: int) -> Float[ndarray, "volumes depth"]:
-    """Every plane has the score of its slab."""
-    starts = slab_starts(scores.shape[1], depth)
-    return np.repeat(scores, np.diff(starts, append=depth), axis=1)
-
-
-def lesion_extent(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> LesionExtent:
-    """Depth extents of the focal lesions of stored volumes, from the bit field of their masks (no mask: no lesion)."""
-    depth = store.preprocess.fine_shape[0]
-    names = [name for name in focal if name in store.findings]
-    extent = {name: np.zeros((len(indices), depth), dtype=bool) for name in names}
-    for row, index in enumerate(indices):
-        mask = store.mask(index)
-        if mask is None:
-            continue
-        plane_bits = np.bitwise_or.reduce(mask.reshape(depth, -1), axis=1)
-        for name in names:
-            extent[name][row] = (plane_bits >> store.findings.index(name)) & 1
-    planes = np.any([*extent.values(), np.zeros((len(indices), depth), dtype=bool)], axis=0)
-    return LesionExtent(planes, extent)
-
-
-def slabs_by_score(scores: Float[ndarray, "volumes slabs"], k: int, gap: int = 1) -> Int[ndarray, "volumes k"]:
-    """The model's own rule, :func:`unimedi.model.slice_selection.select_slices`, on any selector's scores."""
-    return select_slices(torch.from_numpy(np.ascontiguousarray(scores)), k, gap).numpy()
-
-
-def hits(
-    slabs: Int[ndarray, "volumes k"], planes: Bool[ndarray, "volumes depth"], slab_count: int
-) -> Float[ndarray, "volumes"]:
-    """1 where the middle plane of any chosen slab holds the lesion, else 0."""
-    chosen = middle_planes(slabs, slab_count, planes.shape[1])
-    return np.asarray(np.take_along_axis(planes, chosen, axis=1).any(axis=1), dtype=np.float64)
-
-
-def slab_hits(slabs: Int[ndarray, "volumes k"], lesion: Bool[ndarray, "volumes slabs"]) -> Float[ndarray, "volumes"]:
-    """1 where any chosen slab is touched by the lesion, else 0 (kinder than a plane: the slab is thicker)."""
-    return np.asarray(np.take_along_axis(lesion, slabs, axis=1).any(axis=1), dtype=np.float64)
-
-
-def middle_planes(slabs: Int[ndarray, "volumes k"], slab_count: int, depth: int) -> Int[ndarray, "volumes k"]:
-    """The middle plane of each slab: what is cut out for a chosen slab."""
-    return slab_centres(torch.from_numpy(np.ascontiguousarray(slabs)), slab_count, depth).numpy()
-
-
-def measured(
-    slabs: Int[ndarray, "volumes k"], extent: LesionExtent, lesions: Lesions, slab_count: int
-) -> dict[str, Float[ndarray, "rows"]]:
-    """Every measure of one choice: ``hit``, ``slab_hit``, ``precision`` a volume, those of ``OF_LESIONS`` a lesion."""
-    chosen = middle_planes(slabs, slab_count, extent.planes.shape[1])
-    return {
-        "hit": hits(slabs, extent.planes, slab_count),
-        "slab_hit": slab_hits(slabs, extent.slabs(slab_count)),
-        "precision": precision(chosen, extent.planes),
-        "coverage": coverage(chosen, lesions),
-        "depth_error_mm": depth_error(chosen, lesions),
-        "centre_error_mm": centre_error(chosen, lesions),
-    }
-
-
-def choices(scored: Mapping[str, Float[ndarray, "volumes slabs"]], k: int, seed: int = 0) -> Choices:
-    """What each selector takes at k slices: those that look at nothing, then those that score slabs."""
+    Without ``random``, which has no choice but an expectation: :func:`by_chance`.
+    """
     volumes, slab_count = next(iter(scored.values())).shape
-    chosen: Choices = {}
-    for name, select in BLIND_SELECTORS.items():
-        generator = torch.Generator().manual_seed(seed)
-        draws = RANDOM_DRAWS if name == "random" else 1
-        chosen[name] = [select(volumes, slab_count, k, generator).numpy() for _ in range(draws)]
-    return chosen | {name: [slabs_by_score(scores, k)] for name, scores in scored.items()}
+    draws = torch.Generator().manual_seed(0)
+    blind = {
+        name: select(volumes, slab_count, k, draws).numpy()
+        for name, select in BLIND_SELECTORS.items()
+        if name != "random"
+    }
+    return blind | {name: slabs_by_score(scores, k) for name, scores in scored.items()}
 
 
-def outcomes(
-    chosen: Choices, extent: LesionExtent, lesions: Lesions, slab_count: int
-) -> dict[str, dict[str, Float[ndarray, "rows"]]]:
-    """Selector → measure → a value a volume (or a lesion), the mean over the selector's draws."""
-    result = {}
-    for name, draws in chosen.items():
-        each = [measured(slabs, extent, lesions, slab_count) for slabs in draws]
-        result[name] = {key: np.mean([one[key] for one in each], axis=0) for key in each[0]}
+def outcomes(chosen: Choices, worths: Worths, lesions: Lesions, k: int) -> dict[str, dict[str, Float[ndarray, "rows"]]]:
+    """Selector (``random`` first) → measure → a value a volume (or a lesion)."""
+    result = {"random": {measure: by_chance(values, k, measure) for measure, values in worths.items()}}
+    for name, slabs in chosen.items():
+        rows = {measure: slabs[lesions.volume] if measure in OF_LESIONS else slabs for measure in worths}
+        result[name] = {measure: brought(values, rows[measure], measure) for measure, values in worths.items()}
     return result
 
 
-def oracle_scores(extent: LesionExtent, slab_count: int) -> Float[ndarray, "volumes slabs"]:
-    """Knows the mask: 1 for the slabs whose middle plane holds the lesion. The ceiling of hits."""
-    centres = middle_planes(np.arange(slab_count)[None], slab_count, extent.planes.shape[1])[0]
-    return extent.planes[:, centres].astype(np.float64)
+def brought(
+    values: Float[ndarray, "rows slabs"], chosen: Int[ndarray, "rows k"], measure: str = "hit"
+) -> Float[ndarray, "rows"]:
+    """What the chosen slabs bring together: the best of them, the least of mm, the mean of ``precision``."""
+    taken = np.take_along_axis(values, chosen, axis=1)
+    if measure == "precision":
+        return np.asarray(taken.mean(axis=1))
+    return np.asarray(taken.min(axis=1) if measure.endswith("_mm") else taken.max(axis=1))
+
+
+def by_chance(values: Float[ndarray, "rows slabs"], k: int, measure: str = "hit") -> Float[ndarray, "rows"]:
+    """The expectation of :func:`brought` over all sets of k slabs, each as likely as any other."""
+    if measure == "precision":
+        return np.asarray(values.mean(axis=1))
+    slabs = values.shape[1]
+    none_of_the_best = hypergeom.pmf(0, slabs, np.arange(slabs + 1), k)  # at place i: none of the i best is drawn
+    ranked = np.sort(values, axis=1)
+    return np.asarray((ranked if measure.endswith("_mm") else ranked[:, ::-1]) @ -np.diff(none_of_the_best))
+
+
+def oracle_scores(planes: Bool[ndarray, "volumes depth"], slab_count: int) -> Float[ndarray, "volumes slabs"]:
+    """Knows the mask: 1 for the slabs whose middle plane is marked. The ceiling of ``OF_THE_ORACLE``."""
+    return planes[:, middle_planes(slab_count, planes.shape[1])].astype(np.float64)

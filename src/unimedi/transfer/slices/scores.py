@@ -1,28 +1,22 @@
 """Scores of the slabs of stored volumes by every way that a model can be asked; each volume is read once."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int16
 from numpy import ndarray
-from scipy import ndimage
 from torch import Tensor
 
-from unimedi.imaging.intensity import AIR_HU
-from unimedi.imaging.resample import shrink
-from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS, slice_scores
 from unimedi.model.unimedi import UniMediModel
-from unimedi.transfer.references import fine_volumes
 
 # (stored volumes in HU, their rows among the volumes asked for) → name → one score a slab, higher is better
 Scoring = Callable[[Tensor, slice], Mapping[str, Tensor]]
 TEXT = "text_knows_the_report"
-BODY_HU = -500.0  # between air and soft tissue
 
 # Scores that differ by less than this share of their mean differ by rounding only.
 _ALIKE = 1e-5
@@ -50,13 +44,16 @@ def score_volumes(
     return scored
 
 
+def fine_volumes(store: Store, indices: Sequence[int], batch: int) -> Iterator[Int16[Tensor, "n depth h w"]]:
+    """Stored volumes in HU, ``batch`` at a time."""
+    for start in range(0, len(indices), batch):
+        yield torch.from_numpy(np.stack([store.pixels(i) for i in indices[start : start + batch]]))
+
+
 def tell_apart(scores: Float[ndarray, "volumes slabs"]) -> bool:
     """Whether in any volume the slabs' scores differ by more than rounding."""
     spread = scores.max(axis=1) - scores.min(axis=1)
     return bool((spread > _ALIKE * np.abs(scores).mean(axis=1)).any())
-
-
-# -- scorings of a model ----------------------------------------------------------------------------------------------
 
 
 def poolings(model: UniMediModel) -> Scoring:
@@ -80,18 +77,19 @@ def own(model: UniMediModel, name: str) -> Scoring:
 
 
 def variants(model: UniMediModel, reports: Float[ndarray, "volumes dim"]) -> list[Scoring]:
-    """The other ways of :mod:`unimedi.model.scoring`, pooled as the model is configured; ``separate`` by its peak too.
+    """The other ways of :mod:`unimedi.model.scoring`, pooled as the model is configured.
 
-    ``reports`` are the reports' embeddings: what ``text`` alone is shown, so it is called ``text_knows_the_report``.
+    But ``separate_max`` by its peak, as under the paper's mean its slabs are all alike. ``reports`` are the reports'
+    embeddings: what ``text`` alone is shown, so it is called ``text_knows_the_report``.
     """
     sentences = torch.from_numpy(reports).to(model.device)
 
-    def named(name: str, asked: UniMediModel, shown: str) -> Scoring:
+    def named(name: str, shown: str) -> Scoring:
+        asked = with_pooling(model, "max") if name == "separate" else model
         return lambda fine, rows: {shown: SCORERS[name](asked, fine, sentences[rows] if name == "text" else None)}
 
-    peak = with_pooling(model, "max")
-    shown = {name: name for name in SCORERS if name != "volume"} | {"text": TEXT}
-    return [*(named(name, model, shown[name]) for name in shown), named("separate", peak, "separate_max")]
+    shown = {name: name for name in SCORERS if name != "volume"} | {"separate": "separate_max", "text": TEXT}
+    return [named(name, shown[name]) for name in shown]
 
 
 def with_pooling(model: UniMediModel, pooling: str) -> UniMediModel:
@@ -100,27 +98,3 @@ def with_pooling(model: UniMediModel, pooling: str) -> UniMediModel:
     asked.config = copy.copy(model.config)
     asked.config.slab_pooling = pooling
     return asked
-
-
-# -- without a model --------------------------------------------------------------------------------------------------
-
-
-def brightest(preprocess: Preprocess, slabs: int) -> Scoring:
-    """``brightest``: the highest HU inside the body in each slab, at T_3D's resolution and before its window."""
-
-    def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        hu = shrink(fine, preprocess.volume_shape)
-        inside = torch.from_numpy(np.stack([body(volume) for volume in hu.cpu().numpy()])).to(hu.device)
-        peaks = hu.masked_fill(~inside, float(AIR_HU)).unflatten(1, (slabs, -1)).flatten(2).amax(-1)
-        return {"brightest": peaks}
-
-    return scoring
-
-
-def body(hu: Float[ndarray, "depth height width"]) -> Bool[ndarray, "depth height width"]:
-    """Voxels inside the body: the largest piece above -500 HU, the holes of its axial planes (lungs) filled."""
-    pieces, count = ndimage.label(hu > BODY_HU)
-    if count == 0:
-        return np.zeros(hu.shape, dtype=bool)
-    largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in largest])

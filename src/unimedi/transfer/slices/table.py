@@ -49,6 +49,7 @@ def as_text(figures: Mapping[str, Figure], notes: Sequence[str] = ()) -> str:
 _LEGEND = (
     "hit@k: a volume's lesion shows in one of the k chosen planes. x chance: hit@1 by that of random slabs.",
     "covered@2: share of single lesions that 2 planes show. mm@1: from the chosen plane to a lesion's nearest plane.",
+    "oracle: as many hits as k middle planes of slabs allow; by finding and size it looks for that group's lesions.",
     "AUROC, AP: of slabs within a volume. ahead, behind: hit@1 against this row, 95 % paired bootstrap by patient.",
 )
 
