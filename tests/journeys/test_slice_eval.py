@@ -64,7 +64,8 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
         "text (knows the report)",
         "nodule",
         "under 10mm",
-        "other",
+        "the same slabs chosen (Jaccard)",
+        "\nother ",
         "no label column 'noduel'",
     ):
         assert part in said

@@ -229,6 +229,8 @@ def test_distances_of_two_lesions_by_hand() -> None:
     assert values["depth_error_mm"].tolist() == [9.0, 18.0]  # from plane 3, from plane 12
     assert values["centre_error_mm"].tolist() == [12.0, 19.5]
     assert lesions.extent_mm.tolist() == [9.0, 6.0]
+    both = outcomes({"one": np.array([[0, 1]])}, worths(lesions, 4), lesions, 2)["one"]  # planes 2 and 6
+    assert (both["hit"].tolist(), both["precision"].tolist(), both["coverage"].tolist()) == ([1], [0.5], [1, 0])
 
 
 def test_single_lesions_of_a_store(tmp_path: Path) -> None:
@@ -252,6 +254,27 @@ def test_single_lesions_of_a_store(tmp_path: Path) -> None:
     assert (len(nothing), nothing.groups(), nothing.planes().any()) == (0, {}, False)
     with pytest.raises(NotComputable, match="no volume of this split has a mask of unheard_of"):
         focal_volumes(store, test, ("unheard_of",))
+
+
+def test_what_touches_by_a_corner_is_one_lesion_and_what_lies_apart_is_another(tmp_path: Path) -> None:
+    whole = write_hospital(tmp_path / "whole")
+    index = whole.select(split="test", ndim=3)[0]
+    mask = np.zeros(whole.preprocess.fine_shape, np.uint16)
+    for z, y, x in ((2, 4, 4), (3, 5, 5), (4, 6, 6), (9, 20, 20), (10, 20, 20), (9, 4, 4)):
+        mask[z, y, x] = 1 << FINDINGS.index("nodule")
+    study = replace(whole.studies[index], has_mask=True)
+    store = write_store(tmp_path / "store", [Record(study, whole.pixels(index), mask)], whole.preprocess, FINDINGS)
+    lesions = connected_lesions(store, [0], ("nodule",))
+    assert sorted(zip(lesions.first.tolist(), lesions.last.tolist(), strict=True)) == [(2, 4), (9, 9), (9, 10)]
+
+
+def test_a_band_of_sizes_begins_with_its_lower_bound() -> None:
+    """Lesions of 5, 10, 28 and 30 mm in a volume each: 2 mm a plane, the first and the last plane included."""
+    lesions = lesions_of(one_lesion(16, (0, 2), (0, 5), (0, 14), (0, 15)), plane_mm=2.0)
+    groups = {name: planes.any(axis=1).tolist() for name, planes in lesions.groups().items()}
+    assert groups["under_10mm"] == [True, False, False, False]
+    assert groups["10_to_30mm"] == [False, True, True, False]
+    assert groups["from_30mm"] == [False, False, False, True]
 
 
 def test_an_unknown_spacing_leaves_no_distance_and_all_else() -> None:

@@ -58,7 +58,9 @@ def test_every_way_to_score_equals_the_models_own(store: Store) -> None:
         key = keys.get(name, name)
         np.testing.assert_allclose(scored[key], scorer(model, fine, torch.from_numpy(reports)), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(scored["attentive"], scored["volume_max"])
-    assert model.config.slab_pooling == "max"
+    plain = frozen(slab_pooling="mean")
+    variants(plain, reports)
+    assert plain.config.slab_pooling == "mean"  # a variant asks a copy
 
 
 def test_slabs_that_differ_by_rounding_only_do_not_choose(store: Store) -> None:
@@ -75,9 +77,17 @@ def test_slabs_that_differ_by_rounding_only_do_not_choose(store: Store) -> None:
 def test_a_score_that_is_not_a_number_names_the_study(store: Store) -> None:
     model, indices = frozen(), store.select(split="test")[:3]
     model.vision.cls_token.fill_(torch.nan)
-    first = store.studies[indices[0]].study_id
+    first, last = (store.studies[index].study_id for index in (indices[0], indices[2]))
     with pytest.raises(ValueError, match=f"expected finite scores, got nan from late, study {first}, slab 0"):
         score_volumes(store, indices, [own(model, "late")], CPU)
+
+    def third(fine: torch.Tensor, rows: slice) -> dict[str, torch.Tensor]:
+        scores = torch.ones(len(fine), SLABS)
+        scores[[row == 2 for row in range(rows.start, rows.stop)], 1] = torch.inf
+        return {"odd": scores}
+
+    with pytest.raises(ValueError, match=f"got inf from odd, study {last}, slab 1"):
+        score_volumes(store, indices, [third], CPU, batch=2)
 
 
 @given(st.integers(1, 6), st.integers(1, 9), st.integers(0, 100))
@@ -88,6 +98,12 @@ def test_orders_are_orders_and_come_again(volumes: int, slabs: int, seed: int) -
     scores = torch.rand(volumes, slabs)
     moved = torch.stack([scores[row][orders[row]] for row in range(volumes)])
     assert torch.equal(unshuffle(moved, orders), scores)
+
+
+def test_orders_differ_from_volume_to_volume_and_from_seed_to_seed() -> None:
+    orders = depth_orders(6, 8, 0)
+    assert len({tuple(row) for row in orders.tolist()}) > 3
+    assert not torch.equal(orders, depth_orders(6, 8, 1))
 
 
 def test_shuffled_slabs_by_loops() -> None:
