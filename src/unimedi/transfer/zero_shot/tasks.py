@@ -12,7 +12,7 @@ from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_aurocs, decision_figures
 from unimedi.transfer.exclusive import choice_figures
-from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, macro_auroc, mean_known
+from unimedi.transfer.metrics import Figure, NotComputable, interval, macro_auroc, mean_figures
 from unimedi.transfer.task import EvaluationOptions, View, label_columns, probe_validation
 from unimedi.transfer.zero_shot.scoring import (
     PROMPTS,
@@ -134,7 +134,7 @@ def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors])
         worst[name] = Figure(float(areas[least]), *interval(part), n=len(present), resampled=part)
         if len(areas) > 1:
             deviations[name] = Figure(float(areas.std(ddof=1)), n=len(areas))
-    figures = {f"{prefix}/auroc_prompt_worst": _mean(worst, view.bootstrap)}
+    figures = {f"{prefix}/auroc_prompt_worst": mean_figures([*worst.values()], len(view))}
     if deviations:
         mean = float(np.mean([figure.value for figure in deviations.values()]))
         figures[f"{prefix}/auroc_prompt_sd"] = Figure(mean, n=sum(figure.n for figure in deviations.values()))
@@ -163,9 +163,3 @@ def other_prompts(
         key = f"zero_shot_by_prompts/{view.kind}/{prompts.name}/auroc"
         figures[key] = macro_auroc(scores, view.labels, view.bootstrap).figure
     return figures
-
-
-def _mean(figures: Mapping[str, Figure], bootstrap: PatientBootstrap) -> Figure:
-    parts = mean_known(np.stack([f.resampled for f in figures.values() if f.resampled is not None]))
-    value = float(np.mean([figure.value for figure in figures.values()]))
-    return Figure(value, *interval(parts), n=bootstrap.weights.shape[1], resampled=parts)
