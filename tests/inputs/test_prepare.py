@@ -8,6 +8,7 @@ import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 
 from unimedi.cohort.study import Modality, Report, Split, Study
+from unimedi.inputs.guarded import Limits
 from unimedi.inputs.prepare import finding_names, prepare
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store, StoreError
@@ -133,10 +134,10 @@ def test_workers_give_the_same_store_and_outlive_a_file_that_kills_them(tmp_path
     (tmp_path / "bomb.nii.gz").write_bytes(block * 16)  # members of one gzip file: 1 GiB
     bomb = study("bomb", tmp_path / "bomb.nii.gz", Modality.CT)
     summary = prepare(
-        [*studies[:5], bomb, *studies[5:]], tmp_path / "a", POLICY, workers=2, memory_limit="900MiB", part_size=6
+        [*studies[:5], bomb, *studies[5:]], tmp_path / "a", POLICY, workers=2, limits=Limits(memory=900 << 20), part_size=6
     )
     rows = json.loads((tmp_path / "a" / "refused.json").read_text())
-    assert {row["study_id"]: row["reason"] for row in rows} == {**REFUSED, "bomb": "crashed"}
+    assert {row["study_id"]: row["reason"] for row in rows} == {**REFUSED, "bomb": "too_large"}
     assert (summary.listed, summary.taken) == (12, 5)
     prepare(studies, tmp_path / "b", POLICY, workers=0, part_size=3)
     assert Store.open(tmp_path / "a").fingerprint == Store.open(tmp_path / "b").fingerprint

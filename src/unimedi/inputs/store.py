@@ -59,6 +59,9 @@ class Record:
     mask: NDArray[np.uint16] | None = None
 
 
+Packed = dict[str, Any]  # a record as a row of the store: pixels and mask compressed, digest added
+
+
 class Store:
     """Read access by index. Cheap to pass to worker processes: it pickles as its path."""
 
@@ -150,7 +153,7 @@ def write_store(
 def write_part(
     path: Path,
     number: int,
-    records: Iterable[Record],
+    records: Iterable[Record | Packed],
     findings: Sequence[str],
     inputs: str = "",
     refused: Sequence[dict[str, str]] = (),
@@ -166,7 +169,7 @@ def write_part(
     try:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             for record in records:
-                rows.append(row := _row(record, findings))
+                rows.append(row := pack(record, findings) if isinstance(record, Record) else record)
                 digests.append(row["digest"])
                 size += len(row["pixels"])
                 if size >= BATCH_BYTES:
@@ -197,6 +200,11 @@ def part_is_done(path: Path, number: int, inputs: str) -> bool:
     return bool(marker["inputs"] == inputs and marker["bytes"] == size)
 
 
+def read_markers(path: Path, parts: int) -> list[dict[str, Any]]:
+    """What each of ``parts`` finished parts says of itself: file, inputs, bytes, digests (one a study), refused."""
+    return [json.loads((path / f"{part_name(number)}.json").read_text(encoding="utf-8")) for number in range(parts)]
+
+
 def finish_store(path: Path, preprocess: Preprocess, findings: Sequence[str], parts: int) -> None:
     """Bind ``parts`` finished parts into a store; ``store.json`` comes last and makes it one."""
     from datasets import Features  # 0.9 s, only where a store is written
@@ -204,9 +212,8 @@ def finish_store(path: Path, preprocess: Preprocess, findings: Sequence[str], pa
     from unimedi import __version__
 
     (path / "store.json").unlink(missing_ok=True)
-    names = [part_name(number) for number in range(parts)]
-    markers = [json.loads((path / f"{name}.json").read_text(encoding="utf-8")) for name in names]
-    for stale in [*path.glob("part-*"), *path.glob(".part-*.tmp")]:  # of a larger cohort before, of a killed worker
+    names, markers = [part_name(number) for number in range(parts)], read_markers(path, parts)
+    for stale in [*path.glob("part-*"), *path.glob(".*.tmp")]:  # of a larger cohort before, of a killed worker
         if stale.stem not in names:
             stale.unlink()
     hashed = hashlib.sha256(preprocess.fingerprint().encode() + "\0".join(findings).encode())
@@ -249,7 +256,12 @@ def _schema() -> pa.Schema:
     return Features({**columns, "labels": labels, "spacing": spacing, "shape": shape, **arrays}).arrow_schema
 
 
-def _row(record: Record, findings: Sequence[str]) -> dict[str, Any]:
+def pack(record: Record, findings: Sequence[str]) -> Packed:
+    """A record as a row of the store whose findings are ``findings``: compressing is done where it was read.
+
+    Raises:
+        StoreError: arrays of a wrong dtype or shape, or a label that is not among the findings.
+    """
     study, pixels, mask = record.study, record.pixels, record.mask
     if pixels.dtype != np.int16 or pixels.ndim != study.ndim:
         found = f"{pixels.dtype} {pixels.shape}"

@@ -1,0 +1,85 @@
+"""One study of a cohort, read and checked; brought to the stored geometry and packed, or refused by name."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+from numpy.typing import NDArray
+
+from unimedi.cohort.report import training_text
+from unimedi.cohort.study import Modality, Study
+from unimedi.imaging.image import ImagingError, Radiograph, Volume
+from unimedi.imaging.read import read_image, read_mask
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.store import Packed, Record, StoredStudy, pack
+
+Refusal = dict[str, str]  # study_id, reason, message; limit where a higher one could help
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one call of :func:`packed` needs; ``findings`` are the store's, in its order of bits."""
+
+    study: Study
+    preprocess: Preprocess
+    findings: tuple[str, ...]
+
+
+def packed(job: Job) -> Packed | Refusal:
+    """The study as a row of the store, or why it cannot be one. Never raises: one study must never end the run."""
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # parallel over studies, not inside one
+    study = job.study
+    try:
+        return pack(_record(study, job.preprocess, job.findings), job.findings)
+    except ImagingError as error:
+        return refusal(study, error)
+    except Exception as error:  # what it was is kept
+        message = f"{study.image}: {type(error).__name__}: {error}"
+        return {"study_id": study.study_id, "reason": "error", "message": message}
+
+
+def refusal(study: Study, error: ImagingError) -> Refusal:
+    return {"study_id": study.study_id, "reason": error.reason, "message": str(error)}
+
+
+def read_study(study: Study) -> Radiograph | Volume:
+    """The image of a study, in the dimension that the manifest says.
+
+    Raises:
+        ImagingError: as ``read_image``, ``wrong_dimension``, ``not_hu`` or ``empty_report``.
+    """
+    image = read_image(study.image)
+    if image.ndim != study.modality.ndim:
+        message = (
+            f"{study.image}: the manifest says {study.modality} ({study.modality.ndim}-D), the file is {image.ndim}-D"
+        )
+        raise ImagingError("wrong_dimension", message)
+    if study.modality is Modality.CT and isinstance(image, Volume) and image.voxels.min() >= 0:
+        raise ImagingError("not_hu", f"{study.image}: no voxel below 0, so these are not Hounsfield units")
+    if not training_text(study.report) and (study.report.text or not (study.labels or study.masks)):
+        raise ImagingError("empty_report", f"study {study.study_id}: the report is empty")
+    return image
+
+
+def _record(study: Study, preprocess: Preprocess, findings: tuple[str, ...]) -> Record:
+    image = read_study(study)
+    mask = _mask(study, image, preprocess, findings) if study.masks else None
+    spacing: tuple[float, ...] = preprocess.stored_spacing(image) or ()
+    about: tuple[Any, ...] = (study.study_id, study.patient_id, study.modality, study.split)
+    text, language, labels = training_text(study.report), study.report.language, dict(study.labels)
+    stored = StoredStudy(*about, text, language, labels, mask is not None, spacing)
+    return Record(stored, preprocess.stored(image), mask)
+
+
+def _mask(
+    study: Study, image: Radiograph | Volume, preprocess: Preprocess, findings: tuple[str, ...]
+) -> NDArray[np.uint16]:
+    shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
+    bits = np.zeros(shape, dtype=np.uint16)
+    for finding, path in study.masks.items():
+        inside = read_mask(path)
+        if inside.shape != shape:
+            raise ImagingError("mask_mismatch", f"{path}: the mask is {inside.shape}, the image {shape}")
+        bits |= inside.astype(np.uint16) << np.uint16(findings.index(finding))
+    return preprocess.stored_mask(bits, image)

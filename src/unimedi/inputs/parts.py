@@ -1,0 +1,144 @@
+"""A cohort cut into parts, one file of the store each; a part prepared, and kept when the command is run again."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from unimedi.cohort.study import Study
+from unimedi.imaging.image import ImagingError
+from unimedi.inputs.guarded import LIMITED, Guarded, Limits
+from unimedi.inputs.one_study import Job, Refusal, packed, refusal
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.store import FORMAT, Packed, part_is_done, part_name, write_part
+
+PART_BYTES = 1 << 30  # stored pixels and masks of a part before compression: what a kill can cost, and a copy moves
+
+_idle: list[Guarded[Job, Packed | Refusal]] = []  # processes that wait for another part, in this process
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One task: what to read, where to write it, what a file may take (None: read in this process, without limits)."""
+
+    out: Path
+    number: int
+    studies: tuple[Study, ...]
+    preprocess: Preprocess
+    findings: tuple[str, ...]
+    inputs: str
+    limits: Limits | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it is on disk, made from the same; refusals by a limit stand only while the limit does."""
+        if not part_is_done(self.out, self.number, self.inputs):
+            return False
+        marker = json.loads((self.out / f"{part_name(self.number)}.json").read_text(encoding="utf-8"))
+        limits = self.limits or Limits()
+        return all(row["limit"] == limits.of(row["reason"]) for row in marker["refused"] if row["reason"] in LIMITED)
+
+
+def cut(
+    studies: Sequence[Study],
+    out: Path,
+    preprocess: Preprocess,
+    findings: tuple[str, ...],
+    part_size: int,
+    limits: Limits | None,
+) -> list[Part]:
+    """Parts in the cohort's order, each of at most ``part_size`` studies and ``PART_BYTES`` (or of one study)."""
+    chunks: list[list[Study]] = [[]]
+    held = 0
+    for study in studies:
+        size = _stored_bytes(study, preprocess)
+        if chunks[-1] and (len(chunks[-1]) == part_size or held + size > PART_BYTES):
+            chunks.append([])
+            held = 0
+        chunks[-1].append(study)
+        held += size
+    return [
+        Part(out, number, tuple(chunk), preprocess, findings, _fingerprint(chunk, preprocess, findings), limits)
+        for number, chunk in enumerate(chunks)
+        if chunk
+    ]
+
+
+def prepare_part(part: Part) -> int:
+    """Read, pack and write the studies of one part; what cannot be used stands in its marker. Returns its number."""
+    refused: list[Refusal] = []
+    write_part(part.out, part.number, _rows(part, refused), part.findings, part.inputs, refused)
+    return part.number
+
+
+def end_processes() -> None:
+    """End those that wait for another part."""
+    with _lock:
+        while _idle:
+            _idle.pop().close()
+
+
+def _rows(part: Part, refused: list[Refusal]) -> Iterator[Packed]:
+    """Rows of the studies that can be used; the others go to ``refused``."""
+    guarded = _borrow(part.limits) if part.limits else None
+    try:
+        for study in part.studies:
+            job = Job(study, part.preprocess, part.findings)
+            found = _under_limits(guarded, job) if guarded else packed(job)
+            if "reason" in found:
+                refused.append(found)
+            else:
+                yield found
+    finally:
+        if guarded:
+            with _lock:
+                _idle.append(guarded)
+
+
+def _under_limits(guarded: Guarded[Job, Packed | Refusal], job: Job) -> Packed | Refusal:
+    try:
+        return guarded(job, str(job.study.image))
+    except ImagingError as error:
+        row = refusal(job.study, error)
+        return row | {"limit": guarded.limits.of(error.reason)} if error.reason in LIMITED else row
+
+
+def _borrow(limits: Limits) -> Guarded[Job, Packed | Refusal]:
+    with _lock:
+        same = [guarded for guarded in _idle if guarded.limits == limits]
+        if same:
+            _idle.remove(same[0])
+            return same[0]
+    return Guarded(packed, limits)
+
+
+def _stored_bytes(study: Study, preprocess: Preprocess) -> int:
+    shape = preprocess.fine_shape if study.modality.ndim == 3 else preprocess.radiograph_size
+    return 2 * prod(shape) * (2 if study.masks else 1)  # int16, and uint16 of the masks
+
+
+def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Sequence[str]) -> str:
+    """Of everything a part is made from: settings, software, rows of the manifest, size and time of every file."""
+    from unimedi import __version__
+
+    hashed = hashlib.sha256(json.dumps([FORMAT, __version__, preprocess.fingerprint(), list(findings)]).encode())
+    for s in studies:
+        row = [s.study_id, s.patient_id, s.modality, s.split, s.report.text, s.report.language, list(s.labels.items())]
+        files = [_stamp(s.image), *([finding, _stamp(path)] for finding, path in s.masks.items())]
+        hashed.update(json.dumps([row, files]).encode())
+    return hashed.hexdigest()
+
+
+def _stamp(path: Path) -> list[Any]:
+    """Path, size and modification time in ns; a series' folder changes its time when a slice comes or goes."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return [str(path), None]
+    return [str(path), status.st_size, status.st_mtime_ns]
