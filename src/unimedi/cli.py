@@ -90,16 +90,21 @@ def cohort_folder(arguments: argparse.Namespace) -> None:
 def prepare(arguments: argparse.Namespace) -> None:
     """Read every study of a manifest once and write the store that training reads. Resumes."""
     from unimedi.cohort.manifest import read_manifest
+    from unimedi.inputs.guarded import Limits
     from unimedi.inputs.prepare import prepare as run
     from unimedi.pretraining.recipe_file import load_recipe
 
     preprocess = load_recipe(arguments.config, arguments.overrides).preprocess
     studies = read_manifest(arguments.cohort)
-    done = run(studies, arguments.out, preprocess, workers=arguments.workers, scheduler=arguments.scheduler)
-    refused = ", ".join(f"{count} {reason}" for reason, count in done.refused.items())
+    done = run(
+        studies, arguments.out, preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
+        arguments.scheduler, strict=arguments.strict,
+    )  # fmt: skip
     print(f"{done.taken} of {done.listed} studies in {arguments.out}, {done.seconds:.0f} s")
-    if refused:
-        print(f"refused: {refused}; each with its reason in {arguments.out / 'refused.json'}", file=sys.stderr)
+    for what, counts, name in (("refused", done.refused, "refused"), ("corrected", done.notes, "notes")):
+        if counts:
+            listed = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+            print(f"{what}: {listed}; each is named in {arguments.out / f'{name}.json'}", file=sys.stderr)
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
@@ -250,6 +255,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--config", type=Path, required=True, help="the recipe that will train on it")
     p.add_argument("--workers", type=int, help="processes (default: one a core)")
     p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
+    p.add_argument("--seconds", type=float, default=300.0, help="that one file may take (default: 300)")
+    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one file may take (default: 2048)")
+    p.add_argument("--strict", type=float, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
 
     p = verb("pretrain", pretrain, rest=recipe)
     p.add_argument("--config", type=Path, help="the recipe; may be left out with --resume")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unimedi.cohort.manifest import ManifestError, read_manifest, write_manifest
-from unimedi.cohort.study import Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 
 GOOD = {"study_id": "s1", "patient_id": "p1", "modality": "DX", "split": "train", "image": "x.png", "report": "Clear."}
 
@@ -51,8 +51,18 @@ def test_a_row_becomes_a_study(folder: Path, suffix: str) -> None:
     labels = {"nodule": True, "mass": False, "normal": None}
     expected = Study("s1", "p1", Modality.DX, folder / "x.png", Report("Clear."), Split.TRAIN, labels)
     assert study == Study(
-        **{f: getattr(expected, f) for f in expected.__slots__} | {"masks": {"nodule": folder / "x.png"}}
+        **{f: getattr(expected, f) for f in expected.__slots__} | {"masks": {"nodule": Mask(folder / "x.png")}}
     )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_mask_may_be_one_value_of_a_label_image_or_boxes(folder: Path, suffix: str) -> None:
+    row = GOOD | {"mask:liver": "x.png#6", "mask:pneumonia": "boxes:264,152.5,213,379;0,1,2,3"}
+    (study,) = read_manifest(write(folder, row, suffix=suffix))
+    boxes = ((264.0, 152.5, 213.0, 379.0), (0.0, 1.0, 2.0, 3.0))
+    assert study.masks == {"liver": Mask(folder / "x.png", 6), "pneumonia": Mask(boxes=boxes)}
+    write_manifest([study], folder / f"again.{suffix}")
+    assert read_manifest(folder / f"again.{suffix}") == [study]
 
 
 def test_parquet_may_hold_numbers(folder: Path) -> None:
@@ -83,6 +93,9 @@ def test_a_row_with_a_label_or_a_mask_needs_no_report(folder: Path, measured: di
     [
         ({"image": "absent.png"}, "image 'absent.png' does not exist under"),
         ({"mask:nodule": "absent.nii"}, "mask:nodule 'absent.nii' does not exist under"),
+        ({"mask:nodule": "../x.png#1"}, "mask:nodule '../x.png' must be a path relative to"),
+        ({"mask:nodule": "boxes:1,2,3"}, "expected boxes:left,top,width,height in pixels"),
+        ({"mask:nodule": "boxes:1,2,0,3"}, "expected boxes:left,top,width,height in pixels"),
         ({"modality": "XRAY"}, "unknown modality 'XRAY', expected one of DX, CR, US, CT, MR"),
         (
             {"split": "Training"},
@@ -151,7 +164,7 @@ def test_files_that_are_no_manifest(folder: Path) -> None:
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1).map(str.strip).filter(bool)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     reports=st.lists(TEXT, min_size=1, max_size=4),
     suffix=st.sampled_from(["csv", "parquet"]),
@@ -164,7 +177,15 @@ def test_what_is_written_is_read_back(
     (folder / "x.png").touch()
     about = (Modality.CT, folder / "x.png")
     studies = [
-        Study(f"s{k}", f"p{k}", *about, Report(f"{text}\n\n{text}", "es"), Split.TEST, {"a b": label}, {"m": about[1]})
+        Study(
+            f"s{k}",
+            f"p{k}",
+            *about,
+            Report(f"{text}\n\n{text}", "es"),
+            Split.TEST,
+            {"a b": label},
+            {"m": Mask(about[1])},
+        )
         for k, text in enumerate(reports)
     ]
     write_manifest(studies, folder / f"m.{suffix}")

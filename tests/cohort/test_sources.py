@@ -57,7 +57,7 @@ def test_a_phantom_becomes_studies(hospital: Path, tmp_path: Path) -> None:
     assert len(studies) == 17
     assert {study.split for study in studies} == set(Split)
     assert all(len(study.labels) == 12 and None not in study.labels.values() for study in studies)
-    assert all(path.is_file() for study in studies for path in study.masks.values())
+    assert all(mask.path and mask.path.is_file() for study in studies for mask in study.masks.values())
     for study in studies[:4]:
         assert read_image(study.image).ndim == study.modality.ndim
     write_manifest(studies, hospital / "manifest.csv")

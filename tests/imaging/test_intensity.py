@@ -45,7 +45,7 @@ def test_the_window_maps_its_ends_to_minus_one_and_one_and_clamps() -> None:
     assert hu_window(hu, (-1000.0, 1000.0)).tolist() == pytest.approx([-1.0, -1.0, 0.0, 0.5, 1.0, 1.0])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(scale=st.floats(0.01, 100), shift=st.floats(-1000, 1000))
 def test_exposure_does_not_change_a_stored_radiograph(scale: float, shift: float) -> None:
     pixels = np.random.default_rng(0).random((20, 20)).astype(np.float32)

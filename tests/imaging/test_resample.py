@@ -18,7 +18,7 @@ def area_by_loops(array: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(old=st.tuples(SIDE, SIDE, SIDE), new=st.tuples(SIDE, SIDE, SIDE), seed=st.integers(0, 99))
 def test_shrinking_is_the_mean_of_the_footprint(old: tuple[int, ...], new: tuple[int, ...], seed: int) -> None:
     new = tuple(min(a, b) for a, b in zip(old, new, strict=True))
@@ -26,7 +26,7 @@ def test_shrinking_is_the_mean_of_the_footprint(old: tuple[int, ...], new: tuple
     assert np.allclose(resize_array(array, new), area_by_loops(array, new), atol=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(old=st.tuples(SIDE, SIDE), new=st.tuples(SIDE, SIDE))
 def test_a_flat_image_stays_flat_and_the_range_never_grows(old: tuple[int, int], new: tuple[int, int]) -> None:
     array = np.random.default_rng(0).uniform(-5, 5, size=old).astype(np.float32)
@@ -47,7 +47,7 @@ def test_growing_keeps_pixel_centres() -> None:
     assert np.allclose(resize_array(ramp, (2, 8))[0], np.clip((np.arange(8) + 0.5) / 2 - 0.5, 0, 3))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(old=st.tuples(SIDE, SIDE, SIDE), new=st.tuples(SIDE, SIDE, SIDE), seed=st.integers(0, 99))
 def test_no_label_of_a_bit_field_is_invented_or_lost(old: tuple[int, ...], new: tuple[int, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)

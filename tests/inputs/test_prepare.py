@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 
-from unimedi.cohort.study import Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 from unimedi.inputs.guarded import Limits
 from unimedi.inputs.prepare import finding_names, prepare
 from unimedi.inputs.preprocess import Preprocess
@@ -37,7 +37,9 @@ def cohort(folder: Path) -> list[Study]:
         studies.append(study(f"x{k}", path, labels={"nodule": None, "normal": True}))
     mask = nifti((CT > 800).astype(np.uint8), folder / "mask.nii.gz")
     path = nifti(CT, folder / "ct.nii.gz")
-    studies.append(study("ct0", path, Modality.CT, labels={"nodule": True, "normal": False}, masks={"nodule": mask}))
+    studies.append(
+        study("ct0", path, Modality.CT, labels={"nodule": True, "normal": False}, masks={"nodule": Mask(mask)})
+    )
     studies.append(study("ct1", path, Modality.CT, report=Report("Sin hallazgos en el pulmón.", "es")))
     (folder / "broken.png").write_bytes((folder / "x0.png").read_bytes()[:60])
     small_mask = nifti((CT[:, :8] > 800).astype(np.uint8), folder / "small.nii.gz")
@@ -48,7 +50,7 @@ def cohort(folder: Path) -> list[Study]:
         study("wrong", path, Modality.DX),
         study("shifted", nifti(CT + 1024, folder / "shifted.nii"), Modality.CT),
         study("thin", nifti(CT[:3], folder / "thin.nii"), Modality.CT),
-        study("mask", path, Modality.CT, masks={"nodule": small_mask}),
+        study("mask", path, Modality.CT, masks={"nodule": Mask(small_mask)}),
     ]
 
 
@@ -115,14 +117,16 @@ def test_finished_parts_are_kept_and_changed_ones_made_anew(tmp_path: Path) -> N
 
 
 def test_too_many_masked_findings_are_refused_at_once(tmp_path: Path) -> None:
-    masks = {f"finding {k}": tmp_path / "m.nii" for k in range(17)}
+    masks = {f"finding {k}": Mask(tmp_path / "m.nii") for k in range(17)}
     with pytest.raises(StoreError, match="17 findings have masks"):
         finding_names([study("a", tmp_path / "a.nii", Modality.CT, masks=masks)])
 
 
 def test_masked_findings_get_the_bits_where_there_are_many() -> None:
     labels = {f"finding {k}": None for k in range(20)}
-    names = finding_names([study("a", Path("a.nii"), Modality.CT, labels=labels, masks={"finding 19": Path("m.nii")})])
+    names = finding_names(
+        [study("a", Path("a.nii"), Modality.CT, labels=labels, masks={"finding 19": Mask(Path("m.nii"))})]
+    )
     assert names[0] == "finding 19"
     assert len(names) == 20
 
@@ -134,7 +138,12 @@ def test_workers_give_the_same_store_and_outlive_a_file_that_kills_them(tmp_path
     (tmp_path / "bomb.nii.gz").write_bytes(block * 16)  # members of one gzip file: 1 GiB
     bomb = study("bomb", tmp_path / "bomb.nii.gz", Modality.CT)
     summary = prepare(
-        [*studies[:5], bomb, *studies[5:]], tmp_path / "a", POLICY, workers=2, limits=Limits(memory=900 << 20), part_size=6
+        [*studies[:5], bomb, *studies[5:]],
+        tmp_path / "a",
+        POLICY,
+        workers=2,
+        limits=Limits(memory=900 << 20),
+        part_size=6,
     )
     rows = json.loads((tmp_path / "a" / "refused.json").read_text())
     assert {row["study_id"]: row["reason"] for row in rows} == {**REFUSED, "bomb": "too_large"}
@@ -142,6 +151,59 @@ def test_workers_give_the_same_store_and_outlive_a_file_that_kills_them(tmp_path
     prepare(studies, tmp_path / "b", POLICY, workers=0, part_size=3)
     assert Store.open(tmp_path / "a").fingerprint == Store.open(tmp_path / "b").fingerprint
     assert [path.name for path in (tmp_path / "a").glob(".*")] == []
+
+
+def test_one_value_of_a_label_image_and_boxes_are_masks(tmp_path: Path) -> None:
+    labels = (np.arange(CT.size).reshape(CT.shape) % 3).astype(np.uint8)
+    organs, x0 = nifti(labels, tmp_path / "organs.nii.gz"), cohort(tmp_path)[0].image
+    boxes = ((-3.0, 2.0, 5.0, 4.0), (10.0, 10.0, 100.0, 1.0))
+    studies = [
+        study("ct", tmp_path / "ct.nii.gz", Modality.CT, masks={"liver": Mask(organs, 2), "spleen": Mask(organs, 1)}),
+        study("x", x0, masks={"pneumonia": Mask(boxes=boxes)}),
+        study("flat", tmp_path / "ct.nii.gz", Modality.CT, masks={"pneumonia": Mask(boxes=boxes)}),
+    ]
+    assert prepare(studies, tmp_path / "store", POLICY, workers=0).refused == {"mask_mismatch": 1}
+    store = Store.open(tmp_path / "store")
+    assert store.findings == ("liver", "spleen", "pneumonia")
+    assert np.array_equal(store.mask(0), ((labels == 2) + 2 * (labels == 1)).astype(np.uint16))  # type: ignore[arg-type]
+    drawn = np.zeros((16, 16), np.uint16)
+    drawn[2:6, 0:2] = drawn[10:11, 10:] = 4
+    assert np.array_equal(store.mask(1), drawn)  # type: ignore[arg-type]
+
+
+def test_too_many_refusals_leave_no_store_but_the_list(tmp_path: Path) -> None:
+    studies, out = cohort(tmp_path), tmp_path / "store"
+    with pytest.raises(StoreError, match=r"6 of 11 studies refused, 54.5%, where --strict allows 50.0%"):
+        prepare(studies, out, POLICY, workers=0, part_size=4, strict=0.5)
+    assert {row["study_id"]: row["reason"] for row in json.loads((out / "refused.json").read_text())} == REFUSED
+    with pytest.raises(StoreError, match="not finished"):
+        Store.open(out)
+    summary = prepare(studies, out, POLICY, workers=0, part_size=4, strict=6 / 11)
+    assert (summary.kept_parts, len(Store.open(out))) == (3, 5)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        prepare(studies, out, POLICY, strict=1.5)
+
+
+def test_what_was_refused_for_a_limit_is_tried_again_with_another(tmp_path: Path) -> None:
+    large = RNG.integers(-1000, 1000, size=(64, 256, 256)).astype(np.int16)  # takes longer than a look at the process
+    studies, out = [study("large", nifti(large, tmp_path / "large.nii.gz"), Modality.CT)], tmp_path / "store"
+    assert prepare(studies, out, POLICY, workers=1, limits=Limits(memory=1 << 20)).refused == {"too_large": 1}
+    again = prepare(studies, out, POLICY, workers=1, limits=Limits(memory=1 << 20))
+    assert (again.kept_parts, again.refused) == (1, {"too_large": 1})
+    assert prepare(studies, out, POLICY, workers=1).refused == {}
+
+
+def test_what_was_corrected_in_reading_is_counted_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from unimedi.imaging.image import Volume
+    from unimedi.inputs import one_study
+
+    volume = Volume(CT, (1.0, 1.0, 1.0), ("tilt_corrected", "localiser_dropped"))
+    monkeypatch.setattr(one_study, "read_image", lambda path: volume)
+    studies = [study(name, tmp_path, Modality.CT) for name in ("a", "b")]
+    summary = prepare(studies, tmp_path / "store", POLICY, workers=0)
+    assert summary.notes == {"tilt_corrected": 2, "localiser_dropped": 2}
+    rows = json.loads((tmp_path / "store" / "notes.json").read_text())
+    assert rows[:2] == [{"study_id": "a", "note": "tilt_corrected"}, {"study_id": "a", "note": "localiser_dropped"}]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # distributed's own, about ports and diagnostics

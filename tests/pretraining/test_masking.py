@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from unimedi.pretraining.masking import random_mask
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 5), st.integers(1, 40), st.floats(0, 1), st.integers(0, 99))
 def test_hides_the_share_in_every_row(n: int, patches: int, ratio: float, seed: int) -> None:
     mask = random_mask(n, patches, ratio, torch.Generator().manual_seed(seed))

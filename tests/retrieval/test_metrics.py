@@ -26,7 +26,7 @@ def slow_rank(similarity: np.ndarray, right: np.ndarray) -> list[float]:
     return ranks
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 6), st.integers(1, 7), st.integers(0, 10_000))
 def test_rank_and_precision_equal_a_loop(queries: int, candidates: int, seed: int) -> None:
     draws = np.random.default_rng(seed)
@@ -41,7 +41,7 @@ def test_rank_and_precision_equal_a_loop(queries: int, candidates: int, seed: in
         np.testing.assert_allclose(precision_at_k(similarity, right, k), expected, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 6), st.integers(0, 1000))
 def test_chance_equals_counting_every_draw(candidates: int, seed: int) -> None:
     right = np.random.default_rng(seed).random((3, candidates)) < 0.4

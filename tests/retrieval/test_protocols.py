@@ -29,7 +29,7 @@ def test_exclusive_is_one_class_with_all_others_known_to_be_absent() -> None:
         exclusive_classes(LABELS, ("a", "edema"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(1, 6))
 def test_a_sample_is_balanced_exclusive_and_reproducible(seed: int, per_class: int) -> None:
     values = np.random.default_rng(seed).random((200, 3)) < 0.3

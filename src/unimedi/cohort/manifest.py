@@ -2,13 +2,15 @@
 
 Columns: ``study_id, patient_id, modality, split, image``, then exactly one of ``report`` (text) and ``report_path`` in
 each row, or none of them where the row has a label or a mask; optional ``language`` (detected where empty),
-``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``. Paths are relative to the manifest's folder and stay inside
-it. Other columns are ignored. Rows are counted as a spreadsheet shows them: the header is row 1, the first study row 2.
+``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``: a label image, ``organs.nii.gz#6`` for one value of it, or
+``boxes:264,152,213,379;562,152,256,453``. Paths are relative to the manifest's folder and stay inside it. Other columns
+are ignored. Rows are counted as a spreadsheet shows them: the header is row 1, the first study row 2.
 """
 
 import csv
 import difflib
 import io
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,11 +18,12 @@ from typing import TypeVar
 
 from unimedi.cohort.report import detect_language
 from unimedi.cohort.split import crossings, describe
-from unimedi.cohort.study import Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
 KNOWN = (*REQUIRED, "report", "report_path", "language")
 LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": None}
+BOXES = "boxes:"
 SHOWN = 20  # problems that an error lists
 
 E = TypeVar("E", Modality, Split)
@@ -63,10 +66,10 @@ class _Row:
             self.problem(f"unknown {column} {value!r}, expected one of {', '.join(names)}{hint}")
             return default
 
-    def path(self, column: str, check: bool) -> Path:
-        value = self.values.get(column, "")
+    def path(self, column: str, value: str, check: bool) -> Path:
         if os.path.isabs(value) or ".." in value.replace("\\", "/").split("/"):
             self.problem(f"{column} {value!r} must be a path relative to {self.root}, inside it")
+            return self.root  # what lies outside is not even looked for
         full = os.path.join(self.root, value)
         if check and value and not os.path.exists(full):
             self.problem(f"{column} {value!r} does not exist under {self.root}")
@@ -80,7 +83,7 @@ class _Row:
             self.problem("neither report nor report_path is given, and no label or mask either")
         if path and not inline:
             before = len(self.problems)
-            file = self.path("report_path", check=True)
+            file = self.path("report_path", path, check=True)
             if len(self.problems) == before:
                 inline = _read_text(file)
                 if not inline.strip():
@@ -100,17 +103,30 @@ class _Row:
                 labels[column.removeprefix("label:")] = LABELS.get(value.casefold())
         return labels
 
+    def mask(self, column: str, check: bool) -> Mask:
+        value = self.values[column]
+        if value.startswith(BOXES):
+            try:
+                return Mask(boxes=tuple(_box(text) for text in value.removeprefix(BOXES).split(";")))
+            except ValueError:
+                self.problem(f"{column} {value!r}: expected {BOXES}left,top,width,height in pixels; more with ';'")
+                return Mask(self.root)
+        name, mark, number = value.rpartition("#")
+        if not mark or not number.isdigit():
+            return Mask(self.path(column, value, check))
+        return Mask(self.path(column, name, check), int(number))
+
     def study(self, check_files: bool) -> Study:
         masks = [column for column, value in self.values.items() if value and column.startswith("mask:")]
         return Study(
             study_id=self.text("study_id"),
             patient_id=self.text("patient_id"),
             modality=self.choice("modality", Modality, Modality.DX),
-            image=self.path("image", check_files) if self.text("image") else self.root,
+            image=self.path("image", self.values["image"], check_files) if self.text("image") else self.root,
             report=self.report(),
             split=self.choice("split", Split, Split.TRAIN),
             labels=self.labels(),
-            masks={column.removeprefix("mask:"): self.path(column, check_files) for column in masks},
+            masks={column.removeprefix("mask:"): self.mask(column, check_files) for column in masks},
         )
 
 
@@ -151,7 +167,7 @@ def write_manifest(studies: Iterable[Study], path: str | Path) -> None:
         row |= {"split": study.split.value, "image": _relative(study.image, root)}
         row |= {"report": study.report.text, "language": study.report.language}
         row |= {f"label:{f}": {True: "1", False: "0", None: ""}[study.labels.get(f)] for f in findings}
-        row |= {f"mask:{f}": _relative(study.masks[f], root) if f in study.masks else "" for f in masked}
+        row |= {f"mask:{f}": _mask_text(study.masks[f], root) if f in study.masks else "" for f in masked}
         rows.append(row)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     if path.suffix == ".parquet":
@@ -173,6 +189,19 @@ def _relative(path: Path, root: str) -> str:
     if relative.startswith("../"):
         raise ValueError(f"{path} lies outside {root}; a manifest stands at or above the files it lists")
     return relative
+
+
+def _mask_text(mask: Mask, root: str) -> str:
+    if mask.path is None:
+        return BOXES + ";".join(",".join(f"{side:g}" for side in box) for box in mask.boxes)
+    return _relative(mask.path, root) + ("" if mask.value is None else f"#{mask.value}")
+
+
+def _box(text: str) -> tuple[float, float, float, float]:
+    left, top, width, height = (float(side) for side in text.split(","))
+    if not (0 < width < math.inf and 0 < height < math.inf and math.isfinite(left + top)):
+        raise ValueError(text)
+    return left, top, width, height
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -40,11 +40,25 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Mask:
+    """Where a finding is marked in an image: a label image in the image's own geometry, of which every value but 0
+    counts, or one ``value``; or else ``boxes`` of a radiograph (left, top, width, height in its pixels)."""
+
+    path: Path | None = None
+    value: int | None = None
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.path is None) != bool(self.boxes):
+            raise ValueError("a mask is a label image or boxes, one of them")
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """One examination: an image (a file, or a folder that holds a DICOM series) and its report.
 
-    ``labels`` maps a finding to present (True), absent (False) or unknown (None); ``masks`` maps a finding to a
-    label image in the image's own geometry.
+    ``labels`` maps a finding to present (True), absent (False) or unknown (None); ``masks`` maps a finding to where it
+    is marked.
     """
 
     study_id: str
@@ -54,4 +68,4 @@ class Study:
     report: Report
     split: Split
     labels: Mapping[str, bool | None] = field(default_factory=dict)
-    masks: Mapping[str, Path] = field(default_factory=dict)
+    masks: Mapping[str, Mask] = field(default_factory=dict)

@@ -19,6 +19,7 @@ class Radiograph:
 
     pixels: NDArray[np.float32]
     spacing: tuple[float, float] | None = None  # mm a pixel, (height, width); None where the file does not say
+    notes: tuple[str, ...] = ()  # what was corrected in reading, as short codes
     ndim: ClassVar[int] = 2
 
 
@@ -28,6 +29,7 @@ class Volume:
 
     voxels: NDArray[np.int16]
     spacing: tuple[float, float, float]
+    notes: tuple[str, ...] = ()  # what was corrected in reading, as short codes
     ndim: ClassVar[int] = 3
 
 

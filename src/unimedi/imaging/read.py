@@ -49,8 +49,8 @@ def read_image(path: str | Path) -> Radiograph | Volume:
     return image
 
 
-def read_mask(path: str | Path) -> NDArray[np.bool_]:
-    """A label image (NIfTI or PNG; not zero is inside) in the axes of ``read_image``; may be empty or full.
+def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.bool_]:
+    """A label image (NIfTI or PNG) in the axes of ``read_image``: inside is ``value``, or else all but zero.
 
     Raises:
         ImagingError: ``missing``, ``unreadable``, ``unsupported`` or ``wrong_dimension``.
@@ -60,10 +60,14 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
         raise ImagingError("missing", f"{path}: no such mask file")
     kind = _kind(path)
     if kind == "picture":
-        return np.asarray(_picture(path) != 0)
+        return _inside(_picture(path), value)
     if kind == "nifti":
-        return np.asarray(_nifti(path)[0] != 0)
+        return _inside(_nifti(path)[0], value)
     raise ImagingError("unsupported", f"{path}: a mask is NIfTI or PNG")
+
+
+def _inside(labels: NDArray[np.generic], value: int | None) -> NDArray[np.bool_]:
+    return np.asarray(labels != 0 if value is None else labels == value)
 
 
 def _read_file(path: Path) -> Radiograph | Volume:

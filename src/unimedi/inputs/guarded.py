@@ -20,7 +20,8 @@ import psutil
 
 from unimedi.imaging.image import ImagingError
 
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 LOOK = 0.05  # s between two looks at a process; decoders fill some 50 MB in that time
 LIMITED = ("too_slow", "too_large")  # reasons that a higher limit could change
 _CHILD = "import sys; from unimedi.inputs.guarded import serve; serve(int(sys.argv[1]))"

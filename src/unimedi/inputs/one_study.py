@@ -1,7 +1,6 @@
 """One study of a cohort, read and checked; brought to the stored geometry and packed, or refused by name."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
@@ -66,10 +65,10 @@ def _record(study: Study, preprocess: Preprocess, findings: tuple[str, ...]) -> 
     image = read_study(study)
     mask = _mask(study, image, preprocess, findings) if study.masks else None
     spacing: tuple[float, ...] = preprocess.stored_spacing(image) or ()
-    about: tuple[Any, ...] = (study.study_id, study.patient_id, study.modality, study.split)
-    text, language, labels = training_text(study.report), study.report.language, dict(study.labels)
-    stored = StoredStudy(*about, text, language, labels, mask is not None, spacing)
-    return Record(stored, preprocess.stored(image), mask)
+    text, labels = training_text(study.report), dict(study.labels)
+    about = (study.study_id, study.patient_id, study.modality, study.split)
+    stored = StoredStudy(*about, text, study.report.language, labels, mask is not None, spacing)
+    return Record(stored, preprocess.stored(image), mask, image.notes)
 
 
 def _mask(
@@ -77,9 +76,20 @@ def _mask(
 ) -> NDArray[np.uint16]:
     shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
     bits = np.zeros(shape, dtype=np.uint16)
-    for finding, path in study.masks.items():
-        inside = read_mask(path)
+    for finding, mask in study.masks.items():
+        inside = _boxes(mask.boxes, shape) if mask.path is None else read_mask(mask.path, mask.value)
         if inside.shape != shape:
-            raise ImagingError("mask_mismatch", f"{path}: the mask is {inside.shape}, the image {shape}")
+            raise ImagingError("mask_mismatch", f"{mask.path}: the mask is {inside.shape}, the image {shape}")
         bits |= inside.astype(np.uint16) << np.uint16(findings.index(finding))
     return preprocess.stored_mask(bits, image)
+
+
+def _boxes(boxes: tuple[tuple[float, float, float, float], ...], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The union of filled boxes (left, top, width, height) on a radiograph, clipped to it."""
+    if len(shape) != 2:
+        raise ImagingError("mask_mismatch", f"boxes mark a radiograph, the image has {len(shape)} axes")
+    inside = np.zeros(shape, dtype=np.bool_)
+    for left, top, width, height in boxes:
+        bottom, right = max(round(top + height), 0), max(round(left + width), 0)
+        inside[max(round(top), 0) : bottom, max(round(left), 0) : right] = True
+    return inside

@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from unimedi.cohort.study import Study
+from unimedi.cohort.study import Mask, Study
 from unimedi.imaging.image import ImagingError
 from unimedi.inputs.guarded import LIMITED, Guarded, Limits
 from unimedi.inputs.one_study import Job, Refusal, packed, refusal
@@ -130,9 +130,13 @@ def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Seq
     hashed = hashlib.sha256(json.dumps([FORMAT, __version__, preprocess.fingerprint(), list(findings)]).encode())
     for s in studies:
         row = [s.study_id, s.patient_id, s.modality, s.split, s.report.text, s.report.language, list(s.labels.items())]
-        files = [_stamp(s.image), *([finding, _stamp(path)] for finding, path in s.masks.items())]
+        files = [_stamp(s.image), *([finding, *_marked(mask)] for finding, mask in s.masks.items())]
         hashed.update(json.dumps([row, files]).encode())
     return hashed.hexdigest()
+
+
+def _marked(mask: Mask) -> list[Any]:
+    return [mask.boxes] if mask.path is None else [_stamp(mask.path), mask.value]
 
 
 def _stamp(path: Path) -> list[Any]:

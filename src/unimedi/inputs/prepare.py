@@ -34,6 +34,7 @@ class PrepareSummary:
     listed: int
     taken: int
     refused: dict[str, int]
+    notes: dict[str, int]  # what was corrected in reading (code to count of studies)
     not_english: int  # reports taken whose language is not English
     kept_parts: int  # finished by an earlier run and kept
     seconds: float
@@ -142,6 +143,7 @@ def _cluster(source: str | Callable[[], Any]) -> Iterator[Any]:
 def _summary(studies: Sequence[Study], parts: Sequence[Part], kept_parts: int, seconds: float) -> PrepareSummary:
     """Counted from what the parts hold, part by part: what is neither taken nor refused is an error, never a loss."""
     refused: list[dict[str, str]] = []
+    notes: Counter[str] = Counter()
     taken = 0
     for part, marker in zip(parts, read_markers(parts[0].out, len(parts)) if parts else [], strict=True):
         here, gone = len(marker["digests"]), marker["refused"]
@@ -150,12 +152,13 @@ def _summary(studies: Sequence[Study], parts: Sequence[Part], kept_parts: int, s
             raise StoreError(f"{part.out}: {part_name(part.number)} does not add up: {counts}; remove it and run again")
         taken += here
         refused += gone
+        notes.update(row["note"] for row in marker["notes"])
     names = {row["study_id"] for row in refused}
     foreign = sum(s.report.language != "en" for s in studies if s.study_id not in names)
     if foreign:
         log.warning("%d of %d reports are not in English; prompts and vocabulary assume English", foreign, len(studies))
-    counts = dict(Counter(row["reason"] for row in refused).most_common())
-    return PrepareSummary(len(studies), taken, counts, foreign, kept_parts, seconds)
+    reasons = dict(Counter(row["reason"] for row in refused).most_common())
+    return PrepareSummary(len(studies), taken, reasons, dict(notes.most_common()), foreign, kept_parts, seconds)
 
 
 def _fail(out: Path, summary: PrepareSummary, strict: float, parts: Sequence[Part]) -> None:
@@ -165,8 +168,9 @@ def _fail(out: Path, summary: PrepareSummary, strict: float, parts: Sequence[Par
     count = summary.listed - summary.taken
     reasons = ", ".join(f"{number} {reason}" for reason, number in summary.refused.items())
     raise StoreError(
-        f"{count} of {summary.listed} studies refused, {count / summary.listed:.1%}, where --strict allows {strict:.1%} "
-        f"({reasons}); each stands in {out / 'refused.json'}, and there is no store until it is less or --strict more"
+        f"{count} of {summary.listed} studies refused, {count / summary.listed:.1%}, where --strict allows "
+        f"{strict:.1%} ({reasons}); each stands in {out / 'refused.json'}, and there is no store until "
+        "it is less or --strict more"
     )
 
 

@@ -52,14 +52,16 @@ class StoredStudy:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A study with its stored arrays: ``pixels`` int16, ``mask`` uint16 bit field of the same shape or None."""
+    """A study with its stored arrays: ``pixels`` int16, ``mask`` uint16 bit field of the same shape or None; ``notes``
+    say what was corrected when its file was read."""
 
     study: StoredStudy
     pixels: NDArray[np.int16]
     mask: NDArray[np.uint16] | None = None
+    notes: tuple[str, ...] = ()
 
 
-Packed = dict[str, Any]  # a record as a row of the store: pixels and mask compressed, digest added
+Packed = dict[str, Any]  # a record as a row of the store: pixels and mask compressed, digest and notes added
 
 
 class Store:
@@ -164,13 +166,14 @@ def write_part(
     after ``records`` is exhausted, so a generator of records may append to it while it runs.
     """
     name = part_name(number)
-    schema, digests, rows, size = _schema(), [], [], 0
+    schema, digests, notes, rows, size = _schema(), [], [], [], 0
     temporary = path / f".{name}.{os.getpid()}.tmp"
     try:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             for record in records:
                 rows.append(row := pack(record, findings) if isinstance(record, Record) else record)
                 digests.append(row["digest"])
+                notes += [{"study_id": row["study_id"], "note": note} for note in row["notes"]]
                 size += len(row["pixels"])
                 if size >= BATCH_BYTES:
                     writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
@@ -182,8 +185,8 @@ def write_part(
     bytes_ = temporary.stat().st_size
     (path / f"{name}.json").unlink(missing_ok=True)
     os.replace(temporary, path / f"{name}.arrow")
-    marker = {"file": f"{name}.arrow", "inputs": inputs, "bytes": bytes_, "digests": digests, "refused": list(refused)}
-    write_json(path / f"{name}.json", marker)
+    about = {"file": f"{name}.arrow", "inputs": inputs, "bytes": bytes_}
+    write_json(path / f"{name}.json", {**about, "digests": digests, "refused": list(refused), "notes": notes})
 
 
 def part_name(number: int) -> str:
@@ -201,7 +204,7 @@ def part_is_done(path: Path, number: int, inputs: str) -> bool:
 
 
 def read_markers(path: Path, parts: int) -> list[dict[str, Any]]:
-    """What each of ``parts`` finished parts says of itself: file, inputs, bytes, digests (one a study), refused."""
+    """What each of ``parts`` finished parts says of itself: file, inputs, bytes, a digest a study, refused, notes."""
     return [json.loads((path / f"{part_name(number)}.json").read_text(encoding="utf-8")) for number in range(parts)]
 
 
@@ -220,6 +223,7 @@ def finish_store(path: Path, preprocess: Preprocess, findings: Sequence[str], pa
     for digest in (digest for marker in markers for digest in marker["digests"]):
         hashed.update(digest.encode())
     write_json(path / "refused.json", [row for marker in markers for row in marker["refused"]])
+    write_json(path / "notes.json", [row for marker in markers for row in marker["notes"]])
     features = Features.from_arrow_schema(_schema()).to_dict()
     write_json(path / "dataset_info.json", {"citation": "", "description": "", "features": features})
     state = {"_data_files": [{"filename": m["file"]} for m in markers], "_fingerprint": hashed.hexdigest()[:16]}
@@ -293,7 +297,7 @@ def pack(record: Record, findings: Sequence[str]) -> Packed:
     for kind in ("pixels", "mask"):
         row[f"{kind}_crc32"] = None if row[kind] is None else zlib.crc32(row[kind])
         hashed.update(row[kind] or b"")
-    return row | {"digest": hashed.hexdigest()}
+    return row | {"digest": hashed.hexdigest(), "notes": list(record.notes)}  # no column: they change no pixel
 
 
 def _pack(array: NDArray[Any]) -> bytes:

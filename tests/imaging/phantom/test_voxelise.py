@@ -14,7 +14,7 @@ def grid_of(count: int) -> Grid:
     return Grid.spanning((count, count + 4, count + 8), LOW, HIGH)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0.8, 18), st.tuples(*[st.floats(-8, 8)] * 3), st.integers(14, 40))
 def test_a_ball_holds_its_volume_on_any_grid(radius: float, centre: tuple[float, float, float], count: int) -> None:
     grid = grid_of(count)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unimedi.cohort.report import detect_language
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
-from unimedi.cohort.study import Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 
 VOLUMES, PICTURES = (".nii.gz", ".nii"), (".png", ".jpg", ".jpeg")
 
@@ -49,7 +49,7 @@ class FolderCohort:
         language: str = "",
         split: Split = Split.TRAIN,
         labels: Mapping[str, bool | None] | None = None,
-        masks: Mapping[str, Path] | None = None,
+        masks: Mapping[str, Mask] | None = None,
     ) -> None:
         """Add a study, or note why it is none. ``report`` is the text, or the file that holds it; None where the
         collection has none, which a study with a known label or a mask may do without.
