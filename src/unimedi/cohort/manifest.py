@@ -12,7 +12,10 @@ import difflib
 import io
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +27,8 @@ REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
 KNOWN = (*REQUIRED, "report", "report_path", "language")
 LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": None}
 BOXES = "boxes:"
+Kind = Callable[[int], bool]  # of a file, by its mode: the tests of the module stat
+IMAGE = (stat.S_ISREG, stat.S_ISDIR)
 SHOWN = 20  # problems that an error lists
 
 E = TypeVar("E", Modality, Split)
@@ -66,14 +71,23 @@ class _Row:
             self.problem(f"unknown {column} {value!r}, expected one of {', '.join(names)}{hint}")
             return default
 
-    def path(self, column: str, value: str, check: bool) -> Path:
-        if os.path.isabs(value) or ".." in value.replace("\\", "/").split("/"):
-            self.problem(f"{column} {value!r} must be a path relative to {self.root}, inside it")
-            return self.root  # what lies outside is not even looked for
+    def path(self, column: str, value: str, check: bool, kinds: Sequence[Kind] = (stat.S_ISREG,)) -> Path:
+        """``value`` under the root; what leads out of it is not even looked at. ``kinds``: what may stand there."""
         full = os.path.join(self.root, value)
-        if check and value and not os.path.exists(full):
-            self.problem(f"{column} {value!r} does not exist under {self.root}")
-        return Path(full)
+        if "\0" in value:
+            self.problem(f"{column} {value[:80]!r} holds a NUL character")
+        elif os.path.isabs(value) or ".." in value.replace("\\", "/").split("/"):
+            self.problem(f"{column} {value[:80]!r} must be a path relative to {self.root}, inside it")
+        elif check and value and not _exists(full):
+            self.problem(f"{column} {value[:80]!r} does not exist under {self.root}")
+        elif check and value and not _inside(full, str(self.root)):
+            self.problem(f"{column} {value[:80]!r} is a link that leads out of {self.root}, and must stay inside it")
+        elif check and value and not any(kind(os.stat(full).st_mode) for kind in kinds):
+            what = "neither a file nor a folder" if len(kinds) > 1 else "not a file"
+            self.problem(f"{column} {value[:80]!r} is {what}")
+        else:
+            return Path(full)
+        return self.root
 
     def report(self) -> Report:
         inline, path = self.values.get("report", ""), self.values.get("report_path", "")
@@ -109,8 +123,8 @@ class _Row:
             try:
                 return Mask(boxes=tuple(_box(text) for text in value.removeprefix(BOXES).split(";")))
             except ValueError:
-                self.problem(f"{column} {value!r}: expected {BOXES}left,top,width,height in pixels; more with ';'")
-                return Mask(self.root)
+                self.problem(f"{column} {value[:80]!r}: expected {BOXES}left,top,width,height in pixels; more with ';'")
+                return Mask(self.root)  # a stand-in: there is a problem, so no study comes of it
         name, mark, number = value.rpartition("#")
         if not mark or not number.isdigit():
             return Mask(self.path(column, value, check))
@@ -122,7 +136,7 @@ class _Row:
             study_id=self.text("study_id"),
             patient_id=self.text("patient_id"),
             modality=self.choice("modality", Modality, Modality.DX),
-            image=self.path("image", self.values["image"], check_files) if self.text("image") else self.root,
+            image=self.path("image", self.values["image"], check_files, IMAGE) if self.text("image") else self.root,
             report=self.report(),
             split=self.choice("split", Split, Split.TRAIN),
             labels=self.labels(),
@@ -204,6 +218,26 @@ def _box(text: str) -> tuple[float, float, float, float]:
     return left, top, width, height
 
 
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _inside(path: str, root: str) -> bool:
+    """Whether a path stays under ``root`` when its links are followed."""
+    folder, name = os.path.split(path)
+    real = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real(folder), name)
+    return os.path.commonpath([real, _real(root)]) == _real(root)
+
+
+@lru_cache(maxsize=4096)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
+
+
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     if not path.is_file():
         raise ManifestError(path, ["no such file"])
@@ -218,6 +252,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
     missing = [f"column {c!r} is missing{_suggestion(c, header)}" for c in REQUIRED if c not in header]
     if not {"report", "report_path"} & set(header) and not any(c.startswith(("label:", "mask:")) for c in header):
         missing.append(f"column 'report' or 'report_path' is missing{_suggestion('report', header)}")
+    missing += [f"column {c!r} appears twice" for c, times in Counter(header).items() if c and times > 1]
     if missing:
         raise ManifestError(path, missing)
     for number, row in enumerate(rows, start=2):
@@ -232,7 +267,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 def _read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     csv.field_size_limit(1 << 24)  # the default, 128 KiB, is short for a report with its addenda
     with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = [row for row in csv.reader(file) if row]
+        lines = [row for row in csv.reader(file, strict=True) if row]
     return ([name.strip() for name in lines[0]], lines[1:]) if lines else ([], [])
 
 
