@@ -87,6 +87,25 @@ def cohort_folder(arguments: argparse.Namespace) -> None:
         print(found.complaint(), file=sys.stderr)
 
 
+def translate(arguments: argparse.Namespace) -> None:
+    """Fill in a translation of a manifest's reports, which trains in their place. Resumes."""
+    from unimedi.cohort.manifest import read_manifest, write_manifest
+    from unimedi.cohort.translation import translate_reports
+    from unimedi.inputs.translate import ModelTranslator
+
+    studies, translator = read_manifest(arguments.cohort), ModelTranslator(arguments.model)
+    cache = arguments.out.with_suffix(".translations.jsonl")
+    done = list(translate_reports(studies, arguments.language, translator, translator.name, cache))
+    write_manifest(done, arguments.out)
+    asked = [study for study in done if study.report.text and study.report.language == arguments.language]
+    without = [study.study_id for study in asked if not study.report.translation]
+    print(
+        f"{len(asked) - len(without)} of {len(asked)} reports in {arguments.language!r} translated in {arguments.out}"
+    )
+    if without:
+        print(f"the model gave nothing for a sentence of {', '.join(without[:20])}", file=sys.stderr)
+
+
 def prepare(arguments: argparse.Namespace) -> None:
     """Read every study of a manifest once and write the store that training reads. Resumes."""
     from unimedi.cohort.manifest import read_manifest
@@ -248,6 +267,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--table", type=Path, help="a CSV with a row a study, image paths relative to ROOT")
     p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
     p.add_argument("--seed", type=int, default=0, help="of the split, where the table has none")
+
+    p = verb("translate", translate)
+    p.add_argument("cohort", type=Path, help="the manifest")
+    p.add_argument("--model", type=Path, required=True, help="a folder of a translation model for transformers")
+    p.add_argument("--language", default="es", help="of the reports to be translated (default: es)")
+    p.add_argument("--out", type=Path, required=True, help="the manifest with translations, beside the files as before")
 
     p = verb("prepare", prepare, rest=recipe)
     p.add_argument("cohort", type=Path, help="the manifest")

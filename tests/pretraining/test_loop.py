@@ -21,7 +21,7 @@ from unimedi.pretraining.engine import reproducible
 from unimedi.pretraining.journal import read_log
 from unimedi.pretraining.loop import TrainingError, notices, pace_of, train
 from unimedi.pretraining.monitors import NAN_PATIENCE
-from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe
+from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe, TextRecipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError
 from unimedi.pretraining.update import step_seed
 
@@ -250,3 +250,16 @@ def test_an_export_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         folder.export(lambda path: 1 // 0)
     assert sorted(path.name for path in folder.pretrained.iterdir()) == ["three", "two"]
+
+
+def test_spanish_for_an_encoder_that_may_not_read_it_is_said_with_the_count(tmp_path: Path) -> None:
+    whole = toy_store(tmp_path / "whole", radiographs=4, volumes=0)
+    records = [
+        Record(replace(study, language="es" if place < 3 else "en"), whole.pixels(place))
+        for place, study in enumerate(whole.studies)
+    ]
+    store = write_store(tmp_path / "store", records, whole.preprocess)
+    batch = BatchRecipe(radiographs=4, volumes=0)
+    (notice,) = notices(Recipe(batch=batch, text=TextRecipe(pretrained="a/folder")), store)
+    assert notice.startswith("3 training reports are not in English (3 in 'es'): a/folder must")
+    assert notices(Recipe(batch=batch), store) == []  # its vocabulary is learnt from these reports

@@ -2,6 +2,7 @@
 
 Columns: ``study_id, patient_id, modality, split, image``, then exactly one of ``report`` (text) and ``report_path`` in
 each row, or none of them where the row has a label or a mask; optional ``language`` (detected where empty),
+``translation`` (trains in the report's place),
 ``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``: a label image, ``organs.nii.gz#6`` for one value of it, or
 ``boxes:264,152,213,379;562,152,256,453``. Paths are relative to the manifest's folder and stay inside it. Other columns
 are ignored. Rows are counted as a spreadsheet shows them: the header is row 1, the first study row 2.
@@ -24,7 +25,7 @@ from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
-KNOWN = (*REQUIRED, "report", "report_path", "language")
+KNOWN = (*REQUIRED, "report", "report_path", "language", "translation")
 LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": None}
 BOXES = "boxes:"
 Kind = Callable[[int], bool]  # of a file, by its mode: the tests of the module stat
@@ -102,7 +103,9 @@ class _Row:
                 inline = _read_text(file)
                 if not inline.strip():
                     self.problem(f"the report in {path!r} is empty")
-        return Report(inline, self.values.get("language") or detect_language(inline))
+        return Report(
+            inline, self.values.get("language") or detect_language(inline), self.values.get("translation", "")
+        )
 
     def measures(self) -> bool:
         """Whether the row has a label or a mask."""
@@ -173,13 +176,22 @@ def write_manifest(studies: Iterable[Study], path: str | Path) -> None:
     studies = list(studies)
     findings = list(dict.fromkeys(finding for study in studies for finding in study.labels))
     masked = list(dict.fromkeys(finding for study in studies for finding in study.masks))
-    columns = [*REQUIRED, "report", "language", *(f"label:{f}" for f in findings), *(f"mask:{f}" for f in masked)]
+    translated = ["translation"] if any(study.report.translation for study in studies) else []
+    columns = [
+        *REQUIRED,
+        "report",
+        "language",
+        *translated,
+        *(f"label:{f}" for f in findings),
+        *(f"mask:{f}" for f in masked),
+    ]
     root = os.path.abspath(path.parent)
     rows = []
     for study in studies:
         row = {"study_id": study.study_id, "patient_id": study.patient_id, "modality": study.modality.value}
         row |= {"split": study.split.value, "image": _relative(study.image, root)}
         row |= {"report": study.report.text, "language": study.report.language}
+        row |= dict.fromkeys(translated, study.report.translation)
         row |= {f"label:{f}": {True: "1", False: "0", None: ""}[study.labels.get(f)] for f in findings}
         row |= {f"mask:{f}": _mask_text(study.masks[f], root) if f in study.masks else "" for f in masked}
         rows.append(row)

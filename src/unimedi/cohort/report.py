@@ -34,6 +34,27 @@ _ANY = "|".join(f"(?P<{name}>{pattern})" for name, pattern in HEADINGS.items())
 _HEADING = re.compile(rf"(?<!\w)(?:{_ANY})[ \t]*(?::|(?=[ \t]*(?:\n|$)))", re.IGNORECASE)
 _BLANK = re.compile(r"\n[ \t]*\n")
 
+# What de-identification leaves: MIMIC's ___ and [**Name**], OpenI's XXXX.
+_MARK = re.compile(r"_{2,}|\[\*\*.*?\*\*\]|\w*X{4,}\w*", re.DOTALL)
+# Punctuation that nothing stands before any more.
+_ORPHAN = re.compile(r"(?:^|(?<=[.!?]))\s*[.,;:!?]+(?=\s|$)")
+# "1." or "(2)" at the head of a line or after a sentence, before a capital.
+_NUMBER = re.compile(r"(?:^|(?<=[.;:!?])|[ \t]*\n)\s*\(?\d{1,2}[.)][ \t]+(?=[^\W\d_a-záéíóúñ])")
+
+_WORDS = r"(?:[\w-]+ ){0,6}?"
+# Reports that report nothing, whole and without case, accents of Spanish or not.
+_NOTHING = re.compile(
+    rf"(?:please )?(?:see|refer to) {_WORDS}(?:reports?|dictation|above|below|note|impression)"
+    r"(?: (?:of|for|from|dated?|on)\b.*)?|"
+    r"(?:no|pending|preliminary|final) (?:reports?|dictation|interpretation)(?: (?:available|to follow|given))?|"
+    r"(?:report|dictation|interpretation) (?:is )?(?:not available|unavailable|pending|to follow)|"
+    r"dictated but not read|none|n ?/ ?a|not (?:available|applicable|reported|dictated|read)|unavailable|pending|test|"
+    r"as above|wet read only|"
+    rf"(?:v[eé]ase|ver|se adjunta|adjunto) {_WORDS}informe\b.*|(?:sin|no hay|pendiente de) informe|no informad[oa]|"
+    r"informe (?:no disponible|pendiente)|estudio no informado|no disponible|pendiente|sin datos",
+    re.IGNORECASE,
+)
+
 # Function words that the other language does not have ("no" and "a" are in both).
 _ENGLISH = re.compile(r"\b(?:the|of|is|are|and|with|there|was|were|in|to|for|right|left|or|not|this|has|been|from)\b")
 _SPANISH = re.compile(r"\b(?:el|la|los|las|de|del|y|con|sin|en|se|un|una|que|por|al|es|son|derech[oa]|izquierd[oa])\b")
@@ -56,7 +77,7 @@ def sections(text: str) -> Sections:
     one, or after the first paragraph of the last one (MIMIC-CXR's unheaded reports); at worst the whole text.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    heads = [match for match in _HEADING.finditer(text) if _stands_as_heading(text, match)]
+    heads = _headings(text)
     found: dict[str, list[str]] = {}
     ends = [match.start() for match in heads[1:]] + [len(text)]
     for match, end in zip(heads, ends[: len(heads)], strict=True):
@@ -68,15 +89,52 @@ def sections(text: str) -> Sections:
 
 
 def training_text(report: Report) -> str:
-    """What trains and what is retrieved: findings, then impression. Never empty for a report that is not."""
-    parts = sections(report.text)
-    return " ".join(part for part in (parts.findings, parts.impression) if part) or _plain(report.text)
+    """What trains and what is retrieved: findings, then impression, of the translation where there is one.
+
+    Never empty for a report that is not (marks of de-identification and list numbers aside).
+    """
+    text = report.translation or report.text
+    parts = sections(text)
+    return " ".join(part for part in (parts.findings, parts.impression) if part) or _plain(text)
+
+
+def training_language(report: Report) -> str:
+    """The language of ``training_text``."""
+    return detect_language(report.translation) if report.translation else report.language
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a report is empty or a phrase that stands for one ("see report of CT", "informe no disponible")."""
+    plain = _plain(text).strip(" .;:-*\"'()")
+    return not plain or bool(_NOTHING.fullmatch(plain))
+
+
+def last_of_each(text: str) -> str:
+    """The report with only the last section of every name: what MIMIC-CXR's own code takes, for a preliminary reading
+    is repeated there in the final one. Elsewhere a repeated heading is a second body part, and both count."""
+    heads, last = _headings(text), {}
+    if not heads:
+        return text
+    ends = [match.start() for match in heads[1:]] + [len(text)]
+    for place, match in enumerate(heads):
+        last[match.lastgroup] = place
+    kept = [text[: heads[0].start()]]
+    kept += [
+        text[match.start() : end]
+        for place, (match, end) in enumerate(zip(heads, ends, strict=True))
+        if match.lastgroup == "other" or last[match.lastgroup] == place
+    ]
+    return "".join(kept)
 
 
 def detect_language(text: str) -> str:
     """``en`` or ``es`` (ISO 639-1) by function words; English where the text gives no sign."""
     text = text.lower()
     return "es" if len(_SPANISH.findall(text)) > len(_ENGLISH.findall(text)) else "en"
+
+
+def _headings(text: str) -> list[re.Match[str]]:
+    return [match for match in _HEADING.finditer(text) if _stands_as_heading(text, match)]
 
 
 def _stands_as_heading(text: str, match: re.Match[str]) -> bool:
@@ -98,5 +156,15 @@ def _unheaded(text: str, heads: list[re.Match[str]]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Single spaces; ``___`` (what de-identification leaves behind) taken out."""
-    return " ".join(re.sub(r"_{2,}", " ", text).split())
+    """Single spaces, without list numbers and without what de-identification left; a sentence of nothing else goes."""
+    text = _NUMBER.sub(lambda match: _between(text[: match.start()]), text)
+    kept = _MARK.sub(" ", text)
+    if kept != text:
+        kept = _ORPHAN.sub(" ", re.sub(r"[ \t]+(?=[.,;:!?](?:\s|$))", "", kept))
+    return " ".join(kept.split())
+
+
+def _between(before: str) -> str:
+    """What stands between two items of a list: a full stop, where the one before has no end of its own."""
+    before = before.rstrip()
+    return " " if not before or before[-1] in ".!?;:" else ". "

@@ -32,11 +32,13 @@ class Split(StrEnum):
 class Report:
     """A radiologist's text with the language it is written in (ISO 639-1: ``en``, ``es``).
 
-    Empty for a study of a collection that has labels or masks and no reports: it measures, it does not train.
+    ``translation`` trains in its place where there is one. The text is empty for a study of a collection that has
+    labels or masks and no reports: it measures, it does not train.
     """
 
     text: str
     language: str = "en"
+    translation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

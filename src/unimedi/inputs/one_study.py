@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from unimedi.cohort.report import training_text
+from unimedi.cohort.report import says_nothing, training_language, training_text
 from unimedi.cohort.study import Modality, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.read import read_image, read_mask
@@ -56,8 +56,9 @@ def read_study(study: Study) -> Radiograph | Volume:
         raise ImagingError("wrong_dimension", message)
     if study.modality is Modality.CT and isinstance(image, Volume) and image.voxels.min() >= 0:
         raise ImagingError("not_hu", f"{study.image}: no voxel below 0, so these are not Hounsfield units")
-    if not training_text(study.report) and (study.report.text or not (study.labels or study.masks)):
-        raise ImagingError("empty_report", f"study {study.study_id}: the report is empty")
+    if says_nothing(training_text(study.report)) and (study.report.text or not (study.labels or study.masks)):
+        said = f"says nothing: {study.report.text[:60]!r}" if study.report.text.strip() else "is empty"
+        raise ImagingError("empty_report", f"study {study.study_id}: the report {said}")
     return image
 
 
@@ -67,7 +68,7 @@ def _record(study: Study, preprocess: Preprocess, findings: tuple[str, ...]) -> 
     spacing: tuple[float, ...] = preprocess.stored_spacing(image) or ()
     text, labels = training_text(study.report), dict(study.labels)
     about = (study.study_id, study.patient_id, study.modality, study.split)
-    stored = StoredStudy(*about, text, study.report.language, labels, mask is not None, spacing)
+    stored = StoredStudy(*about, text, training_language(study.report), labels, mask is not None, spacing)
     return Record(stored, preprocess.stored(image), mask, image.notes)
 
 

@@ -129,7 +129,16 @@ def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Seq
 
     hashed = hashlib.sha256(json.dumps([FORMAT, __version__, preprocess.fingerprint(), list(findings)]).encode())
     for s in studies:
-        row = [s.study_id, s.patient_id, s.modality, s.split, s.report.text, s.report.language, list(s.labels.items())]
+        row = [
+            s.study_id,
+            s.patient_id,
+            s.modality,
+            s.split,
+            s.report.text,
+            s.report.language,
+            s.report.translation,
+            list(s.labels.items()),
+        ]
         files = [_stamp(s.image), *([finding, *_marked(mask)] for finding, mask in s.masks.items())]
         hashed.update(json.dumps([row, files]).encode())
     return hashed.hexdigest()

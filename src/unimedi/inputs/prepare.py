@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from unimedi.cohort.report import training_language
 from unimedi.cohort.study import Study
 from unimedi.inputs.guarded import Limits
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
@@ -154,9 +155,12 @@ def _summary(studies: Sequence[Study], parts: Sequence[Part], kept_parts: int, s
         refused += gone
         notes.update(row["note"] for row in marker["notes"])
     names = {row["study_id"] for row in refused}
-    foreign = sum(s.report.language != "en" for s in studies if s.study_id not in names)
+    foreign = sum(training_language(s.report) != "en" for s in studies if s.study_id not in names)
     if foreign:
-        log.warning("%d of %d reports are not in English; prompts and vocabulary assume English", foreign, len(studies))
+        log.warning(
+            "%d of %d reports are not in English: prompts are, and most text encoders; `unimedi translate` fills in a "
+            "translation", foreign, len(studies),
+        )  # fmt: skip
     reasons = dict(Counter(row["reason"] for row in refused).most_common())
     return PrepareSummary(len(studies), taken, reasons, dict(notes.most_common()), foreign, kept_parts, seconds)
 

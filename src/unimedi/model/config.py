@@ -57,6 +57,7 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
     text_length: int = 256
     initial_temperature: float = 0.07
 
+    report_languages: tuple[str, ...] | list[str] = ()  # ISO 639-1, of the reports it was trained with
     preprocess: dict[str, Any] | None = None
     text: dict[str, Any] | None = None
 

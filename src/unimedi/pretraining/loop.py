@@ -8,6 +8,7 @@ A step is a function of (weights, optimiser, step number): data order, augmentat
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,13 @@ def notices(recipe: Recipe, store: Store) -> list[str]:
             found.append(f"The store's training split has no {kind}: {off}. Batches hold the other kind only.")
     if silent := len(store.select(split="train")) - len(store.select(split="train", reported=True)):
         found.append(f"{silent} studies of the training split have no report and are left out.")
+    foreign = Counter(s.language for s in store.studies if s.split == "train" and s.report and s.language != "en")
+    if foreign and recipe.text.pretrained:
+        listed = ", ".join(f"{count} in {language!r}" for language, count in foreign.most_common())
+        found.append(
+            f"{foreign.total()} training reports are not in English ({listed}): {recipe.text.pretrained} must have "
+            f"been trained on that language too, or its vectors of them mean little. `unimedi translate` translates."
+        )
     return found
 
 

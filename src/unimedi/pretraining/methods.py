@@ -23,7 +23,7 @@ def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretrai
     """A fresh run: everything random comes from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     tokenizer = _tokenizer(recipe, store)
-    model = UniMediModel(_config(recipe, tokenizer))
+    model = UniMediModel(_config(recipe, store, tokenizer))
     if recipe.text.pretrained:
         model.text.load_pretrained(recipe.text.pretrained)
     else:
@@ -56,7 +56,7 @@ def _tokenizer(recipe: Recipe, store: Store) -> PreTrainedTokenizerBase:
     return learn_tokenizer(reports, recipe.text.vocabulary, recipe.model.text_length)
 
 
-def _config(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> UniMediConfig:
+def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) -> UniMediConfig:
     fields = asdict(recipe.model)
     del fields["vision_pretrained"]
     if recipe.method != "unimedi":
@@ -73,7 +73,8 @@ def _config(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> UniMediConfig
             num_attention_heads=sizes.heads,
             intermediate_size=4 * sizes.hidden_size,
         )
-    return UniMediConfig(**fields, preprocess=recipe.preprocess.to_dict(), text=text)
+    spoken = sorted({store.studies[i].language for i in store.select(split="train", reported=True)})
+    return UniMediConfig(**fields, preprocess=recipe.preprocess.to_dict(), text=text, report_languages=spoken)
 
 
 @torch.no_grad()

@@ -23,7 +23,7 @@ from unimedi.transfer.report.pieces import ReportInputs
 from unimedi.transfer.report.run_log import training_figures
 from unimedi.transfer.slices.tasks import selection_figures
 from unimedi.transfer.supervised import supervised_figures
-from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, known_classes, view
+from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, foreign_reports, known_classes, view
 from unimedi.transfer.task_file import TaskFile, answer_lines, evaluation_options
 from unimedi.transfer.zero_shot import tasks as on_prompts
 from unimedi.transfer.zero_shot.tasks import Verdicts
@@ -70,7 +70,10 @@ def evaluate(
     if not views:
         raise ValueError(f"{data}: expected {' or '.join(options.kinds)} studies in the {split} split, found none")
     absent = [f"no {kind} study in the {split} split" for kind in options.kinds if kind not in views]
-    outcome = Outcome(notes=lacking + absent)
+    unread = foreign_reports(store, split, embedder.model.config.report_languages)
+    for note in unread:
+        say(note)
+    outcome = Outcome(notes=lacking + absent + unread)
     verdicts: dict[str, Verdicts] = {}
     figures: dict[str, Figure] = {}
     for name, measure in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():

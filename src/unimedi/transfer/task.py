@@ -1,6 +1,7 @@
 """What every downstream task is given: one modality of one split, embedded once, with labels, reports and resamples."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -130,6 +131,18 @@ def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...]
     if classes and len(lacking) == len(classes):
         raise ValueError("; ".join(lacking))
     return tuple(name for name in classes if name in store.findings), lacking
+
+
+def foreign_reports(store: Store, split: str, languages: Sequence[str]) -> list[str]:
+    """A sentence where reports of the split are in a language that the model was not trained with (``languages``; of
+    older models it is not known)."""
+    reports = [store.studies[i] for i in store.select(split=split, reported=True)]
+    unread = Counter(study.language for study in reports if languages and study.language not in languages)
+    listed = ", ".join(f"{count} in {language!r}" for language, count in unread.most_common())
+    trained = ", ".join(repr(language) for language in languages)
+    return [f"{unread.total()} of {len(reports)} reports: {listed}, the model was trained with {trained}"] * bool(
+        unread
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
