@@ -108,7 +108,7 @@ def _dtype(header: Nifti1Header, path: Path) -> np.dtype[np.generic]:
     code, bits = int(header["datatype"]), int(header["bitpix"])
     try:
         dtype: np.dtype[np.generic] = header.get_data_dtype()
-    except HeaderDataError as error:
+    except (KeyError, HeaderDataError) as error:
         raise ImagingError("unsupported", f"{path}: unknown datatype {code}") from error
     if dtype.kind not in KINDS or dtype.itemsize > 8 or dtype.names:
         raise ImagingError("unsupported", f"{path}: datatype {code} ({dtype}); expected one real number a voxel")
@@ -127,7 +127,7 @@ def _scaling(header: Nifti1Header, path: Path) -> tuple[float, float]:
 
 
 def _geometry(header: Nifti1Header, axes: int, path: Path) -> tuple[NDArray[np.float64] | None, tuple[float, ...]]:
-    """The affine (None for a plane, which is not turned) and the spacing in mm, (x, y, z) of the patient or of the plane."""
+    """The affine (None for a plane, which is not turned); spacing in mm along x, y, z of the patient or the plane."""
     unit = UNITS.get(int(header["xyzt_units"]) & 7)
     zooms = [float(value) for value in header["pixdim"][1 : 1 + axes]]
     if unit is None or not all(math.isfinite(zoom) and zoom > 0 for zoom in zooms):
