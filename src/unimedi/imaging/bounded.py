@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from unimedi.imaging.image import ImagingError
 
 MOST_VOXELS = 1 << 29  # 512 x 512 x 2048, 1 GiB as int16: four times a whole-body CT
@@ -45,6 +48,12 @@ def check_length(found: int, promised: int, path: Path) -> None:
         raise ImagingError("unreadable", message)
     if found > promised + SLACK:
         raise ImagingError("unreadable", f"{path}: holds more than the {promised} bytes that its header promises")
+
+
+def check_finite(array: NDArray[np.generic], path: Path) -> None:
+    """Refuse ``nan``: one voxel that is no number, or infinite, would otherwise be cast to some Hounsfield value."""
+    if array.dtype.kind == "f" and not (np.isfinite(array.min()) and np.isfinite(array.max())):  # both propagate NaN
+        raise ImagingError("nan", f"{path}: holds NaN or infinite values")
 
 
 def unpack_gzip(path: Path, promised: int, target: IO[bytes]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from unimedi.imaging.bounded import check_deflated, check_length
+from unimedi.imaging.bounded import check_deflated, check_finite, check_length
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.text_header import Stored, parse_metaimage, parse_nrrd
 
@@ -40,8 +40,7 @@ def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, .
         # Which side is the patient's right cannot be told from a rotated plane.
         raise ImagingError("unsupported", f"{path}: a plane with a turned direction; save it as DICOM or PNG")
     array = sitk.GetArrayFromImage(image)
-    if array.dtype.kind == "f" and not np.isfinite(array.min() + array.max()):  # min and max propagate NaN
-        raise ImagingError("nan", f"{path}: holds NaN or infinite values")
+    check_finite(array, path)
     return array, tuple(reversed(image.GetSpacing()))
 
 

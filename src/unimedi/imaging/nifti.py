@@ -19,7 +19,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from unimedi.imaging.axes import box_spacing
-from unimedi.imaging.bounded import DAMAGED, check_length, check_size, unpack_gzip
+from unimedi.imaging.bounded import DAMAGED, check_finite, check_length, check_size, unpack_gzip
 from unimedi.imaging.image import ImagingError
 
 GZIP = b"\x1f\x8b"
@@ -64,8 +64,7 @@ def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...]]:
         stored = np.memmap(plain, dtype, "r", offset, shape, order="F")
         array = np.asarray(stored).T if affine is None else _turned(stored, affine)
         array = _scaled(array, slope, intercept)
-    if array.dtype.kind == "f" and not np.isfinite(array.min() + array.max()):  # min and max propagate NaN
-        raise ImagingError("nan", f"{path}: holds NaN or infinite values")
+    check_finite(array, path)
     return array, tuple(reversed(spacing))
 
 

@@ -34,7 +34,8 @@ def read_picture(path: Path) -> NDArray[np.float32]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures, which check_size refuses, and of odd metadata
-            with Image.open(path, formats=FORMATS) as picture:
+            # From a stream: Pillow 12.3 maps a plain TIFF that it opens by name, and garbles one that is turned.
+            with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
                 check_size((picture.height, picture.width), path)
                 _check_single(picture, path)
                 return _grey(picture, path)
