@@ -89,7 +89,7 @@ OUTSIDE = [
     "/etc/passwd",
     "a/../../secret.raw",
     "file:///etc/passwd",
-    "https://x.org/y.raw",
+    "s3://x/y.raw",
     "..\\s.raw",
 ]
 
