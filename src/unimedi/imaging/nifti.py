@@ -127,32 +127,39 @@ def _scaling(header: Nifti1Header, path: Path) -> tuple[float, float]:
 
 def _geometry(header: Nifti1Header, axes: int, path: Path) -> tuple[NDArray[np.float64] | None, tuple[float, ...]]:
     """The affine (None for a plane, which is not turned); spacing in mm along x, y, z of the patient or the plane."""
-    unit = UNITS.get(int(header["xyzt_units"]) & 7)
+    units = int(header["xyzt_units"])
+    unit = UNITS.get(units & 7)  # the other bits are of time
     zooms = [float(value) for value in header["pixdim"][1 : 1 + axes]]
     if unit is None or not all(math.isfinite(zoom) and zoom > 0 for zoom in zooms):
-        named = f"units {int(header['xyzt_units'])}"
-        raise ImagingError("bad_spacing", f"{path}: spacing must be positive mm, got {zooms} ({named})")
+        raise ImagingError("bad_spacing", f"{path}: spacing must be positive mm, got {zooms} (units {units})")
     affines = _affines(header, path)
     if axes == 2:
-        # Which side is the patient's right cannot be told from a rotated plane.
-        for affine in affines:
-            if not np.allclose(affine[:2, :2] / zooms, -np.eye(2), atol=AGREE):
-                message = f"{path}: a 2-D NIfTI with a turned direction; save it as DICOM or PNG"
-                raise ImagingError("unsupported", message)
+        _check_plane(affines, zooms, path)
         return None, tuple(zoom * unit for zoom in zooms)
     if not affines:
         message = f"{path}: neither sform nor qform: which side is the patient's right is not stated"
         raise ImagingError("no_orientation", message)
-    turns = []
-    for affine in affines:
-        sides = box_spacing(affine[:3, :3], path)
-        if not np.allclose(sides, zooms, rtol=AGREE):
-            raise ImagingError("bad_spacing", f"{path}: spacing is {zooms} in pixdim and {list(sides)} in the affine")
-        turns.append(io_orientation(affine).tolist())
+    turns = [_turn(affine, zooms, path) for affine in affines]
     if turns[0] != turns[-1]:
         raise ImagingError("bad_orientation", f"{path}: sform and qform name different sides of the patient")
-    along = dict(zip((int(axis) for axis, _ in turns[0]), zooms, strict=True))  # io_orientation: which side, which way
-    return affines[0], tuple(along[axis] * unit for axis in range(3))
+    along = {int(axis): zoom * unit for (axis, _), zoom in zip(turns[0], zooms, strict=True)}
+    return affines[0], tuple(along[axis] for axis in range(3))
+
+
+def _check_plane(affines: list[NDArray[np.float64]], zooms: list[float], path: Path) -> None:
+    """Which side is the patient's right cannot be told from a rotated plane."""
+    for affine in affines:
+        if not np.allclose(affine[:2, :2] / zooms, -np.eye(2), atol=AGREE):
+            raise ImagingError("unsupported", f"{path}: a 2-D NIfTI with a turned direction; save it as DICOM or PNG")
+
+
+def _turn(affine: NDArray[np.float64], zooms: list[float], path: Path) -> list[list[float]]:
+    """Of each stored axis: which of the body's it follows, and whether forwards (1) or backwards (-1)."""
+    sides = box_spacing(affine[:3, :3], path)
+    if not np.allclose(sides, zooms, rtol=AGREE):
+        raise ImagingError("bad_spacing", f"{path}: spacing is {zooms} in pixdim and {list(sides)} in the affine")
+    turn: list[list[float]] = io_orientation(affine).tolist()
+    return turn
 
 
 def _affines(header: Nifti1Header, path: Path) -> list[NDArray[np.float64]]:
