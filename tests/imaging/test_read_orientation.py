@@ -1,8 +1,10 @@
 """A volume stored along any axes, in any direction and format, comes back the same; resampling is SimpleITK's."""
 
+import gzip
 import itertools
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -133,3 +135,23 @@ def test_shrinking_by_whole_factors_agrees_with_simpleitk(new: tuple[int, ...], 
     voxels = np.random.default_rng(seed).integers(-1024, 3072, size=old).astype(np.float32)
     theirs = sitk.GetArrayFromImage(sitk.BinShrink(sitk.GetImageFromArray(voxels), list(by[::-1])))
     assert np.abs(resize_array(voxels, new) - theirs).max() < 0.01  # HU
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_nifti_2_is_read_with_its_slope(order: str, suffix: str, tmp_path: Path) -> None:
+    header = nibabel.Nifti2Header(endianness=order)
+    header.set_data_shape(CT.T.shape)
+    header.set_data_dtype(f"{order}i2")
+    header.set_sform(np.diag([-2.0, -3.0, 5.0, 1.0]), 1)
+    header["pixdim"][1:4], header["vox_offset"], header["scl_slope"], header["scl_inter"] = SPACING[::-1], 544, 1, -1024
+    content = header.binaryblock + bytes(4) + (CT + 1024).astype(f"{order}i2").tobytes()
+    (tmp_path / f"ct{suffix}").write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    check_same(tmp_path / f"ct{suffix}")
+
+
+def test_an_nrrd_in_another_space_is_turned(tmp_path: Path) -> None:
+    path = write(((0, 1, 2), (1, 1, 1)), tmp_path / "ct.nrrd")
+    content = path.read_bytes().replace(b"left-posterior-superior", b"right-anterior-superior")
+    path.write_bytes(content.replace(b"(2,0,0) (0,3,0)", b"(-2,0,0) (0,-3,0)"))
+    check_same(path)
