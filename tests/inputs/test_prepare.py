@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
+from nibabel.nifti1 import Nifti1Header
 from PIL import Image
 
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
@@ -134,8 +135,13 @@ def test_masked_findings_get_the_bits_where_there_are_many() -> None:
 def test_workers_give_the_same_store_and_outlive_a_file_that_kills_them(tmp_path: Path) -> None:
     """The killer is real: a volume of 1 MB that unpacks to more memory than a worker may have."""
     studies = cohort(tmp_path)
-    block = gzip.compress(bytes(64 << 20), compresslevel=9)
-    (tmp_path / "bomb.nii.gz").write_bytes(block * 16)  # members of one gzip file: 1 GiB
+    header = Nifti1Header()
+    header.set_data_shape((512, 1024, 1024))
+    header.set_data_dtype(np.uint8)
+    header.set_sform(np.diag([-1, -1, 1, 1]), 1)
+    header["pixdim"][1:4], header["vox_offset"] = 1, 352
+    head, block = gzip.compress(header.binaryblock + bytes(4)), gzip.compress(bytes(64 << 20), compresslevel=9)
+    (tmp_path / "bomb.nii.gz").write_bytes(head + block * 8)  # members of one gzip file: 512 MiB, as it says
     bomb = study("bomb", tmp_path / "bomb.nii.gz", Modality.CT)
     summary = prepare(
         [*studies[:5], bomb, *studies[5:]],

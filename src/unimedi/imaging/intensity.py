@@ -67,7 +67,7 @@ def to_hu(array: NDArray[np.generic], name: str = "volume") -> NDArray[np.int16]
     if array.dtype == np.int16:
         return array.astype(np.int16, copy=False)
     if np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array.min() + array.max()):
+        if not (np.isfinite(array.min()) and np.isfinite(array.max())):
             raise ImagingError("nan", f"{name}: holds NaN or infinite values")
         array = np.rint(array)
     hu: NDArray[np.int16] = np.clip(array, -32768, 32767).astype(np.int16)

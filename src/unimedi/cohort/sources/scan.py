@@ -10,7 +10,8 @@ from unimedi.cohort.report import detect_language
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 
-VOLUMES, PICTURES = (".nii.gz", ".nii"), (".png", ".jpg", ".jpeg")
+VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 class FolderError(ValueError):

@@ -1,0 +1,66 @@
+"""NRRD and MetaImage by SimpleITK, attached or with the voxels in a file of their own.
+
+``text_header.py`` checks what the header says before ITK reads it: ITK's parsers have buffers of fixed length, follow
+any path, and believe any size.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+from numpy.typing import NDArray
+
+from unimedi.imaging.bounded import check_deflated, check_finite, check_length
+from unimedi.imaging.image import ImagingError
+from unimedi.imaging.text_header import Stored, parse_metaimage, parse_nrrd
+
+sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes its warnings straight to the terminal
+
+READERS = {"nrrd": ("NrrdImageIO", parse_nrrd), "metaimage": ("MetaImageIO", parse_metaimage)}
+
+
+def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...]]:
+    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left; or a plane
+    (height, width) as it is stored. ``kind`` is ``nrrd`` or ``metaimage``.
+
+    Raises:
+        ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``unsafe_path``,
+            ``missing`` (the file of the voxels), ``bad_scaling``, ``bad_spacing``, ``bad_orientation``,
+            ``no_orientation`` or ``nan``.
+    """
+    name, parse = READERS[kind]
+    stored = parse(path)
+    _check_data(stored)
+    image = _read(path, name, stored)
+    if len(stored.shape) == 3:
+        # One slice in three axes stays as it is: volumes are refused later with the number of slices.
+        image = sitk.DICOMOrient(image, "LPS")
+    elif not np.allclose(image.GetDirection(), (1, 0, 0, 1), atol=1e-3):
+        # Which side is the patient's right cannot be told from a rotated plane.
+        raise ImagingError("unsupported", f"{path}: a plane with a turned direction; save it as DICOM or PNG")
+    array = sitk.GetArrayFromImage(image)
+    check_finite(array, path)
+    return array, tuple(reversed(image.GetSpacing()))
+
+
+def _check_data(stored: Stored) -> None:
+    promised = math.prod(stored.shape) * stored.itemsize
+    if stored.packed:
+        check_deflated(stored.data, stored.start, stored.packed_size, promised)
+    else:
+        check_length(stored.data.stat().st_size - stored.start, promised, stored.data)
+
+
+def _read(path: Path, name: str, stored: Stored) -> sitk.Image:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO(name)
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+        if reader.GetNumberOfComponents() != 1 or reader.GetSize() != stored.shape:
+            found = f"{reader.GetSize()} with {reader.GetNumberOfComponents()} values a voxel"
+            raise ImagingError("wrong_dimension", f"{path}: expected {stored.shape}, one value a voxel; got {found}")
+        return reader.Execute()
+    except RuntimeError as error:
+        raise ImagingError("unreadable", f"{path}: {str(error).strip().splitlines()[-1].strip()}") from error
