@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from unimedi.cohort.sources.scan import FolderCohort
     from unimedi.transfer.task_file import TaskFile
 
 OK, FAILED = 0, 2
@@ -74,17 +75,28 @@ def cohort_phantom(arguments: argparse.Namespace) -> None:
     write_manifest(phantom_cohort(arguments.root), arguments.out)
 
 
+def cohort_collection(arguments: argparse.Namespace) -> None:
+    """The manifest of a public collection as it was unpacked."""
+    from unimedi.cohort.sources.collections import read_collection
+
+    _write_cohort(read_collection(arguments.way, arguments.root), arguments.out)
+
+
+def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
+    """The manifest of any tree of DICOM files, grouped by study and series, with a table of reports."""
+    from unimedi.cohort.sources.dicom_tree import dicom_tree
+
+    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    _write_cohort(dicom_tree(arguments.root, arguments.table, columns), arguments.out)
+
+
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
-    from unimedi.cohort.manifest import write_manifest
     from unimedi.cohort.sources.folder import scan_folder
 
     columns = dict(pair.split("=", 1) for pair in arguments.column)
     found = scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
-    write_manifest(found.studies, arguments.out)
-    print(f"{len(found.studies)} studies in {arguments.out}")
-    if found.skipped:
-        print(found.complaint(), file=sys.stderr)
+    _write_cohort(found, arguments.out)
 
 
 def translate(arguments: argparse.Namespace) -> None:
@@ -93,10 +105,10 @@ def translate(arguments: argparse.Namespace) -> None:
     from unimedi.cohort.translation import translate_reports
     from unimedi.inputs.translate import ModelTranslator
 
-    studies, translator = read_manifest(arguments.cohort), ModelTranslator(arguments.model)
+    studies, translator = read_manifest(arguments.cohort, arguments.root), ModelTranslator(arguments.model)
     cache = arguments.out.with_suffix(".translations.jsonl")
     done = list(translate_reports(studies, arguments.language, translator, translator.name, cache))
-    write_manifest(done, arguments.out)
+    write_manifest(done, arguments.out, arguments.root)
     asked = [study for study in done if study.report.text and study.report.language == arguments.language]
     without = [study.study_id for study in asked if not study.report.translation]
     print(
@@ -114,7 +126,7 @@ def prepare(arguments: argparse.Namespace) -> None:
     from unimedi.pretraining.recipe_file import load_recipe
 
     preprocess = load_recipe(arguments.config, arguments.overrides).preprocess
-    studies = read_manifest(arguments.cohort)
+    studies = read_manifest(arguments.cohort, arguments.root)
     done = run(
         studies, arguments.out, preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
         arguments.scheduler, strict=arguments.strict,
@@ -234,13 +246,19 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from unimedi.cohort.sources.collections import COLLECTIONS
+
     parser = argparse.ArgumentParser("unimedi", description="One space for 2D and 3D medical images and their reports.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     def verb(
-        name: str, run: object, under: "argparse._SubParsersAction[argparse.ArgumentParser]" = verbs, rest: str = ""
+        name: str,
+        run: object,
+        under: "argparse._SubParsersAction[argparse.ArgumentParser]" = verbs,
+        rest: str = "",
+        about: str = "",
     ) -> argparse.ArgumentParser:
-        text = (run.__doc__ or "").strip()
+        text = about or (run.__doc__ or "").strip()
         short = text.split(". ")[0].rstrip(".")
         added = under.add_parser(name, help=short, description=text, epilog=rest or None, allow_abbrev=False)
         added.set_defaults(run=run, takes_overrides=bool(rest))
@@ -267,6 +285,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--table", type=Path, help="a CSV with a row a study, image paths relative to ROOT")
     p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
     p.add_argument("--seed", type=int, default=0, help="of the split, where the table has none")
+    p = verb("dicom-tree", cohort_dicom_tree, ways)
+    p.add_argument("root", type=Path)
+    p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
+    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
+    )
+    for collection in COLLECTIONS:
+        p = verb(collection.name, cohort_collection, ways, about=collection.about)
+        p.add_argument("root", type=Path, help="the folder that it was unpacked into")
+        p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
 
     p = verb("translate", translate)
     p.add_argument("cohort", type=Path, help="the manifest")
@@ -274,8 +303,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--language", default="es", help="of the reports to be translated (default: es)")
     p.add_argument("--out", type=Path, required=True, help="the manifest with translations, beside the files as before")
 
+    p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
+
     p = verb("prepare", prepare, rest=recipe)
     p.add_argument("cohort", type=Path, help="the manifest")
+    p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, required=True, help="the store")
     p.add_argument("--config", type=Path, required=True, help="the recipe that will train on it")
     p.add_argument("--workers", type=int, help="processes (default: one a core)")
@@ -353,6 +385,25 @@ def _task(arguments: argparse.Namespace) -> "TaskFile | None":
     from unimedi.transfer.task_file import find_task, for_verb
 
     return for_verb(find_task(arguments.task), arguments.verb) if arguments.task else None
+
+
+def _write_cohort(found: "FolderCohort", out: Path) -> None:
+    """The manifest, and beside it what was left out; the paths are relative to it, or to the root where it is not
+    above the files."""
+    from unimedi.cohort.manifest import write_manifest
+    from unimedi.cohort.sources.summary import summary, write_skipped
+
+    if not found.studies:
+        raise ValueError(f"no study under {found.root}: {found.complaint(100) or 'it holds no images'}")
+    above = found.root.resolve().is_relative_to(out.parent.resolve())
+    write_manifest(found.studies, out, None if above else found.root)
+    skipped = out.with_suffix(".skipped.csv")
+    write_skipped(found.skipped, skipped)
+    print(f"{summary(found)}\n{len(found.studies)} studies in {out}")
+    if found.skipped:
+        print(f"{found.complaint()}\nall of them: {skipped}", file=sys.stderr)
+    if not above:
+        print(f"its paths begin in {found.root}: unimedi prepare {out} --root {found.root} --out STORE --config RECIPE")
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:

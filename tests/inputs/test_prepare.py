@@ -204,7 +204,7 @@ def test_what_was_corrected_in_reading_is_counted_and_listed(tmp_path: Path, mon
     from unimedi.inputs import one_study
 
     volume = Volume(CT, (1.0, 1.0, 1.0), ("tilt_corrected", "localiser_dropped"))
-    monkeypatch.setattr(one_study, "read_image", lambda path: volume)
+    monkeypatch.setattr(one_study, "read_image", lambda path, series: volume)
     studies = [study(name, tmp_path, Modality.CT) for name in ("a", "b")]
     summary = prepare(studies, tmp_path / "store", POLICY, workers=0)
     assert summary.notes == {"tilt_corrected": 2, "localiser_dropped": 2}

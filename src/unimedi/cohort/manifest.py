@@ -2,7 +2,7 @@
 
 Columns: ``study_id, patient_id, modality, split, image``, then exactly one of ``report`` (text) and ``report_path`` in
 each row, or none of them where the row has a label or a mask; optional ``language`` (detected where empty),
-``translation`` (trains in the report's place),
+``translation`` (trains in the report's place), ``series`` (its UID, in a folder of several),
 ``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``: a label image, ``organs.nii.gz#6`` for one value of it, or
 ``boxes:264,152,213,379;562,152,256,453``. Paths are relative to the manifest's folder and stay inside it. Other columns
 are ignored. Rows are counted as a spreadsheet shows them: the header is row 1, the first study row 2.
@@ -25,7 +25,7 @@ from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
-KNOWN = (*REQUIRED, "report", "report_path", "language", "translation")
+KNOWN = (*REQUIRED, "report", "report_path", "language", "translation", "series")
 LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": None}
 BOXES = "boxes:"
 Kind = Callable[[int], bool]  # of a file, by its mode: the tests of the module stat
@@ -144,6 +144,7 @@ class _Row:
             split=self.choice("split", Split, Split.TRAIN),
             labels=self.labels(),
             masks={column.removeprefix("mask:"): self.mask(column, check_files) for column in masks},
+            series=self.values.get("series", ""),
         )
 
 
@@ -170,28 +171,29 @@ def read_manifest(path: str | Path, root: str | Path | None = None, check_files:
     return studies
 
 
-def write_manifest(studies: Iterable[Study], path: str | Path) -> None:
-    """Write ``studies`` as CSV or Parquet by suffix, paths relative to the manifest's folder; atomic."""
+def write_manifest(studies: Iterable[Study], path: str | Path, root: str | Path | None = None) -> None:
+    """Write ``studies`` as CSV or Parquet by suffix, paths relative to ``root`` (default: its folder); atomic."""
     path = Path(path)
     studies = list(studies)
     findings = list(dict.fromkeys(finding for study in studies for finding in study.labels))
     masked = list(dict.fromkeys(finding for study in studies for finding in study.masks))
-    translated = ["translation"] if any(study.report.translation for study in studies) else []
+    optional = {"translation": lambda study: study.report.translation, "series": lambda study: study.series}
+    given = [name for name, value in optional.items() if any(map(value, studies))]
     columns = [
         *REQUIRED,
         "report",
         "language",
-        *translated,
+        *given,
         *(f"label:{f}" for f in findings),
         *(f"mask:{f}" for f in masked),
     ]
-    root = os.path.abspath(path.parent)
+    root = os.path.abspath(root or path.parent)
     rows = []
     for study in studies:
         row = {"study_id": study.study_id, "patient_id": study.patient_id, "modality": study.modality.value}
         row |= {"split": study.split.value, "image": _relative(study.image, root)}
         row |= {"report": study.report.text, "language": study.report.language}
-        row |= dict.fromkeys(translated, study.report.translation)
+        row |= {name: optional[name](study) for name in given}
         row |= {f"label:{f}": {True: "1", False: "0", None: ""}[study.labels.get(f)] for f in findings}
         row |= {f"mask:{f}": _mask_text(study.masks[f], root) if f in study.masks else "" for f in masked}
         rows.append(row)
@@ -213,7 +215,7 @@ def write_manifest(studies: Iterable[Study], path: str | Path) -> None:
 def _relative(path: Path, root: str) -> str:
     relative = os.path.relpath(path, root).replace(os.sep, "/")
     if relative.startswith("../"):
-        raise ValueError(f"{path} lies outside {root}; a manifest stands at or above the files it lists")
+        raise ValueError(f"{path} lies outside {root}; a manifest stands at or above the files it lists, or has a root")
     return relative
 
 

@@ -59,6 +59,8 @@ class Mask:
 class Study:
     """One examination: an image (a file, or a folder that holds a DICOM series) and its report.
 
+    ``series`` is the SeriesInstanceUID where the folder holds several.
+
     ``labels`` maps a finding to present (True), absent (False) or unknown (None); ``masks`` maps a finding to where it
     is marked.
     """
@@ -71,3 +73,4 @@ class Study:
     split: Split
     labels: Mapping[str, bool | None] = field(default_factory=dict)
     masks: Mapping[str, Mask] = field(default_factory=dict)
+    series: str = ""

@@ -55,15 +55,18 @@ def read_dicom(path: Path) -> Radiograph:
     return Radiograph(np.ascontiguousarray(pixels), spacing)
 
 
-def read_series(folder: Path) -> Volume | Radiograph:
-    """The DICOM series in a folder; of several, the axial one with most slices (said in the log).
+def read_series(folder: Path, series: str = "") -> Volume | Radiograph:
+    """The DICOM series in a folder; of several, the one of the UID ``series``, or else the axial one with most slices
+    (said in the log).
 
     A folder with a single X-ray is that X-ray.
 
     Raises:
         ImagingError: ``unreadable``, ``too_few_slices``, or ``uneven_slices`` (missing, doubled or sheared slices).
     """
-    groups = _series(folder)
+    groups = [group for group in _series(folder) if series in ("", str(group[0].get("SeriesInstanceUID")))]
+    if not groups:
+        raise ImagingError("missing", f"{folder}: no series {series} in this folder")
     slices = max(groups, key=lambda group: (_is_axial(group[0]), len(group)))
     if len(groups) > 1:
         log.warning("%s: %d series; took the one of %d slices", folder, len(groups), len(slices))

@@ -25,8 +25,8 @@ SUPPORTED = (
 )
 
 
-def read_image(path: str | Path) -> Radiograph | Volume:
-    """Read an image file, or a folder that holds a DICOM series.
+def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
+    """Read an image file, or a folder that holds a DICOM series; ``series`` is its UID where there are several.
 
     Returns:
         ``Radiograph`` float32 (height, width), MONOCHROME2, spacing in mm where the file says; or ``Volume`` int16 HU
@@ -40,7 +40,7 @@ def read_image(path: str | Path) -> Radiograph | Volume:
     path = Path(path)
     if not path.exists():
         raise ImagingError("missing", f"{path}: no such file or folder")
-    image = read_series(path) if path.is_dir() else _read_file(path)
+    image = read_series(path, series) if path.is_dir() else _read_file(path)
     check(image, str(path))
     return image
 

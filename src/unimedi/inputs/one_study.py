@@ -48,7 +48,7 @@ def read_study(study: Study) -> Radiograph | Volume:
     Raises:
         ImagingError: as ``read_image``, ``wrong_dimension``, ``not_hu`` or ``empty_report``.
     """
-    image = read_image(study.image)
+    image = read_image(study.image, study.series)
     if image.ndim != study.modality.ndim:
         message = (
             f"{study.image}: the manifest says {study.modality} ({study.modality.ndim}-D), the file is {image.ndim}-D"

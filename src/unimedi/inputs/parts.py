@@ -137,6 +137,7 @@ def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Seq
             s.report.text,
             s.report.language,
             s.report.translation,
+            s.series,
             list(s.labels.items()),
         ]
         files = [_stamp(s.image), *([finding, *_marked(mask)] for finding, mask in s.masks.items())]

@@ -51,6 +51,7 @@ class FolderCohort:
         split: Split = Split.TRAIN,
         labels: Mapping[str, bool | None] | None = None,
         masks: Mapping[str, Mask] | None = None,
+        series: str = "",
     ) -> None:
         """Add a study, or note why it is none. ``report`` is the text, or the file that holds it; None where the
         collection has none, which a study with a known label or a mask may do without.
@@ -75,7 +76,7 @@ class FolderCohort:
         self.ids.add(name)
         patient = patient_id or (parts[0] if len(parts) > 1 else name)
         written = Report(text.strip(), language or detect_language(text))
-        self.studies.append(Study(name, patient, modality, image, written, split, labels or {}, masks or {}))
+        self.studies.append(Study(name, patient, modality, image, written, split, labels or {}, masks or {}, series))
         return None
 
     def complaint(self, shown: int = 10) -> str:

@@ -1,0 +1,59 @@
+"""COVIDx CXR (Kaggle, version 6): COVID-19, pneumonia or neither, by the label files V9A; no reports."""
+
+from pathlib import Path
+
+from unimedi.cohort.sources.listing import find
+from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.split import assign_splits
+from unimedi.cohort.study import Modality, Split
+
+CLASSES = {"normal": "normal", "pneumonia": "pneumonia", "COVID-19": "covid_19"}
+
+
+def covidx(root: Path) -> FolderCohort:
+    """``train_COVIDx9A.txt`` and ``test_COVIDx9A.txt`` with the folders ``train`` and ``test``; a fifth of the training
+    patients validate. A line is: patient, file, class, source.
+
+    Raises:
+        FolderError: the label files are the ones of two classes ("COVIDx6", "positive" and "negative").
+    """
+    cohort = FolderCohort(root)
+    for split in ("train", "test"):
+        table = find(root, f"{split}_COVIDx9A.txt")
+        for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
+            words = line.split()
+            if not words:
+                continue
+            if len(words) != 4 or words[2] not in CLASSES:
+                raise FolderError(
+                    f"{table}, line {number}: expected patient, file, one of {', '.join(CLASSES)}, and a source, got "
+                    f"{line[:80]!r}; the three classes are those of the label files V9A"
+                )
+            patient, file, label, source = words
+            image = root / split / Path(file).name
+            if not image.is_file():
+                cohort.skip(f"{split}/{file}", "no image")
+                continue
+            labels = {name: name == CLASSES[label] for name in CLASSES.values()}
+            cohort.add(
+                f"{split}/{file}",
+                image,
+                Modality.DX,
+                None,
+                # Patients are numbered by each source anew.
+                patient_id=f"{source}-{patient}",
+                split=Split.TEST if split == "test" else Split.TRAIN,
+                labels=labels,
+            )
+    return _with_validation(cohort)
+
+
+def _with_validation(cohort: FolderCohort) -> FolderCohort:
+    test = [study for study in cohort.studies if study.split is Split.TEST]
+    train = assign_splits((s for s in cohort.studies if s.split is not Split.TEST), validation=0.2, test=0.0)
+    known = {study.patient_id for study in test}
+    for study in train:
+        if study.patient_id in known:
+            cohort.skip(study.study_id, "its patient is in the test split")
+    cohort.studies = [study for study in train if study.patient_id not in known] + test
+    return cohort

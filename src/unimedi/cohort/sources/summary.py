@@ -1,0 +1,42 @@
+"""What a person reads after a cohort was listed: counts, and the file of what was left out."""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from unimedi.cohort.sources.scan import FolderCohort, Skipped
+from unimedi.cohort.study import Split
+
+
+def summary(cohort: FolderCohort) -> str:
+    """Studies by modality and split, patients, reports by language, labels, masks; and that nothing is missing."""
+    studies = cohort.studies
+    modalities = Counter(str(study.modality) for study in studies)
+    lines = []
+    for modality, count in modalities.most_common():
+        splits = Counter(study.split for study in studies if study.modality == modality)
+        parts = ", ".join(f"{splits[split]} {split}" for split in Split if splits[split])
+        lines.append(f"{modality}: {count} ({parts})")
+    languages = Counter(study.report.language for study in studies if study.report.text)
+    written = ", ".join(f"{count} in {language}" for language, count in languages.most_common()) or "none"
+    lines.append(f"patients: {len({study.patient_id for study in studies})}   reports: {written}")
+    labelled = sum(any(value is not None for value in study.labels.values()) for study in studies)
+    masked = sum(bool(study.masks) for study in studies)
+    lines.append(f"with labels: {labelled}   with masks: {masked}")
+    listed = len(studies) + len(cohort.skipped)
+    lines.append(f"listed {listed} = taken {len(studies)} + left out {len(cohort.skipped)}")
+    return "\n".join(lines)
+
+
+def write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
+    """``what, reason`` a row; atomic. Written even where nothing was left out, so that an old list does not stay."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("what", "reason"))
+    writer.writerows((one.what, one.reason) for one in skipped)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    os.replace(temporary, path)

@@ -1,0 +1,106 @@
+"""A PACS export with names that mean nothing: one folder of everything, real DICOM files."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.uid import generate_uid
+
+from tests.imaging.test_dicom import CT, XRAY, dataset, save
+from unimedi.cli import main
+from unimedi.cohort.manifest import ManifestError, read_manifest
+from unimedi.cohort.sources.dicom_tree import dicom_tree
+from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.study import Modality
+from unimedi.imaging.image import Volume
+from unimedi.imaging.read import read_image
+
+THICK, THIN, SCOUT = generate_uid(), generate_uid(), generate_uid()
+
+
+def put_series(folder: Path, uid: str, voxels: np.ndarray, **tags: object) -> None:
+    for k, plane in enumerate(voxels):
+        place = {"ImagePositionPatient": [0, 0, 5.0 * k], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+        about = {"RescaleSlope": 1, "RescaleIntercept": -1024, "PixelSpacing": [3.0, 2.0], "SeriesInstanceUID": uid}
+        study = {"StudyInstanceUID": "1.2.9", "PatientID": "p9", "AccessionNumber": "A9"}
+        header = dataset((plane + 1024).astype(np.int16), "CT", **place, **about, **study, **tags)
+        save(header, folder / f"IM{hash((uid, k)) % 10**9:09d}")
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """One CT examination of three series, a frontal and a lateral X-ray, a report object and a note, in one folder."""
+    root = tmp_path / "export"
+    root.mkdir()
+    put_series(root, THICK, CT[:5])
+    put_series(root, THIN, CT)
+    put_series(root, SCOUT, CT[:1], ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    for name, view in (("frontal", "PA"), ("lateral", "LL")):
+        save(dataset(XRAY, "DX", PatientID="p1", StudyInstanceUID="1.2.1", ViewPosition=view), root / name)
+    report = dataset(XRAY, "SR", PatientID="p1", StudyInstanceUID="1.2.1")
+    for name in ("PixelData", "Rows", "Columns"):
+        del report[name]
+    save(report, root / "report")
+    (root / "readme.txt").write_text("An export.")
+    return root
+
+
+def table(root: Path) -> Path:
+    path = root.parent / "reports.csv"
+    path.write_text("Accession,Text,label:nodule\nA9,FINDINGS: Nodule.,1\n1.2.1,FINDINGS: Clear.,0\n")
+    return path
+
+
+COLUMNS = {"key": "Accession", "report": "Text"}
+
+
+def test_the_largest_series_of_an_examination_and_frontal_x_rays_are_taken(export: Path) -> None:
+    cohort = dicom_tree(export, table(export), COLUMNS)
+    flat, deep = sorted(cohort.studies, key=lambda study: study.modality.ndim)
+    assert (flat.image.name, flat.modality, flat.patient_id) == ("frontal", Modality.DX, "p1")
+    assert (flat.report.text, flat.labels) == ("FINDINGS: Clear.", {"nodule": False})
+    assert (deep.study_id, deep.series, deep.image) == ("1.2.9", THIN, export)
+    assert (deep.report.text, deep.labels) == ("FINDINGS: Nodule.", {"nodule": True})
+    assert Counter(skipped.reason for skipped in cohort.skipped) == {
+        "not frontal": 1,
+        "a localiser": 1,
+        "no image: a report, a directory or a presentation": 1,
+        "not a DICOM image": 1,
+        "another series of its examination has more slices (6)": 1,
+    }
+
+
+@pytest.mark.parametrize(("uid", "slices"), [(THICK, 5), (THIN, 6)])
+def test_a_series_is_read_out_of_a_folder_of_several(export: Path, uid: str, slices: int) -> None:
+    image = read_image(export, uid)
+    assert isinstance(image, Volume)
+    assert np.array_equal(image.voxels, CT[:slices])
+
+
+def test_a_manifest_may_stand_elsewhere_and_is_prepared_with_its_root(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "elsewhere" / "cohort.csv"
+    out.parent.mkdir()
+    words = ["cohort", "dicom-tree", str(export), "--out", str(out), "--table", str(table(export))]
+    assert main([*words, "--column", "key=Accession", "--column", "report=Text"]) == 0
+    said = capsys.readouterr()
+    assert "listed 7 = taken 2 + left out 5" in said.out
+    assert f"unimedi prepare {out} --root {export}" in said.out
+    assert len(out.with_suffix(".skipped.csv").read_text().splitlines()) == 6
+    with pytest.raises(ManifestError, match="does not exist under"):
+        read_manifest(out)
+    (study,) = (study for study in read_manifest(out, export) if study.series)
+    assert (study.image, study.series) == (export, THIN)
+
+
+def test_without_a_table_everything_is_listed_and_nothing_taken(export: Path, tmp_path: Path) -> None:
+    cohort = dicom_tree(export)
+    assert cohort.studies == []
+    reasons = Counter(skipped.reason for skipped in cohort.skipped)
+    assert (reasons["no report"], reasons["no table of reports or labels was given: --table"]) == (2, 1)
+    with pytest.raises(FolderError, match="no such folder"):
+        dicom_tree(tmp_path / "nowhere")
+    with pytest.raises(FolderError, match="has no column 'Study'"):
+        dicom_tree(export, table(export), {"key": "Study"})
