@@ -117,7 +117,7 @@ def test_a_series_is_ordered_by_position_and_given_in_hounsfield_units(tmp_path:
     assert image.spacing == pytest.approx((5.0, 3.0, 2.0))  # by positions; the header's thickness of 9 mm is wrong
 
 
-def test_of_several_series_the_largest_axial_one_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_of_several_series_the_largest_axial_one_is_read(tmp_path: Path) -> None:
     folder = write_series(tmp_path / "ct")
     write_series(folder, CT[:4])
     coronal = {"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}
@@ -128,7 +128,7 @@ def test_of_several_series_the_largest_axial_one_is_read(tmp_path: Path, caplog:
     image = read_image(folder)
     assert isinstance(image, Volume)
     assert np.array_equal(image.voxels, CT)
-    assert "took the one of 6 slices" in caplog.text
+    assert image.notes == ("other_series_dropped",)
 
 
 def test_a_folder_with_one_xray_is_that_xray(tmp_path: Path) -> None:
@@ -140,9 +140,9 @@ def test_a_folder_with_one_xray_is_that_xray(tmp_path: Path) -> None:
 def test_bad_series_are_refused_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert reason(tmp_path / "empty") == "unreadable"
-    assert reason(write_series(tmp_path / "gap", skip=(3,))) == "uneven_slices"
+    assert reason(write_series(tmp_path / "gap", skip=(3,))) == "missing_slices"
     assert reason(write_series(tmp_path / "thin", CT[:3])) == "too_few_slices"
-    assert reason(write_series(tmp_path / "same", ImagePositionPatient=[0, 0, 0])) == "uneven_slices"
+    assert reason(write_series(tmp_path / "same", ImagePositionPatient=[0, 0, 0])) == "duplicate_slices"
     one = save(dataset(CT[0], "CT"), tmp_path / "slice.dcm")
     assert reason(one) == "too_few_slices"
     many = dataset(XRAY, "US", NumberOfFrames=2)
@@ -194,8 +194,8 @@ def test_every_file_pydicom_ships_is_read_or_refused() -> None:
     for path in sorted(folder.rglob("*.dcm")):
         try:
             image = read_image(path)
-            assert image.pixels.ndim == 2  # type: ignore[union-attr]
             outcomes["read"] += 1
+            assert image.ndim in (2, 3)
         except ImagingError:
             outcomes["refused"] += 1
     assert outcomes["read"] > 30
