@@ -90,6 +90,21 @@ def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     _write_cohort(dicom_tree(arguments.root, arguments.table, columns), arguments.out)
 
 
+def cohort_dicomweb(arguments: argparse.Namespace) -> None:
+    """Pull studies from a PACS into the manifest's folder, and list them. Resumes."""
+    from unimedi.cohort.sources.dicom_tree import dicom_tree
+    from unimedi.cohort.sources.dicomweb import pull
+
+    folder = arguments.out.parent
+    query = dict(pair.split("=", 1) for pair in arguments.query)
+    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    done = pull(arguments.url, folder, query, arguments.per_second, lambda text: print(text, file=sys.stderr))
+    print(f"{done.series} series in {folder}, {done.kept} of them from before")
+    found = dicom_tree(folder, arguments.table, columns)
+    found.skipped += done.skipped
+    _write_cohort(found, arguments.out)
+
+
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
     from unimedi.cohort.sources.folder import scan_folder
@@ -292,6 +307,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
+    p = verb("dicomweb", cohort_dicomweb, ways)
+    p.add_argument("url", help="of the DICOMweb service; a token in UNIMEDI_DICOMWEB_TOKEN, a password in ~/.netrc")
+    p.add_argument(
+        "--query", action="append", default=[], metavar="ATTRIBUTE=VALUE", help="StudyDate=20240101-20240131"
+    )
+    p.add_argument("--out", type=Path, required=True, help="the manifest, in the folder that the files go to")
+    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
+    )
+    p.add_argument("--per-second", type=float, default=5.0, help="requests at most (default: 5)")
     for collection in COLLECTIONS:
         p = verb(collection.name, cohort_collection, ways, about=collection.about)
         p.add_argument("root", type=Path, help="the folder that it was unpacked into")

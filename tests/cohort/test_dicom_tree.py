@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.uid import generate_uid
 
 from tests.imaging.test_dicom import CT, XRAY, dataset, save
 from unimedi.cli import main
@@ -16,7 +15,7 @@ from unimedi.cohort.study import Modality
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image
 
-THICK, THIN, SCOUT = generate_uid(), generate_uid(), generate_uid()
+THICK, THIN, SCOUT = "1.2.9.1", "1.2.9.2", "1.2.9.3"
 
 
 def put_series(folder: Path, uid: str, voxels: np.ndarray, **tags: object) -> None:

@@ -16,11 +16,16 @@ def is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def modality_of(path: Path) -> Modality | None:
-    """The modality the header states; None where it states none, or one that we do not know."""
+def modality_name(path: Path) -> str:
+    """The modality that the header states, whether we know it or not; empty where it states none."""
     with path.open("rb") as file:
         found = _MODALITY.search(file.read(HEAD))
+    return found[1].decode("ascii") if found else ""
+
+
+def modality_of(path: Path) -> Modality | None:
+    """The modality the header states; None where it states none, or one that we do not know."""
     try:
-        return Modality(found[1].decode("ascii")) if found else None
+        return Modality(modality_name(path))
     except ValueError:
         return None

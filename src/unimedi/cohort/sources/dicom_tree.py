@@ -1,4 +1,4 @@
-"""Any tree of DICOM files, whatever the names: grouped by study and series; the reports come from a table, or none."""
+"""Any tree of DICOM files, whatever the names, by study and series; reports from a table or structured reports."""
 
 import os
 from collections import defaultdict
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unimedi.cohort.sources.dicom_header import is_dicom
+from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
+from unimedi.cohort.sources.dicom_report import read_report
 from unimedi.cohort.sources.listing import rows
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
 from unimedi.cohort.split import assign_splits
@@ -44,7 +45,7 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
 
     Args:
         table: a CSV with a row an examination: ``key`` (accession number or StudyInstanceUID), ``report`` and
-            ``label:<finding>`` columns.
+            ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
         columns: the table's own names of ``key`` and ``report``.
 
     Raises:
@@ -54,7 +55,9 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
         raise FolderError(f"no such folder: {root}")
     cohort = FolderCohort(root)
     reports = _reports(table, columns or {}) if table else {}
-    flat, deep = _walk(cohort)
+    flat, deep, written = _walk(cohort)
+    for study, text in written.items():
+        reports.setdefault(study, {"report": text})
     for series in flat:
         _add(cohort, series, series.files[0], series.uid, reports)
     by_study: dict[str, list[_Series]] = defaultdict(list)
@@ -76,8 +79,9 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     return cohort
 
 
-def _walk(cohort: FolderCohort) -> tuple[list[_Series], list[_Series]]:
-    """X-rays, one by one, and series of slices."""
+def _walk(cohort: FolderCohort) -> tuple[list[_Series], list[_Series], dict[str, str]]:
+    """X-rays, one by one; series of slices; structured reports by study."""
+    reports: dict[str, str] = {}
     flat: list[_Series] = []
     deep: dict[str, _Series] = {}
     for where, folders, names in os.walk(cohort.root):
@@ -86,6 +90,9 @@ def _walk(cohort: FolderCohort) -> tuple[list[_Series], list[_Series]]:
             path = Path(where) / name
             if name == "DICOMDIR" or not is_dicom(path):
                 cohort.skip(str(path.relative_to(cohort.root)), "not a DICOM image")
+                continue
+            if modality_name(path) == "SR" and (report := read_report(path)):
+                reports[report[0]] = "\n".join(filter(None, (reports.get(report[0]), report[1])))
                 continue
             found = _header(path)
             if isinstance(found, str):
@@ -97,7 +104,7 @@ def _walk(cohort: FolderCohort) -> tuple[list[_Series], list[_Series]]:
                 series = deep.setdefault(found.uid, found)
                 series.files.append(path)
                 series.folders.add(path.parent)
-    return flat, list(deep.values())
+    return flat, list(deep.values()), reports
 
 
 def _header(path: Path) -> _Series | str:
