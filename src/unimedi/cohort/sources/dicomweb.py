@@ -67,11 +67,11 @@ def pull(
 
 def _client(url: str, per_second: float) -> Any:
     try:
+        from dicomweb_client.session_utils import create_session
         from dicomweb_client.web import DICOMwebClient
-        from requests import Session
     except ImportError as error:
         raise FolderError("DICOMweb needs the package dicomweb-client: pip install 'unimedi[dicomweb]'") from error
-    session = Session()  # reads ~/.netrc
+    session = create_session()  # reads ~/.netrc
     if token := os.environ.get(TOKEN):
         session.headers["Authorization"] = f"Bearer {token}"
     plain, last = session.send, [0.0]
@@ -81,7 +81,7 @@ def _client(url: str, per_second: float) -> Any:
         last[0] = time.monotonic()
         return plain(*words, **more)
 
-    session.send = polite  # type: ignore[method-assign]
+    session.send = polite
     return DICOMwebClient(url.rstrip("/"), session=session, timeout=TIMEOUT)
 
 
