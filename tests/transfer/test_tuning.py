@@ -160,9 +160,12 @@ def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Pa
         records.append(Record(replace(whole.studies[index], labels=labels, has_mask=False), whole.pixels(index)))
     store = write_store(tmp_path / "store", records, whole.preprocess, FINDINGS)
     settings = replace(QUICK, kinds=("xray",), fractions=(1.0,))
+    said: list[str] = []
     for cap, findings in ((10, FINDINGS), (6, FINDINGS[1:])):
-        problem = finding_problem("xray", store, replace(settings, validation_cap=cap))
+        problem = finding_problem("xray", store, replace(settings, validation_cap=cap), said.append)
         assert tuple(problem.labels) == findings
+    (sentence,) = said
+    assert sentence.startswith("fine-tuning, xray: nodule left out, without a label in one of the splits")
     figures = fine_tune(ground[0], store.path, replace(settings, validation_cap=6), silent)
     assert "fine_tune/xray/100%/auroc/cardiomegaly" in figures
     with pytest.raises(NotComputable, match="both classes in the 1 validation studies"):

@@ -91,7 +91,7 @@ class FindingLearner:
 def _kind_figures(
     kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say
 ) -> dict[str, Figure]:
-    problem = finding_problem(kind, store, settings)
+    problem = finding_problem(kind, store, settings, say)
     figures = {}
     for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
         ours, other = (mean_of(results[name]) for name in (ROW, f"{ROW}_random_init"))
@@ -105,8 +105,10 @@ def _kind_figures(
     return figures
 
 
-def finding_problem(kind: str, store: Store, settings: FineTuneSettings) -> Problem[MacroAuroc]:
-    """The findings that are labelled in all three splits, validation as capped; NotComputable, with the counts, where
+def finding_problem(
+    kind: str, store: Store, settings: FineTuneSettings, say: Say = print
+) -> Problem[MacroAuroc]:
+    """The findings that are labelled in all three splits, validation as capped; the others are said. NotComputable, with the counts, where
     there is none, or none with both classes in validation."""
     wanted = settings.classes or store.findings
     train, validation, test = (
@@ -118,6 +120,8 @@ def finding_problem(kind: str, store: Store, settings: FineTuneSettings) -> Prob
     findings = [name for name in wanted if all(name in part for part in columns)]
     if not findings:
         raise NotComputable(counts)
+    if lost := [name for name in wanted if name not in findings and any(name in part for part in columns)]:
+        say(f"fine-tuning, {kind}: {', '.join(lost)} left out, without a label in one of the splits ({counts})")
     if not any({0.0, 1.0} <= {*columns[1][name]} for name in findings):
         raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
     return Problem(
