@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from unimedi.cohort.sources.dicom_header import modality_of
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality, Split
@@ -68,7 +69,8 @@ def _add_xrays(cohort: FolderCohort, series: list[Series]) -> None:
         for number, file in enumerate(_files(folder)):
             name = f"1C_{patient}_{study}_{folder.name}_{number}".replace(" ", "-")
             labels = {"covid_19": True}
-            cohort.add(_what(folder), file, Modality.DX, None, name, patient, labels=labels)
+            modality = modality_of(file) or Modality.DX
+            cohort.add(_what(folder), file, modality, None, name, patient, labels=labels)
 
 
 def _add_largest(cohort: FolderCohort, series: list[Series]) -> None:
