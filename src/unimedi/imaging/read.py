@@ -16,6 +16,8 @@ from unimedi.imaging.intensity import check, to_hu
 from unimedi.imaging.itk_volume import read_itk
 from unimedi.imaging.nifti import first_bytes, is_nifti, read_nifti
 from unimedi.imaging.pictures import is_picture, read_picture
+from unimedi.imaging.radchestct import ZIP, read_radchestct
+from unimedi.imaging.slice_pictures import is_slice_folder, read_slices
 from unimedi.imaging.text_header import METAIMAGE, NRRD
 
 NAMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -40,7 +42,7 @@ def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
     path = Path(path)
     if not path.exists():
         raise ImagingError("missing", f"{path}: no such file or folder")
-    image = read_series(path, series) if path.is_dir() else _read_file(path)
+    image = _read_folder(path, series) if path.is_dir() else _read_file(path)
     check(image, str(path))
     return image
 
@@ -56,10 +58,14 @@ def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.bool_]:
     if not path.is_file():
         raise ImagingError("missing", f"{path}: no such mask file")
     kind = _kind(path)
-    if kind == "dicom":
+    if kind in ("dicom", "radchestct"):
         raise ImagingError("unsupported", f"{path}: a mask is NIfTI, NRRD, MetaImage or PNG")
     labels = read_picture(path) if kind == "picture" else _grid(path, kind)[0]
     return np.asarray(labels != 0 if value is None else labels == value)
+
+
+def _read_folder(path: Path, series: str) -> Radiograph | Volume:
+    return read_slices(path) if is_slice_folder(path) else read_series(path, series)
 
 
 def _read_file(path: Path) -> Radiograph | Volume:
@@ -68,6 +74,8 @@ def _read_file(path: Path) -> Radiograph | Volume:
         return read_dicom(path)
     if kind == "picture":
         return Radiograph(read_picture(path))
+    if kind == "radchestct":
+        return read_radchestct(path)
     array, spacing = _grid(path, kind)
     if array.ndim == 2:
         return Radiograph(array.astype(np.float32), (spacing[0], spacing[1]))
@@ -97,6 +105,8 @@ def _kind(path: Path) -> str:
         return "nrrd"
     if METAIMAGE.match(head):
         return "metaimage"
+    if head.startswith(ZIP):
+        return "radchestct"
     name = path.name.lower()
     if name.endswith(".dcm"):  # old files have no preamble
         return "dicom"

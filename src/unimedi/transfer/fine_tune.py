@@ -105,11 +105,11 @@ def _kind_figures(
     return figures
 
 
-def finding_problem(
-    kind: str, store: Store, settings: FineTuneSettings, say: Say = print
-) -> Problem[MacroAuroc]:
-    """The findings that are labelled in all three splits, validation as capped; the others are said. NotComputable, with the counts, where
-    there is none, or none with both classes in validation."""
+def finding_problem(kind: str, store: Store, settings: FineTuneSettings, say: Say = print) -> Problem[MacroAuroc]:
+    """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others.
+
+    NotComputable, with the counts, where there is none, or none with both classes in validation.
+    """
     wanted = settings.classes or store.findings
     train, validation, test = (
         labelled(store, split, kind, wanted) for split in ("train", "validation", Split(settings.split))

@@ -26,6 +26,16 @@ COLLECTIONS = (
     Collection("openi", "openi.openi", "OpenI, Indiana University: X-rays with English reports"),
     Collection("rsna-pneumonia", "rsna_pneumonia.rsna_pneumonia", "RSNA Pneumonia: X-rays with boxes"),
     Collection("covidx", "covidx.covidx", "COVIDx: X-rays of COVID-19, pneumonia or neither"),
+    Collection("bimcv-covid19", "bimcv_covid19.bimcv_covid19", "BIMCV-COVID19: X-rays and CTs with Spanish reports"),
+    Collection("bimcv-r", "bimcv_r.bimcv_r", "BIMCV-R: CTs with Spanish reports, translated"),
+    Collection("ct-rate", "ct_rate.ct_rate", "CT-RATE: CTs with English reports and 18 labels"),
+    Collection("radchestct", "radchestct.radchestct", "RAD-ChestCT: CTs with 84 labels"),
+    Collection("cc-ccii", "cc_ccii.cc_ccii", "CC-CCII: CTs of COVID-19, pneumonia or neither"),
+    Collection("ricord", "ricord.ricord", "RICORD 1A, 1B and 1C: CTs and X-rays of COVID-19"),
+    Collection("luna16", "luna16.luna16", "LUNA16: CTs with nodules or without"),
+    Collection("msd", "msd.msd", "Medical Segmentation Decathlon: CTs with organs and lesions as masks"),
+    Collection("btcv", "btcv.btcv", "BTCV: CTs with 13 organs as masks"),
+    Collection("amos", "amos.amos", "AMOS: CTs with 15 organs as masks"),
 )
 
 

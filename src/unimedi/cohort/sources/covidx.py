@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from unimedi.cohort.sources.held_out import with_validation
 from unimedi.cohort.sources.listing import find
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
-from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality, Split
 
 CLASSES = {"normal": "normal", "pneumonia": "pneumonia", "COVID-19": "covid_19"}
@@ -45,15 +45,4 @@ def covidx(root: Path) -> FolderCohort:
                 split=Split.TEST if split == "test" else Split.TRAIN,
                 labels=labels,
             )
-    return _with_validation(cohort)
-
-
-def _with_validation(cohort: FolderCohort) -> FolderCohort:
-    test = [study for study in cohort.studies if study.split is Split.TEST]
-    train = assign_splits((s for s in cohort.studies if s.split is not Split.TEST), validation=0.2, test=0.0)
-    known = {study.patient_id for study in test}
-    for study in train:
-        if study.patient_id in known:
-            cohort.skip(study.study_id, "its patient is in the test split")
-    cohort.studies = [study for study in train if study.patient_id not in known] + test
-    return cohort
+    return with_validation(cohort, 0.2)
