@@ -1,0 +1,60 @@
+"""`kill -9` in the middle of preparing: finished parts stay, nothing is done twice, and the store is the same."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from unimedi.cohort.manifest import read_manifest
+from unimedi.imaging.phantom.hospital import build_hospital
+from unimedi.inputs.prepare import prepare
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.store import Store
+
+PART = 3  # studies
+POLICY = Preprocess((32, 32), (8, 32, 32), (8, 16, 16), (32, 32))
+CHILD = """
+import sys
+from unimedi.cohort.manifest import read_manifest
+from unimedi.inputs.prepare import prepare
+from tests.journeys.test_kill_prepare import PART, POLICY
+prepare(read_manifest(sys.argv[1]), sys.argv[2], POLICY, workers=1, part_size=PART)
+"""
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("phantom") / "hospital"
+    build_hospital(out, "micro", seed=4, workers=1, progress=False)
+    return out / "index.csv"
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_preparing_goes_on_where_it_was_killed(manifest: Path, tmp_path: Path, parts: int) -> None:
+    whole = tmp_path / "whole"
+    prepare(read_manifest(manifest), whole, POLICY, workers=0, part_size=PART)
+    total = len(list(whole.glob("part-*.arrow")))
+
+    out = tmp_path / "store"
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(manifest), str(out)], cwd=Path(__file__).parents[2], stderr=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 120
+    while len(list(out.glob("part-*.json"))) < parts and child.poll() is None and time.monotonic() < end:
+        time.sleep(0.002)
+    readers = psutil.Process(child.pid).children(recursive=True)
+    child.kill()
+    child.wait()
+    assert psutil.wait_procs(readers, timeout=20)[1] == []  # what read for it does not outlive it
+
+    kept = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*.json")}
+    assert parts <= len(kept) < total, "the child was too quick to be killed in the middle"
+    assert not (out / "store.json").exists()
+    summary = prepare(read_manifest(manifest), out, POLICY, workers=0, part_size=PART)
+    assert summary.kept_parts == len(kept)
+    assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
+    assert Store.open(out).fingerprint == Store.open(whole).fingerprint
+    assert [path.name for path in out.glob(".*")] == []
