@@ -253,7 +253,7 @@ def test_planes_are_what_nibabel_finds(order: list[str], signs: tuple[int, ...],
             assert planes_of(path) == (Planes(planes, axial) if sform or qform else None)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x1f\x8b", gzip.compress(b"x" * 400)[:20], b"\x5c\x01\0\0", b"\0" * 400])
+@pytest.mark.parametrize("data", [b"", b"\x1f\x8b", gzip.compress(b"x" * 400, mtime=0)[:20], b"\x5c\x01\0\0", b"\0" * 400])
 def test_a_header_that_is_none_has_no_planes(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "v.nii.gz"
     path.write_bytes(data)
