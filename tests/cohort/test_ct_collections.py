@@ -3,7 +3,6 @@
 import gzip
 import json
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unimedi.cohort.manifest import read_manifest, write_manifest
+from tests.cohort.trees import put, reasons, sound
 from unimedi.cohort.report import training_text
 from unimedi.cohort.sources.bimcv_covid19 import bimcv_covid19
 from unimedi.cohort.sources.bimcv_r import bimcv_r
@@ -23,16 +22,9 @@ from unimedi.cohort.sources.luna16 import luna16
 from unimedi.cohort.sources.nifti_header import Planes, planes_of
 from unimedi.cohort.sources.radchestct import radchestct
 from unimedi.cohort.sources.ricord import ricord
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
-from unimedi.cohort.split import check_splits
+from unimedi.cohort.sources.scan import FolderError
 from unimedi.cohort.study import Modality, Split
 from unimedi.transfer.task_file import find_task
-
-
-def put(path: Path, text: str = "image") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
-    return path
 
 
 def put_volume(path: Path, planes: int, axes: str = "RAS") -> Path:
@@ -41,24 +33,6 @@ def put_volume(path: Path, planes: int, axes: str = "RAS") -> Path:
     affine = nib.orientations.inv_ornt_aff(nib.orientations.axcodes2ornt(axes), (4, 5, planes))
     nib.save(nib.Nifti1Image(np.zeros((4, 5, planes), np.int16), affine), path)
     return path
-
-
-def reasons(cohort: FolderCohort) -> Counter[str]:
-    return Counter(skipped.reason for skipped in cohort.skipped)
-
-
-def sound(cohort: FolderCohort, listed: int) -> dict[str, Split]:
-    """Split by study id. Counts add up, patients are in one split, and the manifest keeps every study as it is."""
-    assert len(cohort.studies) + len(cohort.skipped) == listed, cohort.complaint(99)
-    check_splits(cohort.studies)
-    write_manifest(cohort.studies, cohort.root / "cohort.csv")
-    assert [vars_of(s) for s in read_manifest(cohort.root / "cohort.csv")] == [vars_of(s) for s in cohort.studies]
-    return {study.study_id: study.split for study in cohort.studies}
-
-
-def vars_of(study: object) -> dict[str, object]:
-    fields = {name: getattr(study, name) for name in type(study).__slots__}  # type: ignore[attr-defined]
-    return fields | {"labels": {name: value for name, value in fields["labels"].items() if value is not None}}
 
 
 # -- CT-RATE ----------------------------------------------------------------------------------------------------------
@@ -253,7 +227,9 @@ def test_planes_are_what_nibabel_finds(order: list[str], signs: tuple[int, ...],
             assert planes_of(path) == (Planes(planes, axial) if sform or qform else None)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x1f\x8b", gzip.compress(b"x" * 400, mtime=0)[:20], b"\x5c\x01\0\0", b"\0" * 400])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x1f\x8b", gzip.compress(b"x" * 400, mtime=0)[:20], b"\x5c\x01\0\0", b"\0" * 400]
+)
 def test_a_header_that_is_none_has_no_planes(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "v.nii.gz"
     path.write_bytes(data)

@@ -1,38 +1,17 @@
 """CT collections with organs or lesions as label images: the Decathlon, BTCV and AMOS, as they are unpacked."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from unimedi.cohort.manifest import read_manifest, write_manifest
+from tests.cohort.trees import put, reasons, sound
 from unimedi.cohort.sources.amos import amos
 from unimedi.cohort.sources.btcv import btcv
 from unimedi.cohort.sources.msd import msd
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
-from unimedi.cohort.split import check_splits
+from unimedi.cohort.sources.scan import FolderError
 from unimedi.cohort.study import Mask, Modality, Split
 from unimedi.transfer.task_file import find_task
-
-
-def put(path: Path, text: str = "image") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
-    return path
-
-
-def reasons(cohort: FolderCohort) -> Counter[str]:
-    return Counter(skipped.reason for skipped in cohort.skipped)
-
-
-def sound(cohort: FolderCohort, listed: int) -> dict[str, Split]:
-    """Split by study id. Counts add up, and a manifest keeps every mask."""
-    assert len(cohort.studies) + len(cohort.skipped) == listed, cohort.complaint(99)
-    check_splits(cohort.studies)
-    write_manifest(cohort.studies, cohort.root / "cohort.csv")
-    assert [s.masks for s in read_manifest(cohort.root / "cohort.csv")] == [s.masks for s in cohort.studies]
-    return {study.study_id: study.split for study in cohort.studies}
 
 
 def named(task: str) -> dict[str, int]:

@@ -3,31 +3,17 @@
 import csv
 import gzip
 import importlib.metadata
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.cohort.trees import put, reasons
 from unimedi.cohort.report import training_text
 from unimedi.cohort.sources.collections import COLLECTIONS, read_collection
 from unimedi.cohort.sources.listing import rows
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.scan import FolderError
 from unimedi.cohort.study import Mask, Modality, Split
 from unimedi.transfer.task_file import find_task
-
-
-def put(path: Path, text: str = "image") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text, "utf-8")
-    return path
-
-
-def reasons(cohort: FolderCohort) -> Counter[str]:
-    return Counter(skipped.reason for skipped in cohort.skipped)
-
 
 # -- MIMIC-CXR --------------------------------------------------------------------------------------------------------
 
