@@ -1,6 +1,7 @@
 """The chest in a CT by thresholds and connected parts: body, lungs, and the spine's way through the slices."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from scipy import ndimage
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.imaging.resample import resize_array
 
+T = TypeVar("T", bound=np.generic)
 STEP = 5.0  # mm: the grid on which organs are found; ribs blur, and lungs, heart, liver and spine stay
 TOP = 1500  # HU: metal must not weigh more than bone
 LUNG = -400  # HU: half way from lung (-850) to tissue (50)
@@ -117,5 +119,5 @@ def _lung_at_side(hu: NDArray[np.float32], step: tuple[float, float, float]) -> 
     )
 
 
-def _faces(array: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
+def _faces(array: NDArray[T]) -> tuple[NDArray[T], ...]:
     return array[:, 0], array[:, -1], array[:, :, 0], array[:, :, -1]

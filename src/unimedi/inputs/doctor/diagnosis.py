@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from unimedi.inputs.doctor.duplicates import groups, near_pairs
+from unimedi.inputs.doctor.duplicates import groups, near_images
 from unimedi.inputs.doctor.examine import Examined
 from unimedi.inputs.doctor.leakage import Leak, leaks_between_cohorts, leaks_between_splits
 from unimedi.inputs.doctor.reading import Seen
@@ -84,10 +84,10 @@ def _splits(seen: Sequence[Seen]) -> list[str]:
 def _duplicates(seen: Sequence[Seen]) -> dict[str, Any]:
     """The same pixels in several studies, and nearly the same."""
     same = [[seen[i].study_id for i in group] for group in groups(one.pixels for one in seen)]
-    near = []
+    near: list[dict[str, Any]] = []
     for ndim in (2, 3):
         rows = [one for one in seen if one.looks and len(one.shape) == ndim]
-        for first, second, bits in near_pairs([one.looks for one in rows]):
+        for first, second, bits in near_images([s.looks for s in rows], [s.miniature for s in rows]):
             if rows[first].pixels != rows[second].pixels:
                 near.append({"studies": [rows[first].study_id, rows[second].study_id], "bits": bits})
     return {

@@ -32,11 +32,14 @@ class Examined:
     lost: list[dict[str, str]]
 
 
-def examine(path: str | Path, workers: int | None = None, limits: Limits | None = None) -> Examined:
+def examine(
+    path: str | Path, root: Path | None = None, workers: int | None = None, limits: Limits | None = None
+) -> Examined:
     """Look at every study of a manifest or of a store, once.
 
     Args:
         path: a manifest (.csv, .parquet) or the folder of a store.
+        root: where a manifest's paths begin (default: its own folder).
         workers: processes; None takes the CPUs this process may use, 0 looks here, one by one and without limits.
         limits: of time and memory a study (default: ``Limits()``); beyond, it is ``too_slow`` or ``too_large``.
 
@@ -50,7 +53,7 @@ def examine(path: str | Path, workers: int | None = None, limits: Limits | None 
         items, kind, lost = [Stored(path, i) for i in range(len(store))], "store", store.refused
         names = [study.study_id for study in store.studies]
     else:
-        items, kind, lost = read_manifest(path), "cohort", []
+        items, kind, lost = read_manifest(path, root), "cohort", []
         names = [study.study_id for study in items if isinstance(study, Study)]
     if workers == 0:
         with _progress(len(items)) as advance:

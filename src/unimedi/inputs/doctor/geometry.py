@@ -9,7 +9,9 @@ from unimedi.inputs.doctor.chest import Chest
 
 END = 0.10  # of the lungs' largest cross-section: apices and the last recess are less, a cut end is more
 SIDE = 10.0  # cm² of lung on a side of the picture
-SHORT = 120.0  # mm from the first plane to the last: an adult's lungs take 200 to 350, a newborn's chest is no part here
+SHORT = (
+    120.0  # mm from the first plane to the last: an adult's lungs take 200 to 350, a newborn's chest is no part here
+)
 FEW = 16  # slices: half of what the smallest recipe asks of a volume
 THICK = 7.5  # mm: beyond the usual 5 mm of thick series, with room for gaps
 FIELD = (150.0, 700.0)  # mm, width of a CT's picture: a child's chest to a wide bore's extended field

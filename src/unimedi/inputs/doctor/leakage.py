@@ -3,16 +3,27 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from unimedi.inputs.doctor.duplicates import near_pairs
+from unimedi.inputs.doctor.duplicates import near_images
 from unimedi.inputs.doctor.reading import Seen
 
+SHOWN = 20  # leaks that an error lists; the page and its JSON have all
 KEYS: dict[str, Callable[[Seen], str]] = {
     "patient": lambda seen: seen.patient_id,
     "file": lambda seen: seen.file,
     "image": lambda seen: seen.pixels,
 }
 ACROSS: dict[str, Callable[[Seen], str]] = {"study": lambda seen: seen.study_id, **KEYS}
+
+
+class LeakageError(ValueError):
+    """Something stands on two sides of a border; the message lists it."""
+
+    def __init__(self, leaks: Sequence[str], page: Path) -> None:
+        more = [f"... and {len(leaks) - SHOWN} more, all in {page.with_suffix('.json')}"] if len(leaks) > SHOWN else []
+        count = "1 leak" if len(leaks) == 1 else f"{len(leaks)} leaks"
+        super().__init__("\n  ".join([count, *leaks[:SHOWN], *more]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,7 @@ def _shared(seen: Sequence[Seen], sides: Sequence[str], keys: dict[str, Callable
 def _alike(seen: Sequence[Seen], sides: Sequence[str]) -> Iterator[Leak]:
     for ndim in (2, 3):
         rows = [i for i, one in enumerate(seen) if one.looks and len(one.shape) == ndim]
-        for a, b, bits in near_pairs([seen[i].looks for i in rows]):
+        for a, b, bits in near_images([seen[i].looks for i in rows], [seen[i].miniature for i in rows]):
             first, second = rows[a], rows[b]
             if sides[first] != sides[second]:
                 yield Leak("near_image", _name(seen, sides, first), _name(seen, sides, second), bits=bits)

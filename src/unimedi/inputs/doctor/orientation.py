@@ -104,8 +104,8 @@ def _aorta(chest: Chest, aside: NDArray[np.float64], ahead: NDArray[np.float64])
     nearest, farthest, front, back = AORTA
     soft = (chest.hu > SOFT[0]) & (chest.hu < SOFT[1]) & (ahead > front) & (ahead < back)
     from_, to = first + round(0.3 * (last - first)), first + round(0.75 * (last - first)) + 1
-    left = np.count_nonzero((soft & (aside > nearest) & (aside < farthest))[from_:to])
-    right = np.count_nonzero((soft & (aside < -nearest) & (aside > -farthest))[from_:to])
+    left = int(np.count_nonzero((soft & (aside > nearest) & (aside < farthest))[from_:to]))
+    right = int(np.count_nonzero((soft & (aside < -nearest) & (aside > -farthest))[from_:to]))
     return (left - right) / max(left + right, 1)
 
 

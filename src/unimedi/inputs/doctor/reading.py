@@ -11,17 +11,17 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 from PIL import Image
 
-from unimedi.cohort.report import detect_language, says_nothing, training_text
-from unimedi.cohort.study import Modality, Report, Study
+from unimedi.cohort.report import detect_language, says_nothing, training_language, training_text
+from unimedi.cohort.study import Modality, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.resample import resize_array
 from unimedi.inputs.doctor.chest import find_chest
 from unimedi.inputs.doctor.geometry import cut_signs, size_signs, truncation
-from unimedi.inputs.doctor.hashes import file_hash, looks, pixel_hash
+from unimedi.inputs.doctor.hashes import file_hash, looks, miniature, pixel_hash
 from unimedi.inputs.doctor.hu import read_scale
 from unimedi.inputs.doctor.orientation import read_orientation
 from unimedi.inputs.one_study import read_study
-from unimedi.inputs.store import Store
+from unimedi.inputs.store import Store, StoredStudy
 
 PICTURE = 112  # pixels, the longer side of a thumbnail's panel
 LUNG_WINDOW = (-1150.0, 350.0)  # HU
@@ -31,9 +31,9 @@ LUNG_WINDOW = (-1150.0, 350.0)  # HU
 class Seen:
     """What is kept of a study.
 
-    ``words`` and ``report`` (a hash) are of the text that trains; ``file``, ``pixels`` and ``looks`` of the image, ``""``
-    where there is none. ``measures`` are the figures behind ``signs``, which say what looks wrong. ``refused`` is the
-    reason why the image cannot be read, and then there is nothing of it. ``picture`` is a PNG.
+    ``words`` and ``report`` (a hash) are of the text that trains; ``file``, ``pixels``, ``looks`` and ``miniature`` of
+    the image, empty where there is none. ``measures`` are the figures behind ``signs``, which say what looks wrong.
+    ``refused`` is the reason why the image cannot be read, and then there is nothing of it. ``picture`` is a PNG.
     """
 
     study_id: str
@@ -47,6 +47,7 @@ class Seen:
     file: str = ""
     pixels: str = ""
     looks: bytes = b""
+    miniature: bytes = b""
     shape: tuple[int, ...] = ()
     spacing: tuple[float, ...] = ()
     measures: dict[str, float] = field(default_factory=dict)
@@ -81,8 +82,7 @@ def look(item: Study | Stored) -> Seen:
 
 def describe(study: Study) -> Seen:
     """A study of a cohort without its image."""
-    text = training_text(study.report)
-    return Seen(*_who(study.study_id, study.patient_id, study.modality, study.split, study.report), **_text_of(text))
+    return _described(study, training_text(study.report), training_language(study.report))
 
 
 def examine_image(about: Seen, image: Radiograph | Volume) -> Seen:
@@ -92,6 +92,7 @@ def examine_image(about: Seen, image: Radiograph | Volume) -> Seen:
         about,
         pixels=pixel_hash(array),
         looks=looks(array),
+        miniature=miniature(array),
         shape=tuple(array.shape),
         spacing=tuple(image.spacing or ()),
         signs=size_signs(array.shape, image.spacing) if image.spacing else (),
@@ -124,10 +125,7 @@ def examine_volume(volume: Volume) -> tuple[dict[str, float], tuple[str, ...]]:
 def _look_stored(item: Stored) -> Seen:
     store = _opened(item.store)
     study = store.studies[item.index]
-    report = Report(study.report, study.language)
-    about = Seen(
-        *_who(study.study_id, study.patient_id, study.modality, study.split, report), **_text_of(study.report)
-    )
+    about = _described(study, study.report, study.language)
     try:
         pixels = store.pixels(item.index)
         if study.ndim == 2:
@@ -143,23 +141,25 @@ def _opened(path: Path) -> Store:
     return Store.open(path)
 
 
-def _who(study_id: str, patient_id: str, modality: str, split: str, report: Report) -> tuple[str, ...]:
-    detected = detect_language(report.text) if report.text.strip() else ""
-    return study_id, patient_id, str(modality), str(split), report.language, detected
-
-
-def _text_of(text: str) -> dict[str, object]:
-    if says_nothing(text):
-        return {"words": len(text.split()), "report": ""}
+def _described(study: Study | StoredStudy, text: str, language: str) -> Seen:
     plain = " ".join(text.casefold().split())
-    return {"words": len(plain.split()), "report": hashlib.blake2b(plain.encode(), digest_size=16).hexdigest()}
+    return Seen(
+        study_id=study.study_id,
+        patient_id=study.patient_id,
+        modality=str(study.modality),
+        split=str(study.split),
+        language=language,
+        detected=detect_language(text) if plain else "",
+        words=len(plain.split()),
+        report="" if says_nothing(text) else hashlib.blake2b(plain.encode(), digest_size=16).hexdigest(),
+    )
 
 
 def _picture(array: NDArray[np.generic], spacing: tuple[float, ...] | None) -> bytes:
     """A radiograph, or the middle coronal (head up) and axial plane of a volume side by side, as PNG."""
     steps = spacing or (1.0,) * array.ndim
     if array.ndim == 2:
-        panels = [_grey(array, steps, *np.percentile(array, (1, 99)).tolist())]
+        panels = [_grey(array, steps, *np.percentile(array.astype(np.float32), (1, 99)).tolist())]
     else:
         depth, height, _ = array.shape
         coronal = _grey(array[::-1, height // 2], (steps[0], steps[2]), *LUNG_WINDOW)

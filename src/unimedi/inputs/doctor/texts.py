@@ -9,6 +9,7 @@ import numpy as np
 from unimedi.inputs.doctor.duplicates import groups
 from unimedi.inputs.doctor.reading import Seen
 
+QUARTILES = {"min": 0, "q1": 25, "median": 50, "q3": 75, "max": 100}
 LONG = 400  # words: most text encoders read 256 or 512 tokens, and a word of a report is 1.3 to 2 of them
 
 
@@ -23,7 +24,7 @@ def text_facts(seen: Sequence[Seen]) -> dict[str, Any]:
         "without_report": len(seen) - len(written),
         "languages": dict(Counter(s.language for s in written).most_common()),
         "language_differs_from_text": other,
-        "words": dict(zip(("min", "q1", "median", "q3", "max"), np.percentile(words, (0, 25, 50, 75, 100)).tolist())),
+        "words": {name: float(np.percentile(words, share)) for name, share in QUARTILES.items()},
         "longer_than_encoders_read": int((words > LONG).sum()),
         "shared_by_patients": sum(len(group) for group in same),
         "most_shared": sorted((len(group) for group in same), reverse=True)[:10],
