@@ -1,8 +1,8 @@
 """Does the doctor find spoilt volumes, and leave sound ones alone? ``python benchmarks/doctor.py`` prints a table.
 
 Phantom patients are drawn and scanned in memory, findings and all. A half of them is left as it is, the others are
-spoilt in equal numbers: scaled twice, mirrored, cut off, with a wrong slope. A volume counts as found if it has any grave
-sign, and as understood if the sign is the right one. Their seed is not the one that the thresholds were looked at with.
+spoilt in equal numbers: scaled twice, mirrored, cut off, with a wrong slope. A volume is found if it has any grave
+sign, and understood if the sign is the right one. Their seed is not the one that the thresholds were looked at with.
 """
 
 import argparse

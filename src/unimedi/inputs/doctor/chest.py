@@ -27,7 +27,8 @@ class Chest:
     """On one grid (depth, height, width), feet to head, front to back, right to left as the file says.
 
     ``step`` is its spacing in mm; ``lung_at_side`` the largest area of lung on one of
-    the picture's four sides, in cm².
+    the picture's four sides, in cm²; ``body_at_side`` the body's largest cross-section there, as a share of its largest
+    parallel one.
     """
 
     hu: NDArray[np.float32]
@@ -35,6 +36,7 @@ class Chest:
     body: NDArray[np.bool_]
     lungs: NDArray[np.bool_]
     lung_at_side: float
+    body_at_side: float
 
     @property
     def recognised(self) -> bool:
@@ -59,7 +61,8 @@ def find_chest(voxels: NDArray[np.int16], spacing: tuple[float, ...]) -> Chest:
     step = (depth, height, width)
     solid = _largest(ndimage.binary_opening(hu > BODY))
     body = np.stack([ndimage.binary_fill_holes(plane) for plane in solid])
-    return Chest(hu, step, body, _lungs(hu, float(np.prod(step)) / 1000), _lung_at_side(hu, step))
+    lungs = _lungs(hu, float(np.prod(step)) / 1000)
+    return Chest(hu, step, body, lungs, _lung_at_side(hu, step), _body_at_side(body))
 
 
 def spine_line(chest: Chest) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -117,6 +120,11 @@ def _lung_at_side(hu: NDArray[np.float32], step: tuple[float, float, float]) -> 
         float(np.count_nonzero(ndimage.binary_fill_holes(face >= LUNG) & (face < LUNG))) * area / 100
         for face, area in zip(_faces(hu), areas, strict=True)
     )
+
+
+def _body_at_side(body: NDArray[np.bool_]) -> float:
+    sections = (body.sum(axis=(0, 2)), body.sum(axis=(0, 1)))
+    return max(float(max(section[0], section[-1]) / max(section.max(), 1)) for section in sections)
 
 
 def _faces(array: NDArray[T]) -> tuple[NDArray[T], ...]:

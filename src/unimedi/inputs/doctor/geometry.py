@@ -9,6 +9,7 @@ from unimedi.inputs.doctor.chest import Chest
 
 END = 0.10  # of the lungs' largest cross-section: apices and the last recess are less, a cut end is more
 SIDE = 10.0  # cm² of lung on a side of the picture
+BODY = 0.75  # of the body's largest cross-section parallel to a side: an oval cut there has lost a third of a half
 SHORT = (
     120.0  # mm from the first plane to the last: an adult's lungs take 200 to 350, a newborn's chest is no part here
 )
@@ -22,16 +23,21 @@ ENOUGH = 20  # studies of a modality, to speak of its median
 
 def truncation(chest: Chest) -> dict[str, float]:
     """``at_feet`` and ``at_head``: the lungs' cross-section in the outermost plane as a share of their largest;
-    ``at_side`` in cm²."""
+    ``at_side`` in cm² of lung, ``body_at_side`` as a share of the body's largest section."""
     area = chest.lungs.sum(axis=(1, 2))
     largest = float(max(area.max(), 1))
-    return {"at_feet": float(area[0]) / largest, "at_head": float(area[-1]) / largest, "at_side": chest.lung_at_side}
+    sides = {"at_side": chest.lung_at_side, "body_at_side": chest.body_at_side}
+    return sides | {"at_feet": float(area[0]) / largest, "at_head": float(area[-1]) / largest}
 
 
 def cut_signs(shares: dict[str, float]) -> tuple[str, ...]:
     """``cut_at_feet``, ``cut_at_head``, ``cut_at_side``."""
-    limits = {"at_feet": END, "at_head": END, "at_side": SIDE}
-    return tuple(f"cut_{where}" for where, limit in limits.items() if shares[where] > limit)
+    cut = {
+        "cut_at_side": shares["at_side"] > SIDE or shares["body_at_side"] > BODY,
+        "cut_at_feet": shares["at_feet"] > END,
+        "cut_at_head": shares["at_head"] > END,
+    }
+    return tuple(sign for sign, here in cut.items() if here)
 
 
 def size_signs(shape: Sequence[int], spacing: Sequence[float]) -> tuple[str, ...]:

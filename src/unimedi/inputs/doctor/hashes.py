@@ -45,8 +45,7 @@ def looks(array: NDArray[np.generic]) -> bytes:
     flat = terms.ravel()[: BITS + 1]
     bits = flat > np.median(flat[1:])
     bits[0] = False  # the mean: exposure, not structure
-    packed = bytes(np.packbits(bits).tobytes())
-    return packed
+    return bytes(np.packbits(bits).tobytes())
 
 
 def miniature(array: NDArray[np.generic]) -> bytes:
@@ -54,4 +53,4 @@ def miniature(array: NDArray[np.generic]) -> bytes:
     flat = array.ndim == 2
     small = resize_array(array if flat else np.clip(array, *WINDOW), SMALL_FLAT if flat else SMALL_DEEP)
     low, high = float(small.min()), float(small.max())
-    return np.rint((small - low) * (255 / max(high - low, 1e-6))).astype(np.uint8).tobytes()
+    return bytes(np.rint((small - low) * (255 / max(high - low, 1e-6))).astype(np.uint8).tobytes())

@@ -64,7 +64,8 @@ def _head(chest: Chest) -> float:
     margin, third = (last - first + 1) // 8, (last - first + 1) // 3
     low = between[first + margin : first + margin + third].sum()
     high = between[last + 1 - margin - third : last + 1 - margin].sum()
-    return slope + 3 * float((low - high) / max(low + high, 1))
+    broader = float((low - high) / max(low + high, 1))
+    return slope + min(max(3 * broader, -1.0), 1.0)  # fluid can fill the lungs' lower part and leave no heart to see
 
 
 def _back(chest: Chest) -> float:
@@ -119,4 +120,6 @@ def _between(chest: Chest) -> NDArray[np.bool_]:
 def _turned(chest: Chest, upside_down: bool, face_down: bool) -> Chest:
     """The chest with its first two axes as they seem to be."""
     flip = (slice(None, None, -1 if upside_down else 1), slice(None, None, -1 if face_down else 1))
-    return Chest(chest.hu[flip], chest.step, chest.body[flip], chest.lungs[flip], chest.lung_at_side)
+    return Chest(
+        chest.hu[flip], chest.step, chest.body[flip], chest.lungs[flip], chest.lung_at_side, chest.body_at_side
+    )

@@ -10,7 +10,7 @@ EXPLAINED = {
     "flipped_front_back": "the spine lies in front: the height axis is mirrored",
     "flipped_left_right": "liver and aorta are on the wrong sides: the width axis is mirrored (or, one person in ten "
     "thousand, the patient)",
-    "cut_at_side": "a side of the picture cuts through a lung",
+    "cut_at_side": "a side of the picture cuts through a lung, or through the middle of the body",
     "cut_at_feet": "the lungs go on below the lowest plane",
     "cut_at_head": "the lungs go on above the highest plane",
     "short_volume": "less than 120 mm from feet to head",
