@@ -14,15 +14,16 @@ from scipy.ndimage import gaussian_filter1d
 SAMPLE = 1_000_000  # voxels looked at: a peak is known to far less than a unit from these
 BIN = 8  # HU: below the noise of any CT (10 to 30), so nothing is lost
 SMOOTH = 2.0  # bins, 16 HU
-AIR = (-1060, -920)  # HU of the lower peak where air around the patient makes it
-LUNG = (-920, -680)  # ... where lung does: the picture is cut close, and the lowest per cent must still reach air
-TISSUE = (-150, 100)  # HU of the upper peak: a fat patient's fat to muscle after contrast, with 30 for noise
+AIR = (-1060.0, -920.0)  # HU of the lower peak where air around the patient makes it
+LUNG = (-920.0, -680.0)  # ... where lung does, in a picture cut so close that there is no air around the patient
+LOWEST = (-1060.0, -860.0)  # HU of the lowest per cent in such a picture: windpipe, emphysema, noise
+TISSUE = (-150.0, 100.0)  # HU of the upper peak: a fat patient's fat to muscle after contrast, with 30 for noise
 SOLID = -500  # HU, half way from lung to tissue
 LEAST_SOLID = 0.05  # of the voxels; a chest has 30 to 60 % above, an intercept subtracted twice leaves only bone
 HIGHEST = 4095  # HU: the top of a 12-bit scanner's scale with air at 0; above there is extended metal, and little of it
 MOST_ABOVE = 0.01  # of the voxels: more is air that wrapped round
 BRIGHT, MOST_BRIGHT = 900, 0.08  # HU, cortical bone; all bones together are about 5 % of a trunk
-INTERCEPT = (-1400, -700)  # by how much an intercept applied once too often moves everything: -1000 or -1024 mostly
+INTERCEPT = (-1400.0, -700.0)  # by how much an intercept applied once too often moves everything: -1000 or -1024 mostly
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Scale:
             return "scaled_twice"
         if -INTERCEPT[1] < self.tissue < -INTERCEPT[0] and shift > -INTERCEPT[1]:
             return "not_scaled"
-        airy = _in(self.air, AIR) or (_in(self.air, LUNG) and _in(self.lowest, AIR))
+        airy = _in(self.air, AIR) or (_in(self.air, LUNG) and _in(self.lowest, LOWEST))
         if not _in(self.tissue, TISSUE) or self.bright > MOST_BRIGHT:
             return "wrong_slope"
         return "" if airy else "odd_hu"

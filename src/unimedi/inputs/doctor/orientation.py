@@ -42,9 +42,12 @@ class Orientation:
         return tuple(name for name, score in names.items() if score < -DECIDED)
 
 
-def read_orientation(chest: Chest) -> Orientation:
-    """Scores of a recognised chest; left and right are told in the order that the other two axes suggest."""
-    head, back = _head(chest), _back(chest)
+def read_orientation(chest: Chest, ends: bool = True) -> Orientation:
+    """Scores of a recognised chest; left and right are told in the order that the other two axes suggest.
+
+    ``ends``: whether the volume shows both ends of the lungs. A lung without its top has no dome to tell it by.
+    """
+    head, back = _head(chest) if ends else 0.0, _back(chest)
     turned = _turned(chest, head < -DECIDED, back < -DECIDED)
     return Orientation(head, back, _left(turned))
 

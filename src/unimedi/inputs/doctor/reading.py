@@ -116,7 +116,7 @@ def examine_volume(volume: Volume) -> tuple[dict[str, float], tuple[str, ...]]:
     shares = truncation(chest)
     signs = cut_signs(shares)
     if chest.recognised and "cut_at_side" not in signs:  # a lung that is cut open is taken for the air outside
-        way = read_orientation(chest)
+        way = read_orientation(chest, ends=not signs)
         measures |= shares | {"head": way.head, "back": way.back, "left": way.left}
         return measures, (*signs, *way.signs)
     return measures | shares, signs

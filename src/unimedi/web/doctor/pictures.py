@@ -36,12 +36,12 @@ def measure_histograms(seen: Sequence[Seen]) -> bytes | None:
 
 def size_histograms(seen: Sequence[Seen]) -> bytes | None:
     """Words of the reports, and spacing and size of the images by dimension."""
-    words: list[float] = [one.words for one in seen if one.report]
+    words = [float(one.words) for one in seen if one.report]
     panels: list[Panel] = [(words, "report", "words", (None, None))]
     for ndim, name in ((2, "X-ray"), (3, "CT")):
         here = [one for one in seen if len(one.shape) == ndim]
         spaced = [one for one in here if one.spacing]
-        panels.append(([one.shape[-1] for one in here], f"{name}: width", "pixels", (None, None)))
+        panels.append(([float(one.shape[-1]) for one in here], f"{name}: width", "pixels", (None, None)))
         panels.append(([one.spacing[-1] for one in spaced], f"{name}: pixel", "mm", (None, None)))
         if ndim == 3:
             height = [one.spacing[0] * one.shape[0] for one in spaced]
