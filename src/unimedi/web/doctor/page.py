@@ -124,7 +124,8 @@ def _signs(figures: Mapping[str, Any]) -> Part:
         for one in figures["studies_with_signs"][:LISTED]
     ]
     told, volumes = figures["volumes_examined_for_orientation"], figures["volumes"]
-    text = f"Orientation was told in {told} of {volumes} volumes; the others show no whole chest." if volumes else ""
+    others = "the others hold no Hounsfield units, show no lungs, or are cut at a side"
+    text = f"Orientation was told in {told} of {volumes} volumes; {others}." if volumes else ""
     tables = [Table("", ("sign", "studies", "meaning"), rows, prose=True)] if rows else []
     tables += [Table("Studies with a sign", ("study", "signs", "measures"), listed, prose=True)] if listed else []
     return Part("signs", "What looks wrong", text=text, tables=tables)
