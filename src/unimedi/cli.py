@@ -153,6 +153,16 @@ def prepare(arguments: argparse.Namespace) -> None:
             print(f"{what}: {listed}; each is named in {arguments.out / f'{name}.json'}", file=sys.stderr)
 
 
+def doctor(arguments: argparse.Namespace) -> None:
+    """Look at every study of a manifest or a store: a page of what is wrong, and what leaks. A leak is an error."""
+    from unimedi.inputs.guarded import Limits
+    from unimedi.web.doctor.page import doctor as run
+
+    limits = Limits(arguments.seconds, arguments.memory << 20)
+    found = run(arguments.path, arguments.out, arguments.root, arguments.leakage, arguments.workers, limits)
+    print(f"{found['read']} of {found['listed']} studies read, {found['spoilt']} look spoilt: {arguments.out}")
+
+
 def pretrain(arguments: argparse.Namespace) -> None:
     """Pre-train on a store. Any value of the recipe can be given as --a.b VALUE."""
     from unimedi.pretraining.loop import pretrain as run
@@ -341,6 +351,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--seconds", type=float, default=300.0, help="that one file may take (default: 300)")
     p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one file may take (default: 2048)")
     p.add_argument("--strict", type=float, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
+
+    p = verb("doctor", doctor)
+    p.add_argument("path", type=Path, metavar="cohort", help="a manifest, or the folder of a store")
+    p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
+    p.add_argument("--out", type=Path, default=Path("doctor.html"), help="the page; a .json beside it (doctor.html)")
+    p.add_argument("--leakage", type=Path, metavar="OTHER", help="another manifest or store that must share nothing")
+    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument("--seconds", type=float, default=300.0, help="that one study may take (default: 300)")
+    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one study may take (default: 2048)")
 
     p = verb("pretrain", pretrain, rest=recipe)
     p.add_argument("--config", type=Path, help="the recipe; may be left out with --resume")

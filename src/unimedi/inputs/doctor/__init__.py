@@ -1,0 +1,1 @@
+"""What is wrong with a cohort or a store, found before anything trains on it."""

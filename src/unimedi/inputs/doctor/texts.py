@@ -1,0 +1,31 @@
+"""Reports as a cohort has them: how long, in which language, and which are the same word for word."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from unimedi.inputs.doctor.duplicates import groups
+from unimedi.inputs.doctor.reading import Seen
+
+QUARTILES = {"min": 0, "q1": 25, "median": 50, "q3": 75, "max": 100}
+LONG = 400  # words: most text encoders read 256 or 512 tokens, and a word of a report is 1.3 to 2 of them
+
+
+def text_facts(seen: Sequence[Seen]) -> dict[str, Any]:
+    """Counts by language, of words (quartiles and range), and of what deserves a look; ids where they are few."""
+    written = [s for s in seen if s.report]
+    words = np.array([s.words for s in written] or [0])
+    same = [group for group in groups(s.report for s in seen) if len({seen[i].patient_id for i in group}) > 1]
+    other = [s.study_id for s in written if s.detected and s.detected != s.language]
+    return {
+        "with_report": len(written),
+        "without_report": len(seen) - len(written),
+        "languages": dict(Counter(s.language for s in written).most_common()),
+        "language_differs_from_text": other,
+        "words": {name: float(np.percentile(words, share)) for name, share in QUARTILES.items()},
+        "longer_than_encoders_read": int((words > LONG).sum()),
+        "shared_by_patients": sum(len(group) for group in same),
+        "most_shared": sorted((len(group) for group in same), reverse=True)[:10],
+    }

@@ -1,0 +1,26 @@
+"""What each sign means and what to do, in words."""
+
+EXPLAINED = {
+    "wrapped": "values beyond 12 bits: negative HU read as unsigned; mend how the file was written",
+    "scaled_twice": "slope and intercept were applied twice: tissue lies where air should",
+    "not_scaled": "the intercept was never applied: air lies where tissue should",
+    "wrong_slope": "soft tissue or bone lies where none can: the slope is wrong",
+    "odd_hu": "tissue is where it should be, air is not",
+    "flipped_head_feet": "the lungs' domes and the heart point to the feet: the depth axis is mirrored",
+    "flipped_front_back": "the spine lies in front: the height axis is mirrored",
+    "flipped_left_right": "liver and aorta are on the wrong sides: the width axis is mirrored (or, one person in ten "
+    "thousand, the patient)",
+    "cut_at_side": "a side of the picture cuts through a lung, or through the middle of the body",
+    "cut_at_feet": "the lungs go on below the lowest plane",
+    "cut_at_head": "the lungs go on above the highest plane",
+    "short_volume": "less than 120 mm from feet to head",
+    "few_slices": "fewer than 16 slices",
+    "thick_slices": "more than 7.5 mm from slice to slice",
+    "odd_field": "a picture smaller or larger than a chest: check the spacing",
+    "spacing_outlier": "spacing three times off the median of its modality",
+}
+STORE_LIMITS = (
+    "A store keeps no files. Hashes of files, the orientation that a header claimed, slopes and intercepts, values "
+    "beyond -1024 to 3071 HU and the original number and spacing of slices are gone: a volume that was truncated or "
+    "wrapped shows it only by what is left. Run the doctor on the manifest to see them."
+)
