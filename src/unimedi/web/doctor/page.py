@@ -71,10 +71,10 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
     leaks = len(fatal(dict(figures)))
     duplicates = figures["duplicates"]
     lines = [
-        f"{leaks} leaks: nothing measured on these splits can be trusted before they are mended." if leaks else "",
+        f"Leaks: {leaks}. Nothing measured on these splits can be trusted before they are mended." if leaks else "",
         f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
         f"{refused} of {figures['listed']} studies are refused." if refused else "",
-        f"{duplicates['identical_images']} images are repeated exactly, {duplicates['near_images']} pairs nearly."
+        f"Images repeated exactly: {duplicates['identical_images']}; nearly: {duplicates['near_images']}."
         if duplicates["identical_images"] or duplicates["near_images"]
         else "",
     ]
@@ -89,7 +89,7 @@ def _parts(examined: Examined, figures: Mapping[str, Any]) -> list[Part]:
         _counts(figures),
         _refusals(figures),
         Part("scale", "Hounsfield units, orientation, coverage", pictures=_pictures(measure_histograms(examined.seen))),
-        Part("sizes", "Reports and sizes", pictures=_pictures(size_histograms(examined.seen))),
+        Part("sizes", "Lengths and sizes", pictures=_pictures(size_histograms(examined.seen))),
         _reports(figures),
         _duplicates(figures),
         Part("limits", "What this cannot show", text=STORE_LIMITS if examined.kind == "store" else ""),
