@@ -8,7 +8,7 @@ import pytest
 
 from tests.cohort.trees import put, reasons, shipped
 from unimedi.cohort.report import training_text
-from unimedi.cohort.sources.collections import COLLECTIONS, read_collection
+from unimedi.cohort.sources.collections import read_collection
 from unimedi.cohort.sources.scan import FolderError
 from unimedi.cohort.study import Mask, Modality, Split
 from unimedi.transfer.task_file import find_task
@@ -253,17 +253,3 @@ def test_covidx(tmp_path: Path) -> None:
     put(test, "7 e.png positive ricord\n")
     with pytest.raises(FolderError, match="those of the label files V9A"):
         read_collection("covidx", tmp_path)
-
-
-# -- all --------------------------------------------------------------------------------------------------------------
-
-
-def test_every_collection_has_a_page_and_another_s_folder_is_refused(tmp_path: Path) -> None:
-    pages = Path(__file__).parents[2] / "docs" / "collections"
-    put(tmp_path / "something.txt")
-    for collection in COLLECTIONS:
-        assert f"unimedi cohort {collection.name} " in (pages / f"{collection.name}.md").read_text(encoding="utf-8")
-        with pytest.raises(FolderError):
-            read_collection(collection.name, tmp_path)
-    with pytest.raises(FolderError, match="unknown collection 'mimic'"):
-        read_collection("mimic", tmp_path)
