@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unimedi.cohort.inside import inside
+from unimedi.cohort.manifest import ManifestError, read_manifest
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +37,16 @@ def test_the_root_may_be_a_link_itself(top: Path) -> None:
     assert inside(top / "root" / "a", link)
     assert not inside(link / "away" / "x.png", link)
     assert not inside(f"{link}/..", link)
+
+
+@pytest.mark.parametrize("image", ["../out/x.png", "a/../../out/x.png", "away/x.png", "a/off/x.png", "{out}/x.png"])
+def test_a_manifest_that_stands_elsewhere_does_not_lead_out_of_its_root(top: Path, tmp_path: Path, image: str) -> None:
+    for folder in ("root", "out"):
+        (top / folder / "x.png").write_text("an image")
+    table = tmp_path / "cohort.csv"
+    head = "study_id,patient_id,modality,split,image,report\ns,p,DX,train,"
+    table.write_text(f"{head}x.png,Clear.\n")
+    assert read_manifest(table, top / "root")[0].image == top / "root" / "x.png"
+    table.write_text(f"{head}{image.format(out=top / 'out')},Clear.\n")
+    with pytest.raises(ManifestError, match=r"inside it"):
+        read_manifest(table, top / "root")
