@@ -440,7 +440,9 @@ def _write_cohort(found: "FolderCohort", out: Path) -> None:
 
     if not found.studies:
         raise ValueError(f"no study under {found.root}: {found.complaint(100) or 'it holds no images'}")
-    above = found.root.resolve().is_relative_to(out.parent.resolve())
+    # By name, as paths are written, and with links followed, as they are read.
+    named, real = ([follow(found.root), follow(out.parent)] for follow in (os.path.abspath, os.path.realpath))
+    above = all(Path(root).is_relative_to(folder) for root, folder in (named, real))
     write_manifest(found.studies, out, None if above else found.root)
     skipped = out.with_suffix(".skipped.csv")
     write_skipped(found.skipped, skipped)

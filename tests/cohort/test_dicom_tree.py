@@ -1,10 +1,12 @@
 """A PACS export with names that mean nothing: one folder of everything, real DICOM files."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 
 from tests.imaging.test_dicom import CT, XRAY, dataset, save
 from unimedi.cli import main
@@ -94,6 +96,20 @@ def test_a_manifest_may_stand_elsewhere_and_is_prepared_with_its_root(
     assert (study.image, study.series) == (export, THIN)
 
 
+def test_a_folder_that_is_reached_by_a_link(export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The manifest's folder is above the files by one name and not by the other: its paths are the root's."""
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    words = ["--table", str(table(export)), "--column", "key=Accession", "--column", "report=Text"]
+    assert main(["cohort", "dicom-tree", str(export), "--out", str(link / "cohort.csv"), *words]) == 0
+    assert f"--root {export}" in capsys.readouterr().out
+    assert len(read_manifest(link / "cohort.csv", export)) == 2
+    assert main(["cohort", "dicom-tree", str(link / "export"), "--out", str(link / "cohort.csv"), *words]) == 0
+    assert "--root" not in capsys.readouterr().out
+    assert len(read_manifest(link / "cohort.csv")) == 2
+    assert len(read_manifest(tmp_path / "cohort.csv")) == 2
+
+
 def test_without_a_table_everything_is_listed_and_nothing_taken(export: Path, tmp_path: Path) -> None:
     cohort = dicom_tree(export)
     assert cohort.studies == []
@@ -103,3 +119,52 @@ def test_without_a_table_everything_is_listed_and_nothing_taken(export: Path, tm
         dicom_tree(tmp_path / "nowhere")
     with pytest.raises(FolderError, match="has no column 'Study'"):
         dicom_tree(export, table(export), {"key": "Study"})
+
+
+def test_pipes_and_broken_links_are_listed_and_a_link_out_is_refused(export: Path, tmp_path: Path) -> None:
+    os.mkfifo(export / "pipe")
+    (export / "broken").symlink_to(tmp_path / "nothing")
+    outside = tmp_path / "outside"
+    save(dataset(XRAY, "DX", PatientID="p2", StudyInstanceUID="1.2.2", ViewPosition="PA"), outside)
+    (export / "away").symlink_to(outside)
+    cohort = dicom_tree(export, table(export), COLUMNS)
+    assert len(cohort.studies) == 2
+    reasons = Counter(skipped.reason for skipped in cohort.skipped)
+    assert (reasons["not a DICOM image"], reasons["image outside the root"]) == (3, 1)
+
+
+def test_reports_of_which_no_image_is_taken_are_listed(export: Path) -> None:
+    path = table(export)
+    path.write_text(path.read_text() + "A77,FINDINGS: Elsewhere.,0\n")
+    cohort = dicom_tree(export, path, COLUMNS)
+    assert [s.what for s in cohort.skipped if s.reason == "a report of which no image is taken"] == ["A77"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("A9,again,1", r"row 4: Accession is there twice: A9"),
+        (",no key,1", r"row 4: Accession is empty"),
+        ("A8,text,perhaps", r"row 4 \(A8\): label:nodule is 'perhaps', expected 1, 0 or empty"),
+    ],
+)
+def test_a_table_that_cannot_be_meant_is_refused(export: Path, line: str, message: str) -> None:
+    path = table(export)
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(FolderError, match=message):
+        dicom_tree(export, path, COLUMNS)
+    with pytest.raises(FolderError, match="has no column 'Words'"):
+        dicom_tree(export, path, {"key": "Accession", "report": "Words"})
+
+
+def test_the_table_goes_before_a_structured_report(export: Path) -> None:
+    text = dataset(XRAY, "SR", PatientID="p9", StudyInstanceUID="1.2.9")
+    for name in ("PixelData", "Rows", "Columns"):
+        del text[name]
+    item = Dataset()
+    item.TextValue = "From the reporting system."
+    text.ContentSequence = [item]
+    save(text, export / "structured")
+    by_study = {study.study_id: study.report.text for study in dicom_tree(export, table(export), COLUMNS).studies}
+    assert by_study["1.2.9"] == "FINDINGS: Nodule."
+    assert [study.report.text for study in dicom_tree(export).studies] == ["From the reporting system."]

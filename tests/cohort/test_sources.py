@@ -256,6 +256,30 @@ def test_duplicate_ids_of_a_table_are_listed(tmp_path: Path) -> None:
     assert reasons(cohort) == {"row 3 (s)": "duplicate study_id s"}
 
 
+def test_a_table_may_not_lead_out_of_the_folder_or_hold_a_label_that_is_none(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    put(root / "1.png")
+    put(tmp_path / "secret.png")
+    put(tmp_path / "secret.txt", "Not for this cohort.")
+    (root / "away.png").symlink_to(tmp_path / "secret.png")
+    rows = (
+        {"image": "../secret.png", "report": "Clear."},
+        {"image": str(tmp_path / "secret.png"), "report": "Clear."},
+        {"image": "away.png", "report": "Clear."},
+        {"image": "1.png", "report": "", "report_path": "../secret.txt"},
+        {"image": "1.png", "report": "Clear.", "label:nodule": "maybe"},
+        {"image": "1.png", "report": "Clear.", "label:nodule": "True"},
+    )
+    names = dict.fromkeys(("image", "report", "report_path", "label:nodule"), "")
+    cohort = scan_folder(root, table=table(tmp_path / "t.csv", *({**names, **row} for row in rows)))
+    assert [(study.report.text, study.labels) for study in cohort.studies] == [("Clear.", {"nodule": True})]
+    assert list(reasons(cohort).values()) == [
+        *["image outside the root"] * 3,
+        "report outside the root",
+        "label:nodule is 'maybe', expected 1, 0 or empty",
+    ]
+
+
 def test_headers_are_read_without_pydicom(tmp_path: Path) -> None:
     for modality in Modality:
         for implicit in (False, True):

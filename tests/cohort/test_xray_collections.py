@@ -2,15 +2,13 @@
 
 import csv
 import gzip
-import importlib.metadata
 from pathlib import Path
 
 import pytest
 
-from tests.cohort.trees import put, reasons
+from tests.cohort.trees import put, reasons, shipped
 from unimedi.cohort.report import training_text
-from unimedi.cohort.sources.collections import COLLECTIONS, read_collection
-from unimedi.cohort.sources.listing import rows
+from unimedi.cohort.sources.collections import read_collection
 from unimedi.cohort.sources.scan import FolderError
 from unimedi.cohort.study import Mask, Modality, Split
 from unimedi.transfer.task_file import find_task
@@ -20,6 +18,14 @@ from unimedi.transfer.task_file import find_task
 MIMIC_REPORT = (
     "                                 FINAL REPORT\n INDICATION: ___ with cough.\n\n FINDINGS: {}\n\n "
     "IMPRESSION: Done.\n"
+)
+METADATA = (
+    "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns,StudyDate,StudyTime,"
+    "ProcedureCodeSequence_CodeMeaning,ViewCodeSequence_CodeMeaning,PatientOrientationCodeSequence_CodeMeaning"
+)
+LABELS = (
+    "Atelectasis,Cardiomegaly,Consolidation,Edema,Enlarged Cardiomediastinum,Fracture,Lung Lesion,Lung Opacity,"
+    "No Finding,Pleural Effusion,Pleural Other,Pneumonia,Pneumothorax,Support Devices"
 )
 STUDIES = {"50414267": ("10000032", "train"), "53189527": ("10000032", "train"), "50000014": ("11941242", "test")}
 
@@ -33,17 +39,17 @@ def mimic(root: Path, suffix: str, reports: str = "") -> Path:
         ("c1", "50000014", "PA"),
     ]
     images += [("c2", "50000014", "AP"), ("d1", "50000014", "")]
-    split, metadata = ["dicom_id,study_id,subject_id,split"], ["dicom_id,subject_id,study_id,ViewPosition,Rows,Columns"]
+    split, metadata = ["dicom_id,study_id,subject_id,split"], [METADATA]
     for name, study, view in images:
         subject, part = STUDIES[study]
         split.append(f"{name},{study},{subject},{part}")
-        metadata.append(f"{name},{subject},{study},{view},3056,2544")
+        metadata.append(f"{name},{subject},{study},CHEST (PA AND LAT),{view},3056,2544,21800506,213014.531,,,Erect")
         if name != "c2":
             put(root / "files" / f"p{subject[:2]}" / f"p{subject}" / f"s{study}" / f"{name}{suffix}")
     put(root / "mimic-cxr-2.0.0-split.csv.gz", "\n".join(split) + "\n")
     put(root / "mimic-cxr-2.0.0-metadata.csv.gz", "\n".join(metadata) + "\n")
-    labels = ["subject_id,study_id,Atelectasis,Pleural Effusion,No Finding", "10000032,50414267,1.0,-1.0,"]
-    put(root / "mimic-cxr-2.0.0-chexpert.csv.gz", "\n".join([*labels, "11941242,50000014,0.0,,1.0"]) + "\n")
+    labels = [f"subject_id,study_id,{LABELS}", "10000032,50414267,1.0,,,,,,,,,-1.0,,,,", "11941242,50000014" + "," * 14]
+    put(root / "mimic-cxr-2.0.0-chexpert.csv.gz", "\n".join(labels) + "\n")
     for study in ("50414267", "50000014"):
         subject = STUDIES[study][0]
         text = MIMIC_REPORT.format("Old.") + MIMIC_REPORT.format(f"Seen in {study}.")
@@ -54,20 +60,36 @@ def mimic(root: Path, suffix: str, reports: str = "") -> Path:
 @pytest.mark.parametrize(("name", "suffix"), [("mimic-cxr-jpg", ".jpg"), ("mimic-cxr", ".dcm")])
 @pytest.mark.parametrize("reports", ["", "mimic-cxr-reports"])
 def test_mimic_cxr(tmp_path: Path, name: str, suffix: str, reports: str) -> None:
-    cohort = read_collection(name, mimic(tmp_path, suffix, reports))
+    put(mimic(tmp_path, suffix, reports) / "files/p12/p12000000/s1" / f"stray{suffix}")
+    cohort = read_collection(name, tmp_path)
     assert [study.study_id for study in cohort.studies] == ["s50414267-a1", "s50000014-c1"]
     first, second = cohort.studies
     assert first.image == tmp_path / "files/p10/p10000032/s50414267" / f"a1{suffix}"
     assert (first.patient_id, first.split, first.modality) == ("10000032", Split.TRAIN, Modality.DX)
     assert training_text(first.report) == "Seen in 50414267. Done."  # the last section of a name
-    assert first.labels == {"atelectasis": True, "pleural_effusion": None, "no_finding": None}
+    assert {name: value for name, value in first.labels.items() if value is not None} == {"atelectasis": True}
+    assert len(first.labels) == 14
     assert second.split == Split.TEST
     assert reasons(cohort) == {
         "view LATERAL: not frontal": 1,
         "view not stated: not frontal": 1,
         "no report": 1,
         "no image": 1,
+        "listed in no table": 1,
     }
+
+
+def test_a_table_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
+    root = mimic(tmp_path / "mimic", ".jpg")
+    put(tmp_path / "secret.jpg")
+    line = f"../../../../../secret,10000032,50414267{',' * 9}".replace(",50414267,,", ",50414267,,PA,")
+    put(root / "mimic-cxr-2.0.0-metadata.csv.gz", f"{METADATA}\n{line}\na1,10000032,50414267,,PA{',' * 7}\n")
+    cohort = read_collection("mimic-cxr-jpg", root)
+    assert [study.image.name for study in cohort.studies] == ["a1.jpg"]
+    assert reasons(cohort)["in no split"] == 1
+    split = root / "mimic-cxr-2.0.0-split.csv.gz"
+    put(split, gzip.decompress(split.read_bytes()).decode() + "../../../../../secret,50414267,10000032,train\n")
+    assert reasons(read_collection("mimic-cxr-jpg", root))["image outside the root"] == 1
 
 
 def test_mimic_cxr_without_its_tables_says_which(tmp_path: Path) -> None:
@@ -75,61 +97,6 @@ def test_mimic_cxr_without_its_tables_says_which(tmp_path: Path) -> None:
         read_collection("mimic-cxr-jpg", put(tmp_path / "files" / "x").parents[1])
     with pytest.raises(FolderError, match="no such folder"):
         read_collection("mimic-cxr-jpg", tmp_path / "nowhere")
-
-
-# -- CheXpert ---------------------------------------------------------------------------------------------------------
-
-CHEXPERT_HEADER = (
-    "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,"
-    "Edema,Consolidation,Pneumonia,Atelectasis,Pneumothorax,Pleural Effusion,Pleural Other,Fracture,Support Devices"
-)
-
-
-@pytest.mark.parametrize("inner", ["", "CheXpert-v1.0-small"])
-def test_chexpert(tmp_path: Path, inner: str) -> None:
-    folder, prefix = tmp_path / inner, "CheXpert-v1.0-small/"
-    row = "{}train/patient00002/study1/view1_frontal.jpg,Female,87,Frontal,AP,,,-1.0,1.0,,-1.0,-1.0,,-1.0,,-1.0,,1.0,"
-    lines = [CHEXPERT_HEADER, row.format(prefix)]
-    lines.append(row.format(prefix).replace("view1_frontal", "view2_lateral").replace("Frontal", "Lateral"))
-    lines.append(row.format(prefix).replace("patient00002", "patient00003"))
-    put(folder / "train.csv", "\n".join(lines) + "\n")
-    test = f"{prefix}valid/patient64541/study1/view1_frontal.jpg,Male,73,Frontal,AP,0.0,1.0,0.0,1.0" + ",0.0" * 10
-    put(folder / "valid.csv", f"{CHEXPERT_HEADER}\n{test}\n")
-    put(folder / "train/patient00002/study1/view1_frontal.jpg")
-    put(folder / "valid/patient64541/study1/view1_frontal.jpg")
-    cohort = read_collection("chexpert", tmp_path)
-    first, last = cohort.studies
-    assert first.image == folder / "train/patient00002/study1/view1_frontal.jpg"
-    assert (first.patient_id, last.patient_id, last.split) == ("patient00002", "patient64541", Split.TEST)
-    uncertain = {name: first.labels[name] for name in ("atelectasis", "edema", "pleural_effusion", "cardiomegaly")}
-    assert uncertain == {"atelectasis": True, "edema": True, "pleural_effusion": True, "cardiomegaly": False}
-    assert first.labels["fracture"] is True
-    assert first.labels["support_devices"] is False  # not mentioned
-    assert len(last.labels) == 14
-    assert set(find_task("chexpert").classes) <= set(last.labels)
-    assert last.report.text == ""
-    assert reasons(cohort) == {"not frontal": 1, "no image": 1}
-
-
-def shipped(name: str) -> Path:
-    """A table of the real collection, which torchxrayvision ships."""
-    try:
-        files = importlib.metadata.files("torchxrayvision") or []
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("the package torchxrayvision, which ships real tables, is not installed")
-    return next(Path(str(f.locate())) for f in files if f.name == name)
-
-
-def test_the_real_table_of_chexpert_has_what_is_read(tmp_path: Path) -> None:
-    listed = list(rows(shipped("chexpert_train.csv.gz"), *CHEXPERT_HEADER.split(",")))
-    assert len(listed) == 223_414
-    assert sum(row["Frontal/Lateral"] == "Frontal" for row in listed) == 191_027
-    assert {value for row in listed[:20_000] for name, value in row.items() if name == "Edema"} == {
-        "",
-        "0.0",
-        "1.0",
-        "-1.0",
-    }
 
 
 # -- PadChest ---------------------------------------------------------------------------------------------------------
@@ -147,12 +114,14 @@ def test_padchest_by_rows_of_the_real_table(tmp_path: Path) -> None:
     for line in frontal[:2]:
         put(tmp_path / line[place["ImageDir"]] / line[place["ImageID"]])
     put(tmp_path / "images" / frontal[2][place["ImageID"]])
+    put(tmp_path / "13" / "stray.png")
     cohort = read_collection("padchest", tmp_path)
     assert [study.image.name for study in cohort.studies] == [line[place["ImageID"]] for line in frontal[:3]]
     first = cohort.studies[0]
     assert (first.report.language, first.report.text) == ("es", "sin hallazg patolog edad pacient .")
     assert (first.patient_id, first.modality) == ("839860488694292331637988235681460987", Modality.DX)
-    assert len(cohort.studies) + len(cohort.skipped) == 40
+    assert len(cohort.studies) + len(cohort.skipped) == 40 + 1
+    assert reasons(cohort)["listed in no table"] == 1
     assert reasons(cohort)["no image"] == len(frontal) - 3
 
 
@@ -178,7 +147,9 @@ def test_openi_as_the_library_gives_it(tmp_path: Path) -> None:
     put(tmp_path / "ecgen-radiology/5.xml", '<!DOCTYPE a [<!ENTITY b "c">]><eCitation>&b;</eCitation>')
     put(tmp_path / "ecgen-radiology/6.xml", openi_xml(6, "Clear.", "Normal.", "../../secret"))
     put(tmp_path / "ecgen-radiology/7.xml", openi_xml(7, "Clear.", "Normal.", "CXR7_IM-1"))
-    for name in ("CXR1_1_IM-1", "CXR1_1_IM-2", "CXR2_IM-1"):
+    bomb = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "c">]><eCitation>&b;</eCitation>'
+    (tmp_path / "ecgen-radiology/8.xml").write_bytes(bomb.encode("utf-16"))
+    for name in ("CXR1_1_IM-1", "CXR1_1_IM-2", "CXR2_IM-1", "CXR9_IM-1"):
         put(tmp_path / "NLMCXR_png" / f"{name}.png")
     put(tmp_path.parent / "secret.png")
     cohort = read_collection("openi", tmp_path)
@@ -186,8 +157,10 @@ def test_openi_as_the_library_gives_it(tmp_path: Path) -> None:
     assert {study.patient_id for study in cohort.studies} == {"CXR1"}
     assert training_text(cohort.studies[0].report) == "Clear. Normal."
     found = reasons(cohort)
-    assert (found["no image"], found["empty report"]) == (3, 1)
-    assert sum(count for reason, count in found.items() if reason.startswith("unreadable report")) == 2
+    assert (found["no image"], found["empty report"], found["image outside the root"]) == (2, 1, 1)
+    assert sum(count for reason, count in found.items() if reason.startswith("unreadable report")) == 3
+    assert found["unreadable report: declares a document type, which no report of the collection does"] == 2
+    assert found["listed in no table"] == 1
 
 
 def test_openi_as_kaggle_gives_it(tmp_path: Path) -> None:
@@ -223,6 +196,7 @@ def test_rsna_pneumonia(tmp_path: Path) -> None:
     )
     for name in ("0004", "0043", "0031"):
         put(tmp_path / "stage_2_train_images" / f"{name}.dcm")
+    put(tmp_path / "stage_2_test_images/0001.dcm")
     cohort = read_collection("rsna-pneumonia", tmp_path)
     found = {study.study_id: study for study in cohort.studies}
     assert found["0043"].masks == {
@@ -241,42 +215,41 @@ def test_rsna_pneumonia(tmp_path: Path) -> None:
     assert set(find_task("rsna_pneumonia").classes) | set(find_task("rsna_segmentation").classes) <= set(
         found["0004"].labels
     )
-    assert reasons(cohort) == {"no image": 1}
+    assert reasons(cohort) == {"no image": 1, "listed in no table": 1}
+    put(tmp_path / "stage_2_train_labels.csv", "patientId,x,y,width,height,Target\n0043,264.0,152.0,,,1\n")
+    with pytest.raises(FolderError, match="patient 0043: Target is 1, expected four numbers in pixels"):
+        read_collection("rsna-pneumonia", tmp_path)
 
 
 # -- COVIDx -----------------------------------------------------------------------------------------------------------
 
 
+COVIDX = """3 SARS-10.1148rg.242035193-g04mr34g0-Fig8a-day0.jpeg pneumonia cohen
+3 49faa8ac-f8a5-4a08-8f5d-cc4ad7d2a9f6.png normal rsna
+COVID_408 COVID(408).png COVID-19 sirm
+9 gone.png normal rsna
+419639-001464 MIDRC-RICORD-1C-419639-001464-39871-0.png COVID-19 ricord
+"""
+
+
 def test_covidx(tmp_path: Path) -> None:
-    put(
-        tmp_path / "train_COVIDx9A.txt",
-        "1 a.png pneumonia cohen\n1 b.png normal rsna\n2 c.png COVID-19 stonybrook\n9 gone.png normal rsna\n"
-        "7 d.png COVID-19 ricord\n",
+    put(tmp_path / "train_COVIDx9A.txt", COVIDX)
+    test = put(
+        tmp_path / "test_COVIDx9A.txt", "419639-001464 MIDRC-RICORD-1C-419639-001464-33260-0.png COVID-19 ricord\n"
     )
-    put(tmp_path / "test_COVIDx9A.txt", "7 e.png COVID-19 ricord\n")
-    for name in ("train/a", "train/b", "train/c", "train/d", "test/e"):
-        put(tmp_path / f"{name}.png")
+    for line in COVIDX.splitlines():
+        if "gone" not in line:
+            put(tmp_path / "train" / line.split()[1])
+    put(tmp_path / "test/MIDRC-RICORD-1C-419639-001464-33260-0.png")
+    put(tmp_path / "test/stray.jpg")
     cohort = read_collection("covidx", tmp_path)
-    assert [study.patient_id for study in cohort.studies] == ["cohen-1", "rsna-1", "stonybrook-2", "ricord-7"]
+    # Named as the other collections name them, but where each source numbers its patients anew.
+    assert [study.patient_id for study in cohort.studies] == ["cohen-3", "3", "sirm-COVID_408", "419639-001464"]
     assert [next(name for name, value in study.labels.items() if value) for study in cohort.studies] == [
         *("pneumonia", "normal", "covid_19", "covid_19")
     ]
     assert set(find_task("covidx").classes) == set(cohort.studies[0].labels)
-    assert reasons(cohort) == {"no image": 1, "its patient is in the test split": 1}
-    put(tmp_path / "test_COVIDx9A.txt", "7 e.png positive ricord\n")
+    assert reasons(cohort) == {"no image": 1, "its patient is in the test split": 1, "listed in no table": 1}
+    put(test, "7 e.png positive ricord\n")
     with pytest.raises(FolderError, match="those of the label files V9A"):
         read_collection("covidx", tmp_path)
-
-
-# -- all --------------------------------------------------------------------------------------------------------------
-
-
-def test_every_collection_has_a_page_and_another_s_folder_is_refused(tmp_path: Path) -> None:
-    pages = Path(__file__).parents[2] / "docs" / "collections"
-    put(tmp_path / "something.txt")
-    for collection in COLLECTIONS:
-        assert f"unimedi cohort {collection.name} " in (pages / f"{collection.name}.md").read_text(encoding="utf-8")
-        with pytest.raises(FolderError):
-            read_collection(collection.name, tmp_path)
-    with pytest.raises(FolderError, match="unknown collection 'mimic'"):
-        read_collection("mimic", tmp_path)

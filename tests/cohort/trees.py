@@ -1,8 +1,11 @@
 """Small trees of files as collections are unpacked, and what must hold of any cohort read from one."""
 
 import gzip
+import importlib.metadata
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from unimedi.cohort.manifest import read_manifest, write_manifest
 from unimedi.cohort.sources.scan import FolderCohort
@@ -22,6 +25,15 @@ def put(path: Path, text: str = "image") -> Path:
 
 def reasons(cohort: FolderCohort) -> Counter[str]:
     return Counter(skipped.reason for skipped in cohort.skipped)
+
+
+def shipped(name: str) -> Path:
+    """A table of the real collection, which torchxrayvision ships."""
+    try:
+        files = importlib.metadata.files("torchxrayvision") or []
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package torchxrayvision, which ships real tables, is not installed")
+    return next(Path(str(f.locate())) for f in files if f.name == name)
 
 
 def sound(cohort: FolderCohort, listed: int) -> dict[str, Split]:

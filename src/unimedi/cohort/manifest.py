@@ -16,10 +16,10 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from unimedi.cohort.inside import inside
 from unimedi.cohort.report import detect_language
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
@@ -81,7 +81,7 @@ class _Row:
             self.problem(f"{column} {value[:80]!r} must be a path relative to {self.root}, inside it")
         elif check and value and not _exists(full):
             self.problem(f"{column} {value[:80]!r} does not exist under {self.root}")
-        elif check and value and not _inside(full, str(self.root)):
+        elif check and value and not inside(full, self.root):
             self.problem(f"{column} {value[:80]!r} is a link that leads out of {self.root}, and must stay inside it")
         elif check and value and not any(kind(os.stat(full).st_mode) for kind in kinds):
             what = "neither a file nor a folder" if len(kinds) > 1 else "not a file"
@@ -238,18 +238,6 @@ def _exists(path: str) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _inside(path: str, root: str) -> bool:
-    """Whether a path stays under ``root`` when its links are followed."""
-    folder, name = os.path.split(path)
-    real = os.path.realpath(path) if os.path.islink(path) else os.path.join(_real(folder), name)
-    return os.path.commonpath([real, _real(root)]) == _real(root)
-
-
-@lru_cache(maxsize=4096)
-def _real(folder: str) -> str:
-    return os.path.realpath(folder)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

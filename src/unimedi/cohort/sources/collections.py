@@ -22,6 +22,9 @@ COLLECTIONS = (
     Collection("mimic-cxr-jpg", "mimic_cxr.mimic_cxr_jpg", "MIMIC-CXR-JPG: X-rays with English reports"),
     Collection("mimic-cxr", "mimic_cxr.mimic_cxr", "MIMIC-CXR as DICOM: X-rays with English reports"),
     Collection("chexpert", "chexpert.chexpert", "CheXpert: X-rays with 14 labels"),
+    Collection(
+        "chexpert-plus", "chexpert_plus.chexpert_plus", "CheXpert Plus: X-rays with English reports and 14 labels"
+    ),
     Collection("padchest", "padchest.padchest", "PadChest: X-rays with Spanish reports and labels"),
     Collection("openi", "openi.openi", "OpenI, Indiana University: X-rays with English reports"),
     Collection("rsna-pneumonia", "rsna_pneumonia.rsna_pneumonia", "RSNA Pneumonia: X-rays with boxes"),

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 from unimedi.cohort.sources.held_out import with_validation
-from unimedi.cohort.sources.listing import find
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.listing import find, skip_unlisted
+from unimedi.cohort.sources.scan import PICTURES, FolderCohort, FolderError
 from unimedi.cohort.study import Modality, Split
 
 CLASSES = {"normal": "normal", "pneumonia": "pneumonia", "COVID-19": "covid_19"}
+# Sources whose patients go by the names that rsna-pneumonia, ricord and bimcv-covid19 know them by, so that leakage
+# between these and COVIDx is found. The others number patients anew.
+NAMED = ("rsna", "ricord", "bimcv")
 
 
 def covidx(root: Path) -> FolderCohort:
@@ -19,7 +22,7 @@ def covidx(root: Path) -> FolderCohort:
     """
     cohort = FolderCohort(root)
     for split in ("train", "test"):
-        table = find(root, f"{split}_COVIDx9A.txt")
+        table, listed = find(root, f"{split}_COVIDx9A.txt"), set[Path]()
         for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), start=1):
             words = line.split()
             if not words:
@@ -31,6 +34,7 @@ def covidx(root: Path) -> FolderCohort:
                 )
             patient, file, label, source = words
             image = root / split / Path(file).name
+            listed.add(image)
             if not image.is_file():
                 cohort.skip(f"{split}/{file}", "no image")
                 continue
@@ -40,9 +44,9 @@ def covidx(root: Path) -> FolderCohort:
                 image,
                 Modality.DX,
                 None,
-                # Patients are numbered by each source anew.
-                patient_id=f"{source}-{patient}",
+                patient_id=patient if source in NAMED else f"{source}-{patient}",
                 split=Split.TEST if split == "test" else Split.TRAIN,
                 labels=labels,
             )
+        skip_unlisted(cohort, root / split, listed, *PICTURES)
     return with_validation(cohort, 0.2)

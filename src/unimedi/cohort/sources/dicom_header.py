@@ -11,7 +11,9 @@ _MODALITY = re.compile(rb"\x08\x00\x60\x00(?:CS[\x02-\x10]\x00|[\x02-\x10]\x00\x
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether the file begins with DICOM's 128 bytes and ``DICM``."""
+    """Whether it is a file (no pipe, no broken link) that begins with DICOM's 128 bytes and ``DICM``."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"
 

@@ -11,6 +11,7 @@ from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
 from unimedi.cohort.sources.dicom_report import read_report
 from unimedi.cohort.sources.listing import rows
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.table import label_values
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
 
@@ -39,6 +40,26 @@ class _Series:
         return len(self.files)
 
 
+@dataclass(slots=True)
+class _Reports:
+    """The table's rows by their key and the structured reports by study, and which of them an image asked for."""
+
+    listed: Mapping[str, dict[str, str]]
+    written: Mapping[str, str]
+    asked: set[str] = field(default_factory=set)
+
+    def of(self, series: _Series) -> dict[str, str]:
+        """The table's row, with the structured report where the table has no text."""
+        self.asked |= {series.study, series.accession}
+        row = self.listed.get(series.study) or self.listed.get(series.accession) or {}
+        text = row.get("report") or self.written.get(series.study)
+        return {**row, "report": text} if text else {name: value for name, value in row.items() if name != "report"}
+
+    def left(self) -> list[str]:
+        """The keys of the rows and reports that no image asked for."""
+        return sorted((self.listed.keys() | self.written.keys()) - self.asked)
+
+
 def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str] | None = None) -> FolderCohort:
     """Every DICOM image under ``root``: an X-ray is a study of its own, of an examination's CT (or MR) series the one
     with most slices is taken.
@@ -54,10 +75,9 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     if not root.is_dir():
         raise FolderError(f"no such folder: {root}")
     cohort = FolderCohort(root)
-    reports = _reports(table, columns or {}) if table else {}
+    listed = _table(table, columns or {}) if table else {}
     flat, deep, written = _walk(cohort)
-    for study, text in written.items():
-        reports.setdefault(study, {"report": text})
+    reports = _Reports(listed, written)
     for series in flat:
         _add(cohort, series, series.files[0], series.uid, reports)
     by_study: dict[str, list[_Series]] = defaultdict(list)
@@ -73,7 +93,9 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
             cohort.skip(best.uid, "a series spread over several folders")
         else:
             _add(cohort, best, next(iter(best.folders)), study, reports)
-    if not cohort.studies and not reports:
+    for key in reports.left():
+        cohort.skip(key, "a report of which no image is taken")
+    if not cohort.studies and not listed and not written:
         cohort.skip(".", "no table of reports or labels was given: --table")
     cohort.studies = assign_splits(cohort.studies)
     return cohort
@@ -132,37 +154,34 @@ def _header(path: Path) -> _Series | str:
     return _Series(uid, values["StudyInstanceUID"], values["AccessionNumber"], values["PatientID"], modality)
 
 
-def _add(
-    cohort: FolderCohort, series: _Series, image: Path, study_id: str, reports: Mapping[str, dict[str, str]]
-) -> None:
-    row = reports.get(series.study) or reports.get(series.accession) or {}
-    labels = {
-        name.removeprefix("label:"): {"1": True, "0": False}.get(value)
-        for name, value in row.items()
-        if name.startswith("label:")
-    }
+def _add(cohort: FolderCohort, series: _Series, image: Path, study_id: str, reports: _Reports) -> None:
+    row = reports.of(series)
     cohort.add(
         study_id,
         image,
         series.modality,
-        row.get("report") or None,
+        row.get("report"),
         study_id=study_id,
         patient_id=series.patient,
-        labels=labels,
+        labels=label_values(row),
         series=series.uid if series.modality.ndim == 3 else "",
     )
 
 
-def _reports(table: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def _table(table: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
     names = {"key": "key", "report": "report", **columns}
     if unknown := sorted(set(names) - {"key", "report"}):
         raise FolderError(f"unknown field {unknown[0]!r}; a table of reports has key and report")
     if not table.is_file():
         raise FolderError(f"no such table: {table}")
     found = {}
-    for row in rows(table, names["key"]):
+    for number, row in enumerate(rows(table, names["key"], *(names[name] for name in columns)), start=2):
         key, report = row[names["key"]], row.get(names["report"], "")
-        if key in found:
-            raise FolderError(f"{table}: {key} stands there twice")
+        if not key or key in found:
+            raise FolderError(f"{table}, row {number}: {names['key']} is {'there twice: ' + key if key else 'empty'}")
+        try:
+            label_values(row)
+        except FolderError as error:
+            raise FolderError(f"{table}, row {number} ({key}): {error}") from None
         found[key] = {**row, "report": report}
     return found

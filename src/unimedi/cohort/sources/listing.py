@@ -2,10 +2,12 @@
 
 import csv
 import gzip
-from collections.abc import Iterator
+import os
+import zlib
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.scan import FolderCohort, FolderError, suffix
 
 LONGEST = 1 << 24  # characters of a field; a report with its addenda is beyond csv's 128 KiB
 
@@ -41,10 +43,19 @@ def rows(path: Path, *columns: str, delimiter: str = ",") -> Iterator[dict[str, 
                 raise FolderError(f"{path} has no column {missing[0]!r}; it has {', '.join(header) or 'none'}")
             for row in reader:
                 yield {str(key): (value or "").strip() for key, value in row.items() if isinstance(value, str | None)}
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise FolderError(f"{path}: {error}") from error
 
 
 def snake(name: str) -> str:
     """``Pleural Effusion`` as a finding is called here: ``pleural_effusion``."""
     return "_".join(name.replace("/", " ").replace("-", " ").lower().split())
+
+
+def skip_unlisted(cohort: FolderCohort, folder: Path, listed: Container[Path], *kinds: str) -> None:
+    """Note each file with a suffix of ``kinds`` in ``folder`` and below that the collection's tables do not list."""
+    for where, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if suffix(name) in kinds and not name.startswith(".") and (path := Path(where, name)) not in listed:
+                cohort.skip(str(path.relative_to(cohort.root)), "listed in no table")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from unimedi.cohort.report import last_of_each
-from unimedi.cohort.sources.listing import find, rows, snake
+from unimedi.cohort.sources.listing import find, rows, skip_unlisted, snake
 from unimedi.cohort.sources.scan import FolderCohort, read_text
 from unimedi.cohort.study import Modality, Split
 
@@ -36,11 +36,13 @@ def _cohort(root: Path, suffix: str) -> FolderCohort:
     images = find(root, "files")
     reports = next(path for path in (root / "mimic-cxr-reports" / "files", images) if path.is_dir())
     texts: dict[Path, str] = {}
+    listed: set[Path] = set()
     for row in rows(find(root, "mimic-cxr-2.0.0-metadata.csv"), "dicom_id", *KEYS, "ViewPosition"):
         subject, study, name = row["subject_id"], row["study_id"], row["dicom_id"]
         about = f"s{study}/{name}"
         folder = Path(f"p{subject[:2]}") / f"p{subject}"
         image, report = images / folder / f"s{study}" / f"{name}{suffix}", reports / folder / f"s{study}.txt"
+        listed.add(image)
         if row["ViewPosition"] not in FRONTAL:
             cohort.skip(about, f"view {row['ViewPosition'] or 'not stated'}: not frontal")
         elif not image.is_file():
@@ -61,4 +63,5 @@ def _cohort(root: Path, suffix: str) -> FolderCohort:
                 split=where,
                 labels=labels.get(study),
             )
+    skip_unlisted(cohort, images, listed, suffix)
     return cohort

@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from unimedi.cohort.sources.listing import find, rows
+from unimedi.cohort.sources.listing import find, rows, skip_unlisted
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
@@ -19,38 +19,38 @@ def openi(root: Path) -> FolderCohort:
     if not root.is_dir():
         raise FolderError(f"no such folder: {root}")
     cohort = FolderCohort(root)
-    if (root / "indiana_reports.csv").is_file():
-        _tables(cohort)
-    else:
-        _xml(cohort)
+    images, named = _tables(cohort) if (root / "indiana_reports.csv").is_file() else _xml(cohort)
+    skip_unlisted(cohort, images, {images / name for name in named}, ".png")
     cohort.studies = assign_splits(cohort.studies)
     return cohort
 
 
-def _tables(cohort: FolderCohort) -> None:
+def _tables(cohort: FolderCohort) -> tuple[Path, set[str]]:
+    """The folder of the images, and the names of those that are listed; so does ``_xml``."""
     texts = {
         row["uid"]: _headed({name: row[name] for name in HEADINGS})
         for row in rows(cohort.root / "indiana_reports.csv", "uid", *HEADINGS)
     }
     folders = [cohort.root / "images" / "images_normalized", cohort.root / "images_normalized", cohort.root / "images"]
     images = next((folder for folder in folders if folder.is_dir()), cohort.root)
+    named = set()
     for row in rows(find(cohort.root, "indiana_projections.csv"), "uid", "filename", "projection"):
+        named.add(row["filename"])
         if row["projection"] != "Frontal":
             cohort.skip(row["filename"], f"projection {row['projection'] or 'not stated'}: not frontal")
         else:
             _add(cohort, row["uid"], images / row["filename"], texts.get(row["uid"]))
+    return images, named
 
 
-def _xml(cohort: FolderCohort) -> None:
+def _xml(cohort: FolderCohort) -> tuple[Path, set[str]]:
     folder = find(cohort.root, "ecgen-radiology")
     images = find(cohort.root, "NLMCXR_png", "images")
+    named = set()
     for path in sorted(folder.glob("*.xml"), key=lambda path: (len(path.stem), path.stem)):
-        content = path.read_bytes()
         try:
-            if b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # where entity bombs are declared
-                raise ElementTree.ParseError("declares entities, which no report of the collection does")
-            tree = ElementTree.fromstring(content)
-        except ElementTree.ParseError as error:
+            tree = ElementTree.fromstring(path.read_bytes(), ElementTree.XMLParser(target=_NoDoctype()))
+        except (ElementTree.ParseError, ValueError, LookupError) as error:  # an unknown or a multi-byte encoding
             cohort.skip(path.name, f"unreadable report: {error}")
             continue
         parts = {str(e.get("Label")).lower(): (e.text or "").strip() for e in tree.iter("AbstractText")}
@@ -59,11 +59,20 @@ def _xml(cohort: FolderCohort) -> None:
             cohort.skip(path.name, "no image")
         for name in shown:
             _add(cohort, path.stem, images / f"{name}.png", _headed(parts))
+            named.add(f"{name}.png")
+    return images, named
+
+
+class _NoDoctype(ElementTree.TreeBuilder):
+    """Refuses what declares a document type, whatever its encoding: entity bombs are declared there."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise ElementTree.ParseError("declares a document type, which no report of the collection does")
 
 
 def _add(cohort: FolderCohort, patient: str, image: Path, text: str | None) -> None:
     """The collection has a report a patient."""
-    if ".." in image.parts or not image.is_file():
+    if not image.is_file():
         return cohort.skip(image.name, "no image")
     return cohort.add(image.name, image, Modality.DX, text, image.stem, f"CXR{patient}", language="en")
 

@@ -4,7 +4,7 @@ import ast
 from collections import Counter
 from pathlib import Path
 
-from unimedi.cohort.sources.listing import find, rows, snake
+from unimedi.cohort.sources.listing import find, rows, skip_unlisted, snake
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
@@ -21,9 +21,11 @@ def padchest(root: Path) -> FolderCohort:
     found = {row["ImageID"]: _labels(row["Labels"]) for row in listed}
     counts = Counter(label for labels in found.values() for label in labels or ())
     columns = sorted(label for label, count in counts.items() if count >= min(LEAST, len(listed)))
+    images: set[Path] = set()
     for row in listed:
         name, labels = row["ImageID"], found[row["ImageID"]]
         image = next((path for path in (root / row["ImageDir"] / name, root / "images" / name) if path.is_file()), None)
+        images |= {image} if image else set()
         if row["Projection"] not in FRONTAL:
             cohort.skip(name, f"projection {row['Projection'] or 'not stated'}: not frontal")
         elif image is None:
@@ -42,6 +44,7 @@ def padchest(root: Path) -> FolderCohort:
                 language="es",
                 labels=known,
             )
+    skip_unlisted(cohort, root, images, ".png")
     cohort.studies = assign_splits(cohort.studies)
     return cohort
 

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from pathlib import Path
 
-from unimedi.cohort.sources.listing import find, rows
-from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.listing import find, rows, skip_unlisted
+from unimedi.cohort.sources.scan import FolderCohort, FolderError
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Mask, Modality
 
@@ -13,7 +13,12 @@ SIDES = ("x", "y", "width", "height")  # pixels from the upper left
 
 
 def rsna_pneumonia(root: Path) -> FolderCohort:
-    """``stage_2_train_labels.csv`` with ``stage_2_train_images/*.dcm``; its test images have no labels."""
+    """``stage_2_train_labels.csv`` with ``stage_2_train_images/*.dcm``; its test images have no labels and are left
+    out.
+
+    Raises:
+        FolderError: a table or the images are missing, or pneumonia without four numbers.
+    """
     cohort = FolderCohort(root)
     boxes: dict[str, list[Box]] = defaultdict(list)
     present: dict[str, bool] = {}
@@ -21,8 +26,7 @@ def rsna_pneumonia(root: Path) -> FolderCohort:
         name = row["patientId"]
         present[name] = present.get(name, False) or row["Target"] == "1"
         if row["Target"] == "1":
-            left, top, width, height = (float(row[side]) for side in SIDES)
-            boxes[name].append((left, top, width, height))
+            boxes[name].append(_box(row))
     classes = {}
     if (root / "stage_2_detailed_class_info.csv").is_file():
         table = rows(root / "stage_2_detailed_class_info.csv", "patientId", "class")
@@ -37,5 +41,18 @@ def rsna_pneumonia(root: Path) -> FolderCohort:
             labels["normal"] = classes[name] == "Normal"
         masks = {"pneumonia": Mask(boxes=tuple(boxes[name]))} if boxes[name] else {}
         cohort.add(name, images / f"{name}.dcm", Modality.DX, None, name, name, labels=labels, masks=masks)
+    skip_unlisted(cohort, images, {images / f"{name}.dcm" for name in present}, ".dcm")
+    skip_unlisted(cohort, root / "stage_2_test_images", (), ".dcm")
     cohort.studies = assign_splits(cohort.studies, validation=0.15, test=0.15)
     return cohort
+
+
+def _box(row: dict[str, str]) -> Box:
+    try:
+        left, top, width, height = (float(row[side]) for side in SIDES)
+    except ValueError:
+        got = ", ".join(f"{side} {row[side]!r}" for side in SIDES)
+        raise FolderError(
+            f"patient {row['patientId']}: Target is 1, expected four numbers in pixels, got {got}"
+        ) from None
+    return left, top, width, height

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unimedi.cohort.inside import inside
 from unimedi.cohort.report import detect_language
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
@@ -56,8 +57,13 @@ class FolderCohort:
         """Add a study, or note why it is none. ``report`` is the text, or the file that holds it; None where the
         collection has none, which a study with a known label or a mask may do without.
 
-        Without ids the study is named by its path and the patient by the first folder under the root.
+        Without ids the study is named by its path and the patient by the first folder under the root. What lies
+        outside the root, by ``..`` or by a link, is left out unread: a manifest may not list it.
         """
+        if not inside(image, self.root):
+            return self.skip(what, "image outside the root")
+        if isinstance(report, Path) and not inside(report, self.root):
+            return self.skip(what, "report outside the root")
         text = read_text(report) if isinstance(report, Path) and report.is_file() else report
         parts = image.relative_to(self.root).parts
         name = study_id or "_".join((*parts[:-1], stem(parts[-1])))

@@ -5,11 +5,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from unimedi.cohort.inside import inside
+from unimedi.cohort.manifest import LABELS
 from unimedi.cohort.sources.scan import FolderCohort, FolderError, given_modality, guess_modality
 from unimedi.cohort.study import Modality, Split
 
 FIELDS = ("image", "report", "report_path", "patient_id", "study_id", "modality", "split", "language")
-KNOWN = {"1": True, "0": False, "1.0": True, "0.0": False}
 
 
 def read_table(cohort: FolderCohort, table: Path, columns: Mapping[str, str], given: Modality | None) -> bool:
@@ -41,16 +42,16 @@ def read_table(cohort: FolderCohort, table: Path, columns: Mapping[str, str], gi
 def _add_row(
     cohort: FolderCohort, what: str, row: Mapping[str, str], labels: Mapping[str, str], given: Modality | None
 ) -> None:
-    relative = os.path.relpath(cohort.root / row["image"], cohort.root)
-    image = cohort.root / relative
+    image = cohort.root / os.path.normpath(row["image"])
+    if not inside(image, cohort.root):
+        return cohort.skip(what, "image outside the root")
     if not row["image"] or not image.exists():
         return cohort.skip(what, "no image")
-    if relative.split(os.sep)[0] == "..":
-        return cohort.skip(what, "image outside the root")
     first = next((path for path in sorted(image.iterdir()) if path.is_file()), image) if image.is_dir() else image
     try:
         modality = given_modality(row["modality"]) or (guess_modality(first, given) if first.is_file() else given)
         split = Split(row["split"].lower()) if row["split"] else Split.TRAIN
+        known = label_values(labels)
     except ValueError as error:
         return cohort.skip(what, str(error))
     return cohort.add(
@@ -62,5 +63,14 @@ def _add_row(
         patient_id=row["patient_id"],
         language=row["language"],
         split=split,
-        labels={key.removeprefix("label:"): KNOWN.get(value.strip()) for key, value in labels.items()},
+        labels=known,
     )
+
+
+def label_values(row: Mapping[str, str]) -> dict[str, bool | None]:
+    """The ``label:<finding>`` columns of a row by finding. Raises ``FolderError`` for a value that is no label."""
+    values = {name.removeprefix("label:"): text.strip() for name, text in row.items() if name.startswith("label:")}
+    for name, text in values.items():
+        if text.casefold() not in LABELS:
+            raise FolderError(f"label:{name} is {text!r}, expected 1, 0 or empty")
+    return {name: LABELS[text.casefold()] for name, text in values.items()}
