@@ -23,6 +23,7 @@ from unimedi.inputs.prepare import prepare
 from unimedi.pretraining.recipe_file import load_recipe
 
 ROWS = 100_000
+TIMES = {3: 1, 2: 10}  # an X-ray takes some ms: starting a process must not be what is timed
 
 
 def hospital(folder: Path, patients: int, preset: str) -> Path:
@@ -34,12 +35,16 @@ def hospital(folder: Path, patients: int, preset: str) -> Path:
 
 
 def kinds(manifest: Path) -> dict[str, Path]:
-    """The manifest divided into one of volumes and one of radiographs."""
+    """The manifest divided into one of volumes and one of radiographs, each listed ``TIMES`` times."""
     studies = read_manifest(manifest)
     divided = {}
     for name, ndim in (("CT", 3), ("X-ray", 2)):
         divided[name] = manifest.with_name(f"{name}.csv")
-        write_manifest([study for study in studies if study.modality.ndim == ndim], divided[name])
+        part = [study for study in studies if study.modality.ndim == ndim]
+        write_manifest(
+            [replace(study, study_id=f"{study.study_id}-{k}") for k in range(TIMES[ndim]) for study in part],
+            divided[name],
+        )
     return divided
 
 
