@@ -23,7 +23,7 @@ from unimedi.inputs.prepare import prepare
 from unimedi.pretraining.recipe_file import load_recipe
 
 ROWS = 100_000
-TIMES = {3: 1, 2: 10}  # an X-ray takes some ms: starting a process must not be what is timed
+TIMES = {3: 1, 2: 40}  # an X-ray takes some ms: starting a process must not be what is timed
 
 
 def hospital(folder: Path, patients: int, preset: str) -> Path:

@@ -1,10 +1,10 @@
 """How fast is a volume read at random? ``python benchmarks/reading.py`` prints two tables.
 
 The same phantom CTs, of a real CT's size, in the store and in what people use instead: compressed NIfTI and NumPy,
-MONAI's PersistentDataset, a DICOM series. Every reader gives the same int16 array, checked before it is timed; the
-files are in the page cache; one thread. Then the memory of a process that reads a store of many studies at random for
-three epochs: anonymous memory is what the process holds itself, the rest of RSS are pages of the file that the kernel
-takes back at will.
+MONAI's PersistentDataset, a DICOM series. Every reader gives the same int16 array, checked before it is timed (the
+store verifies a checksum at that first reading, once a process); the files are in the page cache; one thread. Then the
+memory of a process that reads a store of many studies at random for three epochs: anonymous memory is what the process
+holds itself, the rest of RSS are pages of the file that the kernel takes back at will.
 """
 
 import argparse

@@ -77,6 +77,7 @@ class Store:
         self.studies = _studies(table, self.findings)
         self._bytes = {kind: table[kind] for kind in ("pixels", "mask")}
         self._crc = {kind: table[f"{kind}_crc32"].to_pylist() for kind in ("pixels", "mask")}
+        self._verified = {kind: bytearray(len(table)) for kind in ("pixels", "mask")}
         self._shape = table["shape"].to_pylist()
 
     @classmethod
@@ -131,9 +132,13 @@ class Store:
         index = range(len(self))[index]  # IndexError for a bad index, negative ones resolved
         packed = memoryview(self._bytes[kind][index].as_buffer())
         array = np.empty(self._shape[index], dtype=dtype)
-        if zlib.crc32(packed) != self._crc[kind][index]:
-            name = self.studies[index].study_id
-            raise StoreError(f"{self.path}: the {kind} of study {name} are damaged (checksum differs); prepare again")
+        if not self._verified[kind][index]:  # once a process: a quarter of the time of reading goes into it
+            if zlib.crc32(packed) != self._crc[kind][index]:
+                name = self.studies[index].study_id
+                raise StoreError(
+                    f"{self.path}: the {kind} of study {name} are damaged (checksum differs); prepare again"
+                )
+            self._verified[kind][index] = True
         blosc2.decompress2(packed, dst=array, nthreads=1)
         return array
 
