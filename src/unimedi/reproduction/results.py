@@ -11,6 +11,7 @@ from typing import Any
 COLUMNS: Mapping[str, str] = {
     "zero-shot X-ray": "zero_shot/xray/auroc",
     "zero-shot CT": "zero_shot/ct/auroc",
+    "… of nodules": "zero_shot/ct/auroc/nodule",
     "report R@10 X-ray": "retrieval/xray/image_to_report/r@10",
     "report R@10 CT": "retrieval/ct/image_to_report/r@10",
     "X-ray → CT R@10": "cross_modal/paired/r@10",
