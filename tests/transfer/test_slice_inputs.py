@@ -229,9 +229,7 @@ def test_a_size_keeps_its_positives_and_every_negative() -> None:
     """Ten volumes of a nodule of 8 mm beside one of 3 mm, two of 8 and 40 mm, one without a mask, three of none."""
     each = [(row, 0, 3) for row in range(12)] + [(row, 5, 5) for row in range(10)] + [(10, 6, 25), (11, 6, 25)]
     volume, first, last = np.array(each).T
-    names = ("nodule",) * len(each)
-    lesions = Lesions(16, 32, volume, names, first, last, np.where(first == 5, 3.0, 2.0))
-    lesions = replace(lesions, finding=(*names[:-1], "nodule"))
+    lesions = Lesions(16, 32, volume, ("nodule",) * len(each), first, last, np.where(first == 5, 3.0, 2.0))
     labels, notes = np.array([1.0] * 13 + [0, 0, np.nan]), []
     assert lesions.largest_mm("nodule")[:12].tolist() == [8.0] * 10 + [40.0] * 2
     assert np.isnan(lesions.largest_mm("nodule")[12:]).all()
