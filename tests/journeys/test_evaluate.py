@@ -4,12 +4,17 @@ import dataclasses
 import hashlib
 import json
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.transfer.hospital import SIZES, write_hospital, write_pretrained
+from tests.transfer.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.inputs.store import Record, Store, StoreError, write_store
+from unimedi.model.unimedi import ImageOutput
+from unimedi.representation.embedder import Embedder
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.metrics import Figure, read_metrics
 from unimedi.transfer.task import EvaluationOptions
@@ -191,3 +196,70 @@ def test_no_model_no_studies_and_another_preprocessing_are_errors(
         evaluate(model, tmp_path / "store", tmp_path, say=silent)
     with pytest.raises(FileNotFoundError, match="evaluate that run first"):
         evaluate(model, store, tmp_path / "out", options=QUICK, say=silent, compare=[tmp_path / "nothing"])
+
+
+def test_each_image_is_encoded_once_whatever_is_asked(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Test, training and validation studies: once by the model and once by the untrained one it is compared with."""
+    store = write_hospital(tmp_path / "store")
+    encoded: Counter[tuple[str, bytes]] = Counter()
+    encode = Embedder.encode
+
+    def counted(self: Embedder, stored: Sequence[np.ndarray]) -> ImageOutput:
+        encoded.update((self.fingerprint, pixels.tobytes()) for pixels in stored)
+        return encode(self, stored)
+
+    monkeypatch.setattr(Embedder, "encode", counted)
+    many = {"probe_cap": None, "classes": FINDINGS, "fractions": (0.1, 0.5, 1.0)}
+    options = dataclasses.replace(QUICK, seed=1, **many)  # seed 0 has the very weights of the fixture
+    evaluate(model, tmp_path / "store", tmp_path / "out", options=options, say=silent)
+    assert set(encoded.values()) == {1}
+    assert len({fingerprint for fingerprint, _ in encoded}) == 2
+    assert len(encoded) == 2 * len(store)
+
+
+def test_a_finding_that_a_split_lacks_is_named_and_the_others_are_measured(model: Path, tmp_path: Path) -> None:
+    """Effusion is unknown in all test X-rays, the heart in all training studies, and no test CT is without a nodule."""
+    whole = write_hospital(tmp_path / "whole")
+    records = []
+    for index, study in enumerate(whole.studies):
+        labels: dict[str, bool | None] = dict(study.labels)
+        if study.split == "test" and study.ndim == 2:
+            labels["pleural_effusion"] = None
+        if study.split == "train":
+            labels["cardiomegaly"] = None
+        if study.split == "test" and study.ndim == 3:
+            labels["nodule"] = True
+        records.append(Record(dataclasses.replace(study, labels=labels), whole.pixels(index), whole.mask(index)))
+    write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
+    page = (tmp_path / "out" / "report.html").read_text()
+    for said in (
+        "no xray study of the test split has a label of pleural_effusion",
+        "linear probe, xray: no label in the training or the validation studies of cardiomegaly",
+        "zero-shot, ct: only one class in this split for nodule",
+    ):
+        assert said in page
+    assert {"zero_shot/xray/auroc/nodule", "zero_shot/xray/auroc/cardiomegaly", "linear_probe/xray/100%/auroc"} <= set(
+        figures
+    )
+    assert "zero_shot/xray/auroc/pleural_effusion" not in figures
+    assert "zero_shot/ct/auroc/nodule" not in figures
+    assert "zero_shot/ct/auroc/pleural_effusion" in figures
+
+
+def test_a_prompt_file_without_a_measurable_finding_does_not_silence_the_others(model: Path, tmp_path: Path) -> None:
+    """A file of one's own that asks for what all test studies have: said, and the shipped files are measured."""
+    whole = write_hospital(tmp_path / "whole")
+    records = [
+        Record(dataclasses.replace(study, labels=study.labels | {"nodule": True}), whole.pixels(i), whole.mask(i))
+        for i, study in enumerate(whole.studies)
+    ]
+    write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
+    prompts = tmp_path / "own_en_v1.yaml"
+    prompts.write_text("version: 1\nlanguage: en\nfindings:\n  nodule: {present: [A nodule.], absent: [No nodule.]}\n")
+    options = dataclasses.replace(QUICK, prompts=prompts)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=options, say=silent)
+    assert "zero_shot_by_prompts/ct/chest_en_v2/auroc" in figures
+    assert "prompts own_en_v1, ct: no finding has both classes" in (tmp_path / "out" / "report.html").read_text()

@@ -57,15 +57,17 @@ def test_too_few_is_said_with_the_counts_and_shrinks_only_when_asked() -> None:
         commonest_classes(labels, 4)
 
 
-def test_precision_equals_counting_the_nearest() -> None:
-    draws = np.random.default_rng(0)
+@given(st.integers(0, 10_000))
+def test_precision_equals_counting_the_nearest(seed: int) -> None:
+    draws = np.random.default_rng(seed)
     classes = np.repeat(np.eye(3), 10, axis=0)
     sample = class_sample({name: classes[:, i] for i, name in enumerate("abc")}, ("a", "b", "c"), 10)
-    queries, answers = draws.normal(size=(30, 4)), draws.normal(size=(30, 4))
+    queries, answers = (draws.integers(-1, 2, (30, 4)) * 1.0 for _ in range(2))  # few values: many ties
     for k in (1, 5, 10):
         slow = []
         for i in range(30):
-            nearest = sorted(range(30), key=lambda j: -float(queries[i] @ answers[j]))[:k]
-            slow.append(sum(sample.numbers[j] == sample.numbers[i] for j in nearest) / k)
+            right = sample.numbers == sample.numbers[i]
+            nearest = sorted(range(30), key=lambda j: (-float(queries[i] @ answers[j]), right[j]))[:k]
+            slow.append(sum(right[j] for j in nearest) / k)
         np.testing.assert_allclose(class_precision(queries, answers, sample, k), slow, atol=1e-12)
     assert class_precision(classes[sample.rows], classes[sample.rows], sample, 10).mean() == 1.0

@@ -25,7 +25,7 @@ from unimedi.transfer.classification import (
     column_aurocs,
     decision_figures,
 )
-from unimedi.transfer.metrics import NotComputable, PatientBootstrap
+from unimedi.transfer.metrics import NotComputable, PatientBootstrap, macro_auroc
 
 
 def tied(studies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,22 +49,59 @@ def test_every_row_of_weights_equals_the_library_on_repeated_studies(studies: in
         assert decided["acc"][row] == pytest.approx(accuracy_score(label, called), abs=1e-9)
         expected = binary_calibration_error(torch.from_numpy(score), torch.from_numpy(label).long(), n_bins=BINS)
         assert error[row] == pytest.approx(float(expected), abs=1e-6)  # torchmetrics sums in float32
+        assert decided["f1"][row] == pytest.approx(f1_score(label, called, zero_division=np.nan), abs=1e-9, nan_ok=True)
         if 0 < label.sum() < len(label):
             assert precision[row] == pytest.approx(average_precision_score(label, score), abs=1e-9)
             assert decided["balanced_acc"][row] == pytest.approx(balanced_accuracy_score(label, called), abs=1e-9)
-            assert decided["f1"][row] == pytest.approx(f1_score(label, called), abs=1e-9)
 
 
-def test_calibration_error_equals_a_loop_over_bins() -> None:
-    draws = np.random.default_rng(3)
-    probability, present = draws.random(300), draws.random(300) < 0.3
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 0.05, 0.1, 0.26, 0.3, 0.75, 0.9, 1.0]), st.booleans(), st.integers(0, 3)))
+)
+def test_calibration_error_equals_a_loop_over_bins(rows: list[tuple[float, bool, int]]) -> None:
+    probability, present, times = (np.array([row[i] for row in rows]) for i in range(3))
+    repeated = [(p, label) for p, label, count in rows for _ in range(count)]
     slow = 0.0
     for low in range(BINS):
-        here = [i for i in range(300) if low / BINS <= probability[i] < (low + 1) / BINS]
+        here = [(p, label) for p, label in repeated if min(int(p * BINS), BINS - 1) == low]
         if here:
-            gap = sum(probability[i] for i in here) / len(here) - sum(present[i] for i in here) / len(here)
-            slow += len(here) / 300 * abs(float(gap))
-    assert calibration_error(np.ones((1, 300)), probability, present)[0] == pytest.approx(slow, abs=1e-9)
+            gap = sum(p for p, _ in here) / len(here) - sum(label for _, label in here) / len(here)
+            slow += len(here) / len(repeated) * abs(float(gap))
+    weights = times[None].astype(np.float64)
+    (error,) = calibration_error(weights, probability.astype(np.float64), present.astype(bool))
+    assert error == pytest.approx(slow if repeated else math.nan, abs=1e-9, nan_ok=True)
+
+
+@settings(max_examples=25)
+@given(st.integers(4, 30), st.integers(0, 10_000))
+def test_figures_are_scikit_learns_on_what_is_known(studies: int, seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    labels = {name: draws.choice([0.0, 1.0, np.nan], studies) for name in "abc"} | {"sure": np.arange(studies) % 2.0}
+    scores = {name: draws.integers(0, 7, studies) / 6.5 for name in labels}
+    bootstrap = PatientBootstrap([f"p{i // 2}" for i in range(studies)], 7, seed)
+    figures = decision_figures("z", scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
+    areas = macro_auroc(scores, labels, bootstrap)
+    expected: dict[str, list[float]] = {}
+    for name, label in labels.items():
+        known = ~np.isnan(label)
+        truly, score = label[known] == 1, scores[name][known]
+        if not 0 < truly.sum() < truly.size:
+            assert f"z/ap/{name}" not in figures
+            continue
+        slow = {
+            "auroc": roc_auc_score(truly, score),
+            "ap": average_precision_score(truly, score),
+            "acc": accuracy_score(truly, score >= 0.5),
+            "balanced_acc": balanced_accuracy_score(truly, score >= 0.5),
+            "prevalence": truly.mean(),
+        }
+        for metric, value in slow.items():
+            figure = areas.by_finding[name] if metric == "auroc" else figures[f"z/{metric}/{name}"]
+            assert (figure.value, figure.n) == (pytest.approx(value, abs=1e-9), truly.size)
+            expected.setdefault(metric, []).append(float(value))
+    for metric, values in expected.items():
+        figure = areas.figure if metric == "auroc" else figures[f"z/{metric}"]
+        assert figure.value == pytest.approx(np.mean(values), abs=1e-9)
 
 
 def test_one_class_has_no_average_precision_and_no_balanced_accuracy() -> None:
@@ -84,9 +121,10 @@ def test_no_threshold_has_a_higher_balanced_accuracy(studies: int, seed: int) ->
     assert math.isnan(best_threshold(scores, np.ones(studies, bool)))
 
 
-def test_column_aurocs_equal_scikit_learn_with_ties() -> None:
-    draws = np.random.default_rng(0)
-    scores, present = draws.integers(0, 5, (40, 6)).astype(np.float64), draws.random(40) < 0.3
+@given(st.integers(2, 40), st.integers(0, 10_000))
+def test_column_aurocs_equal_scikit_learn_with_ties(studies: int, seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    scores, present = draws.integers(0, 5, (studies, 6)).astype(np.float64), tied(studies, seed)[1]
     expected = [roc_auc_score(present, column) for column in scores.T]
     np.testing.assert_allclose(column_aurocs(scores, present), expected, atol=1e-9)
 

@@ -66,9 +66,13 @@ def test_a_small_gap_of_paired_runs_is_told_from_none(gap: float, said: str, tmp
     assert stored["value"] == pytest.approx(ours.value - theirs.value, abs=2e-6)
 
 
-def test_an_equal_run_is_not_significant() -> None:
+def test_an_equal_run_is_not_significant(tmp_path: Path) -> None:
+    """Not even where all resamples agree, so that what a rounding of them adds would leave 0 out."""
     ours, _ = two_runs(0.1)
-    assert verdict(paired_difference(ours, ours)) == "not significant"
+    steady = mean_figure(np.full(9, 0.1), PatientBootstrap([str(i) for i in range(9)], 300, 0))
+    (again,) = read_runs([write_run(tmp_path / "again", {"a": ours, "b": steady}, SAME)])
+    for figure in differences({"a": ours, "b": steady}, again).values():
+        assert (figure.low, figure.high, verdict(figure)) == (0, 0, "not significant")
 
 
 def test_other_conditions_and_runs_without_resamples_are_shown_but_not_paired(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy import ndarray
 from scipy import ndimage
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.transfer.hospital import FINDINGS, SIZES, write_hospital
 from unimedi.inputs.store import Record, write_store
@@ -57,20 +57,15 @@ def test_slabs_of_an_uneven_depth_cover_every_plane() -> None:
     assert (touched_slabs(planes, 3).sum(axis=1) == 1).all()
 
 
-def test_within_volume_auroc_equals_counting_pairs() -> None:
-    draws = np.random.default_rng(0)
-    scores = draws.integers(0, 4, (20, 6)).astype(np.float64)
-    lesion = draws.random((20, 6)) < 0.4
+@given(st.integers(0, 10_000))
+def test_within_volume_auroc_equals_scikit_learn(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    scores = draws.integers(0, 4, (9, 6)).astype(np.float64)  # few values: many ties
+    lesion = draws.random((9, 6)) < 0.4
     lesion[0], lesion[1] = True, False
     for row, value in enumerate(within_volume_auroc(scores, lesion)):
-        pairs = [
-            1.0 if a > b else 0.5 if a == b else 0.0
-            for a, here in zip(scores[row], lesion[row], strict=True)
-            if here
-            for b, there in zip(scores[row], lesion[row], strict=True)
-            if not there
-        ]
-        assert value == pytest.approx(np.mean(pairs) if pairs else np.nan, nan_ok=True)
+        expected = roc_auc_score(lesion[row], scores[row]) if 0 < lesion[row].sum() < 6 else np.nan
+        assert value == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 def test_perfect_scores_hit_always_and_stand_above_the_rest() -> None:
@@ -213,6 +208,10 @@ def test_coverage_and_distances_by_loops(drawn: tuple[ndarray, ndarray], k: int)
     found = outcomes({"one": slabs}, worths(lesions, 5), lesions, k)["one"]
     covered, nearest, centre = (found[measure] for measure in OF_LESIONS)
     chosen = 3 * slabs + 1
+    for row in range(4):
+        shown = [bool(planes[row, plane]) for plane in chosen[row]]
+        assert (found["hit"][row], found["precision"][row]) == (any(shown), pytest.approx(sum(shown) / k, abs=1e-9))
+        assert found["slab_hit"][row] == any(planes[row, 3 * slab : 3 * slab + 3].any() for slab in slabs[row])
     for i, (volume, first, last) in enumerate(zip(lesions.volume, lesions.first, lesions.last, strict=True)):
         inside = range(first, last + 1)
         assert covered[i] == any(plane in inside for plane in chosen[volume])
@@ -329,6 +328,20 @@ def test_chance_is_one_time_chance() -> None:
     figure = times_chance(hit, hit, bootstrap)
     assert (figure.value, figure.low, figure.high) == (1, 1, 1)
     assert np.isnan(times_chance(hit, np.zeros(6), bootstrap).value)
+
+
+@given(st.integers(0, 1000))
+def test_enrichment_and_its_interval_equal_a_loop(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    hit, chance = draws.integers(0, 2, 8) * 1.0, draws.integers(0, 3, 8) / 4
+    bootstrap = PatientBootstrap([str(i // 2) for i in range(8)], 20, seed)
+    figure = times_chance(hit, chance, bootstrap)
+    rows = [np.repeat(np.arange(8), weights) for weights in [np.ones(8, int), *bootstrap.weights.astype(int)]]
+    slow = [hit[row].mean() / chance[row].mean() if chance[row].any() else np.nan for row in rows]
+    assert figure.value == pytest.approx(slow[0], abs=1e-9, nan_ok=True)
+    known = [value for value in slow[1:] if not np.isnan(value)]
+    expected = np.percentile(known, [2.5, 97.5]) if known else [np.nan] * 2
+    assert [figure.low, figure.high] == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 def test_planes_have_their_slabs_score() -> None:

@@ -205,6 +205,11 @@ def test_churn_of_the_same_and_of_the_opposite() -> None:
     assert figures["slice_selection/churn/same/jaccard@2"].value == 1
     assert figures["slice_selection/churn/opposite/jaccard@2"].value == 0
     assert {key.rsplit("@")[1] for key in figures} == {"1", "2"}  # all four of four slabs are no choice
+    other = np.random.default_rng(1).random((6, 4))
+    best = [[{*np.argsort(-row)[:2]} for row in each] for each in (scores, other)]
+    slow = np.mean([len(a & b) / len(a | b) for a, b in zip(*best, strict=True)])
+    figure = churn_figures(scores, {"other": other}, (2,), bootstrap)["slice_selection/churn/other/jaccard@2"]
+    assert figure.value == pytest.approx(slow, abs=1e-9)
 
 
 def test_other_models_are_named_and_must_fit(tmp_path: Path) -> None:

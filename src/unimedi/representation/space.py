@@ -11,6 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_samples
 from sklearn.model_selection import StratifiedGroupKFold
 
+from unimedi.representation.given import refuse_no_similarity, refuse_not_finite
+
 
 def modality_probe(
     embedding: Float[ndarray, "studies dim"],
@@ -20,10 +22,13 @@ def modality_probe(
 ) -> Float[ndarray, "studies"]:
     """1 where a logistic regression that never saw the patient names the modality, else 0; a mean of .5 is one space.
 
-    Balanced class weights, so that the mean per modality and not the majority decides. Raises ValueError where either
-    modality has fewer patients than folds.
+    Balanced class weights, so that the mean per modality and not the majority decides. Raises ValueError where there
+    are not two modalities, or either has fewer patients than folds.
     """
-    for value in np.unique(modality):
+    refuse_not_finite(embedding, "embeddings")
+    if len(there := np.unique(modality)) != 2:
+        raise ValueError(f"expected two modalities to tell apart, got {len(there)}")
+    for value in there:
         count = len(np.unique(patients[modality == value]))
         if count < folds:
             raise ValueError(f"expected at least {folds} patients of each modality, got {count}")
@@ -39,11 +44,14 @@ def modality_probe(
 def paired_cosines(
     first: Float[ndarray, "pairs dim"], second: Float[ndarray, "pairs dim"]
 ) -> tuple[Float[ndarray, "pairs"], Float[ndarray, "pairs"]]:
-    """Cosine of each pair (row i of both is one patient), and the mean cosine of row i with all other patients."""
+    """Cosine of each pair (row i of both is one patient), and the mean cosine of row i with all other patients.
+
+    The latter is NaN where there is no other.
+    """
     similarity = _unit(first) @ _unit(second).T
     pairs = len(similarity)
     paired = similarity.diagonal().copy()
-    return paired, (similarity.sum(axis=1) - paired) / max(pairs - 1, 1)
+    return paired, (similarity.sum(axis=1) - paired) / (pairs - 1 or np.nan)
 
 
 def centroid_gap(first: Float[ndarray, "n dim"], second: Float[ndarray, "m dim"]) -> float:
@@ -56,7 +64,8 @@ def effective_rank(embedding: Float[ndarray, "studies dim"]) -> float:
 
     1 is a line (collapse); the embedding's dimension is the ceiling. 0 where all embeddings are equal.
     """
-    values = np.linalg.svd(embedding - embedding.mean(axis=0), compute_uv=False)
+    refuse_not_finite(embedding, "embeddings")
+    values = np.linalg.svd(embedding - embedding.mean(axis=0, dtype=np.float64), compute_uv=False)
     total = float(values.sum())
     if total < 1e-9:
         return 0.0
@@ -83,6 +92,8 @@ def linear_cka(first: Float[ndarray, "pairs dim"], second: Float[ndarray, "pairs
     1 where they are equal up to rotation and scale. It grows by chance as pairs get fewer than dimensions: read it next
     to its value with the pairs shuffled. NaN where either holds one point only.
     """
+    for part in (first, second):
+        refuse_not_finite(part, "embeddings")
     ours, other = (part.astype(np.float64) - part.mean(axis=0, dtype=np.float64) for part in (first, second))
     shared = np.linalg.norm(ours.T @ other) ** 2
     scale = float(np.linalg.norm(ours.T @ ours) * np.linalg.norm(other.T @ other))
@@ -99,6 +110,7 @@ def neighbour_agreement(
 
     NaN for a query with fewer than k candidates. Equal similarities: wrong ones first, as in retrieval.
     """
+    refuse_no_similarity(similarity)
     right = groups[:, None] == candidate_groups[None, :]
     order = np.lexsort((right, -similarity), axis=1)[:, :k]
     share = np.take_along_axis(right, order, axis=1).mean(axis=1)
@@ -106,4 +118,6 @@ def neighbour_agreement(
 
 
 def _unit(rows: Float[ndarray, "n dim"]) -> Float[ndarray, "n dim"]:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+    refuse_not_finite(rows, "embeddings")
+    exact = rows.astype(np.float64)
+    return np.asarray(exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), 1e-12))

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from unimedi.representation.given import refuse_not_finite
+
 
 @dataclass(frozen=True)
 class EmbeddingTable:
@@ -17,6 +19,7 @@ class EmbeddingTable:
     before the projection (what probes read); ``attention`` one float32 vector a study, the [CLS] row averaged over
     layers and heads, one value a patch; ``slice_scores`` (studies, slabs) and ``selected`` (studies, k; indices into
     the stored depth) only where all studies are volumes. ``model`` is the fingerprint of the weights that made it.
+    Raises ValueError that names the study where a number is not finite.
     """
 
     study_ids: tuple[str, ...]
@@ -34,6 +37,9 @@ class EmbeddingTable:
                 f"expected one embedding and one modality a study, got {len(self.study_ids)} ids, "
                 f"{len(self.modalities)} modalities, {len(self.embedding)} embeddings"
             )
+        for name in ("embedding", "cls", "slice_scores"):
+            if (column := getattr(self, name)) is not None:
+                refuse_not_finite(column, f"numbers in {name}", lambda row: f"study {self.study_ids[row]}")
 
     def __len__(self) -> int:
         return len(self.study_ids)

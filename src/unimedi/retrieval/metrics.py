@@ -13,6 +13,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.special import gammaln
 
+from unimedi.representation.given import refuse_no_similarity
+
 
 def report_groups(texts: Sequence[str]) -> Int[ndarray, "texts"]:
     """One integer a text; equal after lower-casing and dropping all but letters and digits means an equal integer."""
@@ -29,7 +31,7 @@ def first_right_rank(
     similarity: Float[ndarray, "queries candidates"], right: Bool[ndarray, "queries candidates"]
 ) -> Float[ndarray, "queries"]:
     """Rank (from 1) of the best right candidate of each query; infinite where a query has no right candidate."""
-    _refuse_nan(similarity)
+    refuse_no_similarity(similarity)
     best = np.where(right, similarity, -np.inf).max(axis=1, keepdims=True)
     ahead = ((similarity >= best) & ~right).sum(axis=1)
     return np.where(right.any(axis=1), 1.0 + ahead, np.inf)
@@ -58,12 +60,6 @@ def precision_at_k(
     similarity: Float[ndarray, "queries candidates"], right: Bool[ndarray, "queries candidates"], k: int
 ) -> Float[ndarray, "queries"]:
     """Share of right ones among the k most similar candidates of each query (wrong ones first among ties)."""
-    _refuse_nan(similarity)
+    refuse_no_similarity(similarity)
     order = np.lexsort((right, -similarity), axis=1)[:, :k]
     return np.asarray(np.take_along_axis(right, order, axis=1).mean(axis=1))
-
-
-def _refuse_nan(similarity: Float[ndarray, "queries candidates"]) -> None:
-    if np.isnan(similarity).any():
-        row = int(np.argwhere(np.isnan(similarity))[0, 0])
-        raise ValueError(f"expected finite similarities, got NaN in the row of query {row}")

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from unimedi.representation.given import presence
 from unimedi.retrieval.metrics import precision_at_k, same_group
 
 NO_FINDING = "no_finding"  # a label of its own, or else: everything labelled is known to be absent
@@ -54,11 +55,11 @@ class ClassSample:
 
 def exclusive_classes(labels: Labels, classes: Sequence[str]) -> Int[ndarray, "studies"]:
     """The one class that each study shows, as a number into ``classes``; -1 where it shows none, several, or where any
-    other class is not known to be absent. KeyError names a class without labels."""
-    columns = [_column(labels, name) for name in classes]
-    values = np.stack(columns, axis=1)
-    single = ((values == 1).sum(axis=1) == 1) & ((values == 0).sum(axis=1) == len(columns) - 1)
-    return np.where(single, (values == 1).argmax(axis=1), -1)
+    other class is not known to be absent. KeyError names a class without labels, ValueError one whose labels are other
+    than 1, 0 and NaN."""
+    columns = [presence(_column(labels, name), name) for name in classes]
+    known, there = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
+    return np.where(known.all(axis=1) & (there.sum(axis=1) == 1), there.argmax(axis=1), -1)
 
 
 def commonest_classes(labels: Labels, count: int) -> tuple[str, ...]:

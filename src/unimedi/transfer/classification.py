@@ -13,6 +13,7 @@ from numpy import ndarray
 from scipy.stats import rankdata
 from sklearn.metrics import roc_curve
 
+from unimedi.representation.given import STUDY_NUMBER, presence, refuse_not_finite
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, interval, mean_figures
 
 Weights = Float[ndarray, "rows studies"]
@@ -25,15 +26,19 @@ NO_CHOICE = 0.5  # the threshold where there are no validation studies to choose
 def average_precision(
     weights: Weights, scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]
 ) -> Statistic:
-    """Sum over thresholds of (gain in recall) * precision; studies of equal score pass the threshold together."""
+    """Sum over thresholds of (gain in recall) * precision; studies of equal score pass the threshold together.
+
+    Raises ValueError on a score that is not finite.
+    """
+    refuse_not_finite(scores, "scores")
     order = np.argsort(-scores, kind="stable")
-    ends = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # the last of each run of equal scores
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # the last of each run of equal scores
     right = np.cumsum(weights[:, order] * present[order], axis=1)[:, ends]
     taken = np.cumsum(weights[:, order], axis=1)[:, ends]
     gain = np.diff(right, axis=1, prepend=0.0)
     with np.errstate(invalid="ignore"):
         precision = np.where(taken > 0, right / np.where(taken > 0, taken, 1.0), 0.0)
-        return np.asarray((gain * precision).sum(axis=1) / right[:, -1])
+        return np.asarray((gain * precision).sum(axis=1) / (weights @ present.astype(np.float64)))
 
 
 def at_threshold(
@@ -58,7 +63,12 @@ def calibration_error(
     """Expected calibration error: mean over studies of |mean probability - share present| of the study's bin.
 
     Guo et al. 2017, equation 3, for the probability of the finding (not of the more likely answer), 10 equal bins.
+    Raises ValueError on a probability that is none.
     """
+    refuse_not_finite(probability, "probabilities")
+    if (outside := (probability < 0) | (probability > 1)).any():
+        row = int(outside.argmax())
+        raise ValueError(f"expected probabilities from 0 to 1, got {probability[row]:g} for {STUDY_NUMBER(row)}")
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
     excess = (probability - present)[:, None] * (bins[:, None] == np.arange(BINS))
     with np.errstate(invalid="ignore"):
@@ -68,8 +78,10 @@ def calibration_error(
 def best_threshold(scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]) -> float:
     """The score from which on to say "present" for the highest balanced accuracy (Youden's J), the highest of equals.
 
-    Not the largest F1: of a weak score that calls every study positive. NaN where there is one class only.
+    Not the largest F1: of a weak score that calls every study positive. NaN where there is one class only. Raises
+    ValueError on a score that is not finite.
     """
+    refuse_not_finite(scores, "scores")
     if not 0 < present.sum() < present.size:
         return math.nan
     false_alarms, hits, thresholds = roc_curve(present, scores, drop_intermediate=False)
@@ -86,14 +98,17 @@ def decision_figures(
     """``<prefix>/<metric>`` (mean over findings) and ``…/<finding>`` of ap, acc, balanced_acc, f1, ece and prevalence.
 
     ``scores`` are probabilities, ``labels`` 1, 0 or NaN (unknown: left out). Findings of one class are left out;
-    NotComputable if that leaves none. ``prevalence`` is what AP is by chance.
+    NotComputable if that leaves none. ``prevalence`` is what AP is by chance. Raises ValueError on a probability that
+    is none, on any other label and on a threshold that is not finite.
     """
     rows: dict[str, dict[str, Figure]] = {}
     for finding, score in scores.items():
-        known = ~np.isnan(labels[finding])
-        present = labels[finding][known] == 1
+        known, there = presence(labels[finding], finding)
+        present = there[known]
         if not 0 < present.sum() < present.size:
             continue
+        if not math.isfinite(thresholds[finding]):
+            raise ValueError(f"{finding}: expected a finite threshold, got {thresholds[finding]}")
         weights = np.concatenate([np.ones((1, present.size)), bootstrap.weights[:, known]])
         for metric, values in _statistics(weights, score[known], present, thresholds[finding]).items():
             rows.setdefault(metric, {})[finding] = _figure(values, int(present.size))
@@ -122,10 +137,14 @@ def _statistics(
 def column_aurocs(
     scores: Float[ndarray, "studies columns"], present: Bool[ndarray, "studies"]
 ) -> Float[ndarray, "columns"]:
-    """Area under the ROC curve of every column by mean ranks (Mann and Whitney), ties counted half."""
+    """Area under the ROC curve of every column by mean ranks (Mann and Whitney), ties counted half.
+
+    NaN where there is one class only. Raises ValueError on a score that is not finite.
+    """
+    refuse_not_finite(scores, "scores")
     positives = int(present.sum())
     ranks = rankdata(scores, axis=0)[present].sum(axis=0)
-    return np.asarray((ranks - positives * (positives + 1) / 2) / (positives * (present.size - positives)))
+    return np.asarray((ranks - positives * (positives + 1) / 2) / (positives * (present.size - positives) or np.nan))
 
 
 def _figure(values: Statistic, n: int) -> Figure:

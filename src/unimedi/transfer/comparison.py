@@ -48,9 +48,12 @@ def conditions(store: str, split: str, views: Mapping[str, View], options: Evalu
 
 
 def write_resamples(figures: Mapping[str, Figure], measured_on: Mapping[str, str], path: Path) -> None:
-    """Write what :func:`read_run` needs, float32, no pickle, whole or not at all."""
+    """Write what :func:`read_runs` needs, no pickle, whole or not at all.
+
+    In float64: rounded, a run would differ from itself, all resamples of a figure that never varies the same way.
+    """
     kept = {key: figure.resampled for key, figure in figures.items() if figure.resampled is not None}
-    rows = np.stack(list(kept.values())).astype(np.float32) if kept else np.zeros((0, 0), np.float32)
+    rows = np.stack(list(kept.values())) if kept else np.zeros((0, 0))
     temporary = path.with_name(path.name + ".part")
     with temporary.open("wb") as file:
         np.savez_compressed(

@@ -1,9 +1,12 @@
 """Retrieval on one run: reports, classes, the same patient, shared findings. What a cohort lacks is NotComputable."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from unimedi.representation.given import presence
 from unimedi.representation.space import paired_cosines
 from unimedi.retrieval.metrics import chance_of_hit, first_right_rank, precision_at_k, same_group
 from unimedi.retrieval.protocols import (
@@ -75,23 +78,34 @@ def paired_retrieval(xray: View, ct: View, seed: int, resamples: int) -> dict[st
 def finding_retrieval(query: View, answers: View, direction: str) -> dict[str, Figure]:
     """``cross_modal/findings/<direction>/p@k``: share of the k nearest that share a finding (or are normal too).
 
-    Studies of the query's own patient are taken out, so that this is not the paired task again.
+    Studies of the query's own patient are taken out, so that this is not the paired task again; so are those, among
+    queries and answers, that show no finding but are not known to be without each of them.
     """
     names = sorted(set(query.labels) & set(answers.labels))
     if not names:
         raise NotComputable("no finding is labelled in both modalities")
-    ours = np.stack([query.labels[name] for name in names], axis=1) == 1
-    theirs = np.stack([answers.labels[name] for name in names], axis=1) == 1
-    both_normal = ~ours.any(axis=1)[:, None] & ~theirs.any(axis=1)[None, :]
-    shared = (ours.astype(np.int64) @ theirs.T.astype(np.int64) > 0) | both_normal
-    other = ~same_group(*_patient_numbers(query, answers))
+    ours, theirs = (_shown(view, names) for view in (query, answers))
+    shared = ours.astype(np.int64) @ theirs.T.astype(np.int64) > 0
+    told = np.outer(ours.any(axis=1), theirs.any(axis=1))
+    other = told & ~same_group(*_patient_numbers(query, answers))
+    asked = np.asarray(other.any(axis=1))
+    if not asked.any():
+        raise NotComputable("no two studies of different patients, one of each modality, have known findings")
     similarity = np.where(other, query.table.embedding @ answers.table.embedding.T, -np.inf)
     figures = {}
     for k in DEPTHS:
-        precision = precision_at_k(similarity, shared & other, k)
+        precision = np.where(asked, precision_at_k(similarity, shared & other, k), np.nan)
         figures[f"cross_modal/findings/{direction}/p@{k}"] = mean_figure(precision, query.bootstrap)
-    figures[f"cross_modal/findings/{direction}/chance"] = Figure(float(shared[other].mean()), n=len(query))
+    figures[f"cross_modal/findings/{direction}/chance"] = Figure(float(shared[other].mean()), n=int(asked.sum()))
     return figures
+
+
+def _shown(view: View, names: Sequence[str]) -> Bool[ndarray, "studies columns"]:
+    """The findings of each study and, in the last column, whether each of them is known to be absent."""
+    known, there = (
+        np.stack(part, axis=1) for part in zip(*(presence(view.labels[name], name) for name in names), strict=True)
+    )
+    return np.column_stack([there, known.all(axis=1) & ~there.any(axis=1)])
 
 
 def class_retrieval(view: View, classes: int, seed: int, resamples: int, notes: list[str]) -> dict[str, Figure]:

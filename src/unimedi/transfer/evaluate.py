@@ -23,7 +23,16 @@ from unimedi.transfer.report.pieces import ReportInputs
 from unimedi.transfer.report.run_log import training_figures
 from unimedi.transfer.slices.tasks import selection_figures
 from unimedi.transfer.supervised import supervised_figures
-from unimedi.transfer.task import KINDS, EvaluationOptions, Outcome, View, foreign_reports, known_classes, view
+from unimedi.transfer.task import (
+    KINDS,
+    EvaluationOptions,
+    Outcome,
+    View,
+    foreign_reports,
+    known_classes,
+    unlabelled,
+    view,
+)
 from unimedi.transfer.task_file import TaskFile, answer_lines, evaluation_options
 from unimedi.transfer.zero_shot import tasks as on_prompts
 from unimedi.transfer.zero_shot.tasks import Verdicts
@@ -70,6 +79,8 @@ def evaluate(
     if not views:
         raise ValueError(f"{data}: expected {' or '.join(options.kinds)} studies in the {split} split, found none")
     absent = [f"no {kind} study in the {split} split" for kind in options.kinds if kind not in views]
+    asked = options.classes or store.findings
+    absent += [note for seen in views.values() for note in unlabelled(seen, asked, split)]
     unread = foreign_reports(store, split, embedder.model.config.report_languages)
     for note in unread:
         say(note)

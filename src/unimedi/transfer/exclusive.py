@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from unimedi.representation.given import presence, refuse_not_finite
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, mean_figure, mean_figures
 
 Columns = Mapping[str, Float[ndarray, "studies"]]
@@ -16,12 +17,17 @@ def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: Pat
     mean of that share over the classes.
 
     ``labels`` are 1, 0 or NaN; studies that have not exactly one of the classes, or of which one is not known, are left
-    out. A tie is no answer. Raises NotComputable where fewer than two classes are left.
+    out. A tie is no answer. Raises NotComputable where fewer than two classes are left, ValueError on a score that is
+    not finite and on any other label.
     """
     names = list(scores)
-    score, label = (np.stack([part[name] for name in names], axis=1) for part in (scores, labels))
-    kept = ~np.isnan(label).any(axis=1) & ((label == 1).sum(axis=1) == 1)
-    own = np.where(kept, (label == 1).argmax(axis=1), -1)
+    score = np.stack([scores[name] for name in names], axis=1)
+    refuse_not_finite(score, "scores")
+    known, there = (
+        np.stack(part, axis=1) for part in zip(*(presence(labels[name], name) for name in names), strict=True)
+    )
+    kept = known.all(axis=1) & (there.sum(axis=1) == 1)
+    own = np.where(kept, there.argmax(axis=1), -1)
     if len({*own[kept].tolist()}) < 2:
         raise NotComputable(f"no two of {', '.join(names)} are ever a study's only class")
     others = np.where(np.arange(len(names)) == own[:, None], -np.inf, score).max(axis=1)

@@ -15,6 +15,7 @@ from numpy import ndarray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from unimedi.representation.given import presence, refuse_not_finite
 from unimedi.transfer.metrics import auroc
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of scikit-learn: the inverse of the L2 weight, features standardised
@@ -26,10 +27,18 @@ Line = tuple[Float[ndarray, "dim"], float]  # weights and intercept
 
 @dataclass(frozen=True)
 class Features:
-    """Frozen features of one split with the labels of the same studies."""
+    """Frozen features of one split with the labels of the same studies.
+
+    Raises ValueError on a feature that is not finite and on a label that is not 1, 0 or NaN.
+    """
 
     x: Float[ndarray, "studies dim"]
     labels: Labels
+
+    def __post_init__(self) -> None:
+        refuse_not_finite(self.x, "features")
+        for name, values in self.labels.items():
+            presence(values, name)
 
 
 Fit = Callable[[Features, Features, Features], Scores]  # (training, validation, test) -> scores of the test studies

@@ -17,6 +17,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from sklearn.metrics import roc_auc_score
 
+from unimedi.representation.given import presence, refuse_not_finite
+
 
 class NotComputable(Exception):  # noqa: N818 (an answer about the cohort, not a fault)
     """A task that this cohort cannot answer (no masks, one modality...); the message says why, in one clause."""
@@ -69,8 +71,12 @@ class PatientBootstrap:
         return part
 
     def means(self, values: Float[ndarray, "studies"]) -> Float[ndarray, "resamples"]:
-        """The mean of a per-study value in every resample; studies whose value is NaN are left out."""
+        """The mean of a per-study value in every resample; studies whose value is NaN are left out.
+
+        Raises ValueError on a value that is infinite.
+        """
         known = ~np.isnan(values)
+        refuse_not_finite(np.where(known, values, 0.0), "values, or NaN where there is none")
         weights = self.weights[:, known]
         with np.errstate(invalid="ignore"):
             return np.asarray(weights @ values[known] / weights.sum(axis=1))
@@ -78,10 +84,14 @@ class PatientBootstrap:
     def aurocs(
         self, scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]
     ) -> Float[ndarray, "resamples"]:
-        """The weighted area under the ROC curve in every resample; NaN in those that drew one class only."""
+        """The weighted area under the ROC curve in every resample; NaN in those that drew one class only.
+
+        Raises ValueError on a score that is not finite.
+        """
+        refuse_not_finite(scores, "scores")
         order = np.argsort(scores, kind="stable")
         weights, label = self.weights[:, order], present[order]
-        starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])  # the first of each run of equal scores
+        starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # the first of each run of equal scores
         positive = np.add.reduceat(weights * label, starts, axis=1)
         negative = np.add.reduceat(weights * ~label, starts, axis=1)
         below = np.cumsum(negative, axis=1) - negative / 2  # wins, and half of the ties
@@ -94,9 +104,7 @@ def auroc(scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]) 
 
     Raises ValueError on a score that is not finite.
     """
-    if not np.isfinite(scores).all():
-        place = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise ValueError(f"expected finite scores, got {scores[place]} for study number {place}")
+    refuse_not_finite(scores, "scores")
     return float(roc_auc_score(present, scores)) if 0 < present.sum() < len(present) else math.nan
 
 
@@ -156,12 +164,13 @@ def macro_auroc(
 ) -> MacroAuroc:
     """Unweighted mean of AUROC over all findings that have a score and both classes.
 
-    ``labels`` hold 1, 0 or NaN (unknown: left out of that finding). Raises NotComputable if no finding has both.
+    ``labels`` hold 1, 0 or NaN (unknown: left out of that finding). Raises NotComputable if no finding has both,
+    ValueError on a score that is not finite and on any other label.
     """
     by_finding = {}
     for finding in scores:
-        known = ~np.isnan(labels[finding])
-        present = labels[finding][known] == 1
+        known, there = presence(labels[finding], finding)
+        present = there[known]
         if not 0 < present.sum() < present.size:
             continue
         value = auroc(scores[finding][known], present)

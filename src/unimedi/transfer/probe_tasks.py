@@ -1,5 +1,6 @@
 """The linear probe of the frozen encoder beside the same probe on an untrained encoder and on principal components."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
-from unimedi.transfer.linear_probe import Features, Fit, fit_and_score, probe_scores
+from unimedi.transfer.linear_probe import Features, Fit, Labels, fit_and_score, probe_scores
 from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_by_key, mean_of
 from unimedi.transfer.references import pixel_features
 from unimedi.transfer.task import (
@@ -68,6 +69,7 @@ def probe_figures(
     names = [name for name in view.labels if all(name in part for part in labels)]
     if not names:
         raise NotComputable("no finding is known in training, validation and test studies alike")
+    notes += _lacking(view, names, labels[0])
     exclusive = options.exclusive and set(names) == set(options.classes)
     if options.exclusive and not exclusive:
         notes.append(f"linear probe, {view.kind}: the choice is not measured, as only {', '.join(names)} are known")
@@ -102,6 +104,20 @@ def probe_figures(
                 figures[key] = difference(results["linear_probe"], results[name])
         figures[f"linear_probe/{view.kind}/{fraction}/training_studies"] = Figure(float(count), n=count)
     return figures
+
+
+def _lacking(view: View, names: Sequence[str], training: Labels) -> list[str]:
+    """A sentence of the findings that no probe is asked for, and of those that it cannot learn."""
+    unknown = [name for name in view.labels if name not in names]
+    single = [name for name in names if len({*training[name][~np.isnan(training[name])].tolist()}) < 2]
+    return [
+        f"linear probe, {view.kind}: {what} {', '.join(found)}"
+        for what, found in (
+            ("no label in the training or the validation studies of", unknown),
+            ("one class only in the training studies, so every score is the same, of", single),
+        )
+        if found
+    ]
 
 
 def _cls(table: EmbeddingTable) -> np.ndarray:

@@ -140,6 +140,14 @@ def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...]
     return tuple(name for name in classes if name in store.findings), lacking
 
 
+def unlabelled(view: View, asked: Sequence[str], split: str) -> list[str]:
+    """A sentence on the findings ``asked`` for that not one study of the view has a label of; nothing where none is
+    labelled at all, which every task says for itself."""
+    lacking = [name for name in asked if name not in view.labels]
+    said = f"no {view.kind} study of the {split} split has a label of {', '.join(lacking)}"
+    return [said] if lacking and view.labels else []
+
+
 def foreign_reports(store: Store, split: str, languages: Sequence[str]) -> list[str]:
     """A sentence where reports of the split are in a language that the model was not trained with (``languages``; of
     older models it is not known)."""

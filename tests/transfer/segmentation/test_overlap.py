@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from monai.metrics import compute_dice
 from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 
@@ -41,8 +43,10 @@ def test_dice_and_distance_by_hand(seed: int, shape: tuple[int, ...], share: flo
     ours[0], true[1] = False, False
     spacing = tuple(draws.uniform(0.5, 5, len(shape)).tolist())
     dice, distance = study_overlap(ours, true, spacing)
+    exact = [torch.from_numpy(masks)[None].double() for masks in (ours, true)]
+    np.testing.assert_allclose(dice, compute_dice(*exact, ignore_empty=False)[0], rtol=0, atol=1e-9)
     for n in range(3):
-        assert dice[n] == pytest.approx(dice_of(ours[n], true[n]), abs=1e-6)  # MONAI counts in single precision
+        assert dice[n] == pytest.approx(dice_of(ours[n], true[n]), abs=1e-9)
         if ours[n].any() and true[n].any():
             assert distance[n] == pytest.approx(hd95_of(ours[n], true[n], spacing), rel=1e-5)
         else:
@@ -99,12 +103,30 @@ def test_the_predictor_that_marks_nothing_scores_the_healthy_share() -> None:
 def test_seeds_are_averaged_study_by_study() -> None:
     runs = [world(seed) for seed in (1, 2, 3)]
     mean = mean_overlap(runs)
-    assert mean.dice[4, 1] == pytest.approx(np.mean([run.dice[4, 1] for run in runs]))
-    known = [run.hd95 for run in runs]
-    np.testing.assert_allclose(mean.hd95, np.nanmean(known, axis=0) if not np.isnan(known).all(0).any() else mean.hd95)
+    for place in np.ndindex(30, 2):
+        known = [run.hd95[place] for run in runs if not np.isnan(run.hd95[place])]
+        assert mean.dice[place] == pytest.approx(np.mean([run.dice[place] for run in runs]), abs=1e-9)
+        assert mean.found[place] == pytest.approx(np.mean([run.found[place] for run in runs]), abs=1e-9)
+        expected = np.mean(known) if known else math.nan
+        assert mean.hd95[place] == pytest.approx(expected, abs=1e-9, nan_ok=True)
     bootstrap = PatientBootstrap([str(i) for i in range(30)], 50)
     same = gain(runs[0], runs[0], bootstrap)
     assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+@given(st.integers(0, 1000))
+def test_a_gain_on_every_resample_is_that_of_repeated_studies(seed: int) -> None:
+    ours, other = world(seed, 8), world(seed + 1, 8)
+    bootstrap = PatientBootstrap([str(i // 2) for i in range(8)], 6, seed)
+    figure = gain(ours, other, bootstrap)
+    assert figure.resampled is not None
+    for weights, value in zip([np.ones(8), *bootstrap.weights], [figure.value, *figure.resampled], strict=True):
+        per_class = []
+        for number in range(2):
+            rows = [i for i in range(8) if ours.present[i, number] for _ in range(int(weights[i]))]
+            if rows:
+                per_class.append(np.mean([ours.dice[i, number] - other.dice[i, number] for i in rows]))
+        assert value == pytest.approx(np.mean(per_class) if per_class else math.nan, abs=1e-9, nan_ok=True)
 
 
 def test_a_class_that_a_resample_lacks_is_left_out_of_it() -> None:

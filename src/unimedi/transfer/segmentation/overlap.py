@@ -1,4 +1,4 @@
-"""How masks are measured: Dice and the 95th percentile of the Hausdorff distance, by MONAI, study by study.
+"""How masks are measured, study by study: Dice, and the 95th percentile of the Hausdorff distance by MONAI.
 
 Dice of an empty mask predicted empty is 1, so over all studies a predictor that never finds anything scores the share
 of healthy studies: its row stands beside every figure over all studies, and Dice over the positives beside that.
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from unimedi.representation.given import presence
 from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure, mean_figures
 
 PERCENTILE = 95
@@ -33,12 +34,13 @@ def study_overlap(
     predicted: Bool[ndarray, "classes *size"], true: Bool[ndarray, "classes *size"], spacing: Sequence[float]
 ) -> tuple[Float[ndarray, "classes"], Float[ndarray, "classes"]]:
     """(Dice, HD95 in mm) of every class of one study; ``spacing`` in mm an axis, empty where it is not known."""
-    from monai.metrics import compute_dice, compute_hausdorff_distance
+    from monai.metrics import compute_hausdorff_distance
 
     ours, truth = (torch.from_numpy(masks)[None] for masks in (predicted, true))
-    dice = compute_dice(ours.float(), truth.float(), include_background=True, ignore_empty=False)[0].double().numpy()
-    distance = np.full(len(true), np.nan)
     axes = tuple(range(1, true.ndim))
+    both, pixels = (predicted & true).sum(axis=axes), predicted.sum(axis=axes) + true.sum(axis=axes)
+    dice = np.where(pixels > 0, 2 * both / np.maximum(pixels, 1), 1.0)  # of whole numbers; MONAI: single precision
+    distance = np.full(len(true), np.nan)
     if len(spacing) == true.ndim - 1:
         for number in np.flatnonzero(predicted.any(axis=axes) & true.any(axis=axes)):
             one = slice(number, number + 1)
@@ -93,6 +95,8 @@ def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -
 
 def trivial(labels: Float[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:
     """The predictor that marks nothing: Dice 1 where the class is absent (label 0), 0 where it is present, else NaN."""
+    for number, name in enumerate(classes):
+        presence(labels[:, number], name)
     nothing = np.zeros(labels.shape)
     return Overlap(classes, labels == 1, nothing, 1 - labels, nothing * np.nan)
 

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from unimedi.representation.given import refuse_not_finite
 from unimedi.transfer.slices.lesions import Lesions
 from unimedi.transfer.slices.slabs import middle_planes, touched_slabs
 
@@ -38,7 +39,11 @@ def worths(lesions: Lesions, slab_count: int) -> Worths:
 def within_volume_auroc(
     scores: Float[ndarray, "volumes slabs"], lesion: Bool[ndarray, "volumes slabs"]
 ) -> Float[ndarray, "volumes"]:
-    """Chance that a slab with the lesion outscores one without, inside each volume; NaN where all slabs are alike."""
+    """Chance that a slab with the lesion outscores one without, inside each volume; NaN where all slabs are alike.
+
+    Raises ValueError on a score that is not finite.
+    """
+    refuse_not_finite(scores, "scores", "volume number {}".format)
     higher = scores[:, :, None] - scores[:, None, :]
     wins = (higher > 0) + 0.5 * (higher == 0)
     pairs = lesion[:, :, None] & ~lesion[:, None, :]
@@ -53,8 +58,10 @@ def within_volume_ap(
     """Average precision of the slabs with a lesion inside each volume; NaN where none has one, or all have.
 
     The mean, over the slabs with a lesion, of the share with a lesion among all that score at least as high: equal to
-    ``sklearn.metrics.average_precision_score``, ties included, for all volumes at once.
+    ``sklearn.metrics.average_precision_score``, ties included, for all volumes at once. Raises ValueError on a score
+    that is not finite.
     """
+    refuse_not_finite(scores, "scores", "volume number {}".format)
     at_least = scores[:, None, :] >= scores[:, :, None]
     found = (at_least & lesion[:, None, :]).sum(axis=2) / at_least.sum(axis=2)
     count = lesion.sum(axis=1)

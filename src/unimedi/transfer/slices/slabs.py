@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from unimedi.model.slice_selection import select_slices, slab_centres
+from unimedi.representation.given import refuse_not_finite
 
 
 def slab_starts(count: int, depth: int) -> Int[ndarray, "count"]:
@@ -32,6 +33,8 @@ def plane_scores(scores: Float[ndarray, "volumes slabs"], depth: int) -> Float[n
 def slabs_by_score(scores: Float[ndarray, "volumes slabs"], k: int) -> Int[ndarray, "volumes k"]:
     """The k best slabs, ordered by depth; a model's ``slice_gap`` plays no part, so selectors differ by scores alone.
 
-    What a model itself takes, by its selector and with its gap, is :attr:`EmbeddingTable.selected`.
+    What a model itself takes, by its selector and with its gap, is :attr:`EmbeddingTable.selected`. Raises ValueError
+    on a score that is not finite.
     """
+    refuse_not_finite(scores, "scores", "volume number {}".format)
     return select_slices(torch.from_numpy(np.ascontiguousarray(scores)), k).numpy()

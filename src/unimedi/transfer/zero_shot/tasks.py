@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
+from unimedi.representation.given import presence
 from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_aurocs, decision_figures
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import Figure, NotComputable, interval, macro_auroc, mean_figures
@@ -110,8 +111,8 @@ def chosen_thresholds(
     labels = label_columns(store, part, options.classes)
     figures = {}
     for name in scores.keys() & labels.keys():
-        known = ~np.isnan(labels[name])
-        threshold = best_threshold(scores[name][known], labels[name][known] == 1)
+        known, there = presence(labels[name], name)
+        threshold = best_threshold(scores[name][known], there[known])
         if not math.isnan(threshold):
             figures[name] = Figure(threshold, n=int(known.sum()))
     return figures
@@ -125,8 +126,8 @@ def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors])
     deviations: dict[str, Figure] = {}
     worst: dict[str, Figure] = {}
     for name, sides in vectors.items():
-        known = ~np.isnan(view.labels[name])
-        present = view.labels[name][known] == 1
+        known, there = presence(view.labels[name], name)
+        present = there[known]
         scores = single_pair_scores(view.table.embedding[known], sides)
         areas = column_aurocs(scores, present)
         least = int(areas.argmin())
@@ -161,5 +162,8 @@ def other_prompts(
             continue
         scores = probabilities(view.table.embedding, vectors, embedder.scale)
         key = f"zero_shot_by_prompts/{view.kind}/{prompts.name}/auroc"
-        figures[key] = macro_auroc(scores, view.labels, view.bootstrap).figure
+        try:
+            figures[key] = macro_auroc(scores, view.labels, view.bootstrap).figure
+        except NotComputable as reason:  # of this file's findings: another's may have both classes
+            notes.append(f"prompts {prompts.name}, {view.kind}: {reason}")
     return figures
