@@ -53,6 +53,13 @@ def test_no_slices_leaves_the_volume_alone() -> None:
     assert output.patches.shape[1] == 16
 
 
+def test_random_slices_are_the_same_each_time_they_are_asked_for() -> None:
+    model, batch = tiny_model(selector="random"), tiny_batch(volumes=8)
+    first, again = (model.encode_images(fine=batch.fine).selected for _ in range(2))
+    assert torch.equal(first, again)
+    assert len({tuple(row) for row in first.tolist()}) > 1
+
+
 def test_a_slice_may_show_the_maximum_of_its_slab() -> None:
     model, batch = tiny_model(slice_content="slab_maximum"), tiny_batch()
     planes = torch.tensor([[1, 15], [4, 9]])

@@ -128,7 +128,8 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         if selector == "attentive":
             slabs = select_slices(scores, config.slices, config.slice_gap)
         else:
-            slabs = BLIND_SELECTORS[selector](len(scores), slab_count, config.slices, generator).to(scores.device)
+            draws = generator or torch.Generator().manual_seed(0)  # in use nothing is left to chance
+            slabs = BLIND_SELECTORS[selector](len(scores), slab_count, config.slices, draws).to(scores.device)
         if generator is None:
             return slab_centres(slabs, slab_count, fine_depth)
         offset = torch.rand(slabs.shape, generator=generator).to(slabs.device)
