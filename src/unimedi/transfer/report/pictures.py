@@ -84,7 +84,12 @@ def evenly(total: int, count: int) -> list[int]:
 
 def named(view: View, row: int) -> str:
     """What is known of a study, in words: "normal" only where every finding of the store is known to be absent."""
-    return ", ".join(name.replace("_", " ") for name in view.positives(row)) or ("normal" if view.normal[row] else "")
+    return ", ".join(name.replace("_", " ") for name in shown(view, row))
+
+
+def shown(view: View, row: int) -> list[str]:
+    """The findings of a study, ``normal`` where each of the store is known to be absent, nothing where one is not."""
+    return view.positives(row) or ["normal"] * bool(view.normal[row])
 
 
 def contact_tiles(view: View, store: Store) -> list[Tile]:
