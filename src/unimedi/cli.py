@@ -200,17 +200,28 @@ def slice_eval(arguments: argparse.Namespace) -> None:
 
 
 def reproduce(arguments: argparse.Namespace) -> None:
-    """Train and evaluate every row of the comparison on one store, and build the table. Resumes."""
+    """Train and evaluate every row of the comparison on the same data, and build the tables. Resumes."""
+    from unimedi.reproduction import data
+    from unimedi.reproduction.downstream import read_downstream
     from unimedi.reproduction.results import read_results
+    from unimedi.reproduction.run import Budget, chosen_rows
     from unimedi.reproduction.run import reproduce as run
     from unimedi.reproduction.table import tables, write_tables
 
-    recipes = [
-        path for path in sorted(arguments.recipes.glob("*.yaml")) if path.stem in (arguments.rows or [path.stem])
-    ]
-    if unknown := sorted(set(arguments.rows) - {path.stem for path in recipes}):
-        raise ValueError(f"no row {', '.join(unknown)} in {arguments.recipes}")
-    run(arguments.data, recipes, arguments.out, arguments.results, arguments.seeds, arguments.steps, arguments.minutes)
+    if sum(map(bool, (arguments.phantom, arguments.cohort, arguments.data))) != 1:
+        raise ValueError("expected one of: the word phantom, --cohort MANIFEST, --data STORE")
+    if arguments.steps is None and arguments.budget is None:
+        arguments.budget = 5.0
+    budget = Budget(arguments.steps, arguments.budget)
+    recipes = chosen_rows(arguments.recipes, arguments.rows)
+    tasks = [read_downstream(word) for word in arguments.task]
+    if arguments.phantom:
+        store = data.phantom_store(arguments.out, recipes, arguments.preset)
+    elif arguments.cohort:
+        store = data.cohort_store(arguments.cohort, arguments.root, arguments.out, recipes)
+    else:
+        store = arguments.data
+    run(store, recipes, arguments.out, arguments.results, budget, arguments.seeds, tasks)
     found = read_results(arguments.results)
     if arguments.page:
         write_tables(found, arguments.page)
@@ -396,15 +407,25 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--focal", nargs="+", default=[], metavar="FINDING", help="whose masks count (default: local ones)")
 
     p = verb("reproduce", reproduce)
-    p.add_argument("--data", type=Path, required=True, help="the store")
-    p.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="where the runs go")
-    p.add_argument("--recipes", type=Path, default=Path("recipes/comparison"), help="a folder with a recipe a row")
-    p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
-    p.add_argument("--steps", type=int, help="of every row")
-    p.add_argument("--minutes", type=float, help="of training for every row, in place of equal steps")
+    p.add_argument("phantom", nargs="?", choices=("phantom",), help="on a phantom hospital, made in OUT first")
+    p.add_argument("--preset", default="tiny", help="of the phantom hospital (default: tiny, the demo's)")
+    p.add_argument("--cohort", type=Path, metavar="MANIFEST", help="on a cohort of your own, prepared in OUT first")
+    p.add_argument("--root", type=Path, help="where the manifest's paths begin (default: its own folder)")
+    p.add_argument("--data", type=Path, metavar="STORE", help="on a store at hand")
+    p.add_argument(
+        "--budget", type=float, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
+    )
+    p.add_argument("--steps", type=int, help="of every row, in place of equal minutes")
     p.add_argument("--seeds", type=int, default=1, help="how many a row (default: 1)")
+    p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
+    p.add_argument(
+        "--task", nargs="+", default=[], metavar="NAME=STORE",
+        help="downstream tasks, by name or file, each with its own store, that every row answers as well",
+    )  # fmt: skip
+    p.add_argument("--recipes", type=Path, default=Path("recipes/comparison"), help="a folder with a recipe a row")
+    p.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="where hospital, store and runs go")
     p.add_argument("--results", type=Path, default=Path("docs/results"), help="a JSON for each finished row")
-    p.add_argument("--page", type=Path, help="a Markdown page whose table is replaced")
+    p.add_argument("--page", type=Path, help="a Markdown page whose tables are replaced")
 
     for name, run in (("finetune", finetune), ("segment", segment)):
         p = verb(

@@ -8,6 +8,7 @@ import torch
 
 from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Split
+from unimedi.inputs.augment import AugmentationRange
 from unimedi.inputs.batch import MixedBatch, report_key
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps, training_loader
 from unimedi.inputs.store import Record, Store, StoredStudy, write_store
@@ -107,3 +108,26 @@ def test_reports_are_whole_at_first(store: Store) -> None:
     equal = [torch.equal(steps[step].input_ids, whole[step].input_ids) for step in range(4)]
     assert equal[:2] == [True, True]
     assert not all(equal[2:])
+
+
+def test_pieces_along_depth_change_places_and_nothing_else(store: Store) -> None:
+    still = AugmentationRange(0.0, 0.0, 0.0)
+    recipe = BatchRecipe(radiographs=0, volumes=2, depth_pieces=4, volume_augmentation=still)
+    steps = TrainingSteps(store, recipe, tokenize, seed=0, steps=6)
+    orders = set()
+    for step in range(6):
+        batch = steps[step]
+        assert batch.fine is not None
+        for study, shown in zip(batch.study_ids, batch.fine.numpy(), strict=True):
+            index = [one.study_id for one in store.studies].index(study)
+            whole = list(store.pixels(index).reshape(4, -1, *shown.shape[1:]))
+            found = [[np.array_equal(piece, own) for own in whole].index(True) for piece in np.split(shown, 4)]
+            assert sorted(found) == [0, 1, 2, 3]
+            orders.add(tuple(found))
+    assert len(orders) > 3
+
+
+def test_pieces_that_do_not_divide_the_planes_are_refused(store: Store) -> None:
+    planes = store.preprocess.fine_shape[0]
+    with pytest.raises(ValueError, match=f"divisor of {planes} planes, got {planes - 1}"):
+        TrainingSteps(store, BatchRecipe(depth_pieces=planes - 1), tokenize, seed=0, steps=1)

@@ -8,8 +8,10 @@ import yaml
 from tests.pretraining.toy_run import RECIPE
 from tests.transfer.hospital import PREPROCESS, write_hospital
 from unimedi.cli import main
+from unimedi.inputs.store import Store
+from unimedi.reproduction import data
 from unimedi.reproduction.results import read_results
-from unimedi.reproduction.run import reproduce
+from unimedi.reproduction.run import Budget, reproduce
 
 
 @pytest.fixture(scope="module")
@@ -41,20 +43,74 @@ def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_equal_minutes_are_steps_by_what_a_step_costs(folder: Path) -> None:
+    recipes, budget = [folder / "recipes" / "joint.yaml"], Budget(minutes=0.001)
+    paths = reproduce(folder / "store", recipes, folder / "runs", folder / "timed", budget, seeds=2, say=lambda _: None)
+    first, second = read_results(folder / "timed")
+    assert paths == [folder / "timed" / "0.001-minutes" / f"joint-{seed}.json" for seed in (0, 1)]
+    assert first.budget == "0.001 minutes"
+    assert 1 <= first.steps == second.steps < 200
+    assert first.figures != second.figures
+
+
+def test_a_task_asked_for_later_is_answered_by_rows_that_are_there(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = {name: name for name in Store.open(folder / "store").findings[:2]}
+    task = {"about": "Two.", "kind": "xray", "protocol": "linear_probe", "metric": "auroc", "classes": classes}
+    quote = {"method": "Somebody", "figures": {"100%": 0.9}, "source": "a page"}
+    rest = {
+        "official_split": {"test": "all"},
+        "source": ["here"],
+        "fractions": [1.0],
+        "seeds": [0],
+        "published": [quote],
+    }
+    (folder / "two.yaml").write_text(yaml.safe_dump(task | rest))
+    steps = ("--steps", "4", "--rows", "joint", "unimedi")
+    assert main(words(folder, *steps)) == 0
+    before = (folder / "runs" / "4-steps" / "joint-0" / "metrics.json").read_bytes()
+    capsys.readouterr()
+    asked = ("--task", f"{folder / 'two.yaml'}={folder / 'store'}")
+    assert main(words(folder, *steps, *asked)) == 0
+    told = capsys.readouterr().out
+    assert "**two**, 4 steps a run" in told
+    for result in (one for one in read_results(folder / "results") if one.name in ("joint", "unimedi")):
+        assert set(result.tasks) == {"two"}
+        assert "linear_probe/xray/100%/auroc" in result.tasks["two"].figures
+        assert "random_init/xray/100%/auroc" in result.tasks["two"].figures
+    assert (folder / "runs" / "4-steps" / "joint-0" / "metrics.json").read_bytes() == before
+    assert main(words(folder, *steps, *asked)) == 0
+    assert "---" not in capsys.readouterr().out.split("**4 steps")[0]
+
+
+def test_a_phantom_hospital_and_a_manifest_are_prepared_first(folder: Path, tmp_path: Path) -> None:
     recipes = [folder / "recipes" / "joint.yaml"]
-    paths = reproduce(folder / "store", recipes, folder / "runs", folder / "timed", minutes=0.001, say=lambda _: None)
-    (result,) = read_results(folder / "timed")
-    assert paths == [folder / "timed" / "0.001-minutes" / "joint-0.json"]
-    assert result.budget == "0.001 minutes"
-    assert 1 <= result.steps < 200
+    made = data.phantom_store(tmp_path, recipes, "micro")
+    again = data.cohort_store(tmp_path / "hospital" / "index.csv", None, tmp_path / "own", recipes)
+    assert Store.open(made).fingerprint == Store.open(again).fingerprint
+    assert Store.open(made).preprocess == data.shared_preprocess(recipes)
 
 
-@pytest.mark.parametrize("budget", [[], ["--steps", "3", "--minutes", "1"]])
-def test_one_budget_is_asked_for(folder: Path, budget: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(folder, *budget)) != 0
-    assert "either --steps or --minutes" in capsys.readouterr().err
+def test_rows_that_want_other_images_are_refused(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "small.yaml"
+    other.write_text(f"base: {folder / 'toy.yaml'}\npreprocess: {{hu_window: [-200, 200]}}\n")
+    with pytest.raises(ValueError, match=r"small\.yaml prepares images otherwise than joint\.yaml"):
+        data.shared_preprocess([folder / "recipes" / "joint.yaml", other])
 
 
-def test_an_unknown_row_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words(folder, "--steps", "3", "--rows", "joint", "magic")) != 0
-    assert "no row magic" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--steps", "3", "--budget", "1"], "either --steps or --budget"),
+        (["--steps", "0"], "budget above 0"),
+        (["--steps", "3", "--rows", "joint", "unimed"], "no row unimed (did you mean 'unimedi'?)"),
+        (["--steps", "3", "phantom"], "expected one of: the word phantom"),
+        (["--steps", "3", "--task", "covidx"], "NAME=STORE"),
+        (["--steps", "3", "--task", "covidx=nowhere"], "found none in nowhere"),
+    ],
+)
+def test_what_cannot_be_run_is_said(
+    folder: Path, given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(folder, *given)) != 0
+    assert said in capsys.readouterr().err

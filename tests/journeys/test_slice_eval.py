@@ -1,6 +1,7 @@
 """``unimedi slice-eval`` from the words of a command line to the file, the table and the picture."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
         "attentive", "random", "uniform", "centre", "intensity", "brightest", "prior", "untrained", "oracle",
         "volume_mean", "volume_max", "volume_top_mean", "volume_head_max", "joint", "separate_max", "coarse_to_fine",
         "text_knows_the_report", "with_other",
-        "attentive_depth_shuffled", "attentive_tokens_shuffled", "attentive_position_removed",
+        "layer_1", "layer_2", "attentive_depth_shuffled", "attentive_tokens_shuffled", "attentive_position_removed",
     )  # fmt: skip
     measures = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm", "times_random/hit")
     assert {
@@ -57,7 +58,14 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
         assert f"slice_selection/attentive/{key}" in stored
     assert not any(key.startswith("slice_selection/separate/") for key in stored)  # its mean tells no slabs apart
     assert {"slice_selection/random/ap", "slice_selection/random/slice_ap"} <= set(stored)
+    assert not any(key.startswith("slice_selection/layer_1_") for key in stored)  # no control of every layer
     assert stored["slice_selection/churn/other/jaccard@2"]["value"] == 1  # the same weights
+    inputs = ("as_shipped", "volume_alone", "slices_alone", "random_slices", "centre_slices", "oracle_slices")
+    columns = ("auroc", "r@10", *(f"auroc/{name}" for name in FOCAL))
+    for name in (*inputs, "depth_shuffled"):
+        assert {f"slice_inputs/{name}/{column}" for column in columns} <= set(stored)
+        for base in {"as_shipped", "volume_alone"} - {name}:
+            assert {f"slice_inputs/{name}/minus_{base}/{column}" for column in columns} <= set(stored)
     assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
     assert not any("@8" in key for key in stored)  # four slabs
     for part in (
@@ -66,6 +74,10 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
         "under 10mm",
         "the same slabs chosen (Jaccard)",
         "\nother ",
+        "layer 1 of 2 alone",
+        "\nvolume alone, no slices",
+        "\nslabs in another order",
+        "no AUROC: nodule under_10mm (",
         "no label column 'noduel'",
     ):
         assert part in said
@@ -83,9 +95,26 @@ def test_what_evaluate_measures_too_is_equal(ground: Path) -> None:
     assert (ground / "run" / "slice_eval.json").is_file()
     mine = {key: figure for key, figure in whole.items() if key.startswith("slice_selection/")}
     assert len(mine) > 100
+    theirs = {"auroc": "zero_shot/ct/auroc", "r@10": "retrieval/ct/image_to_report/r@10"}
+    theirs |= {f"auroc/{name}": f"zero_shot/ct/auroc/{name}" for name in FOCAL}
+    mine |= {f"slice_inputs/as_shipped/{key}": whole[other] for key, other in theirs.items()}
     for key, figure in mine.items():
         for field in ("value", "low", "high", "n"):
             assert getattr(alone[key], field) == pytest.approx(getattr(figure, field), abs=1e-9, nan_ok=True), key
+
+
+def test_a_model_without_slices_says_so_and_is_measured_as_before(ground: Path, tmp_path: Path) -> None:
+    shutil.copytree(ground / "run" / "pretrained", tmp_path / "pretrained")
+    config = tmp_path / "pretrained" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"slices": 0}))
+    said: list[str] = []
+    options = EvaluationOptions(resamples=20, focal=FOCAL)
+    figures = slice_eval(tmp_path, ground / "store", options=options, say=said.append)
+    assert "slice_selection/attentive/hit@2" in figures
+    assert not any(key.startswith("slice_inputs/") for key in figures)
+    told = "\n".join(said)
+    assert "slice inputs: the model takes no slices" in told
+    assert "volume alone" not in told
 
 
 def test_same_seed_same_file(ground: Path, tmp_path: Path) -> None:

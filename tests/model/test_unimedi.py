@@ -53,6 +53,21 @@ def test_no_slices_leaves_the_volume_alone() -> None:
     assert output.patches.shape[1] == 16
 
 
+def test_a_slice_may_show_the_maximum_of_its_slab() -> None:
+    model, batch = tiny_model(slice_content="slab_maximum"), tiny_batch()
+    planes = torch.tensor([[1, 15], [4, 9]])
+    cut = model.cut_slices(batch.fine, planes)
+    for volume in range(2):
+        for place, plane in enumerate(planes[volume].tolist()):
+            slab = batch.fine[volume, plane // 4 * 4 : plane // 4 * 4 + 4]  # 16 planes, 4 slabs
+            brightest = slab.max(dim=0).values[None, None]
+            alone = model.preprocess.slices(brightest, torch.tensor([[0]]))
+            torch.testing.assert_close(cut.pixels[volume, place], alone[0, 0])
+    assert torch.equal(cut.depth, tiny_model().cut_slices(batch.fine, planes).depth)
+    with pytest.raises(ValueError, match="14 planes are not 4 slabs of equal thickness"):
+        model.cut_slices(batch.fine[:, :14], planes.clamp(max=13))
+
+
 def test_padding_does_not_change_a_report() -> None:
     model = tiny_model()
     words = torch.tensor([[2, 7, 9, 3]])

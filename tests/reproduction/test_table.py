@@ -43,7 +43,7 @@ def test_a_row_is_the_mean_and_sd_over_seeds_the_reference_first() -> None:
     assert rows[0].startswith("| method | seeds | steps | minutes | zero-shot X-ray |")
     assert rows[1].startswith("| unimedi | 2 | 60 | 2.0 | 0.720 ± 0.028 | –")
     assert rows[2].startswith("| joint | 1 | 60 | 2.0 | 0.600 | –")
-    assert rows[3].startswith("| never trained | 2 | 0 | 0 | – | – | – | – | – | 0.550 ± 0.000 |")
+    assert rows[3].startswith("| never trained | 2 | 0 | 0 | – | – | – | – | – | – | 0.550 ± 0.000 |")
     assert len({row.count("|") for row in rows}) == 1
 
 

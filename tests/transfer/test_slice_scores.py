@@ -27,7 +27,7 @@ from unimedi.transfer.slices.controls import (
     unshuffle,
 )
 from unimedi.transfer.slices.modelless import body, brightest
-from unimedi.transfer.slices.scores import own, poolings, score_volumes, tell_apart, variants
+from unimedi.transfer.slices.scores import own, poolings, poolings_and_layers, score_volumes, tell_apart, variants
 
 SLABS = 4  # of the tiny model: slabs of 4 planes
 CPU = torch.device("cpu")
@@ -61,6 +61,26 @@ def test_every_way_to_score_equals_the_models_own(store: Store) -> None:
     plain = frozen(slab_pooling="mean")
     variants(plain, reports)
     assert plain.config.slab_pooling == "mean"  # a variant asks a copy
+
+
+def test_a_layer_alone_by_loops_from_the_same_pass() -> None:
+    model, fine = frozen(num_hidden_layers=3, slab_pooling="max"), tiny_batch(volumes=3).fine
+    passes: list[torch.Tensor] = []
+    model.vision.register_forward_hook(lambda module, given, output: passes.append(output.cls_attention))
+    scored = poolings_and_layers(model)(fine, slice(0, 3))
+    (attention,) = passes
+    assert [name for name in scored if name.startswith("layer_")] == ["layer_1", "layer_2", "layer_3"]
+    for volume, layer, slab in np.ndindex(3, 3, SLABS):
+        total, count = 0.0, 0
+        for head in range(2):
+            for token in range(4 * slab, 4 * slab + 4):
+                total, count = total + float(attention[volume, layer, head, token]), count + 1
+        assert float(scored[f"layer_{layer + 1}"][volume, slab]) == pytest.approx(total / count, rel=1e-5)
+    mean = torch.stack([scored[f"layer_{layer}"] for layer in (1, 2, 3)]).mean(0)
+    assert torch.allclose(mean, scored["volume_mean"])  # the paper's is their mean
+    plain = poolings(model)(fine, slice(0, 3))
+    assert plain.keys() == {name for name in scored if not name.startswith("layer_")}
+    assert all(torch.equal(plain[name], scored[name]) for name in plain)
 
 
 def test_slabs_that_differ_by_rounding_only_do_not_choose(store: Store) -> None:

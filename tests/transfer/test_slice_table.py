@@ -46,3 +46,38 @@ def test_groups_have_their_count_and_notes_come_last() -> None:
     assert line(text, "nodule") == ["nodule", "4", "0.125", "0.250"]
     assert text.endswith("a note")
     assert "Jaccard" not in text
+
+
+def test_layers_are_called_by_their_number() -> None:
+    layers = {f"slice_selection/layer_{n}/hit@1": Figure(0.1 * n, n=9) for n in (1, 2, 3)}
+    text = as_text(FIGURES | layers)
+    assert line(text, "layer 2 of 3 alone") == ["layer", "2", "of", "3", "alone", "0.200"]
+
+
+INPUTS = {
+    "slice_inputs/as_shipped/auroc": Figure(0.8, n=9),
+    "slice_inputs/as_shipped/auroc/ground_glass": Figure(0.7, n=9),
+    "slice_inputs/as_shipped/auroc/nodule": Figure(0.6, n=9),
+    "slice_inputs/as_shipped/auroc/nodule/under_10mm": Figure(0.5, n=9),
+    "slice_inputs/as_shipped/auroc/nodule/from_30mm": Figure(0.95, n=9),
+    "slice_inputs/as_shipped/r@10": Figure(0.4, n=9),
+    "slice_inputs/as_shipped/minus_volume_alone/auroc": Figure(0.1, 0.05, 0.15, n=9),
+    "slice_inputs/as_shipped/minus_volume_alone/auroc/nodule": Figure(-0.1, -0.15, -0.05, n=9),
+    "slice_inputs/as_shipped/minus_volume_alone/r@10": Figure(0.1, -0.1, 0.3, n=9),
+    "slice_inputs/volume_alone/auroc": Figure(0.7, n=9),
+    "slice_inputs/volume_alone/auroc/ground_glass": Figure(0.65, n=9),
+    "slice_inputs/volume_alone/auroc/nodule": Figure(0.7, n=9),
+    "slice_inputs/volume_alone/auroc/nodule/under_10mm": Figure(0.45, n=9),
+    "slice_inputs/volume_alone/r@10": Figure(0.3, n=9),
+    "slice_inputs/volume_alone/minus_as_shipped/auroc": Figure(-0.1, -0.15, -0.05, n=9),
+}
+
+
+def test_inputs_stand_against_the_volume_alone() -> None:
+    text = as_text(INPUTS, ["a note"])
+    assert line(text, "input ") == ["input", "zero-shot", "R@10", "glass", "nodule", "<", "10", "mm", "volume", "alone"]
+    assert line(text, "as shipped")[2:] == ["0.800+", "0.400", "0.700", "0.600-", "0.500", "ahead"]
+    assert line(text, "volume alone, no")[4:] == ["0.700", "0.300", "0.650", "0.700", "0.450"]
+    assert "random slices" not in text
+    assert "0.95" not in text
+    assert "R@10 from image" not in as_text(FIGURES)

@@ -87,6 +87,8 @@ def test_every_shipped_task_loads_and_its_command_knows_its_options(path: Path) 
         ({"source": []}, "source: expected where the facts are from"),
         ({"seeds": 3}, "seeds: expected a list, got 3"),
         ({"training": {"steps": 3}}, "linear_probe has no such options, got steps"),
+        ({"published": [{"method": "Us", "figures": {"1%": 0.9}}]}, "published: expected method, figures and source"),
+        ({"published": [{"method": "Us", "figures": {"1%": 90}, "source": "x"}]}, "published: expected figures from 0"),
     ],
 )
 def test_a_mistake_is_a_sentence_that_names_the_file(tmp_path: Path, changes: dict[str, object], said: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from unimedi.inputs.augment import AugmentationRange, apply, draw, draw_sentences
+from unimedi.inputs.augment import AugmentationRange, apply, draw, draw_sentences, reordered
 from unimedi.inputs.batch import MixedBatch, report_key
 from unimedi.inputs.sampling import step_studies
 from unimedi.inputs.store import Store
@@ -28,6 +28,7 @@ class BatchRecipe:
     sentences: float = 0.7  # chance that a report's sentence is kept
     whole_until: float = 0.0  # share of the run in which reports are read whole: they say more at first
     shuffle_reports: bool = False  # a control: every study trains with the report of another of its kind, for good
+    depth_pieces: int = 1  # a control: volumes are cut into so many pieces along depth, put together in any order
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
     volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
 
@@ -53,6 +54,9 @@ class TrainingSteps(Dataset[MixedBatch]):
         }
         if not any(self.streams.values()):
             raise ValueError("the store has no study with a report in the training split that this recipe uses")
+        if recipe.depth_pieces < 1 or store.preprocess.fine_shape[0] % recipe.depth_pieces:
+            planes = store.preprocess.fine_shape[0]
+            raise ValueError(f"batch.depth_pieces: expected a divisor of {planes} planes, got {recipe.depth_pieces}")
         self.report_of = {study: study for studies in self.streams.values() for study in studies}
         if recipe.shuffle_reports:
             for stream, studies in self.streams.items():
@@ -92,6 +96,8 @@ class TrainingSteps(Dataset[MixedBatch]):
             stored = self.store.pixels(index) if place else first
             generator = np.random.default_rng([self.seed, stream, step, self.rank, place])
             apply(stored, draw(ranges, stored.shape, generator), out=batch[place])
+            if stream == VOLUMES and self.recipe.depth_pieces > 1:
+                batch[place] = reordered(batch[place], generator.permutation(self.recipe.depth_pieces))
         return torch.from_numpy(batch)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from unimedi.model.slice_selection import SELECTORS, SLAB_POOLINGS
+from unimedi.model.slice_selection import SELECTORS, SLAB_POOLINGS, SLICE_CONTENTS
 
 TOKENIZERS = ("linear", "stem")
 POSITIONS = ("factorised", "none")
@@ -49,6 +49,7 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
     slice_gap: int = 1  # least distance, in slabs, between two selected slabs
     selector: str = "attentive"
     slab_pooling: str = "mean"
+    slice_content: str = "plane"  # what a slice shows: one plane of its slab, or the slab_maximum (a thin MIP)
 
     # the common space
     embedding_size: int = 512
@@ -71,6 +72,7 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
             ("text_pooling", POOLINGS),
             ("selector", SELECTORS),
             ("slab_pooling", tuple(SLAB_POOLINGS)),
+            ("slice_content", tuple(SLICE_CONTENTS)),
         ):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field}: expected one of {', '.join(allowed)}, got {getattr(self, field)!r}")

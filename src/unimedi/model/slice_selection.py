@@ -7,7 +7,7 @@ gives every token a share v of one attention budget; a slab's score s_i is the m
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int16
 from torch import Tensor
 
 SlabPooling = Callable[[Tensor], Tensor]  # (batch, layers, heads, slabs, tokens) -> (batch, slabs)
@@ -83,6 +83,29 @@ def planes_within(
     thickness = fine_depth / slab_count
     return ((slabs + offset) * thickness).long().clamp(max=fine_depth - 1)
 
+
+# What a slice shows: (volumes in HU, planes, slabs) -> pictures along depth, and which of them stands for each plane.
+SliceContent = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
+
+
+def one_plane(
+    fine: Int16[Tensor, "batch depth height width"], planes: Int[Tensor, "batch k"], slab_count: int
+) -> tuple[Int16[Tensor, "batch depth height width"], Int[Tensor, "batch k"]]:
+    """The plane itself: the paper's. A lesion thinner than a slab may lie beside it (open point 3.2)."""
+    return fine, planes
+
+
+def slab_maximum(
+    fine: Int16[Tensor, "batch depth height width"], planes: Int[Tensor, "batch k"], slab_count: int
+) -> tuple[Int16[Tensor, "batch slabs height width"], Int[Tensor, "batch k"]]:
+    """The maximum intensity projection of the plane's slab, as thin MIPs are read for nodules: what is bright anywhere
+    in the slab is shown. ValueError where slabs are not equally thick."""
+    if fine.shape[1] % slab_count:
+        raise ValueError(f"slab_maximum: {fine.shape[1]} planes are not {slab_count} slabs of equal thickness")
+    return fine.unflatten(1, (slab_count, -1)).amax(2), planes * slab_count // fine.shape[1]
+
+
+SLICE_CONTENTS: dict[str, SliceContent] = {"plane": one_plane, "slab_maximum": slab_maximum}
 
 # Selectors that look at nothing, behind one signature: (batch, slabs, k, generator) -> slabs ordered by depth.
 BlindSelector = Callable[[int, int, int, torch.Generator | None], Tensor]

@@ -16,6 +16,7 @@ from unimedi.model.positions import Positions
 from unimedi.model.projection import Projection
 from unimedi.model.slice_selection import (
     BLIND_SELECTORS,
+    SLICE_CONTENTS,
     planes_within,
     select_slices,
     slab_centres,
@@ -134,8 +135,9 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         return planes_within(slabs, slab_count, fine_depth, offset)
 
     def cut_slices(self, fine: Int16[Tensor, "n depth height width"], planes: Int[Tensor, "n k"]) -> CutSlices:
-        """The chosen planes as T_2D sees them, with their true depth."""
-        return CutSlices(self.preprocess.slices(fine, planes), (planes + 0.5) / fine.shape[1])
+        """The chosen planes, or what stands for their slabs, as T_2D sees them, with the planes' true depth."""
+        shown, index = SLICE_CONTENTS[self.config.slice_content](fine, planes, self.vision.volume_grid[0])
+        return CutSlices(self.preprocess.slices(shown, index), (planes + 0.5) / fine.shape[1])
 
     # -- features -------------------------------------------------------------------------------------------------
 

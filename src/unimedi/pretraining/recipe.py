@@ -41,6 +41,7 @@ class ModelRecipe:
     slice_gap: int = 1
     selector: str = "attentive"
     slab_pooling: str = "mean"
+    slice_content: str = "plane"
     embedding_size: int = 512
     projection: str = "running_mean"
     text_pooling: str = "cls"

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,20 @@ UNTRAINED: Mapping[str, str] = {
 }
 
 
+JsonFigures = dict[str, dict[str, Any]]  # key → value, low, high, n
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a row said to a downstream task, measured on the store of that fingerprint."""
+
+    store: str
+    figures: JsonFigures
+
+
 @dataclass(frozen=True)
 class Result:
-    """One recipe, one seed. ``figures``: key → value, low, high, n; ``seconds``: of training, on ``machine``."""
+    """One recipe, one seed; ``seconds``: of training, on ``machine``; ``tasks``: by the task's name."""
 
     name: str
     seed: int
@@ -40,7 +51,8 @@ class Result:
     seconds: float
     store: str  # fingerprint of the data
     machine: str
-    figures: dict[str, dict[str, Any]]
+    figures: JsonFigures
+    tasks: dict[str, Answers] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -64,10 +76,14 @@ def write_result(result: Result, folder: Path) -> Path:
 
 def read_results(folder: Path) -> list[Result]:
     """All results under a folder, by budget, name and seed; ValueError names a file that is none."""
-    found = []
-    for path in sorted(folder.glob("*/*.json")):
-        try:
-            found.append(Result(**json.loads(path.read_text(encoding="utf-8"))))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: not a result of `unimedi reproduce` ({error})") from error
-    return found
+    return [read_result(path) for path in sorted(folder.glob("*/*.json"))]
+
+
+def read_result(path: Path) -> Result:
+    """ValueError where the file is no result."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw["tasks"] = {name: Answers(**answers) for name, answers in raw.get("tasks", {}).items()}
+        return Result(**raw)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a result of `unimedi reproduce` ({error})") from error

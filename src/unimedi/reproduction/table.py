@@ -5,17 +5,20 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from unimedi.reproduction.results import COLUMNS, UNTRAINED, Result
+from unimedi.reproduction.task_table import task_tables
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 REFERENCE = "unimedi"  # first in every table; the others follow by name
 
 
 def tables(results: Sequence[Result]) -> str:
-    """A table for each budget and store: results of different data or budgets never share one."""
+    """A table for each budget and store, and one for each task: different data or budgets never share one."""
     groups = sorted({(result.budget, result.store) for result in results})
-    return "\n\n".join(
-        _table(budget, [r for r in results if (r.budget, r.store) == (budget, store)]) for budget, store in groups
-    )
+    shown = []
+    for budget, store in groups:
+        group = [r for r in results if (r.budget, r.store) == (budget, store)]
+        shown += [_table(budget, group), *task_tables(group)]
+    return "\n\n".join(shown)
 
 
 def write_tables(results: Sequence[Result], page: Path) -> None:

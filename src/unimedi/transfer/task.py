@@ -58,7 +58,7 @@ class View:
     groups: Int[ndarray, "studies"]
     patients: list[str]
     labels: dict[str, Float[ndarray, "studies"]]
-    normal: Bool[ndarray, "studies"]  # every finding of the store is known to be absent
+    normal: Bool[ndarray, "studies"]  # every finding that the store labels is known to be absent
     bootstrap: PatientBootstrap
 
     def __len__(self) -> int:
@@ -112,9 +112,16 @@ def view(kind: str, store: Store, indices: list[int], embedder: Embedder, option
         groups=report_groups(texts),
         patients=patients,
         labels=label_columns(store, indices, options.classes),
-        normal=np.array([set(study.labels.values()) == {False} for study in studies], dtype=bool),
+        normal=_normal(store, indices),
         bootstrap=PatientBootstrap(patients, options.resamples, options.seed),
     )
+
+
+def _normal(store: Store, indices: Sequence[int]) -> Bool[ndarray, "studies"]:
+    """Where every finding is known to be absent that any study of the store is labelled with; a mask alone is none."""
+    names = label_columns(store, range(len(store)))
+    known = [[store.studies[i].labels.get(name) for name in names] for i in indices]
+    return np.array([set(values) == {False} for values in known], dtype=bool)
 
 
 def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:

@@ -32,7 +32,9 @@ ANSWERS = {  # the keys of metrics.json that answer a task; {} is the kind
     "segmentation": r"segmentation(_random_init|_trivial)?/{}/([^/]+/[^/]+%/)?",
 }
 SPLITS = ("train", "validation", "test")
-KEYED, LISTED = ("classes", "official_split", "training"), ("source", "fractions", "seeds", "notes")
+KEYED = ("classes", "official_split", "training")
+LISTED = ("source", "fractions", "seeds", "notes", "published")
+PUBLISHED = {"method", "figures", "source"}  # what an entry says; and ``verified: true`` where it was looked up there
 
 
 class TaskFileError(ValueError):
@@ -56,6 +58,7 @@ class TaskFile:
     seeds: tuple[int, ...] = (0, 1, 2)
     training: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    published: tuple[Mapping[str, Any], ...] = ()  # others' figures by share of the labels; unverified unless said
 
 
 def read_task(path: Path) -> TaskFile:
@@ -172,11 +175,20 @@ def _meaning(raw: Mapping[str, Any]) -> str:
         return f"fractions: expected shares above 0 and up to 1, got {shares!r}"
     if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         return f"seeds: expected whole numbers from 0 on, got {seeds!r}"
+    for entry in raw.get("published", []):
+        if not isinstance(entry, dict) or not PUBLISHED <= set(entry) <= PUBLISHED | {"verified"}:
+            return f"published: expected method, figures and source (and verified), got {entry!r}"
+        if not isinstance(entry["figures"], dict) or not all(_is_share_of_one(v) for v in entry["figures"].values()):
+            return f"published: expected figures from 0 to 1 by share of the labels, got {entry['figures']!r}"
     if raw["metric"] == "accuracy" and len(raw["classes"]) < 2:
         return "metric: accuracy is of a choice between classes, and there is one class"
     if raw.get("training") and VERBS[raw["protocol"]] == "evaluate":
         return f"training: {raw['protocol']} has no such options, got {', '.join(raw['training'])}"
     return ""
+
+
+def _is_share_of_one(value: object) -> bool:
+    return isinstance(value, float | int) and 0 <= value <= 1
 
 
 def _required(one: "Field[Any]") -> bool:

@@ -19,9 +19,18 @@ class CtScan:
     """``voxels`` int16 HU (depth, height, width), feet to head, front to back, patient's right to left."""
 
     voxels: NDArray[np.int16]
-    spacing: tuple[float, float, float]  # mm, same order
+    grid: Grid  # the voxels' centres in patient coordinates (mm)
     masks: dict[str, NDArray[np.bool_]]  # by finding, same shape as the voxels
-    origin: tuple[float, float, float]  # patient coordinates (mm) of voxel (0, 0, 0)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Mm a voxel, same order."""
+        return self.grid.spacing
+
+    @property
+    def origin(self) -> tuple[float, float, float]:
+        """Patient coordinates (mm) of voxel (0, 0, 0)."""
+        return float(self.grid.depth[0]), float(self.grid.height[0]), float(self.grid.width[0])
 
 
 def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) -> CtScan:
@@ -40,8 +49,7 @@ def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) ->
     _scanner(scene.hu, grid, rng)
     np.clip(scene.hu, -1024, 3071, out=scene.hu)
     voxels = np.rint(scene.hu, out=scene.hu).astype(np.int16)
-    origin = (float(grid.depth[0]), float(grid.height[0]), float(grid.width[0]))
-    return CtScan(voxels, grid.spacing, masks, origin)
+    return CtScan(voxels, grid, masks)
 
 
 def _field(patient: Patient, shape: tuple[int, int, int], rng: np.random.Generator) -> Grid:

@@ -1,7 +1,7 @@
 """A phantom hospital on disk: images as its scanners would leave them, reports, masks, and an index.
 
     OUT/patients/<patient>/<study>/image.{dcm,png,jpg,nii,nii.gz} or series/*.dcm
-    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}
+    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, innocent.nii.gz where it is asked for
     OUT/index.csv                one row a study      OUT/hospital.json    written last: the hospital is finished
 
 The files are a function of (preset, seed): the same bytes on any number of workers. Patients are drawn from
@@ -26,6 +26,7 @@ from unimedi import __version__
 from unimedi.cohort.report import training_text
 from unimedi.cohort.study import Modality, Report, Split
 from unimedi.imaging.phantom.findings import FINDINGS, draw_patient
+from unimedi.imaging.phantom.innocents import INNOCENT
 from unimedi.imaging.phantom.planning import PatientPlan, patient_seed, plan_hospital
 from unimedi.imaging.phantom.presets import HospitalPreset, find_preset
 from unimedi.imaging.phantom.reports import labels_for, write_report
@@ -90,7 +91,7 @@ def build_hospital(
             advance(len(parts[number]))
     rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
     _make_distinct(out, rows, chosen, seed)
-    _write_index(out / "index.csv", rows)
+    _write_index(out / "index.csv", rows, (*FINDINGS, INNOCENT) if chosen.mask_innocents else FINDINGS)
     summary = {**ticket, **_summary(rows)}
     _write_atomically(out / "hospital.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     shutil.rmtree(out / BUILDING)
@@ -222,7 +223,9 @@ def _difference(found: Mapping[str, Any], ticket: Mapping[str, Any], keys: list[
         old, new = found.get(key), ticket[key]
         if isinstance(old, dict) and isinstance(new, dict):
             told += [
-                f"{name} {old.get(name)} there, {new[name]} asked for" for name in new if old.get(name) != new[name]
+                f"{name} {old.get(name, 'unset')} there, {new.get(name, 'unset')} asked for"
+                for name in {**old, **new}
+                if old.get(name) != new.get(name)
             ]
         else:
             told.append(f"{key} {old} there, {new} asked for")
@@ -242,8 +245,8 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
     }
 
 
-def _write_index(path: Path, rows: list[Row]) -> None:
-    columns = [*COLUMNS, *(f"label:{name}" for name in FINDINGS), *(f"mask:{name}" for name in FINDINGS)]
+def _write_index(path: Path, rows: list[Row], masked: tuple[str, ...]) -> None:
+    columns = [*COLUMNS, *(f"label:{name}" for name in FINDINGS), *(f"mask:{name}" for name in masked)]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

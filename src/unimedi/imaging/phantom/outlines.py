@@ -47,10 +47,12 @@ def within(scene: Scene, finding: Finding, reach: float | tuple[float, ...]) -> 
 
 def mark(scene: Scene, mask: Mask, box: Box, share: Array, threshold: float = 0.5) -> None:
     """Set the mask where the coverage (over ``box`` of the lungs' part) passes the threshold."""
-    if share.size:
-        np.logical_or(
-            mask[scene.box][box], share > min(threshold, 0.5 * float(share.max()) + 1e-6), out=mask[scene.box][box]
-        )
+    mask[scene.box][box] |= passing(share, threshold)
+
+
+def passing(share: Array, threshold: float = 0.5) -> Mask:
+    """Where a coverage passes the threshold, or half its own maximum: what is smaller than a voxel is not lost."""
+    return share > min(threshold, 0.5 * float(share.max(initial=0)) + 1e-6)
 
 
 def lumpy(finding: Finding, part: Grid, radii: float | tuple[float, ...], rough: float, cell: float) -> Array:

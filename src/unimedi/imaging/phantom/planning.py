@@ -23,6 +23,7 @@ class StudyPlan:
     gzip: bool = False
     reoriented: bool = False
     masks: bool = True
+    innocents: bool = False  # a mask of the innocent things beside those of the findings, CT only
     size: tuple[int, int] = (0, 0)  # pixels of an X-ray (height, width)
 
     @property
@@ -94,6 +95,7 @@ def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, 
             gzip=not dicom and rank["variant"] < preset.share_ct_gzip,
             reoriented=not dicom and rank["size"] < preset.share_ct_reoriented,
             masks=masks,
+            innocents=masks and preset.mask_innocents,
         )
     edge, chosen = 0.0, "JPEG"
     for name in ("DX", "CR", "PNG", "JPEG"):

@@ -7,12 +7,13 @@ from unimedi.cohort.study import Modality
 from unimedi.imaging.phantom import files
 from unimedi.imaging.phantom.ct import render_ct
 from unimedi.imaging.phantom.findings import Patient
+from unimedi.imaging.phantom.innocents import INNOCENT, innocent_mask
 from unimedi.imaging.phantom.planning import StudyPlan
 from unimedi.imaging.phantom.xray import render_xray
 
 
 def write_study(out: Path, patient: Patient, plan: StudyPlan, ct_shape: tuple[int, int, int]) -> dict[str, str]:
-    """Write image and masks; returns the columns ``image`` and ``mask:<finding>``, paths relative to ``out``."""
+    """Write image and masks; returns the columns ``image`` and ``mask:<finding or innocent>``, paths under ``out``."""
     folder = out / "patients" / patient.patient_id / plan.study_id
     folder.mkdir(parents=True, exist_ok=True)
     header = files.Header(patient.patient_id, plan.study_id, plan.modality.value, patient.sex, patient.age, plan.view)
@@ -35,7 +36,8 @@ def _write_ct(
     else:
         image = folder / ("image.nii.gz" if plan.gzip else "image.nii")
         files.write_nifti(image, scan.voxels, scan.spacing, orientation)
-    shown = {name: mask for name, mask in scan.masks.items() if plan.masks and mask.any()}
+    masks = scan.masks | ({INNOCENT: innocent_mask(patient.distractors, scan.grid)} if plan.innocents else {})
+    shown = {name: mask for name, mask in masks.items() if plan.masks and mask.any()}
     return image, files.write_masks(out / "masks" / plan.study_id, shown, scan.spacing, orientation)
 
 

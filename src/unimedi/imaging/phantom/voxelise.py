@@ -68,6 +68,11 @@ class Grid:
         """The box of ``reach`` mm (one number or three) about a centre."""
         return self.box(np.asarray(centre) - reach, np.asarray(centre) + reach)
 
+    def holds(self, point: Triple) -> bool:
+        """Whether a place (mm) lies in one of the voxels."""
+        axes = zip((self.depth, self.height, self.width), self.spacing, point, strict=True)
+        return all(float(axis[0]) - step / 2 <= at <= float(axis[-1]) + step / 2 for axis, step, at in axes)
+
     def part(self, box: Box) -> "Grid":
         """The grid's voxels inside a box."""
         return Grid(self.depth[box[0]], self.height[box[1]], self.width[box[2]])._spaced(self.spacing)
@@ -133,15 +138,22 @@ def small(share: Array, volume: float, grid: Grid) -> Array:
     return share
 
 
-def ball(grid: Grid, hu: Array, centre: Triple, radius: float, value: float, stretch: Triple = (1.0, 1.0, 1.0)) -> None:
-    """Paint an ellipsoid (radii ``radius * stretch``), in the right amount even if smaller than a voxel."""
+def ball_cover(grid: Grid, centre: Triple, radius: float, stretch: Triple) -> tuple[Box, Array]:
+    """Coverage by an ellipsoid (radii ``radius * stretch`` mm) of the voxels in its box, empty outside the grid.
+
+    It adds up to the true volume even if the ellipsoid is smaller than a voxel.
+    """
     radii = (radius * stretch[0], radius * stretch[1], radius * stretch[2])
     box = grid.around(centre, max(radii) + grid.voxel)
-    view = hu[box]
-    if view.size:
-        part = grid.part(box)
-        share = cover(ellipsoid(part, centre, radii), grid.voxel)
-        blend(view, small(share, 4 / 3 * pi * radii[0] * radii[1] * radii[2], part), value)
+    part = grid.part(box)
+    share = cover(ellipsoid(part, centre, radii), grid.voxel)
+    return box, small(share, 4 / 3 * pi * radii[0] * radii[1] * radii[2], part)
+
+
+def ball(grid: Grid, hu: Array, centre: Triple, radius: float, value: float, stretch: Triple = (1.0, 1.0, 1.0)) -> None:
+    """Paint an ellipsoid (radii ``radius * stretch``), in the right amount even if smaller than a voxel."""
+    box, share = ball_cover(grid, centre, radius, stretch)
+    blend(hu[box], share, value)
 
 
 def threads(grid: Grid, segments: Array) -> Array:

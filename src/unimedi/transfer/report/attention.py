@@ -10,7 +10,7 @@ from numpy import ndarray
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.inputs.store import Store
 from unimedi.transfer.report.overlays import Plane, content, in_millimetres
-from unimedi.transfer.report.pictures import Tile, best_plane, data_uri, evenly, named, upright, windowed
+from unimedi.transfer.report.pictures import Tile, best_plane, data_uri, evenly, marked, named, upright, windowed
 from unimedi.transfer.task import View
 
 RADIOGRAPHS, VOLUMES = 8, 4  # how many are drawn
@@ -89,7 +89,7 @@ def volume_planes(view: View, row: int, store: Store, grid: Grid3) -> list[Plane
 
 
 def _outline(view: View, row: int, store: Store) -> Bool[ndarray, "*stored"] | None:
-    mask = store.mask(view.indices[row])
+    mask = marked(store, view.indices[row])
     return None if mask is None else np.asarray(mask != 0)
 
 

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt16
 from numpy import ndarray
 
 from unimedi.imaging.intensity import RADIOGRAPH_MAX
@@ -70,11 +70,25 @@ def best_plane(view: View, row: int, depth: int) -> int:
 
 def _telling(view: View, row: int, store: Store) -> str:
     """Like :func:`thumbnail`, but a volume shows the plane where its masks are largest, if it has any."""
-    mask = store.mask(view.indices[row])
+    mask = marked(store, view.indices[row])
     if mask is None or mask.ndim == 2 or not mask.any():
         return thumbnail(view, row, store)
     plane = int(np.count_nonzero(mask, axis=(1, 2)).argmax())
     return data_uri(grey_png(windowed(store.pixels(view.indices[row])[plane])))
+
+
+def marked(store: Store, index: int) -> UInt16[ndarray, "*stored"] | None:
+    """The bit field of a study's mask: of its labelled findings where one of them is marked, else of all that is.
+
+    So an organ, or the phantom's ``innocent``, is not drawn as a lesion beside one.
+    """
+    mask = store.mask(index)
+    if mask is None:
+        return None
+    known = [name for name, value in store.studies[index].labels.items() if value is not None]
+    bits = sum(1 << store.findings.index(name) for name in known) & 0xFFFF
+    labelled = mask & np.uint16(bits)
+    return labelled if labelled.any() else mask
 
 
 def evenly(total: int, count: int) -> list[int]:
@@ -83,12 +97,12 @@ def evenly(total: int, count: int) -> list[int]:
 
 
 def named(view: View, row: int) -> str:
-    """What is known of a study, in words: "normal" only where every finding of the store is known to be absent."""
+    """What is known of a study, in words: "normal" where every finding that the store labels is known to be absent."""
     return ", ".join(name.replace("_", " ") for name in shown(view, row))
 
 
 def shown(view: View, row: int) -> list[str]:
-    """The findings of a study, ``normal`` where each of the store is known to be absent, nothing where one is not."""
+    """The findings of a study; ``normal`` where each that the store labels is known to be absent; else nothing."""
     return view.positives(row) or ["normal"] * bool(view.normal[row])
 
 

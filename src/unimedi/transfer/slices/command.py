@@ -1,4 +1,7 @@
-"""``unimedi slice-eval``: every selector and every way of scoring on the masked volumes of a split, with controls."""
+"""``unimedi slice-eval``: every selector and every way of scoring on the masked volumes of a split, with controls.
+
+And on all volumes of the split, what the slices bring: the figures without them, with others, with slices alone.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,11 +20,21 @@ from unimedi.transfer.references import untrained
 from unimedi.transfer.slices.churn import churn_figures, read_others
 from unimedi.transfer.slices.controls import depth_orders, position_removed, shuffled, shuffled_tokens
 from unimedi.transfer.slices.figures import Asked, slice_figures
+from unimedi.transfer.slices.lesions import connected_lesions
 from unimedi.transfer.slices.modelless import brightest, modelless_scores
 from unimedi.transfer.slices.picture import selection_picture
-from unimedi.transfer.slices.scores import Scoring, own, poolings, score_volumes, tell_apart, variants
+from unimedi.transfer.slices.scores import (
+    Scoring,
+    own,
+    poolings,
+    poolings_and_layers,
+    score_volumes,
+    tell_apart,
+    variants,
+)
 from unimedi.transfer.slices.table import as_text
-from unimedi.transfer.slices.tasks import focal_volumes
+from unimedi.transfer.slices.tasks import with_lesions
+from unimedi.transfer.slices.worth import worth_of_slices
 from unimedi.transfer.task import EvaluationOptions, known_classes
 
 ASKED = Asked(
@@ -44,7 +57,8 @@ def slice_eval(
     options: EvaluationOptions | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Figure]:
-    """Measure how a run (or a ``pretrained`` folder) selects slices, on the volumes of a split with a focal lesion.
+    """Measure how a run (or a ``pretrained`` folder) selects slices, on the volumes of a split with a focal lesion, and
+    what these slices bring, on all of them (``slice_inputs/…``).
 
     Writes ``out`` (default: ``slice_eval.json`` in the run folder; keys as in ``metrics.json``) and a picture of the
     same name, and returns the figures. ``others`` are models or checkpoints whose choices are compared with this one's.
@@ -63,7 +77,8 @@ def slice_eval(
         raise ValueError(f"{data}: expected volumes in the {split} split, found none")
     focal, notes = known_classes(store, options.focal)
     options = replace(options, focal=focal)
-    rows, lesions = focal_volumes(store, volumes, options.focal)
+    all_lesions = connected_lesions(store, volumes, options.focal)
+    rows, lesions = with_lesions(all_lesions, options.focal)
     indices = [volumes[row] for row in rows]
     say(f"{len(indices)} of {len(volumes)} volumes of the {split} split have a focal lesion")
     asked = [own(model, name) for name, model in named.items()]
@@ -72,6 +87,10 @@ def slice_eval(
     figures = slice_figures(scored, lesions, bootstrap, ASKED)
     compared = {name.removeprefix("with_"): scored[name] for name in named if name in scored}
     figures |= churn_figures(scored["attentive"], compared, ASKED.budgets, bootstrap)
+    try:
+        figures |= worth_of_slices(embedder, store, volumes, all_lesions, options, notes)
+    except NotComputable as reason:
+        notes.append(f"slice inputs: {reason}")
     out = out or run / "slice_eval.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out)
@@ -94,14 +113,14 @@ def _scores(
 ) -> Scored:
     model = embedder.model
     grid = model.vision.volume_grid
-    by_volume, orders = poolings(model), depth_orders(len(indices), grid[0], options.seed)
+    orders = depth_orders(len(indices), grid[0], options.seed)
     reports = embedder.texts([store.studies[i].report for i in indices])
-    scorings = [by_volume, shuffled_tokens(model, orders), *variants(model, reports), *asked]
+    scorings = [poolings_and_layers(model), shuffled_tokens(model, orders), *variants(model, reports), *asked]
     scorings += [own(untrained(model, options.seed), "untrained"), brightest(store.preprocess, grid[0])]
     if store.preprocess.fine_shape[0] % grid[0]:
         notes.append("depth shuffled: the stored planes do not divide into slabs of equal thickness")
     else:
-        scorings.append(shuffled(by_volume, orders))
+        scorings.append(shuffled(poolings(model), orders))
     scored = score_volumes(store, indices, scorings, model.device, options.batch_size)
     try:
         for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):

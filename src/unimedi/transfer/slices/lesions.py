@@ -58,6 +58,13 @@ class Lesions:
         kept |= {name: (extent >= low) & (extent < high) for name, (low, high) in SIZE_BANDS_MM.items()}
         return {name: self.planes(rows) for name, rows in kept.items() if rows.any()}
 
+    def largest_mm(self, finding: str) -> Float[ndarray, "volumes"]:
+        """The depth extent of the largest lesion of a finding in each volume; NaN where it has none, or is unknown."""
+        kept = [row for row, name in enumerate(self.finding) if name == finding]
+        largest = np.full(self.volumes, np.nan)
+        np.fmax.at(largest, self.volume[kept], self.extent_mm[kept])
+        return largest
+
 
 def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> Lesions:
     """Every connected piece of the ``focal`` findings' masks in stored volumes (no mask: no lesion)."""

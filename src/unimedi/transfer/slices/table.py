@@ -18,9 +18,18 @@ WORDS = {
     "brightest": "no network: brightest voxel",
     TEXT: "text (knows the report)",
 }
+INPUT_WORDS = {
+    "as_shipped": "as shipped",
+    "volume_alone": "volume alone, no slices",
+    "slices_alone": "its slices alone",
+    "random_slices": "random slices",
+    "centre_slices": "centre slices",
+    "oracle_slices": "slices by the mask",
+    "depth_shuffled": "slabs in another order",
+}
 # The columns of the second table, the last rows of the first.
 IN_BRIEF = ("attentive", "random", "centre", "prior", "intensity", "brightest", "untrained", "oracle")
-_KEY = "slice_selection/"
+_KEY, _INPUTS, _LAYER, _SMALL = "slice_selection/", "slice_inputs/", "layer_", "/under_10mm"
 
 
 def selectors(figures: Mapping[str, Figure]) -> list[str]:
@@ -41,8 +50,8 @@ def selectors(figures: Mapping[str, Figure]) -> list[str]:
 
 
 def as_text(figures: Mapping[str, Figure], notes: Sequence[str] = ()) -> str:
-    """All selectors, hit@1 by finding and size, churn, what the columns mean, and what could not be measured."""
-    tables = [_all(figures), _groups(figures), _churn(figures)]
+    """All selectors, hit@1 by finding and size, churn, inputs, what columns mean, and what could not be measured."""
+    tables = [_all(figures), _groups(figures), _churn(figures), _inputs(figures)]
     return "\n\n".join("\n".join(table) for table in [*tables, [*_LEGEND, *notes]] if table)
 
 
@@ -74,8 +83,15 @@ def _all(figures: Mapping[str, Figure]) -> list[str]:
             _number(at("ap")),
             _verdict(figures.get(f"{_KEY}attentive/minus_{name}/hit@1")),
         ]
-        lines.append(_line(WORDS.get(name, name.replace("_", " ")), cells))
+        lines.append(_line(_words(name, figures), cells))
     return lines
+
+
+def _words(name: str, figures: Mapping[str, Figure]) -> str:
+    if not name.startswith(_LAYER):
+        return WORDS.get(name, name.replace("_", " "))
+    count = sum(other.startswith(_LAYER) for other in selectors(figures))
+    return f"layer {name.removeprefix(_LAYER)} of {count} alone"
 
 
 def _groups(figures: Mapping[str, Figure]) -> list[str]:
@@ -105,6 +121,51 @@ def _churn(figures: Mapping[str, Figure]) -> list[str]:
         each = [figures[f"{start}{name}/jaccard@{k}"] for k in budgets]
         lines.append(f"{name:<38}" + "".join(f"{_number(figure):>9}" for figure in each))
     return lines
+
+
+def _inputs(figures: Mapping[str, Figure]) -> list[str]:
+    """A row an input; of the sizes only the smallest, the others are left to the file."""
+    columns = _columns(figures)
+    if not columns:
+        return []
+    heads = [*map(_head, columns), ("against", "volume alone")]
+    widths = [max(7, *map(len, head)) for head in heads]
+    rows = [("", *(head[0] for head in heads)), ("input", *(head[1] for head in heads))]
+    for name, words in INPUT_WORDS.items():
+        if f"{_INPUTS}{name}/{columns[0]}" in figures:
+            gap = figures.get(f"{_INPUTS}{name}/minus_volume_alone/{columns[0]}")
+            rows.append((words, *(_marked(figures, name, key) for key in columns), _verdict(gap)))
+    lines = [f"{row[0]:<24}" + " ".join(map(str.rjust, row[1:], widths)) for row in rows]
+    return [*(line.rstrip() for line in lines), *_OF_INPUTS]
+
+
+_OF_INPUTS = (
+    "Zero-shot AUROC, and R@10 from image to report, of all volumes of the split. + and -: above, below volume alone,",
+    "which the last column says of the first; 95 % paired bootstrap by patient. < 10 mm: of the positives those whose",
+    "largest lesion has no more depth. The model was trained with its own input: a fall says: it uses what is gone.",
+)
+
+
+def _columns(figures: Mapping[str, Figure]) -> list[str]:
+    """Macro AUROC, R@10, then each finding with its small lesions beside it."""
+    start = f"{_INPUTS}as_shipped/"
+    found = [key.removeprefix(start) for key in figures if key.startswith(start) and "/minus_" not in key]
+    findings = [key for key in found if key.count("/") == 1]
+    by_finding = [part for key in findings for part in (key, key + _SMALL) if part in found]
+    return [key for key in found if "/" not in key] + by_finding
+
+
+def _head(key: str) -> tuple[str, str]:
+    if "/" not in key:
+        return ("", "zero-shot") if key == "auroc" else ("", key.upper())
+    words = key.split("/")[1].split("_")
+    return (" ".join(words), "< 10 mm") if key.endswith(_SMALL) else (" ".join(words[:-1]), words[-1])
+
+
+def _marked(figures: Mapping[str, Figure], name: str, key: str) -> str:
+    gap = figures.get(f"{_INPUTS}{name}/minus_volume_alone/{key}", Figure(math.nan))
+    mark = ("+" if gap.value > 0 else "-") if gap.significant else " "
+    return _number(figures[f"{_INPUTS}{name}/{key}"]) + mark
 
 
 def _line(name: str, cells: Sequence[str]) -> str:

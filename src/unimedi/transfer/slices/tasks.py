@@ -51,7 +51,11 @@ def focal_volumes(store: Store, indices: Sequence[int], focal: Sequence[str]) ->
 
     Of the lesions, ``volume`` is a place among the volumes found. Raises NotComputable where none has one.
     """
-    lesions = connected_lesions(store, indices, focal)
+    return with_lesions(connected_lesions(store, indices, focal), focal)
+
+
+def with_lesions(lesions: Lesions, focal: Sequence[str]) -> tuple[list[int], Lesions]:
+    """The same of the lesions of all volumes."""
     rows, places = np.unique(lesions.volume, return_inverse=True)
     if rows.size == 0:
         raise NotComputable(f"no volume of this split has a mask of {', '.join(focal)}")

@@ -1,0 +1,45 @@
+"""Tasks of other collections that each row of a comparison answers: a task file and the store of its cohort."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from unimedi.transfer.evaluate import evaluate
+from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
+from unimedi.transfer.metrics import Figure, write_metrics
+from unimedi.transfer.segmentation.segment import SegmentSettings, segment
+from unimedi.transfer.settings import read_settings
+from unimedi.transfer.task_file import VERBS, TaskFile, answers, find_task, words
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """A task and the store that it is measured on: its train split teaches the probe, its test split is measured."""
+
+    task: TaskFile
+    store: Path
+
+
+def read_downstream(word: str) -> Downstream:
+    """``NAME=STORE`` or ``FILE=STORE`` of a command line. ValueError where it is neither, or no such task or store."""
+    name, equals, store = word.rpartition("=")
+    if not equals or not name or not store:
+        raise ValueError(f"expected a task and its store as NAME=STORE, got {word!r}")
+    if not (Path(store) / "store.json").is_file():
+        raise ValueError(f"{name}: expected a prepared store, found none in {store}")
+    return Downstream(find_task(name), Path(store))
+
+
+def measure(run: Path, asked: Downstream, say: Callable[[str], None]) -> dict[str, Figure]:
+    """A trained run's answers, by the task's own verb; all that was measured lies in ``run/tasks/<task>``."""
+    task, verb = asked.task, VERBS[asked.task.protocol]
+    if verb == "evaluate":
+        return answers(task, evaluate(run, asked.store, split=task.split, task=task, say=say))
+    if verb == "finetune":
+        figures = fine_tune(run, asked.store, read_settings(FineTuneSettings, words(task)), say)
+    else:
+        figures = segment(run, asked.store, read_settings(SegmentSettings, words(task)), say)
+    out = run / "tasks" / task.name
+    out.mkdir(parents=True, exist_ok=True)
+    write_metrics(figures, out / "metrics.json")
+    return answers(task, figures)
