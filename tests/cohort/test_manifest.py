@@ -136,6 +136,13 @@ def test_a_missing_column_comes_with_a_suggestion(folder: Path) -> None:
     assert "'report' or 'report_path' is missing; did you mean 'reports'?" in problem(write(folder, row))
 
 
+@pytest.mark.parametrize("column", ["lable:mass", "labels:mass", "Label:mass", "label :mass"])
+def test_a_misspelt_label_column_is_not_left_out_in_silence(folder: Path, column: str) -> None:
+    assert problem(write(folder, GOOD | {column: "1"})) == f"column {column!r} is not known; did you mean 'label:mass'?"
+    beside = read_manifest(write(folder, GOOD | {"dicom:Rows": "1", "labeller": "x", "note": "y"}))  # nothing of ours
+    assert len(beside) == 1
+
+
 def test_all_problems_are_told_but_at_most_twenty(folder: Path) -> None:
     rows = [GOOD | {"study_id": f"s{k}", "image": "absent.png"} for k in range(30)]
     with pytest.raises(ManifestError) as caught:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import html
 import json
 import re
 from collections import Counter
@@ -247,6 +248,19 @@ def test_a_finding_that_a_split_lacks_is_named_and_the_others_are_measured(model
     assert "zero_shot/xray/auroc/pleural_effusion" not in figures
     assert "zero_shot/ct/auroc/nodule" not in figures
     assert "zero_shot/ct/auroc/pleural_effusion" in figures
+
+
+def test_a_misspelt_finding_is_said_with_what_was_meant(model: Path, tmp_path: Path) -> None:
+    whole = write_hospital(tmp_path / "whole", ndims=(2,))
+    records = []
+    for index, study in enumerate(whole.studies):
+        labels = {name.replace("nodule", "noduel"): value for name, value in study.labels.items()}
+        records.append(Record(dataclasses.replace(study, labels=labels), whole.pixels(index), whole.mask(index)))
+    write_store(tmp_path / "store", records, whole.preprocess, ("noduel", *whole.findings[1:]))
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
+    assert "zero_shot/xray/auroc/cardiomegaly" in figures
+    page = html.unescape((tmp_path / "out" / "report.html").read_text())
+    assert "zero-shot, xray: no prompts in chest_en_v2 for noduel (did you mean 'nodule'?)" in page
 
 
 def test_a_prompt_file_without_a_measurable_finding_does_not_silence_the_others(model: Path, tmp_path: Path) -> None:

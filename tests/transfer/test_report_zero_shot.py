@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from unimedi.transfer.metrics import NotComputable, PatientBootstrap
+from unimedi.transfer.report.pictures import shown
 from unimedi.transfer.space_tasks import agreement_figures, single_findings
 from unimedi.transfer.task import View
 
@@ -24,6 +25,7 @@ def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, pr
         "groups": np.arange(count),
         "patients": patients,
         "labels": {name: np.array(values) for name, values in labels.items()},
+        "normal": np.all([np.array(values) == 0 for values in labels.values()], axis=0),
         "bootstrap": PatientBootstrap(patients, 20, 0),
     }
     made = View.__new__(View)  # past the check of the table's type: these tasks read its embedding only
@@ -35,6 +37,11 @@ def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, pr
 def test_single_findings_need_all_others_known_to_be_absent() -> None:
     seen = view({"mass": [1, 0, 1, 1, 0], "nodule": [0, 0, 1, np.nan, np.nan]})
     assert single_findings(seen) == ["mass", "normal", "", "", ""]
+
+
+def test_a_study_of_which_nothing_is_known_is_not_shown_as_normal() -> None:
+    seen = view({"mass": [1, 0, 1, np.nan, 0], "nodule": [0, 0, 1, np.nan, np.nan]})
+    assert [shown(seen, row) for row in range(5)] == [["mass"], ["normal"], ["mass", "nodule"], [], []]
 
 
 def test_neighbours_agree_where_labels_are_clusters_and_by_chance_where_not() -> None:

@@ -254,6 +254,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
     missing = [f"column {c!r} is missing{_suggestion(c, header)}" for c in REQUIRED if c not in header]
     if not {"report", "report_path"} & set(header) and not any(c.startswith(("label:", "mask:")) for c in header):
         missing.append(f"column 'report' or 'report_path' is missing{_suggestion('report', header)}")
+    missing += [problem for c in header if (problem := _misspelt(c))]
     missing += [f"column {c!r} appears twice" for c, times in Counter(header).items() if c and times > 1]
     if missing:
         raise ManifestError(path, missing)
@@ -287,6 +288,15 @@ def _read_parquet(path: Path) -> tuple[list[str], list[list[str]]]:
 def _suggestion(column: str, header: Sequence[str]) -> str:
     near = difflib.get_close_matches(column, [name for name in header if name not in KNOWN], 1, 0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; found {', '.join(header) or 'none'}"
+
+
+def _misspelt(column: str) -> str:
+    """Of ``lable:nodule``, which would be left out without a word; columns of other names may stand beside ours."""
+    kind, colon, finding = column.partition(":")
+    near = difflib.get_close_matches(kind.strip().casefold(), ["label", "mask"], 1)
+    if not colon or not near or kind == near[0]:
+        return ""
+    return f"column {column!r} is not known; did you mean '{near[0]}:{finding}'?"
 
 
 def _read_text(path: Path) -> str:

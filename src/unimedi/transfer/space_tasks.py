@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from unimedi.representation import space as measure
-from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, mean_figure
+from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, mean_figure, mean_figures
 from unimedi.transfer.task import View
 
 NEIGHBOURS = 10  # k of the label agreement of cross-modal neighbours
@@ -35,9 +35,8 @@ def modality_figure(xray: View, ct: View, seed: int, resamples: int) -> dict[str
         correct = measure.modality_probe(_embeddings(xray, ct), modality, _numbers(patients))
     except ValueError as error:
         raise NotComputable(str(error)) from error
-    share = np.where(modality == 0, len(xray), len(ct)) / len(modality)
     bootstrap = PatientBootstrap(patients, resamples, seed)
-    return {"space/modality_probe": mean_figure(correct * 0.5 / share, bootstrap)}
+    return {"space/modality_probe": _mean_by_group(correct, modality, bootstrap)}
 
 
 def silhouette_figures(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Figure]:
@@ -99,12 +98,21 @@ def agreement_figures(query: View, answers: View, direction: str) -> dict[str, F
     share = measure.neighbour_agreement(similarity, groups, answer_groups, NEIGHBOURS)
     alike = (groups[:, None] == answer_groups[None, :]) & stranger
     chance = alike.sum(axis=1) / np.maximum(stranger.sum(axis=1), 1)
-    weight = len(groups) / (len(shared) * np.bincount(groups, minlength=len(shared))[groups])
     bootstrap = query.bootstrap.of(rows)
+    by_chance = _mean_by_group(np.where(np.isnan(share), np.nan, chance), groups, bootstrap)
     return {
-        f"space/knn_agreement/{direction}": mean_figure(share * weight, bootstrap),
-        f"space/knn_agreement/{direction}/chance": Figure(float((chance * weight).mean()), n=len(rows)),
+        f"space/knn_agreement/{direction}": _mean_by_group(share, groups, bootstrap),
+        f"space/knn_agreement/{direction}/chance": Figure(by_chance.value, n=by_chance.n),
     }
+
+
+def _mean_by_group(
+    values: Float[ndarray, "studies"], groups: Int[ndarray, "studies"], bootstrap: PatientBootstrap
+) -> Figure:
+    """The mean over groups of the mean within each, resample by resample; NaN does not count."""
+    known = np.unique(groups[~np.isnan(values)])
+    each = [mean_figure(np.where(groups == group, values, np.nan), bootstrap) for group in known]
+    return mean_figures(each, int((~np.isnan(values)).sum()))
 
 
 def single_findings(view: View) -> list[str]:

@@ -29,6 +29,7 @@ STYLE = {
     "figure.dpi": 110,
     "savefig.bbox": "tight",
 }
+GREYED = "several, or not known"  # what a map does not colour
 MAP_POINTS = 600  # t-SNE is quadratic-ish; more points than this only crowd the map
 
 
@@ -159,25 +160,26 @@ def slice_strip(
 def maps(
     embedding: Float[ndarray, "studies dim"],
     modality: Int[ndarray, "studies"],
-    positives: Sequence[Sequence[str]],
+    shown: Sequence[Sequence[str]],
     seed: int,
 ) -> bytes | None:
-    """t-SNE (cosine) coloured by modality and by finding; studies with several findings are grey in the latter."""
+    """t-SNE (cosine) coloured by modality and by what is ``shown``; studies with several findings, or of which it is
+    not known, are grey in the latter."""
     if len(embedding) < 10:
         return None
     if len(embedding) > MAP_POINTS:
         kept = np.sort(np.random.default_rng(seed).choice(len(embedding), MAP_POINTS, replace=False))
-        embedding, modality, positives = embedding[kept], modality[kept], [positives[i] for i in kept]
+        embedding, modality, shown = embedding[kept], modality[kept], [shown[i] for i in kept]
     perplexity = min(30.0, (len(embedding) - 1) / 3)
     places = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(embedding)
-    single = np.array([p[0].replace("_", " ") if len(p) == 1 else "several" if p else "normal" for p in positives])
+    single = np.array([names[0].replace("_", " ") if len(names) == 1 else GREYED for names in shown])
     with plt.rc_context(STYLE):
         plot, axes = plt.subplots(1, 2, figsize=(9.6, 4.1))
         for number, (name, colour) in enumerate((("X-ray", BLUE), ("CT", ORANGE))):
             here = modality == number
             axes[0].scatter(*places[here].T, s=9, color=colour, label=name, linewidths=0, alpha=0.8)
-        grey = single == "several"
-        axes[1].scatter(*places[grey].T, s=5, color="#d5dade", linewidths=0, label="several")
+        grey = single == GREYED
+        axes[1].scatter(*places[grey].T, s=5, color="#d5dade", linewidths=0, label=GREYED)
         colours = plt.get_cmap("tab20")
         for number, name in enumerate(sorted(set(single[~grey]))):
             here = single == name

@@ -132,8 +132,8 @@ def _space(inputs: ReportInputs) -> Part:
         part.tables.append(Table("", ("measure", "value", "95 % interval", "n"), cells))
     embedding = np.concatenate([seen.table.embedding for seen in inputs.views.values()])
     modality = np.concatenate([np.full(len(seen), kind == "ct", dtype=int) for kind, seen in inputs.views.items()])
-    positives = [seen.positives(row) for seen in inputs.views.values() for row in range(len(seen))]
-    if picture := draw.maps(embedding, modality, positives, inputs.options.seed):
+    shown = [looks.shown(seen, row) for seen in inputs.views.values() for row in range(len(seen))]
+    if picture := draw.maps(embedding, modality, shown, inputs.options.seed):
         part.pictures.append(
             looks.Tile("Left: X-ray and CT should mix. Right: findings should not.", looks.data_uri(picture))
         )

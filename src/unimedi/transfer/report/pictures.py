@@ -98,7 +98,12 @@ def evenly(total: int, count: int) -> list[int]:
 
 def named(view: View, row: int) -> str:
     """What is known of a study, in words: "normal" where every finding that the store labels is known to be absent."""
-    return ", ".join(name.replace("_", " ") for name in view.positives(row)) or ("normal" if view.normal[row] else "")
+    return ", ".join(name.replace("_", " ") for name in shown(view, row))
+
+
+def shown(view: View, row: int) -> list[str]:
+    """The findings of a study; ``normal`` where each that the store labels is known to be absent; else nothing."""
+    return view.positives(row) or ["normal"] * bool(view.normal[row])
 
 
 def contact_tiles(view: View, store: Store) -> list[Tile]:

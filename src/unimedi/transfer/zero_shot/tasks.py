@@ -14,7 +14,7 @@ from unimedi.representation.given import presence
 from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_aurocs, decision_figures
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import Figure, NotComputable, interval, macro_auroc, mean_figures
-from unimedi.transfer.task import EvaluationOptions, View, label_columns, probe_validation
+from unimedi.transfer.task import EvaluationOptions, View, label_columns, nearest, probe_validation
 from unimedi.transfer.zero_shot.scoring import (
     PROMPTS,
     PromptVectors,
@@ -53,7 +53,8 @@ def zero_shot(
     vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
     scores = probabilities(view.table.embedding, vectors, embedder.scale)
     if missing := sorted(set(view.labels) - set(scores)):
-        notes.append(f"zero-shot, {view.kind}: no prompts in {prompts.name} for {', '.join(missing)}")
+        named = ", ".join(f"{name}{nearest(name, prompts.findings)}" for name in missing)
+        notes.append(f"zero-shot, {view.kind}: no prompts in {prompts.name} for {named}")
     if not scores:
         raise NotComputable(f"no prompts in {prompts.name} for any of {', '.join(view.labels)}")
     choice = _choice(view, scores, options, notes) if options.exclusive else {}
