@@ -38,6 +38,12 @@ def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str])
     assert [r.name for r in read_results(folder / "results")] == ["joint", "unimedi", "unimiss"]
     assert "**4 steps a run**" in first
     assert all(result.steps == 4 and result.seconds > 0 for result in read_results(folder / "results"))
+    found = {result.name: result for result in read_results(folder / "results")}
+    assert found["unimedi"].minus_reference == {}
+    gap = found["joint"].minus_reference["zero_shot/xray/auroc"]
+    ours, reference = (found[name].figures["zero_shot/xray/auroc"]["value"] for name in ("joint", "unimedi"))
+    assert gap["value"] == pytest.approx(ours - reference, abs=2e-6)
+    assert gap["low"] <= gap["value"] <= gap["high"]
     assert main(words(folder, "--steps", "4")) == 0
     assert "---" not in capsys.readouterr().out.split("**4 steps")[0]  # every row was there: nothing was run
 

@@ -43,8 +43,25 @@ def test_a_row_is_the_mean_and_sd_over_seeds_the_reference_first() -> None:
     assert rows[0].startswith("| method | seeds | steps | minutes | zero-shot X-ray |")
     assert rows[1].startswith("| unimedi | 2 | 60 | 2.0 | 0.720 ± 0.028 | –")
     assert rows[2].startswith("| joint | 1 | 60 | 2.0 | 0.600 | –")
-    assert rows[3].startswith("| never trained | 2 | 0 | 0 | – | – | – | – | – | – | 0.550 ± 0.000 |")
+    assert rows[3].startswith("| never trained | 1 | 0 | 0 | – | – | – | – | – | – | 0.550 |")
     assert len({row.count("|") for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    ("intervals", "mark"),
+    [
+        ([(0.01, 0.03), (0.02, 0.05)], "0.700 ± 0.000 ▲ |"),
+        ([(-0.03, -0.01), (-0.2, -0.1)], "0.700 ± 0.000 ▼ |"),
+        ([(0.01, 0.03), (-0.02, 0.05)], "0.700 ± 0.000 ≈ |"),
+        ([(0.01, 0.03), (None, None)], "0.700 ± 0.000 |"),
+    ],
+)
+def test_a_difference_counts_where_every_seed_shows_it(intervals: list[tuple[float, float]], mark: str) -> None:
+    gaps = [{"zero_shot/xray/auroc": {"value": 0.0, "low": low, "high": high}} for low, high in intervals]
+    rows = [replace(RESULT, name="joint", seed=seed, minus_reference=gap) for seed, gap in enumerate(gaps)]
+    text = tables(rows)
+    assert f"| joint | 2 | 60 | 2.0 | {mark}" in text
+    assert "not significant; no mark" in text
 
 
 def test_other_data_or_another_budget_is_another_table() -> None:

@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, str] = {
     "slices hit@1": "slice_selection/attentive/hit@1",
     "slices AUROC": "slice_selection/attentive/auroc",
 }
+REFERENCE = "unimedi"  # the row that the others are compared with
 # What the same report says of an encoder that was never trained; these make the table's last row.
 UNTRAINED: Mapping[str, str] = {
     "probe 10 % X-ray": "random_init/xray/10%/auroc",
@@ -42,7 +43,11 @@ class Answers:
 
 @dataclass(frozen=True)
 class Result:
-    """One recipe, one seed; ``seconds``: of training, on ``machine``; ``tasks``: by the task's name."""
+    """One recipe, one seed; ``seconds``: of training, on ``machine``; ``tasks``: by the task's name.
+
+    ``minus_reference``: paired differences to ``REFERENCE`` with the same seed and budget, by the figures' keys; empty
+    for the reference itself and where that was not at hand.
+    """
 
     name: str
     seed: int
@@ -53,6 +58,7 @@ class Result:
     machine: str
     figures: JsonFigures
     tasks: dict[str, Answers] = field(default_factory=dict)
+    minus_reference: JsonFigures = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.steps < 1:

@@ -17,7 +17,18 @@ from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder
 from unimedi.reproduction.downstream import Downstream, measure
-from unimedi.reproduction.results import COLUMNS, UNTRAINED, Answers, Result, read_result, result_file, write_result
+from unimedi.reproduction.results import (
+    COLUMNS,
+    REFERENCE,
+    UNTRAINED,
+    Answers,
+    JsonFigures,
+    Result,
+    read_result,
+    result_file,
+    write_result,
+)
+from unimedi.transfer.comparison import differences, read_runs, why_not_paired
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.task import nearest
 
@@ -51,8 +62,10 @@ class Budget:
 
 
 def chosen_rows(folder: Path, names: Sequence[str] = ()) -> list[Path]:
-    """The recipes of a folder, or those named, in alphabetical order. ValueError names what is not there."""
-    recipes = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    """The recipes of a folder, or those named: the reference, then the others by name. ValueError names what is not
+    there."""
+    found = sorted(folder.glob("*.yaml"), key=lambda path: (path.stem != REFERENCE, path.stem))
+    recipes = {path.stem: path for path in found}
     if not recipes:
         raise ValueError(f"expected recipes, one a row, found none in {folder}")
     if unknown := sorted(set(names) - set(recipes)):
@@ -73,8 +86,8 @@ def reproduce(
 ) -> list[Path]:
     """Run each recipe with seeds 0, 1, … on equal terms; returns the files of the results.
 
-    Runs lie in ``out/<budget>/<recipe>-<seed>``. ``tasks`` are answered by every row as well; one that is asked for
-    later is added to a result that is there.
+    Runs lie in ``out/<budget>/<recipe>-<seed>``. ``tasks`` are answered by every row as well. What is asked for later,
+    a task or the difference to the reference, is added to a result that is there.
     """
     written = []
     for seed in range(seeds):
@@ -84,6 +97,9 @@ def reproduce(
             result = read_result(path) if path.is_file() else None
             if result is None:
                 result = row.measured()
+                write_result(result, results)
+            if not result.minus_reference and (gaps := row.minus_reference()):
+                result = replace(result, minus_reference=gaps)
                 write_result(result, results)
             for asked in tasks:
                 if asked.task.name not in result.tasks:
@@ -134,6 +150,16 @@ class _Row:
             _machine(),
             kept,
         )
+
+    def minus_reference(self) -> JsonFigures:
+        """Ours minus the reference's with the same seed, the same patients drawn for both; empty where that, or our own
+        run, does not lie below ``folder``."""
+        reference = self.folder / f"{REFERENCE}-{self.seed}"
+        if self.recipe.stem == REFERENCE or not all((run / "metrics.json").is_file() for run in (self.run, reference)):
+            return {}
+        ours, other = read_runs([self.run, reference])
+        gaps = {} if why_not_paired(ours.conditions, other) else differences(ours.figures, other)
+        return {key: gaps[key].to_json() for key in COLUMNS.values() if key in gaps}
 
     def answered(self, result: Result, asked: Downstream) -> Result:
         self.say(f"--- {self.recipe.stem}, seed {self.seed}, {self.budget.name}: {asked.task.name}")

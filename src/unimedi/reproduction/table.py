@@ -4,11 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
-from unimedi.reproduction.results import COLUMNS, UNTRAINED, Result
+from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Result
 from unimedi.reproduction.task_table import task_tables
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-REFERENCE = "unimedi"  # first in every table; the others follow by name
+ABOVE, BELOW, LEVEL = " ▲", " ▼", " ≈"
+LEGEND = (
+    f"{ABOVE.strip()} {BELOW.strip()}: above or below `{REFERENCE}` with every seed (95 %, the same patients drawn for "
+    f"both); {LEVEL.strip()}: not significant; no mark: not compared."
+)
 
 
 def tables(results: Sequence[Result]) -> str:
@@ -47,7 +51,10 @@ def _table(budget: str, results: Sequence[Result]) -> str:
     ]
     for name in names:
         lines.append(_row(name, [result for result in results if result.name == name], COLUMNS))
-    lines.append(_row("never trained", [r for r in results if r.name == names[0]], UNTRAINED, trained=False))
+    # An untrained encoder is the same in every run.
+    lines.append(_row("never trained", [r for r in results if r.name == names[0]][:1], UNTRAINED, trained=False))
+    if any(result.minus_reference for result in results):
+        lines += ["", LEGEND]
     return "\n".join(lines)
 
 
@@ -58,8 +65,18 @@ def _row(name: str, results: Sequence[Result], keys: Mapping[str, str], trained:
     for column in COLUMNS:
         found = [r.figures.get(keys.get(column, ""), {}).get("value") for r in results]
         values = [float(value) for value in found if value is not None]
-        cells.append(_over(values, 3) if values else "–")
+        mark = _mark([r.minus_reference.get(keys.get(column, "")) for r in results]) if trained else ""
+        cells.append(_over(values, 3) + mark if values else "–")
     return "| " + " | ".join(cells) + " |"
+
+
+def _mark(gaps: Sequence[Mapping[str, float | None] | None]) -> str:
+    """Whether the paired differences of all seeds lie on one side of 0 with their whole intervals."""
+    if any(gap is None or gap["low"] is None or gap["high"] is None for gap in gaps):
+        return ""
+    if all(gap["low"] > 0 for gap in gaps):  # type: ignore[index, operator]
+        return ABOVE
+    return BELOW if all(gap["high"] < 0 for gap in gaps) else LEVEL  # type: ignore[index, operator]
 
 
 def _over(values: Sequence[float], digits: int) -> str:
