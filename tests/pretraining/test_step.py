@@ -174,6 +174,29 @@ def test_volumes_that_meet_no_slices_train_l_vl_alone() -> None:
     assert "volume/l_icl" not in logs
 
 
+def test_slices_may_stand_alone_for_l_vl() -> None:
+    """Of four volumes the first is its slices, the next two pseudo-pairs, the last T_3D alone; in their order."""
+    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(share=0.75, slices_alone=0.25)))
+    batch = tiny_batch(2, 4)
+    views = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
+    assert [(view.name, len(view.pixels), view.alone) for view in views] == [
+        ("slices", 1, True),
+        ("ct", 2, False),
+        ("volume", 1, True),
+    ]
+    assert torch.equal(torch.cat([v.pixels for v in views]), training.student.preprocess.volumes(batch.fine))
+    lone, pair = (view.tokens(training.student).content for view in views[:2])
+    assert pair.shape[1] == lone.shape[1] + 16  # T_3D's tokens
+    cut = views[0].slices
+    assert cut is not None
+    torch.testing.assert_close(lone, training.student.vision.slices(cut.pixels, cut.depth).content)
+    logs = training(batch, step=0).logs
+    assert "ct/l_icl" in logs
+    assert "slices/l_icl" not in logs
+    with pytest.raises(ValueError, match=r"below selection\.share, got 0\.75"):
+        Recipe(selection=SelectionRecipe(share=0.75, slices_alone=0.75))
+
+
 def test_the_first_volumes_keep_their_reports() -> None:
     batch = tiny_batch(2, 4)
     part = batch.first_volumes(3)

@@ -75,9 +75,10 @@ class SelectionRecipe:
 
     warmup: str = "0 percent"  # uniform slices for this long, then the model's selector
     scorer: str = "teacher"  # whose attention scores the slabs: teacher (EMA) or student
-    share: float = (
-        1.0  # of the volumes of a step that meet their slices; the others train what scoring sees: T_3D alone
-    )
+    # Of the volumes of a step: the share that meets its slices (the others train what scoring sees, T_3D alone), and
+    # the share that L_vl sees through its slices alone, so that slices must be read.
+    share: float = 1.0
+    slices_alone: float = 0.0
     scoring: str = "volume"  # over which tokens: a name of unimedi.model.scoring.SCORERS
 
 
@@ -147,6 +148,10 @@ class Recipe:
         for name, share in (("selection.share", self.selection.share), ("language_keep", self.language_keep)):
             if not 0 < share <= 1:
                 raise ValueError(f"{name}: expected a share above 0 and up to 1, got {share}")
+        if not 0 <= self.selection.slices_alone < self.selection.share:
+            raise ValueError(
+                f"selection.slices_alone: expected a share below selection.share, got {self.selection.slices_alone}"
+            )
         if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
             raise ValueError("selection.scoring text needs selection.scorer teacher: the student's means would move")
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:

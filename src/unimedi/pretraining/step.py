@@ -5,7 +5,7 @@ is what ships. Every draw comes from a generator seeded by (seed, step, rank), s
 and the batch.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -47,13 +47,16 @@ class View:
     kind: int  # which of the projection's centrings: 0 in 2D, 1 in 3D
     pixels: Tensor
     slices: CutSlices | None = None
-    alone: bool = False  # volumes without slices beside others with them: L_vl only
+    alone: bool = False  # volumes without slices, or slices without their volume, beside pseudo-pairs: L_vl only
+    whole: bool = True  # false: a volume's slices stand for it, without T_3D's tokens
 
     def __getitem__(self, rows: slice) -> "View":
         slices = None if self.slices is None else self.slices[rows]
-        return View(self.name, self.kind, self.pixels[rows], slices, self.alone)
+        return View(self.name, self.kind, self.pixels[rows], slices, self.alone, self.whole)
 
     def tokens(self, model: UniMediModel) -> Tokens:
+        if self.slices is not None and not self.whole:
+            return model.vision.slices(self.slices.pixels, self.slices.depth)
         return model.volume_tokens(self.pixels, self.slices) if self.kind else model.radiograph_tokens(self.pixels)
 
 
@@ -130,7 +133,10 @@ class Pretraining(nn.Module):
         return self.recipe.method == "unimedi" and (settings.icl_weight > 0 or settings.pcl_weight > 0)
 
     def volume_views(self, batch: MixedBatch, step: int, draws: torch.Generator, logs: dict[str, Tensor]) -> list[View]:
-        """The first ``selection.share`` of the volumes with their slices, the others alone, as scoring sees them."""
+        """The first ``selection.share`` of the volumes with their slices, the others alone, as scoring sees them.
+
+        Of those with slices the first, ``selection.slices_alone`` of all, are seen through their slices only.
+        """
         assert batch.fine is not None
         volumes = self.student.preprocess.volumes(batch.fine)
         if not self.student.config.slices:
@@ -139,7 +145,10 @@ class Pretraining(nn.Module):
         paired = batch.first_volumes(pairs)
         assert paired.fine is not None
         planes = self.select(paired, volumes[:pairs], step, draws, logs)
-        views = [View("ct", 1, volumes[:pairs], self.student.cut_slices(paired.fine, planes))]
+        pair = View("ct", 1, volumes[:pairs], self.student.cut_slices(paired.fine, planes))
+        lone = min(round(self.recipe.selection.slices_alone * len(volumes)), pairs - 1)
+        views = [replace(pair[slice(0, lone)], name="slices", alone=True, whole=False)] if lone else []
+        views.append(pair[slice(lone, pairs)])
         return views if pairs == len(volumes) else [*views, View("volume", 1, volumes[pairs:], alone=True)]
 
     @torch.no_grad()
