@@ -2,16 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import stdev
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
+from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, f1_score, roc_auc_score
 
 from tests.tiny import tiny_batch, tiny_model
 from tests.transfer.hospital import FINDINGS, write_hospital, write_pretrained
 from unimedi.inputs.store import Record, Store, write_store
+from unimedi.transfer.classification import NO_CHOICE, best_threshold
 from unimedi.transfer.classifier import Classifier, finding_loss, image_tokens, label_matrix
-from unimedi.transfer.fine_tune import FineTuneSettings, finding_problem, fine_tune
+from unimedi.transfer.fine_tune import FindingLearner, FineTuneSettings, finding_problem, fine_tune
 from unimedi.transfer.metrics import Figure, NotComputable
 from unimedi.transfer.settings import SettingsError, read_settings
 from unimedi.transfer.task import spread
@@ -63,7 +68,9 @@ def test_every_row_of_both_kinds_is_there(figures: dict[str, Figure]) -> None:
             for row in ("fine_tune", "fine_tune_random_init"):
                 one = figures[f"{row}/{kind}/{fraction}/auroc"]
                 assert one.low <= one.value <= one.high
-                assert {f"{row}/{kind}/{fraction}/auroc/{name}" for name in FINDINGS} <= set(figures)
+                for metric in ("auroc", "ap", "acc", "balanced_acc", "f1", "ece"):
+                    by_finding = {f"{row}/{kind}/{fraction}/{metric}/{name}" for name in FINDINGS}
+                    assert {f"{row}/{kind}/{fraction}/{metric}", *by_finding} <= set(figures)
             ours, other = (figures[f"{row}/{kind}/{fraction}/auroc"] for row in ("fine_tune", "fine_tune_random_init"))
             gained = figures[f"fine_tune/{kind}/{fraction}/gain_over_random_init"].value
             assert gained == pytest.approx(ours.value - other.value)
@@ -72,6 +79,76 @@ def test_every_row_of_both_kinds_is_there(figures: dict[str, Figure]) -> None:
 
 def test_same_seed_same_figures(ground: tuple[Path, Path], figures: dict[str, Figure]) -> None:
     assert fine_tune(*ground, QUICK, silent) == figures
+
+
+def test_spread_over_seeds_is_that_of_single_seeds_and_every_metric_is_their_mean(
+    ground: tuple[Path, Path], figures: dict[str, Figure]
+) -> None:
+    settings = replace(QUICK, kinds=("xray",), fractions=(0.5,))
+    single = [fine_tune(*ground, replace(settings, seeds=(seed,)), silent) for seed in QUICK.seeds]
+    for row in ("fine_tune/xray", "fine_tune_random_init/xray"):
+        values = [one[f"{row}/50%/auroc"].value for one in single]
+        spread_of = figures[f"{row}/50%/auroc_seed_sd"]
+        assert (spread_of.value, spread_of.n) == (pytest.approx(stdev(values)), 2)
+        assert f"{row}/100%/auroc_seed_sd" not in figures
+        for metric in ("auroc", "ap", "acc", "balanced_acc/nodule", "f1", "ece"):
+            mean = np.mean([one[f"{row}/50%/{metric}"].value for one in single])
+            assert figures[f"{row}/50%/{metric}"].value == pytest.approx(mean)
+    assert not [key for one in single for key in one if key.endswith("seed_sd")]
+
+
+def toy_learner(validation: np.ndarray, test: np.ndarray, shift: float = 0.0) -> FindingLearner:
+    """Rows of (label, logit) a split; ``shift`` is added to the test logits."""
+    rows = np.concatenate([validation, test])
+    logits = rows[:, 1] + shift * (np.arange(len(rows)) >= len(validation))
+    studies = [
+        SimpleNamespace(patient_id=str(i), labels={"x": None if np.isnan(row[0]) else bool(row[0])})
+        for i, row in enumerate(rows)
+    ]
+    classifier, store = Classifier.__new__(Classifier), Store.__new__(Store)  # no model, no file: logits and labels
+    vars(classifier).update(findings=("x",), module=None, scores=lambda _, part: {"x": logits[list(part)]})
+    vars(store).update(studies=studies, findings=("x",))
+    count = len(validation)
+    return FindingLearner(classifier, store, range(count), range(count, len(rows)), resamples=5)
+
+
+def toy_split(seed: int) -> np.ndarray:
+    draws = np.random.default_rng(seed)
+    label = np.append(draws.random(40) < 0.3, [True, False]) * 1.0
+    return np.stack([label, 1.5 * label + draws.normal(size=42) - 1], axis=1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_decisions_are_scikit_learns_at_the_threshold_of_validation(seed: int) -> None:
+    """The test logits are shifted, so that their own best threshold is another one."""
+    validation, test = toy_split(2 * seed), toy_split(2 * seed + 1)
+    figures = toy_learner(validation, test, shift=1.0).test()
+    label, score = test[:, 0] == 1, expit(test[:, 1] + 1.0)
+    called, own = (
+        score >= best_threshold(*pair) for pair in ((expit(validation[:, 1]), validation[:, 0] == 1), (score, label))
+    )
+    assert (called != own).any()
+    expected = {
+        "auroc": roc_auc_score(label, score),
+        "ap": average_precision_score(label, score),
+        "acc": accuracy_score(label, called),
+        "balanced_acc": balanced_accuracy_score(label, called),
+        "f1": f1_score(label, called),
+    }
+    for metric, value in expected.items():
+        assert figures[metric].value == figures[f"{metric}/x"].value == pytest.approx(value, abs=1e-9)
+    assert figures["balanced_acc"].value < balanced_accuracy_score(label, own)
+
+
+def test_without_a_choice_half_a_probability_decides() -> None:
+    test = np.array([[1.0, 0.1], [0.0, -0.1], [1.0, 2.0], [0.0, 1.0], [np.nan, 9.0]])
+    for validation in (np.array([[1.0, 3.0], [1.0, 2.0]]), np.array([[1.0, 3.0], [np.nan, 2.0]])):
+        assert toy_learner(validation, test).test()["acc"].value == 3 / 4
+    chosen = toy_learner(np.array([[1.0, 3.0], [0.0, 1.5], [np.nan, 0.0]]), test)  # from expit(3) on: none is called
+    assert chosen.test()["acc"].value == 2 / 4
+    chosen.held_out = chosen.validation
+    assert chosen.test()["acc"].value == 1 / 2  # what is measured chooses nothing: both are called
+    assert NO_CHOICE == 0.5
 
 
 def problem_of(ground: tuple[Path, Path], **changes: object) -> tuple[object, FineTuneSettings, Store]:

@@ -1,25 +1,33 @@
 """Fine-tuning: which findings a study shows, learnt from labelled studies, beside the same from random weights."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.special import expit
 from torch import Tensor
 
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
+from unimedi.representation.given import presence
+from unimedi.transfer.classification import NO_CHOICE, best_threshold, decision_figures
 from unimedi.transfer.classifier import Classifier
+from unimedi.transfer.linear_probe import Labels, Scores
 from unimedi.transfer.metrics import (
     Figure,
     MacroAuroc,
     NotComputable,
     PatientBootstrap,
-    difference,
     macro_auroc,
-    mean_of,
+    mean_by_key,
+    paired_difference,
+    seed_spread,
 )
 from unimedi.transfer.task import known_classes, label_columns, labelled, percent, spread
 from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of
@@ -35,8 +43,11 @@ class FineTuneSettings(TuningSettings):
 def fine_tune(run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print) -> dict[str, Figure]:
     """Fine-tune a run's model (a run folder, or a ``pretrained`` folder itself) on the labels of a store.
 
-    Returns ``{fine_tune,fine_tune_random_init}/<kind>/<fraction>/auroc`` (macro), ``…/auroc/<finding>`` and
-    ``fine_tune/<kind>/<fraction>/gain_over_random_init``; a volume and a radiograph take the same path.
+    Returns ``{fine_tune,fine_tune_random_init}/<kind>/<fraction>/<metric>`` (macro) and ``…/<metric>/<finding>`` of
+    auroc, ap, acc, balanced_acc, f1, ece and prevalence (AP by chance), means over the seeds; where there are several,
+    ``…/auroc_seed_sd`` of the macro AUROC; and ``fine_tune/<kind>/<fraction>/gain_over_random_init`` of it. A finding
+    is called present from the probability on that is best on the validation studies (``NO_CHOICE``, where they hold one
+    class of it or are what is measured). A volume and a radiograph take the same path.
 
     Raises:
         FileNotFoundError: no model there.
@@ -76,37 +87,69 @@ class FindingLearner:
 
     def validate(self) -> float:
         """Macro AUROC of the validation studies."""
-        return self._measure(self.validation, resamples=1).figure.value
+        logits, labels = self._answers(self.validation)
+        return macro_auroc(logits, labels, self._bootstrap(self.validation, resamples=1)).figure.value
 
-    def test(self) -> MacroAuroc:
-        return self._measure(self.held_out, self.resamples)
+    def test(self) -> dict[str, Figure]:
+        """``<metric>`` and ``<metric>/<finding>`` of the test studies, at thresholds of the validation studies."""
+        logits, labels = self._answers(self.held_out)
+        bootstrap = self._bootstrap(self.held_out, self.resamples)
+        decided = decision_figures("", _probabilities(logits), labels, self._thresholds(), bootstrap)
+        return _auroc_figures(macro_auroc(logits, labels, bootstrap)) | {
+            key.removeprefix("/"): figure for key, figure in decided.items()
+        }
 
-    def _measure(self, indices: Sequence[int], resamples: int) -> MacroAuroc:
+    def _thresholds(self) -> dict[str, float]:
+        if not set(self.validation).isdisjoint(self.held_out):  # validation is measured: nothing is chosen by it
+            return dict.fromkeys(self.classifier.findings, NO_CHOICE)
+        logits, labels = self._answers(self.validation)
+        return {name: _threshold(one, labels[name], name) for name, one in _probabilities(logits).items()}
+
+    def _answers(self, indices: Sequence[int]) -> tuple[Scores, Labels]:
         columns = label_columns(self.store, indices)
         labels = {name: columns[name] for name in self.classifier.findings}
-        bootstrap = PatientBootstrap([self.store.studies[i].patient_id for i in indices], resamples)
-        return macro_auroc(self.classifier.scores(self.store, indices), labels, bootstrap)
+        return self.classifier.scores(self.store, indices), labels
+
+    def _bootstrap(self, indices: Sequence[int], resamples: int) -> PatientBootstrap:
+        return PatientBootstrap([self.store.studies[i].patient_id for i in indices], resamples)
+
+
+def _auroc_figures(areas: MacroAuroc) -> dict[str, Figure]:
+    return {"auroc": areas.figure} | {f"auroc/{name}": figure for name, figure in areas.by_finding.items()}
+
+
+def _probabilities(logits: Scores) -> Scores:
+    return {name: expit(values) for name, values in logits.items()}
+
+
+def _threshold(probability: Float[ndarray, "studies"], labels: Float[ndarray, "studies"], name: str) -> float:
+    known, there = presence(labels, name)
+    best = best_threshold(probability[known], there[known])
+    return NO_CHOICE if math.isnan(best) else best
 
 
 def _kind_figures(
     kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say
 ) -> dict[str, Figure]:
     problem = finding_problem(kind, store, settings, say)
-    figures = {}
+    figures: dict[str, Figure] = {}
     for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
-        ours, other = (mean_of(results[name]) for name in (ROW, f"{ROW}_random_init"))
         where = f"{kind}/{percent(fraction)}"
-        for name, result in ((ROW, ours), (f"{ROW}_random_init", other)):
-            figures[f"{name}/{where}/auroc"] = result.figure
-            figures |= {f"{name}/{where}/auroc/{finding}": one for finding, one in result.by_finding.items()}
-        figures[f"{ROW}/{where}/gain_over_random_init"] = difference(ours, other)
+        for name, runs in results.items():
+            figures |= {f"{name}/{where}/{metric}": figure for metric, figure in mean_by_key(runs).items()}
+            figures |= seed_spread(f"{name}/{where}/auroc", [run["auroc"] for run in runs])
+        ours, other = (figures[f"{name}/{where}/auroc"] for name in (ROW, f"{ROW}_random_init"))
+        figures[f"{ROW}/{where}/gain_over_random_init"] = paired_difference(ours, other)
         count = studies_of(fraction, problem)
         figures[f"{ROW}/{where}/training_studies"] = Figure(float(count), n=count)
     return figures
 
 
-def finding_problem(kind: str, store: Store, settings: FineTuneSettings, say: Say = print) -> Problem[MacroAuroc]:
-    """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others.
+def finding_problem(
+    kind: str, store: Store, settings: FineTuneSettings, say: Say = print
+) -> Problem[dict[str, Figure]]:
+    """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others, and of
+    those without a threshold.
 
     NotComputable, with the counts, where there is none, or none with both classes in validation.
     """
@@ -122,8 +165,11 @@ def finding_problem(kind: str, store: Store, settings: FineTuneSettings, say: Sa
         raise NotComputable(counts)
     if lost := [name for name in wanted if name not in findings and any(name in part for part in columns)]:
         say(f"fine-tuning, {kind}: {', '.join(lost)} left out, without a label in one of the splits ({counts})")
-    if not any({0.0, 1.0} <= {*columns[1][name]} for name in findings):
+    unchosen = [name for name in findings if not {0.0, 1.0} <= {*columns[1][name]}]
+    if unchosen == findings:
         raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
+    if unchosen:
+        say(f"fine-tuning, {kind}: threshold {NO_CHOICE}, one class only in validation, of {', '.join(unchosen)}")
     return Problem(
         title=f"fine-tuning, {kind}",
         train=train,

@@ -186,6 +186,13 @@ def mean_of(runs: Sequence[MacroAuroc]) -> MacroAuroc:
     return MacroAuroc(mean_by_key([run.by_finding for run in runs]), mean_figures([run.figure for run in runs]))
 
 
+def seed_spread(key: str, runs: Sequence[Figure]) -> dict[str, Figure]:
+    """``<key>_seed_sd``: the sample SD of a figure over the seeds of one experiment, n of them; nothing of one."""
+    if len(runs) < 2:
+        return {}
+    return {f"{key}_seed_sd": Figure(float(np.std([run.value for run in runs], ddof=1)), n=len(runs))}
+
+
 def difference(ours: MacroAuroc, other: MacroAuroc) -> Figure:
     """Ours minus the other on the same resamples: a gain whose interval holds 0 is not significant."""
     return paired_difference(ours.figure, other.figure)

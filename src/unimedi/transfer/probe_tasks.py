@@ -11,7 +11,16 @@ from unimedi.representation.table import EmbeddingTable
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.gradient_probe import fit_and_score_by_gradient
 from unimedi.transfer.linear_probe import Features, Fit, Labels, fit_and_score, probe_scores
-from unimedi.transfer.metrics import Figure, MacroAuroc, NotComputable, difference, macro_auroc, mean_by_key, mean_of
+from unimedi.transfer.metrics import (
+    Figure,
+    MacroAuroc,
+    NotComputable,
+    difference,
+    macro_auroc,
+    mean_by_key,
+    mean_of,
+    seed_spread,
+)
 from unimedi.transfer.references import pixel_features
 from unimedi.transfer.task import (
     EvaluationOptions,
@@ -50,7 +59,8 @@ def probe_figures(
     options: EvaluationOptions,
     notes: list[str],
 ) -> dict[str, Figure]:
-    """``{linear_probe,random_init,pca}/<kind>/<fraction>/auroc`` and the gains of the first over the others.
+    """``{linear_probe,random_init,pca}/<kind>/<fraction>/auroc``, ``…/auroc_seed_sd`` of several seeds, and the gains
+    of the first over the others.
 
     ``encoders`` maps a row's name to the embedder and its table of ``view``'s studies; ``linear_probe`` is among them.
     A fraction is of the *whole* training split, drawn among the encoded studies; n is what it came to. Rows whose name
@@ -88,9 +98,11 @@ def probe_figures(
                 columns = [{n: part[n] for n in names} for part in (*labels, view.labels)]
                 train, validation, test = (Features(x, y) for x, y in zip(parts, columns, strict=True))
                 scores = probe_scores(train, validation, test, count, options.probe_seeds, fit)
-                results[name] = mean_of([macro_auroc(one, test.labels, view.bootstrap) for one in scores])
+                areas = [macro_auroc(one, test.labels, view.bootstrap) for one in scores]
+                results[name] = mean_of(areas)
                 where = f"{name}{ending}/{view.kind}/{fraction}"
                 figures[f"{where}/auroc"] = results[name].figure
+                figures |= seed_spread(f"{where}/auroc", [area.figure for area in areas])
                 if exclusive:
                     try:
                         each = [choice_figures(where, one, test.labels, view.bootstrap) for one in scores]

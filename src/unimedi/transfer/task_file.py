@@ -22,9 +22,10 @@ VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "fine
 METRICS = {  # metric of a file → end of a key of metrics.json
     "linear_probe": {"auroc": "auroc", "accuracy": "choice_acc"},
     "zero_shot": {"auroc": "auroc", "accuracy": "choice_acc"},
-    "fine_tune": {"auroc": "auroc"},
+    "fine_tune": {"auroc": "auroc", "accuracy": "acc"},
     "segmentation": {"dice_positive": "dice_positive", "dice_all": "dice_all"},
 }
+BESIDE = {"fine_tune": ("acc",)}  # ends that answer as well, whatever the metric: it is published as AUC and ACC
 ANSWERS = {  # the keys of metrics.json that answer a task; {} is the kind
     "linear_probe": r"(linear_probe|random_init|pca)(_sgd)?/{}/[^/]+%/",
     "zero_shot": r"zero_shot/{}/",
@@ -123,9 +124,9 @@ def words(task: TaskFile) -> list[str]:
 
 
 def answers(task: TaskFile, figures: Mapping[str, Figure]) -> dict[str, Figure]:
-    """The figures that answer the task: its metric, for every row and share of the labels."""
-    ending = METRICS[task.protocol][task.metric]
-    pattern = re.compile(ANSWERS[task.protocol].format(task.kind) + ending)
+    """The figures that answer the task: its metric, for every row and share of the labels; of fine_tune acc as well."""
+    endings = "|".join((METRICS[task.protocol][task.metric], *BESIDE.get(task.protocol, ())))
+    pattern = re.compile(f"{ANSWERS[task.protocol].format(task.kind)}({endings})")
     return {key: figure for key, figure in figures.items() if pattern.fullmatch(key)}
 
 
@@ -180,7 +181,7 @@ def _meaning(raw: Mapping[str, Any]) -> str:
             return f"published: expected method, figures and source (and verified), got {entry!r}"
         if not isinstance(entry["figures"], dict) or not all(_is_share_of_one(v) for v in entry["figures"].values()):
             return f"published: expected figures from 0 to 1 by share of the labels, got {entry['figures']!r}"
-    if raw["metric"] == "accuracy" and len(raw["classes"]) < 2:
+    if METRICS[raw["protocol"]][raw["metric"]] == "choice_acc" and len(raw["classes"]) < 2:
         return "metric: accuracy is of a choice between classes, and there is one class"
     if raw.get("training") and VERBS[raw["protocol"]] == "evaluate":
         return f"training: {raw['protocol']} has no such options, got {', '.join(raw['training'])}"

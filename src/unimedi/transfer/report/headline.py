@@ -81,6 +81,7 @@ def lines() -> list[Line]:
     for kind, name in (("xray", "X-ray"), ("ct", "CT")):
         for fraction in ("10%", "100%"):
             table.append(Line(f"linear_probe/{kind}/{fraction}/auroc", f"linear probe, {fraction} of labels, {name}"))
+            table.append(Line(f"linear_probe/{kind}/{fraction}/auroc_seed_sd", "SD over draws of labels", honest=True))
             table.append(Line(f"random_init/{kind}/{fraction}/auroc", "random init", honest=True))
             table.append(Line(f"pca/{kind}/{fraction}/auroc", "PCA + logistic regression on pixels", honest=True))
         key = f"linear_probe/{kind}/10%/gain_over_random_init"

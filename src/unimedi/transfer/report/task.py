@@ -32,10 +32,11 @@ def task_part(inputs: ReportInputs) -> Part:
 
 
 def named(key: str) -> str:
-    """A key of metrics.json in words: the row, and the share of the labels."""
+    """A key of metrics.json in words: the row, the share of the labels, and accuracy where it stands beside another."""
     row, _, *rest = key.split("/")
     share = next((part for part in rest if part.endswith("%")), "")
-    return WORDS.get(row, row.replace("_", " ")) + (f", {share} of the labels" if share else "")
+    beside = ", accuracy" if rest[-1:] == ["acc"] else ""
+    return WORDS.get(row, row.replace("_", " ")) + (f", {share} of the labels" if share else "") + beside
 
 
 def _facts(task: TaskFile) -> list[tuple[str, str]]:
