@@ -80,7 +80,8 @@ def _what_it_says(inputs: ReportInputs) -> str:
         else "a threshold of 0.5, as there is no validation split to choose it on"
     )
     return (
-        f"Against the cohort's labels; prompts: {inputs.options.prompts.stem}. ACC, balanced ACC and F1 at {where}. "
+        f"Against the cohort's labels; prompts: {inputs.options.prompt_file.stem}. "
+        f"ACC, balanced ACC and F1 at {where}. "
         "AP by chance is the prevalence. ECE: 0 is a probability that is what it says. Prompts: AUROC of single "
         "pairs of a present and an absent sentence, where the figure itself is of all sentences together."
     )

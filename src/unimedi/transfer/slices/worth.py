@@ -125,7 +125,7 @@ def _prompted(subject: Subject, notes: list[str]) -> tuple[dict[str, PromptVecto
     labels = label_columns(subject.store, subject.indices, options.classes)
     if not labels:
         raise NotComputable("no labels, so no zero-shot")
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompts(options.prompt_file)
     vectors = embed_prompts(embedder.texts, prompts, list(labels))
     if unasked := sorted(labels.keys() - vectors.keys()):
         notes.append(f"slice inputs: no prompts in {prompts.name} for {', '.join(unasked)}")

@@ -15,8 +15,8 @@ from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_au
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import Figure, NotComputable, interval, macro_auroc, mean_figures
 from unimedi.transfer.task import EvaluationOptions, View, label_columns, nearest, probe_validation
+from unimedi.transfer.zero_shot.files import shipped_prompts
 from unimedi.transfer.zero_shot.scoring import (
-    PROMPTS,
     PromptVectors,
     embed_prompts,
     probabilities,
@@ -49,7 +49,7 @@ def zero_shot(
     """
     if not view.labels:
         raise NotComputable("no labels")
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompts(options.prompt_file)
     vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
     scores = probabilities(view.table.embedding, vectors, embedder.scale)
     if missing := sorted(set(view.labels) - set(scores)):
@@ -147,12 +147,16 @@ def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors])
 def other_prompts(
     view: View, store: Store, embedder: Embedder, options: EvaluationOptions, notes: list[str]
 ) -> dict[str, Figure]:
-    """``zero_shot_by_prompts/<kind>/<file>/auroc`` of the shipped files in a language of the cohort's reports."""
+    """``zero_shot_by_prompts/<kind>/<file>/auroc`` of the shipped files in a language of the cohort's reports.
+
+    And of the one that is asked, which stands for a shipped one of the same name.
+    """
     if not view.labels:
         raise NotComputable("no labels")
     languages = {study.language for study in store.studies}
     figures = {}
-    for path in sorted({options.prompts, *PROMPTS.glob("*.yaml")}):
+    files = shipped_prompts() | {options.prompt_file.stem: options.prompt_file}
+    for _, path in sorted(files.items()):
         prompts = read_prompts(path)
         if prompts.language not in languages:
             notes.append(f"prompts {prompts.name}, {view.kind}: no report of this cohort is in {prompts.language!r}")
