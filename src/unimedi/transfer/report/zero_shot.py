@@ -32,7 +32,7 @@ def zero_shot_part(inputs: ReportInputs) -> Part:
         part.tables.append(_table(inputs, kind, verdicts))
         rows = [
             ("all findings" if not name else words(name), f.value, f.low, f.high, not name)
-            for name in ("", *verdicts.scores)
+            for name in ("", *verdicts.log_odds)
             for f in [inputs.figures[_key(kind, "auroc", name)]]
         ]
         picture = draw.intervals(rows, 0.5, "AUROC")
@@ -53,7 +53,7 @@ def words(finding: str) -> str:
 
 def _table(inputs: ReportInputs, kind: str, verdicts: Verdicts) -> Table:
     rows = []
-    for name in ("", *verdicts.scores):
+    for name in ("", *verdicts.log_odds):
         cells = [_cell(inputs.figures.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
         rows.append([words(name) or "all findings", *cells])
     return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, frozenset({0}))
@@ -71,7 +71,7 @@ def _cell(figure: Figure | None, metric: str) -> str:
 
 def _what_it_says(inputs: ReportInputs) -> str:
     chosen = [
-        f.n for kind, v in inputs.verdicts.items() for name in v.scores
+        f.n for kind, v in inputs.verdicts.items() for name in v.log_odds
         if (f := inputs.figures[_key(kind, "threshold", name)]).n
     ]  # fmt: skip
     where = (
@@ -105,6 +105,6 @@ def _by_prompts(inputs: ReportInputs) -> list[Table]:
 
 
 def _pooled(view: View, verdicts: Verdicts) -> tuple[np.ndarray, np.ndarray]:
-    labels = np.concatenate([view.labels[name] for name in verdicts.scores])
+    labels = np.concatenate([view.labels[name] for name in verdicts.log_odds])
     known = ~np.isnan(labels)
-    return np.concatenate(list(verdicts.scores.values()))[known], labels[known] == 1
+    return np.concatenate(list(verdicts.probabilities.values()))[known], labels[known] == 1

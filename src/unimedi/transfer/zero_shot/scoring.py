@@ -16,7 +16,6 @@ import numpy as np
 import yaml
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.special import expit
 
 TextEncoder = Callable[[list[str]], Float[ndarray, "texts dim"]]
 PROMPTS = Path(__file__).parent / "prompts"
@@ -123,12 +122,15 @@ def embed_prompts(encode: TextEncoder, prompts: PromptSet, findings: Sequence[st
     }
 
 
-def probabilities(
+def log_odds(
     images: Float[ndarray, "studies dim"], prompts: Mapping[str, PromptVectors], scale: float
 ) -> dict[str, Float[ndarray, "studies"]]:
-    """Probability of each finding for every image; ``scale`` is the model's exp(logit scale), 1 / temperature."""
+    """Log-odds of each finding for every image; ``scale`` is the model's exp(logit scale), 1 / temperature.
+
+    A probability is their ``expit``, which is 1 for all above 37: what is ranked are the log-odds.
+    """
     return {
-        name: expit(scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64))
+        name: scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64)
         for name, sides in prompts.items()
     }
 
