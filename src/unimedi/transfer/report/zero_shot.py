@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from unimedi.representation.given import presence
 from unimedi.transfer.metrics import Figure
 from unimedi.transfer.report import curves as draw
 from unimedi.transfer.report import pictures as looks
 from unimedi.transfer.report.headline import cell, three
 from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs, Table
+from unimedi.transfer.report.roc import roc_curves
 from unimedi.transfer.task import View
 from unimedi.transfer.zero_shot.tasks import Verdicts
 
@@ -26,7 +28,7 @@ COLUMNS = {
 
 
 def zero_shot_part(inputs: ReportInputs) -> Part:
-    """Tables, a plot of AUROC by finding, reliability diagrams, and the macro AUROC of each prompt file."""
+    """Tables, plots of AUROC and of ROC curves, reliability diagrams, and the macro AUROC of each prompt file."""
     part = Part("zero-shot", "Zero-shot by finding")
     for kind, verdicts in inputs.verdicts.items():
         part.tables.append(_table(inputs, kind, verdicts))
@@ -37,6 +39,8 @@ def zero_shot_part(inputs: ReportInputs) -> Part:
         ]
         picture = draw.intervals(rows, 0.5, "AUROC")
         part.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", looks.data_uri(picture)))
+        caption = f"{NAMES[kind]}: ROC curve of each finding; dotted diagonal: chance"
+        part.pictures.append(looks.Tile(caption, looks.data_uri(roc_curves(ranked(inputs.views[kind], verdicts)))))
     if inputs.verdicts:
         part.text = _what_it_says(inputs)
         part.tables += _by_prompts(inputs)
@@ -102,6 +106,15 @@ def _by_prompts(inputs: ReportInputs) -> list[Table]:
         for name in files
     ]
     return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in inputs.verdicts)), rows)]
+
+
+def ranked(view: View, verdicts: Verdicts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Finding in words → log-odds and whether it is present, of the studies of which that is known."""
+    found = {}
+    for name, odds in verdicts.log_odds.items():
+        known, there = presence(view.labels[name], name)
+        found[words(name)] = odds[known], there[known]
+    return found
 
 
 def _pooled(view: View, verdicts: Verdicts) -> tuple[np.ndarray, np.ndarray]:
