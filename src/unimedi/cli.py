@@ -183,9 +183,11 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Measure a run on held-out studies: metrics.json and report.html in its folder."""
     from unimedi.transfer.evaluate import evaluate as run
     from unimedi.transfer.task import EvaluationOptions
+    from unimedi.transfer.zero_shot.files import find_prompts
 
     task = _task(arguments)
-    options = EvaluationOptions(supervised_steps=arguments.supervised)
+    prompts = find_prompts(arguments.prompts) if arguments.prompts else None
+    options = EvaluationOptions(supervised_steps=arguments.supervised, prompts=prompts)
     split = arguments.split or (task.split if task else "test")
     run(arguments.path, arguments.data, arguments.out, split, arguments.compare, options, task)
 
@@ -388,6 +390,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, help="where the figures and the report go (default: RUN, RUN/tasks/TASK)")
     p.add_argument("--split", choices=("validation", "test"), help="default: the task's, or test")
     p.add_argument("--task", metavar="NAME|FILE", help=task)
+    p.add_argument(
+        "--prompts", metavar="NAME|FILE", help="zero-shot sentences (default: shipped ones in the model's language)"
+    )
     p.add_argument(
         "--supervised", type=int, default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
     )

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from tests.transfer.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
+from unimedi.cli import main
 from unimedi.inputs.store import Record, Store, StoreError, write_store
 from unimedi.model.unimedi import ImageOutput
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.metrics import Figure, read_metrics
 from unimedi.transfer.task import EvaluationOptions
-from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS
+from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
 
 QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1))
 
@@ -277,3 +278,32 @@ def test_a_prompt_file_without_a_measurable_finding_does_not_silence_the_others(
     figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=options, say=silent)
     assert "zero_shot_by_prompts/ct/chest_en_v2/auroc" in figures
     assert "prompts own_en_v1, ct: no finding has both classes" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_spanish_model_is_asked_in_spanish_and_every_file_asked_has_its_hash(tmp_path: Path) -> None:
+    write_pretrained(tmp_path / "run" / "pretrained", report_languages=("es",))
+    whole = write_hospital(tmp_path / "whole", ndims=(2,))
+    records = [
+        Record(dataclasses.replace(study, language="es" if i % 2 else "en"), whole.pixels(i), whole.mask(i))
+        for i, study in enumerate(whole.studies)
+    ]
+    write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
+    options = dataclasses.replace(QUICK, kinds=("xray",))
+    evaluate(tmp_path / "run", tmp_path / "store", tmp_path / "out", options=options, say=silent)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "prompts: chest_es_v1" in page
+    for path in PROMPTS.glob("*.yaml"):  # the cohort's reports are in both languages
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in page, path
+
+
+def test_prompts_are_named_on_the_command_line(
+    evaluated: tuple[Path, Path, dict[str, Figure]], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", str(model), "--data", str(evaluated[0]), "--out", str(tmp_path), "--prompts"]
+    assert main([*words, "nonsense"]) == 2
+    assert "no prompts 'nonsense': expected a file or one of chest_en_gloria_v1" in capsys.readouterr().err
+    assert main([*words, "chest_en_v1"]) == 0
+    assert "prompts: chest_en_v1" in (tmp_path / "report.html").read_text()
+    mine, others = read_metrics(tmp_path / "metrics.json"), evaluated[2]
+    key = "zero_shot_by_prompts/ct/chest_en_v1/auroc"
+    assert mine["zero_shot/ct/auroc"].value == pytest.approx(others[key].value, abs=1e-6)

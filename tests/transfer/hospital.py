@@ -74,7 +74,7 @@ def _record(
     return Record(study, pixels.astype(np.int16), mask if masked else None)
 
 
-def write_pretrained(path: Path, preprocess: Preprocess = PREPROCESS) -> Path:
+def write_pretrained(path: Path, preprocess: Preprocess = PREPROCESS, report_languages: tuple[str, ...] = ()) -> Path:
     """An untrained tiny model with a tokenizer learnt from the sentences above, saved as a run saves it."""
     import torch
 
@@ -83,6 +83,7 @@ def write_pretrained(path: Path, preprocess: Preprocess = PREPROCESS) -> Path:
         len(tokenizer), 24, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
     )
     torch.manual_seed(0)
-    UniMediModel(tiny_config(text=text, text_length=24, preprocess=preprocess.to_dict())).save_pretrained(path)
+    fields = {"preprocess": preprocess.to_dict(), "report_languages": report_languages}
+    UniMediModel(tiny_config(text=text, text_length=24, **fields)).save_pretrained(path)
     UniMediProcessor(preprocess, tokenizer, 24).save_pretrained(path)
     return path

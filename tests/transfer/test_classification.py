@@ -79,7 +79,7 @@ def test_figures_are_scikit_learns_on_what_is_known(studies: int, seed: int) -> 
     labels = {name: draws.choice([0.0, 1.0, np.nan], studies) for name in "abc"} | {"sure": np.arange(studies) % 2.0}
     scores = {name: draws.integers(0, 7, studies) / 6.5 for name in labels}
     bootstrap = PatientBootstrap([f"p{i // 2}" for i in range(studies)], 7, seed)
-    figures = decision_figures("z", scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
+    figures = decision_figures("z", scores, scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
     areas = macro_auroc(scores, labels, bootstrap)
     expected: dict[str, list[float]] = {}
     for name, label in labels.items():
@@ -137,11 +137,11 @@ def test_figures_leave_out_one_class_and_unknown_labels_and_average_the_rest() -
     }
     scores = {name: np.array([0.9, 0.1, 0.8, 0.3, 0.6, 0.2]) for name in labels}
     bootstrap = PatientBootstrap(list("abcdef"), resamples=30, seed=0)
-    figures = decision_figures("z", scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
+    figures = decision_figures("z", scores, scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
     assert {key.split("/")[2] for key in figures if key.count("/") == 2} == {"seen", "other"}
     assert (figures["z/acc/seen"].value, figures["z/acc/seen"].n) == (1.0, 4)
     assert figures["z/f1"].value == pytest.approx((1 + figures["z/f1/other"].value) / 2)
     assert figures["z/prevalence/other"].value == 0.5
     assert figures["z/ap"].low <= figures["z/ap"].value <= figures["z/ap"].high
     with pytest.raises(NotComputable, match="both classes"):
-        decision_figures("z", {"always": scores["always"]}, labels, {"always": 0.5}, bootstrap)
+        decision_figures("z", {"always": scores["always"]}, scores, labels, {"always": 0.5}, bootstrap)

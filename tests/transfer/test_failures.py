@@ -1,8 +1,10 @@
 """The gallery of failures holds what is furthest from the truth: against the slow way of looking through everything."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import logit
 
 from tests.transfer.test_report_zero_shot import view
 from unimedi.transfer.report.failures import worst_calls, worst_planes, worst_ranks
@@ -12,13 +14,17 @@ from unimedi.transfer.zero_shot.tasks import Verdicts
 
 def test_worst_calls_are_wrong_confident_and_of_different_studies() -> None:
     seen = view({"mass": [0, 1, 0, np.nan], "nodule": [0, 1, 1, 0]})
-    verdicts = Verdicts(
-        {"mass": np.array([0.9, 0.1, 0.2, 1.0]), "nodule": np.array([0.8, 0.7, 0.45, 0.3])},
-        {"mass": 0.5, "nodule": 0.4},
-    )
+    said = {"mass": np.array([0.9, 0.1, 0.2, 0.99]), "nodule": np.array([0.8, 0.7, 0.45, 0.3])}
+    verdicts = Verdicts({name: logit(one) for name, one in said.items()}, {"mass": 0.5, "nodule": 0.4})
     # Study 0 is wrong twice (.9, .8); 1 misses the mass; 2 is right on both (.45 is above the threshold); 3: not known.
-    assert worst_calls(seen, verdicts, present=False) == [(0, "mass", 0.9)]
-    assert worst_calls(seen, verdicts, present=True) == [(1, "mass", 0.1)]
+    assert worst_calls(seen, verdicts, present=False) == [(0, "mass", pytest.approx(0.9))]
+    assert worst_calls(seen, verdicts, present=True) == [(1, "mass", pytest.approx(0.1))]
+
+
+def test_worst_calls_of_a_strong_scale_are_told_apart() -> None:
+    seen = view({"mass": [0, 0, 1, 0]})
+    verdicts = Verdicts({"mass": np.array([50.0, 60.0, 70.0, 55.0])}, {"mass": 0.5})
+    assert [row for row, *_ in worst_calls(seen, verdicts, present=False)] == [1, 3, 0]
 
 
 @given(st.integers(0, 10_000))

@@ -41,7 +41,7 @@ def square(scores: np.ndarray) -> np.ndarray:
 
 
 def decided(labels: dict[str, np.ndarray], scores: dict[str, np.ndarray], threshold: float = 0.5) -> object:
-    return one.decision_figures("x", scores, labels, dict.fromkeys(labels, threshold), BOOTSTRAP)
+    return one.decision_figures("x", scores, scores, labels, dict.fromkeys(labels, threshold), BOOTSTRAP)
 
 
 OF_SCORES: dict[str, Callable[[np.ndarray], Any]] = {

@@ -26,7 +26,7 @@ from unimedi.transfer.slices.outcome import oracle_scores
 from unimedi.transfer.slices.slabs import slabs_by_score
 from unimedi.transfer.slices.worth import Subject, by_size, input_figures, recall, worth_of_slices, zero_shot
 from unimedi.transfer.task import EvaluationOptions
-from unimedi.transfer.zero_shot.scoring import embed_prompts, probabilities, read_prompts
+from unimedi.transfer.zero_shot.scoring import embed_prompts, log_odds, read_prompts
 
 SLABS, THICK, CUT = 4, 4, 2  # the tiny model's: four slabs of four planes, two slices
 INPUTS = (
@@ -205,7 +205,7 @@ def test_zero_shot_by_finding_and_by_size_equals_scikit_learn(store: Store, embe
     found = zero_shot(subject, [])(rows)
     vectors = embed_prompts(embedder.texts, read_prompts(), FINDINGS)
     areas = {}
-    for name, scores in probabilities(rows, vectors, embedder.scale).items():
+    for name, scores in log_odds(rows, vectors, embedder.scale).items():
         present = [bool(store.studies[i].labels[name]) for i in indices]
         areas[f"auroc/{name}"] = roc_auc_score(present, scores)
         for band, low, high in (("under_10mm", 0, 10), ("10_to_30mm", 10, 30), ("from_30mm", 30, np.inf)):

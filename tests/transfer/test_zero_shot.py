@@ -2,17 +2,24 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
+from tests.transfer.test_report_zero_shot import view
+from unimedi.inputs.store import Store
+from unimedi.representation.embedder import Embedder
+from unimedi.transfer.task import EvaluationOptions
 from unimedi.transfer.zero_shot.scoring import (
     PROMPTS,
     embed_prompts,
-    probabilities,
+    log_odds,
     read_prompts,
     single_pair_scores,
 )
+from unimedi.transfer.zero_shot.tasks import Verdicts, other_prompts, zero_shot
 
 TWELVE = {
     "nodule", "mass", "consolidation", "ground_glass", "atelectasis", "pleural_effusion", "pneumothorax",
@@ -30,7 +37,7 @@ def test_shipped_prompts_name_every_finding_and_both_sides() -> None:
         assert "left" in text
 
 
-def test_score_is_the_softmax_of_the_formula(tmp_path: Path) -> None:
+def test_probability_is_the_softmax_of_the_formula(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text("version: 3\nlanguage: en\nfindings:\n  x:\n    present: [a, b]\n    absent: [c]\n")
     draws = np.random.default_rng(0)
@@ -43,14 +50,14 @@ def test_score_is_the_softmax_of_the_formula(tmp_path: Path) -> None:
         asked.extend(texts)
         return np.stack([vectors[text] for text in texts])
 
-    scores = probabilities(images, embed_prompts(encode, read_prompts(path), ["x", "no_prompts"]), scale=10.0)
+    odds = log_odds(images, embed_prompts(encode, read_prompts(path), ["x", "no_prompts"]), scale=10.0)
     assert asked == ["a", "b", "c"]
-    assert set(scores) == {"x"}
+    assert set(odds) == {"x"}
     for row, image in enumerate(images):
         mean = (vectors["a"] + vectors["b"]) / 2
         present = math.exp(10 * float(image @ mean) / math.sqrt(float(mean @ mean)))
         absent = math.exp(10 * float(image @ vectors["c"]))
-        assert scores["x"][row] == pytest.approx(present / (present + absent), abs=1e-9)
+        assert expit(odds["x"][row]) == pytest.approx(present / (present + absent), abs=1e-9)
 
 
 def test_a_finding_without_absent_sentences_is_named(tmp_path: Path) -> None:
@@ -117,3 +124,41 @@ def test_a_finding_can_be_held_against_the_others(tmp_path: Path) -> None:
     assert findings["x"].present == ("a", "both")
     assert findings["x"].absent == ("none", "b")
     assert findings["y"].absent == ("none", "a")
+
+
+class Placed(Embedder):
+    """Three sentences at places of a plane, and a strong scale."""
+
+    scale = 100.0  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        """Without a model."""
+
+    def texts(self, texts: list[str]) -> np.ndarray:  # type: ignore[override]
+        places = {"there": [1.0, 0.0], "away": [-1.0, 0.0], "nearly": [-0.96, 0.28]}
+        return np.array([places[text] for text in texts])
+
+
+def test_log_odds_of_50_and_60_are_ranked(tmp_path: Path) -> None:
+    """As probabilities both are 1: an AUROC of them would be .5, the choice between two findings a tie."""
+    sides = "{present: [there], absent: [away]}, y: {present: [there], absent: [nearly]}"
+    own = tmp_path / "own_en_v1.yaml"
+    own.write_text(f"version: 1\nlanguage: en\nfindings: {{x: {sides}}}\n")
+    embedder = Placed()
+    cosine = np.array([0.25, 0.3, 0.25, 0.3])
+    images = np.stack([cosine, -np.sqrt(1 - cosine**2)], axis=1)
+    np.testing.assert_allclose(
+        log_odds(images, embed_prompts(embedder.texts, read_prompts(own), ["x"]), 100.0)["x"], [50, 60, 50, 60]
+    )
+    seen = view({"x": [0.0, 1.0, 0.0, 1.0], "y": [1.0, 0.0, 1.0, 0.0]}, images)
+    store = Store.__new__(Store)
+    store.studies = (SimpleNamespace(language="en"),)  # type: ignore[assignment]
+    options = EvaluationOptions(prompts=own, classes=("x", "y"), exclusive=True)
+    verdicts: dict[str, Verdicts] = {}
+    figures = zero_shot(seen, store, embedder, "validation", options, verdicts, [])
+    figures |= other_prompts(view({"x": [0.0, 1.0, 0.0, 1.0]}, images), store, embedder, options, [])
+    assert verdicts["xray"].probabilities["x"].tolist() == [1.0] * 4
+    for key in ("zero_shot/xray/auroc/x", "zero_shot/xray/ap/x", "zero_shot_by_prompts/xray/own_en_v1/auroc"):
+        assert figures[key].value == 1.0
+    assert figures["zero_shot/xray/acc/x"].value == 0.5
+    assert figures["zero_shot/xray/choice_acc"].value == 0.5  # y scores higher in all four, which is no tie

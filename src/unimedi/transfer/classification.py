@@ -91,15 +91,17 @@ def best_threshold(scores: Float[ndarray, "studies"], present: Bool[ndarray, "st
 def decision_figures(
     prefix: str,
     scores: Mapping[str, Float[ndarray, "studies"]],
+    probabilities: Mapping[str, Float[ndarray, "studies"]],
     labels: Mapping[str, Float[ndarray, "studies"]],
     thresholds: Mapping[str, float],
     bootstrap: PatientBootstrap,
 ) -> dict[str, Figure]:
     """``<prefix>/<metric>`` (mean over findings) and ``…/<finding>`` of ap, acc, balanced_acc, f1, ece and prevalence.
 
-    ``scores`` are probabilities, ``labels`` 1, 0 or NaN (unknown: left out). Findings of one class are left out;
-    NotComputable if that leaves none. ``prevalence`` is what AP is by chance. Raises ValueError on a probability that
-    is none, on any other label and on a threshold that is not finite.
+    ``scores`` are what AP ranks (log-odds); ``probabilities``, in the same order up to ties, what all else is of.
+    ``labels`` are 1, 0 or NaN (unknown: left out). Findings of one class are left out; NotComputable if that leaves
+    none. ``prevalence`` is what AP is by chance. Raises ValueError on a score or a threshold that is not finite, on a
+    probability that is none and on any other label.
     """
     rows: dict[str, dict[str, Figure]] = {}
     for finding, score in scores.items():
@@ -110,7 +112,8 @@ def decision_figures(
         if not math.isfinite(thresholds[finding]):
             raise ValueError(f"{finding}: expected a finite threshold, got {thresholds[finding]}")
         weights = np.concatenate([np.ones((1, present.size)), bootstrap.weights[:, known]])
-        for metric, values in _statistics(weights, score[known], present, thresholds[finding]).items():
+        given = probabilities[finding][known]
+        for metric, values in _statistics(weights, score[known], given, present, thresholds[finding]).items():
             rows.setdefault(metric, {})[finding] = _figure(values, int(present.size))
     if not rows:
         raise NotComputable("no finding has both classes in this split")
@@ -122,14 +125,18 @@ def decision_figures(
 
 
 def _statistics(
-    weights: Weights, score: Float[ndarray, "studies"], present: Bool[ndarray, "studies"], threshold: float
+    weights: Weights,
+    score: Float[ndarray, "studies"],
+    probability: Float[ndarray, "studies"],
+    present: Bool[ndarray, "studies"],
+    threshold: float,
 ) -> dict[str, Statistic]:
     with np.errstate(invalid="ignore"):
         prevalence = weights @ present.astype(np.float64) / weights.sum(axis=1)
     return {
         "ap": average_precision(weights, score, present),
-        **at_threshold(weights, score >= threshold, present),
-        "ece": calibration_error(weights, score, present),
+        **at_threshold(weights, probability >= threshold, present),
+        "ece": calibration_error(weights, probability, present),
         "prevalence": prevalence,
     }
 

@@ -41,7 +41,7 @@ def conditions(store: str, split: str, views: Mapping[str, View], options: Evalu
         "store": store,
         "split": split,
         "draws": draws.hexdigest(),
-        "prompts": sha256(options.prompts),
+        "prompts": sha256(options.prompt_file),
         "probe": f"{options.probe_cap} studies, seeds {options.probe_seeds}",
         **({"classes": ", ".join(options.classes)} if options.classes else {}),
     }

@@ -35,6 +35,7 @@ from unimedi.transfer.task import (
 )
 from unimedi.transfer.task_file import TaskFile, answer_lines, evaluation_options
 from unimedi.transfer.zero_shot import tasks as on_prompts
+from unimedi.transfer.zero_shot.files import with_prompts
 from unimedi.transfer.zero_shot.tasks import Verdicts
 
 Task = Callable[[], dict[str, Figure]]
@@ -65,6 +66,7 @@ def evaluate(
     started = time.monotonic()
     others = read_runs(compare)
     embedder = EncodedOnce.from_pretrained(run, options.batch_size)
+    options, unspoken = with_prompts(options, embedder.model.config.report_languages)
     store = Store.open(data, expect=embedder.processor.preprocess)
     fresh = EncodedOnce(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
     classes, lacking = known_classes(store, options.classes)
@@ -82,9 +84,9 @@ def evaluate(
     asked = options.classes or store.findings
     absent += [note for seen in views.values() for note in unlabelled(seen, asked, split)]
     unread = foreign_reports(store, split, embedder.model.config.report_languages)
-    for note in unread:
+    for note in unspoken + unread:
         say(note)
-    outcome = Outcome(notes=lacking + absent + unread)
+    outcome = Outcome(notes=lacking + absent + unspoken + unread)
     verdicts: dict[str, Verdicts] = {}
     figures: dict[str, Figure] = {}
     for name, measure in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():

@@ -29,7 +29,8 @@ class EvaluationOptions:
     how many there were); a third of it bounds the validation studies; None takes all. ``fractions`` are shares of the
     labels that a probe learns from, drawn once for each of ``probe_seeds``. ``supervised_steps`` above 0 trains the
     same encoder with labels for that many steps, as a reference row. ``classes`` are label columns (all, where none is
-    named); ``exclusive``: a study has one of them, and the accuracy of the choice is a figure too.
+    named); ``exclusive``: a study has one of them, and the accuracy of the choice is a figure too. ``prompts`` is
+    a file of sentences; None becomes one in the model's language when a command starts.
     """
 
     seed: int = 0
@@ -42,8 +43,13 @@ class EvaluationOptions:
     classes: tuple[str, ...] = ()
     exclusive: bool = False
     supervised_steps: int = 0
-    prompts: Path = DEFAULT_PROMPTS
+    prompts: Path | None = None
     focal: tuple[str, ...] = FOCAL
+
+    @property
+    def prompt_file(self) -> Path:
+        """The prompts that are asked; the English ones where no command has chosen any."""
+        return self.prompts or DEFAULT_PROMPTS
 
 
 @dataclass(frozen=True)

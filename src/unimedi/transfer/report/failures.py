@@ -42,14 +42,15 @@ def worst_calls(view: View, verdicts: Verdicts, present: bool) -> list[tuple[int
     Wrong: on the wrong side of the finding's threshold. ``present`` takes the findings that were missed, else the
     false alarms. Unknown labels are no calls.
     """
-    found = []
-    for finding, score in verdicts.scores.items():
+    found, given = [], verdicts.probabilities
+    for finding, odds in verdicts.log_odds.items():
         label = view.labels[finding]
-        wrong = (label == present) & ((score >= verdicts.thresholds[finding]) != present)
-        found += [(abs(score[row] - present), row, finding) for row in np.flatnonzero(wrong).tolist()]
+        wrong = (label == present) & ((given[finding] >= verdicts.thresholds[finding]) != present)
+        astray = -odds if present else odds  # as log-odds: probabilities near 1 are equal
+        found += [(astray[row], row, finding) for row in np.flatnonzero(wrong).tolist()]
     worst: dict[int, tuple[int, str, float]] = {}
     for _, row, finding in sorted(found, key=lambda call: (-call[0], call[1], call[2])):
-        worst.setdefault(row, (row, finding, float(verdicts.scores[finding][row])))
+        worst.setdefault(row, (row, finding, float(given[finding][row])))
     return list(worst.values())
 
 

@@ -15,6 +15,7 @@ from unimedi.transfer.report.parts import MAKERS
 from unimedi.transfer.report.pieces import NAMES, ReportInputs
 from unimedi.transfer.report.side_by_side import side_by_side
 from unimedi.transfer.report.summary import summary
+from unimedi.transfer.zero_shot.files import shipped_prompts
 
 
 def write_report(inputs: ReportInputs, path: Path) -> None:
@@ -59,7 +60,7 @@ def _run_name(run: Path) -> str:
 
 
 def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
-    prompts, recipe, folder = inputs.options.prompts, inputs.run / "recipe.yaml", pretrained_folder(inputs.run)
+    recipe, folder = inputs.run / "recipe.yaml", pretrained_folder(inputs.run)
     words = [Path(sys.argv[0]).name.replace("__main__.py", "unimedi"), *sys.argv[1:]]
     return [
         ("command", shlex.join(words)),
@@ -70,10 +71,17 @@ def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
         ("model.safetensors (sha256)", sha256(folder / "model.safetensors")),
         ("config.json (sha256)", sha256(folder / "config.json")),
         ("weights (sha256 of names and values)", inputs.embedder.fingerprint),
-        (f"{prompts.name} (sha256)", sha256(prompts)),
+        *((f"{path.name} (sha256)", sha256(path)) for path in _prompt_files(inputs)),
         ("recipe.yaml (sha256)", sha256(recipe) if recipe.is_file() else "none beside the model"),
         ("resamples of patients", f"{inputs.options.resamples}, seed {inputs.options.seed}"),
     ]
+
+
+def _prompt_files(inputs: ReportInputs) -> list[Path]:
+    """The prompts that were asked, and the other shipped files of which there is a figure."""
+    asked, prefix = inputs.options.prompt_file, "zero_shot_by_prompts/"
+    measured = {key.split("/")[2] for key in inputs.figures if key.startswith(prefix)} - {asked.stem}
+    return [asked, *(path for name, path in shipped_prompts().items() if name in measured)]
 
 
 def _recipe(inputs: ReportInputs) -> str:

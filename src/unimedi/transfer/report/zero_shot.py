@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from unimedi.representation.given import presence
 from unimedi.transfer.metrics import Figure
 from unimedi.transfer.report import curves as draw
 from unimedi.transfer.report import pictures as looks
 from unimedi.transfer.report.headline import cell, three
 from unimedi.transfer.report.pieces import NAMES, Part, ReportInputs, Table
+from unimedi.transfer.report.roc import roc_curves
 from unimedi.transfer.task import View
 from unimedi.transfer.zero_shot.tasks import Verdicts
 
@@ -26,17 +28,19 @@ COLUMNS = {
 
 
 def zero_shot_part(inputs: ReportInputs) -> Part:
-    """Tables, a plot of AUROC by finding, reliability diagrams, and the macro AUROC of each prompt file."""
+    """Tables, plots of AUROC and of ROC curves, reliability diagrams, and the macro AUROC of each prompt file."""
     part = Part("zero-shot", "Zero-shot by finding")
     for kind, verdicts in inputs.verdicts.items():
         part.tables.append(_table(inputs, kind, verdicts))
         rows = [
             ("all findings" if not name else words(name), f.value, f.low, f.high, not name)
-            for name in ("", *verdicts.scores)
+            for name in ("", *verdicts.log_odds)
             for f in [inputs.figures[_key(kind, "auroc", name)]]
         ]
         picture = draw.intervals(rows, 0.5, "AUROC")
         part.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", looks.data_uri(picture)))
+        caption = f"{NAMES[kind]}: ROC curve of each finding; dotted diagonal: chance"
+        part.pictures.append(looks.Tile(caption, looks.data_uri(roc_curves(ranked(inputs.views[kind], verdicts)))))
     if inputs.verdicts:
         part.text = _what_it_says(inputs)
         part.tables += _by_prompts(inputs)
@@ -53,7 +57,7 @@ def words(finding: str) -> str:
 
 def _table(inputs: ReportInputs, kind: str, verdicts: Verdicts) -> Table:
     rows = []
-    for name in ("", *verdicts.scores):
+    for name in ("", *verdicts.log_odds):
         cells = [_cell(inputs.figures.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
         rows.append([words(name) or "all findings", *cells])
     return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, frozenset({0}))
@@ -71,7 +75,7 @@ def _cell(figure: Figure | None, metric: str) -> str:
 
 def _what_it_says(inputs: ReportInputs) -> str:
     chosen = [
-        f.n for kind, v in inputs.verdicts.items() for name in v.scores
+        f.n for kind, v in inputs.verdicts.items() for name in v.log_odds
         if (f := inputs.figures[_key(kind, "threshold", name)]).n
     ]  # fmt: skip
     where = (
@@ -80,7 +84,8 @@ def _what_it_says(inputs: ReportInputs) -> str:
         else "a threshold of 0.5, as there is no validation split to choose it on"
     )
     return (
-        f"Against the cohort's labels; prompts: {inputs.options.prompts.stem}. ACC, balanced ACC and F1 at {where}. "
+        f"Against the cohort's labels; prompts: {inputs.options.prompt_file.stem}. "
+        f"ACC, balanced ACC and F1 at {where}. "
         "AP by chance is the prevalence. ECE: 0 is a probability that is what it says. Prompts: AUROC of single "
         "pairs of a present and an absent sentence, where the figure itself is of all sentences together."
     )
@@ -103,7 +108,16 @@ def _by_prompts(inputs: ReportInputs) -> list[Table]:
     return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in inputs.verdicts)), rows)]
 
 
+def ranked(view: View, verdicts: Verdicts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Finding in words → log-odds and whether it is present, of the studies of which that is known."""
+    found = {}
+    for name, odds in verdicts.log_odds.items():
+        known, there = presence(view.labels[name], name)
+        found[words(name)] = odds[known], there[known]
+    return found
+
+
 def _pooled(view: View, verdicts: Verdicts) -> tuple[np.ndarray, np.ndarray]:
-    labels = np.concatenate([view.labels[name] for name in verdicts.scores])
+    labels = np.concatenate([view.labels[name] for name in verdicts.log_odds])
     known = ~np.isnan(labels)
-    return np.concatenate(list(verdicts.scores.values()))[known], labels[known] == 1
+    return np.concatenate(list(verdicts.probabilities.values()))[known], labels[known] == 1

@@ -36,6 +36,7 @@ from unimedi.transfer.slices.table import as_text
 from unimedi.transfer.slices.tasks import with_lesions
 from unimedi.transfer.slices.worth import worth_of_slices
 from unimedi.transfer.task import EvaluationOptions, known_classes
+from unimedi.transfer.zero_shot.files import with_prompts
 
 ASKED = Asked(
     budgets=(1, 2, 4, 8),
@@ -70,13 +71,14 @@ def slice_eval(
     options = options or EvaluationOptions()
     started = time.monotonic()
     embedder = Embedder.from_pretrained(run, options.batch_size)
+    options, unspoken = with_prompts(options, embedder.model.config.report_languages)
     named = {f"with_{name}": model for name, model in read_others(others, embedder.model).items()}
     store = Store.open(data, expect=embedder.processor.preprocess)
     volumes = store.select(split=Split(split), ndim=3)
     if not volumes:
         raise ValueError(f"{data}: expected volumes in the {split} split, found none")
-    focal, notes = known_classes(store, options.focal)
-    options = replace(options, focal=focal)
+    focal, lacking = known_classes(store, options.focal)
+    options, notes = replace(options, focal=focal), lacking + unspoken
     all_lesions = connected_lesions(store, volumes, options.focal)
     rows, lesions = with_lesions(all_lesions, options.focal)
     indices = [volumes[row] for row in rows]

@@ -22,7 +22,7 @@ from unimedi.transfer.slices.inputs import AS_SHIPPED, DEPTH_SHUFFLED, VOLUME_AL
 from unimedi.transfer.slices.lesions import SIZE_BANDS_MM, Lesions
 from unimedi.transfer.slices.outcome import oracle_scores
 from unimedi.transfer.task import EvaluationOptions, label_columns
-from unimedi.transfer.zero_shot.scoring import PromptVectors, embed_prompts, probabilities, read_prompts
+from unimedi.transfer.zero_shot.scoring import PromptVectors, embed_prompts, log_odds, read_prompts
 
 LEAST_POSITIVES = 10  # volumes of a size; below, an AUROC is mostly chance
 RANK = 10  # k of R@k
@@ -108,7 +108,7 @@ def zero_shot(subject: Subject, notes: list[str]) -> Measure:
     sized = by_size({name: labels[name] for name in focal}, subject.lesions, notes)
 
     def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Figure]:
-        scores = probabilities(rows, vectors, subject.embedder.scale)
+        scores = log_odds(rows, vectors, subject.embedder.scale)
         result = macro_auroc(scores, labels, subject.bootstrap)
         found = {name: result.by_finding[name] for name in focal}
         if sized:
@@ -125,7 +125,7 @@ def _prompted(subject: Subject, notes: list[str]) -> tuple[dict[str, PromptVecto
     labels = label_columns(subject.store, subject.indices, options.classes)
     if not labels:
         raise NotComputable("no labels, so no zero-shot")
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompts(options.prompt_file)
     vectors = embed_prompts(embedder.texts, prompts, list(labels))
     if unasked := sorted(labels.keys() - vectors.keys()):
         notes.append(f"slice inputs: no prompts in {prompts.name} for {', '.join(unasked)}")

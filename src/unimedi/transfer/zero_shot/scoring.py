@@ -16,7 +16,6 @@ import numpy as np
 import yaml
 from jaxtyping import Float
 from numpy import ndarray
-from scipy.special import expit
 
 TextEncoder = Callable[[list[str]], Float[ndarray, "texts dim"]]
 PROMPTS = Path(__file__).parent / "prompts"
@@ -54,10 +53,10 @@ def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
 
     A side is a list of sentences, or a mapping of a ``sentence`` with placeholders and one list for each of them: every
     combination is a sentence. In a file with ``against_others: true`` the absent side of a finding goes on with the
-    present sentences of all others. Raises ValueError that names the file and the finding whose side is missing, or
-    whose placeholders and lists do not match.
+    present sentences of all others. Raises ValueError that names the file, where it is no such file, and the finding
+    whose side is missing, or whose placeholders and lists do not match.
     """
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    raw = _mapping(path)
     findings = {}
     for finding, pair in raw["findings"].items():
         sides = {}
@@ -71,6 +70,20 @@ def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
     return PromptSet(path.stem, int(raw["version"]), str(raw["language"]), findings)
 
 
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from error
+    kinds = {"version": int, "language": str, "findings": dict}
+    whole = isinstance(raw, dict) and all(isinstance(raw.get(key), kind) for key, kind in kinds.items())
+    if not whole or not all(isinstance(pair, dict) for pair in raw["findings"].values()):
+        raise ValueError(
+            f"{path.name}: expected version, language and findings, each with a present and an absent side"
+        )
+    return dict(raw)
+
+
 def _against_others(name: str, findings: Mapping[str, Prompt]) -> Prompt:
     mine = findings[name]
     theirs = [text for other, prompt in findings.items() if other != name for text in prompt.present]
@@ -79,7 +92,11 @@ def _against_others(name: str, findings: Mapping[str, Prompt]) -> Prompt:
 
 def _sentences(side: Any, where: str) -> tuple[str, ...]:
     if not isinstance(side, dict):
+        if isinstance(side, str) or not all(isinstance(text, str) for text in side):
+            raise ValueError(f"{where}: expected a list of sentences, got {side!r}")
         return tuple(side)
+    if "sentence" not in side:
+        raise ValueError(f"{where}: expected a sentence with placeholders, got the lists {', '.join(side)} alone")
     template, lists = side["sentence"], {name: values for name, values in side.items() if name != "sentence"}
     named = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
     if named != set(lists):
@@ -105,12 +122,15 @@ def embed_prompts(encode: TextEncoder, prompts: PromptSet, findings: Sequence[st
     }
 
 
-def probabilities(
+def log_odds(
     images: Float[ndarray, "studies dim"], prompts: Mapping[str, PromptVectors], scale: float
 ) -> dict[str, Float[ndarray, "studies"]]:
-    """Probability of each finding for every image; ``scale`` is the model's exp(logit scale), 1 / temperature."""
+    """Log-odds of each finding for every image; ``scale`` is the model's exp(logit scale), 1 / temperature.
+
+    A probability is their ``expit``, which is 1 for all above 37: what is ranked are the log-odds.
+    """
     return {
-        name: expit(scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64))
+        name: scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64)
         for name, sides in prompts.items()
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
+from scipy.special import expit
 
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
@@ -15,11 +16,11 @@ from unimedi.transfer.classification import NO_CHOICE, best_threshold, column_au
 from unimedi.transfer.exclusive import choice_figures
 from unimedi.transfer.metrics import Figure, NotComputable, interval, macro_auroc, mean_figures
 from unimedi.transfer.task import EvaluationOptions, View, label_columns, nearest, probe_validation
+from unimedi.transfer.zero_shot.files import shipped_prompts
 from unimedi.transfer.zero_shot.scoring import (
-    PROMPTS,
     PromptVectors,
     embed_prompts,
-    probabilities,
+    log_odds,
     read_prompts,
     single_pair_scores,
 )
@@ -27,10 +28,15 @@ from unimedi.transfer.zero_shot.scoring import (
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Zero-shot probabilities of one kind's studies, and the threshold from which on a finding is called present."""
+    """Zero-shot log-odds of one kind's studies, and the probability from which on a finding is called present."""
 
-    scores: dict[str, Float[ndarray, "studies"]]
+    log_odds: dict[str, Float[ndarray, "studies"]]
     thresholds: dict[str, float]
+
+    @property
+    def probabilities(self) -> dict[str, Float[ndarray, "studies"]]:
+        """Of each finding; far apart log-odds may be equal here."""
+        return {name: expit(odds) for name, odds in self.log_odds.items()}
 
 
 def zero_shot(
@@ -49,9 +55,9 @@ def zero_shot(
     """
     if not view.labels:
         raise NotComputable("no labels")
-    prompts = read_prompts(options.prompts)
+    prompts = read_prompts(options.prompt_file)
     vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
-    scores = probabilities(view.table.embedding, vectors, embedder.scale)
+    scores = log_odds(view.table.embedding, vectors, embedder.scale)
     if missing := sorted(set(view.labels) - set(scores)):
         named = ", ".join(f"{name}{nearest(name, prompts.findings)}" for name in missing)
         notes.append(f"zero-shot, {view.kind}: no prompts in {prompts.name} for {named}")
@@ -72,7 +78,7 @@ def zero_shot(
     prefix = f"zero_shot/{view.kind}"
     figures = {f"{prefix}/auroc": result.figure}
     figures |= {f"{prefix}/auroc/{name}": figure for name, figure in result.by_finding.items()}
-    figures |= decision_figures(prefix, scores, view.labels, verdict.thresholds, view.bootstrap)
+    figures |= decision_figures(prefix, scores, verdict.probabilities, view.labels, verdict.thresholds, view.bootstrap)
     figures |= {f"{prefix}/threshold/{name}": chosen.get(name, Figure(NO_CHOICE)) for name in scores}
     figures |= prompt_spread(prefix, view, {name: vectors[name] for name in scores})
     verdicts[view.kind] = verdict
@@ -100,7 +106,7 @@ def chosen_thresholds(
     split: str,
     options: EvaluationOptions,
 ) -> dict[str, Figure]:
-    """Per finding the threshold of the highest balanced accuracy on validation studies, n of them.
+    """Per finding the threshold (a probability) of the highest balanced accuracy on validation studies, n of them.
 
     Findings of which they hold one class only are not in it; nothing is where the validation split is what is measured.
     The studies are the probes' (``probe_cap``), so that nothing more is encoded.
@@ -108,12 +114,12 @@ def chosen_thresholds(
     part = probe_validation(store, kind, options) if split != "validation" else []
     if not part:
         return {}
-    scores = probabilities(embedder.images(store, part).embedding, vectors, embedder.scale)
+    scores = log_odds(embedder.images(store, part).embedding, vectors, embedder.scale)
     labels = label_columns(store, part, options.classes)
     figures = {}
     for name in scores.keys() & labels.keys():
         known, there = presence(labels[name], name)
-        threshold = best_threshold(scores[name][known], there[known])
+        threshold = best_threshold(expit(scores[name][known]), there[known])
         if not math.isnan(threshold):
             figures[name] = Figure(threshold, n=int(known.sum()))
     return figures
@@ -147,12 +153,16 @@ def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors])
 def other_prompts(
     view: View, store: Store, embedder: Embedder, options: EvaluationOptions, notes: list[str]
 ) -> dict[str, Figure]:
-    """``zero_shot_by_prompts/<kind>/<file>/auroc`` of the shipped files in a language of the cohort's reports."""
+    """``zero_shot_by_prompts/<kind>/<file>/auroc`` of the shipped files in a language of the cohort's reports.
+
+    And of the one that is asked, which stands for a shipped one of the same name.
+    """
     if not view.labels:
         raise NotComputable("no labels")
     languages = {study.language for study in store.studies}
     figures = {}
-    for path in sorted({options.prompts, *PROMPTS.glob("*.yaml")}):
+    files = shipped_prompts() | {options.prompt_file.stem: options.prompt_file}
+    for _, path in sorted(files.items()):
         prompts = read_prompts(path)
         if prompts.language not in languages:
             notes.append(f"prompts {prompts.name}, {view.kind}: no report of this cohort is in {prompts.language!r}")
@@ -161,7 +171,7 @@ def other_prompts(
         if not vectors:
             notes.append(f"prompts {prompts.name}, {view.kind}: none for any of {', '.join(view.labels)}")
             continue
-        scores = probabilities(view.table.embedding, vectors, embedder.scale)
+        scores = log_odds(view.table.embedding, vectors, embedder.scale)
         key = f"zero_shot_by_prompts/{view.kind}/{prompts.name}/auroc"
         try:
             figures[key] = macro_auroc(scores, view.labels, view.bootstrap).figure
