@@ -19,7 +19,12 @@ from unimedi.transfer.task import EvaluationOptions, View
 
 RESAMPLES = "resamples.npz"
 NOT_SIGNIFICANT = "not significant"
-CONDITIONS = {"draws": "patients or resamples", "prompts": "prompt file", "probe": "studies or seeds of the probe"}
+CONDITIONS = {
+    "draws": "patients or resamples",
+    "prompts": "prompt file",
+    "probe": "studies or seeds of the probe",
+    "focal": "focal findings",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ def conditions(store: str, split: str, views: Mapping[str, View], options: Evalu
         "draws": draws.hexdigest(),
         "prompts": sha256(options.prompt_file),
         "probe": f"{options.probe_cap} studies, seeds {options.probe_seeds}",
+        "focal": ", ".join(options.focal),
         **({"classes": ", ".join(options.classes)} if options.classes else {}),
     }
 

@@ -94,7 +94,7 @@ class FindingLearner:
         """``<metric>`` and ``<metric>/<finding>`` of the test studies, at thresholds of the validation studies."""
         logits, labels = self._answers(self.held_out)
         bootstrap = self._bootstrap(self.held_out, self.resamples)
-        decided = decision_figures("", _probabilities(logits), labels, self._thresholds(), bootstrap)
+        decided = decision_figures("", logits, _probabilities(logits), labels, self._thresholds(), bootstrap)
         return _auroc_figures(macro_auroc(logits, labels, bootstrap)) | {
             key.removeprefix("/"): figure for key, figure in decided.items()
         }
