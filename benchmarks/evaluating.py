@@ -7,6 +7,7 @@ no time; then the command is run in a process of its own, and asked how often it
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,12 +41,13 @@ def run(folder: Path, recipe: Path) -> list[tuple[str, str]]:
     build_hospital(folder / "hospital", "tiny", seed=0, overrides=PATIENTS)
     prepare(read_manifest(folder / "hospital" / "index.csv"), folder / "store", load_recipe(recipe).preprocess)
     words = ["--data", str(folder / "store")]
-    train = [sys.executable, "-m", "unimedi", "pretrain", *words, "--out", str(folder / "run"), "--resume"]
-    subprocess.run([*train, "--config", str(recipe), "--steps", "2"], check=True, capture_output=True)
+    shutil.rmtree(folder / "run", ignore_errors=True)  # of another version
+    train = [sys.executable, "-m", "unimedi", "pretrain", *words, "--out", str(folder / "run")]
+    subprocess.run([*train, "--config", str(recipe), "--steps", "2"], check=True, stdout=subprocess.DEVNULL)
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", COUNT, "evaluate", str(folder / "run"), *words],
-        check=True, capture_output=True, text=True,
+        check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     seconds = time.perf_counter() - started
     store = Store.open(folder / "store")
