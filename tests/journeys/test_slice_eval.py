@@ -117,6 +117,17 @@ def test_a_model_without_slices_says_so_and_is_measured_as_before(ground: Path, 
     assert "volume alone" not in told
 
 
+def test_a_model_of_a_language_without_prompts_is_asked_in_english_and_told(ground: Path, tmp_path: Path) -> None:
+    shutil.copytree(ground / "run" / "pretrained", tmp_path / "pretrained")
+    config = tmp_path / "pretrained" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"report_languages": ["de"]}))
+    said: list[str] = []
+    options = EvaluationOptions(resamples=20, focal=FOCAL)
+    figures = slice_eval(tmp_path, ground / "store", options=options, say=said.append)
+    assert "slice_inputs/as_shipped/auroc" in figures
+    assert "no prompts in 'de', which the model was trained with: chest_en_v2 is used" in "\n".join(said)
+
+
 def test_same_seed_same_file(ground: Path, tmp_path: Path) -> None:
     options = EvaluationOptions(resamples=20, focal=FOCAL)
     for name in ("one.json", "two.json"):
