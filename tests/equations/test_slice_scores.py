@@ -49,6 +49,13 @@ def test_pooling_by_peak_and_by_the_top_tenth() -> None:
     torch.testing.assert_close(top, slabs.sort(dim=1, descending=True).values[:, :2].mean(1))
 
 
+@pytest.mark.parametrize(("layers", "read"), [(4, 2), (2, 0), (1, 0)])
+def test_pooling_of_the_last_layer_but_one(layers: int, read: int) -> None:
+    attention = torch.rand(2, layers, 3, 12, dtype=torch.float64)
+    scores = slice_scores(attention, (3, 2, 2), "last_but_one")
+    torch.testing.assert_close(scores, attention[:, read].mean(1).reshape(2, 3, 4).mean(2))
+
+
 def test_a_grid_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(ValueError, match="has 30 tokens, the attention has 20"):
         slice_scores(torch.rand(1, 1, 1, 20), (5, 2, 3))
