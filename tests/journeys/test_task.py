@@ -125,10 +125,16 @@ def test_no_column_at_all_is_an_error_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("verb", "protocol", "metric", "more", "row"),
+    ("verb", "protocol", "metrics", "more", "row"),
     [
-        ("finetune", "fine_tune", "auroc", {}, "fine_tune{}/xray/100%"),
-        ("segment", "segmentation", "dice_positive", {"xray_decoders": ["linear"]}, "segmentation{}/xray/linear/100%"),
+        ("finetune", "fine_tune", ("auroc", "acc"), {}, "fine_tune{}/xray/100%"),
+        (
+            "segment",
+            "segmentation",
+            ("dice_positive",),
+            {"xray_decoders": ["linear"]},
+            "segmentation{}/xray/linear/100%",
+        ),
     ],
 )
 def test_training_commands_take_the_same_words_from_a_file(
@@ -137,11 +143,16 @@ def test_training_commands_take_the_same_words_from_a_file(
     capsys: pytest.CaptureFixture[str],
     verb: str,
     protocol: str,
-    metric: str,
+    metrics: tuple[str, ...],
     more: dict[str, object],
     row: str,
 ) -> None:
-    changes = {"protocol": protocol, "metric": metric, "fractions": [1.0], "training": {"weight_decay": 0.01, **more}}
+    changes = {
+        "protocol": protocol,
+        "metric": metrics[0],
+        "fractions": [1.0],
+        "training": {"weight_decay": 0.01, **more},
+    }
     mine = written(tmp_path / "mine.yaml", **changes)
     by_hand = ["--kinds=[xray]", "--classes=[nodule,cardiomegaly]", "--fractions=[1.0]", "--seeds=[3,4]"]
     by_hand += ["--weight_decay=0.01", *(f"--{name}={json.dumps(value)}" for name, value in more.items())]
@@ -149,10 +160,10 @@ def test_training_commands_take_the_same_words_from_a_file(
     assert main([*start, "--out", str(tmp_path / "file"), "--task", str(mine), *SHORT]) == 0
     said = capsys.readouterr().out.splitlines()
     assert main([*start, "--out", str(tmp_path / "hand"), *by_hand, *SHORT]) == 0
-    assert f"/{metric} " not in capsys.readouterr().out
-    answers = {row.format(ending) + f"/{metric}" for ending in ("", "_random_init")}
+    assert f"/{metrics[0]} " not in capsys.readouterr().out
+    answers = {row.format(ending) + f"/{metric}" for ending in ("", "_random_init") for metric in metrics}
     measured = read_metrics(tmp_path / "file" / "metrics.json")
-    assert said[-2:] == [f"{key} {cell(measured[key])}" for key in measured if key in answers]
+    assert said[-len(answers) :] == [f"{key} {cell(measured[key])}" for key in measured if key in answers]
     figures = (tmp_path / "file" / "metrics.json").read_bytes()
     assert figures == (tmp_path / "hand" / "metrics.json").read_bytes()
     assert not any("pleural_effusion" in key or "/ct/" in key for key in json.loads(figures))

@@ -160,7 +160,7 @@ def test_a_model_of_random_slices_gives_the_same_again(store: Store) -> None:
     model = seeing(tiny_model(selector="random"))
     one, other, third = (embed_inputs(model, store, indices, shown, seed, 4) for seed in (0, 0, 1))
     assert all((one[name] == other[name]).all() for name in INPUTS)
-    assert not np.allclose(one["as_shipped"], third["as_shipped"])
+    assert (one["as_shipped"] == third["as_shipped"]).all()  # in use its draws are fixed
     assert not np.allclose(one["random_slices"], third["random_slices"])
 
 

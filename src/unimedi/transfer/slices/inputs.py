@@ -38,9 +38,7 @@ def embed_inputs(
     asked = [inputs(model, shown, seed)]
     if store.preprocess.fine_shape[0] % shown.shape[1] == 0:
         asked.append(another_order(model, depth_orders(len(indices), shown.shape[1], seed)))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # a model that ships the selector "random" draws its slices here
-        embedded = read_once(store, indices, asked, model.device, batch)
+    embedded = read_once(store, indices, asked, model.device, batch)
     return {name: rows.astype(np.float32) for name, rows in embedded.items()}
 
 
