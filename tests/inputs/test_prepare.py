@@ -191,7 +191,7 @@ def test_too_many_refusals_leave_no_store_but_the_list(tmp_path: Path) -> None:
 
 
 def test_what_was_refused_for_a_limit_is_tried_again_with_another(tmp_path: Path) -> None:
-    large = RNG.integers(-1000, 1000, size=(64, 256, 256)).astype(np.int16)  # takes longer than a look at the process
+    large = RNG.integers(-1000, 1000, size=(64, 256, 256)).astype(np.int16)
     studies, out = [study("large", nifti(large, tmp_path / "large.nii.gz"), Modality.CT)], tmp_path / "store"
     assert prepare(studies, out, POLICY, workers=1, limits=Limits(memory=1 << 20)).refused == {"too_large": 1}
     again = prepare(studies, out, POLICY, workers=1, limits=Limits(memory=1 << 20))

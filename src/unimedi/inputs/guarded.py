@@ -89,11 +89,13 @@ class Guarded(Generic[A, B]):
         except OSError as error:
             raise EOFError from error
         watched, deadline = psutil.Process(process.pid), time.monotonic() + self.limits.seconds
-        while not pipe.poll(LOOK):
-            if time.monotonic() > deadline:
-                self._refuse("too_slow", name, "took longer than")
+        while True:  # looked at once at least, however fast the answer comes
             if _resident(watched) > self.limits.memory:
                 self._refuse("too_large", name, "took more memory than")
+            if pipe.poll(LOOK):
+                break
+            if time.monotonic() > deadline:
+                self._refuse("too_slow", name, "took longer than")
         try:
             answer: B = pipe.recv()
         except OSError as error:
