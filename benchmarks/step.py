@@ -23,6 +23,7 @@ from unimedi.inputs.batch import MixedBatch
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
+from unimedi.optimization.precision import choose_precision
 from unimedi.optimization.schedule import Pace
 from unimedi.pretraining.methods import build
 from unimedi.pretraining.recipe import Recipe
@@ -94,7 +95,7 @@ def matrix_product(dtype: torch.dtype) -> float:
 
 
 def precision_of(recipe: Recipe) -> tuple[torch.dtype, AbstractContextManager[object]]:
-    if recipe.precision == "bf16":
+    if choose_precision(recipe.precision, "cpu")[0] == "bf16":
         return torch.bfloat16, torch.autocast("cpu", torch.bfloat16)
     return torch.float32, nullcontext()
 
@@ -151,7 +152,7 @@ def measure(recipe: Recipe, store: Store, steps: int) -> Measured:
         radiographs=recipe.batch.radiographs,
         volumes=recipe.batch.volumes,
         threads=torch.get_num_threads(),
-        precision=recipe.precision,
+        precision=choose_precision(recipe.precision, "cpu")[0],
         allocator="keeps its memory" if os.environ.get("MALLOC_MMAP_MAX_") == "0" else "glibc's default",
     )
 

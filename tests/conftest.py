@@ -53,3 +53,13 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _cpu_without_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``precision: auto`` is fp32 in every test that does not say otherwise: no outcome depends on the CPU."""
+    import torch
+
+    known = torch.cpu.get_capabilities()
+    hidden = dict.fromkeys(("amx_bf16", "avx512_bf16", "bf16"), False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known | hidden)

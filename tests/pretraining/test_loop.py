@@ -239,7 +239,9 @@ def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:
     folder.begin({"seed": 1, "model": {"slices": 2}}, facts, resume=True)
     with pytest.raises(RunFolderError, match=r"model\.slices was 2, now 3; store was 'abc', now 'xyz'"):
         folder.begin({"seed": 1, "model": {"slices": 3}}, {"store": "xyz", "devices": 1}, resume=True)
-    assert folder.threads() == json.loads(folder.environment.read_text())["threads"]
+    assert folder.begun() == json.loads(folder.environment.read_text())
+    assert folder.begun()["store"] == "abc"
+    assert RunFolder(tmp_path / "another").begun() == {}
 
 
 def test_an_export_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unimedi.optimization.muon import Muon
+
 _DECAYED = (nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 MUON_RATE = 20.0  # Muon's updates have unit spectral norm: 0.02 where AdamW has 0.001
 MUON_MOMENTUM = 0.95
@@ -56,12 +58,11 @@ def muon(
     matrices = transformer_matrices(module)
     if not matrices:
         return adamw(module, learning_rate, weight_decay, betas)
-    for_matrices = torch.optim.Muon(
+    for_matrices = Muon(
         [{"params": matrices, "rate": MUON_RATE}],
         lr=MUON_RATE * learning_rate,
         weight_decay=weight_decay,
         momentum=MUON_MOMENTUM,
-        adjust_lr_fn="original",
     )
     rest = parameter_groups(module, weight_decay, leave_out=matrices)
     return Together([torch.optim.AdamW(rest, lr=learning_rate, betas=betas, fused=True), for_matrices])

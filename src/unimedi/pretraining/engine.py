@@ -1,18 +1,25 @@
 """The engine under the loop: devices, processes, precision; and the switches that make its sums repeatable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.strategies import DDPStrategy
 from torch.utils import deterministic
 
+from unimedi.optimization.precision import choose_precision, processor
+
+
+def device_type() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
 
 def make_fabric(precision: str, devices: int) -> Fabric:
     """Start ``devices`` processes, one a GPU where there are any, else on the CPU over gloo; ``fp32`` or ``bf16``."""
     fabric = Fabric(
-        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        accelerator=device_type(),
         devices=devices,
         # A step may leave a parameter out: [MASK] before distillation begins, T_3D in a run on radiographs.
         strategy=DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto",
@@ -20,6 +27,24 @@ def make_fabric(precision: str, devices: int) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def computing(asked: str, begun: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """The facts ``precision`` and ``processor`` for ``environment.json``, and lines for people.
+
+    ``begun`` holds those facts of the run that is resumed, if any: its precision is kept on whatever machine.
+    """
+    device = device_type()
+    name, _ = processor(device)
+    kept, there = begun.get("precision"), begun.get("processor", name)
+    precision, reason = choose_precision(kept or asked, device, "as this run began" if kept else "as asked for")
+    lines = [f"precision: {reason}"]
+    if there != name:
+        lines.append(
+            f"this run began on another machine ({there}): it goes on in {precision}, but no longer bit for bit as it "
+            f"would have there"
+        )
+    return {"precision": precision, "processor": name}, lines
 
 
 @contextmanager

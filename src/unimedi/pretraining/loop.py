@@ -24,7 +24,7 @@ from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
 from unimedi.pretraining.calibration import take_means
-from unimedi.pretraining.engine import make_fabric, reproducible
+from unimedi.pretraining.engine import computing, make_fabric, reproducible
 from unimedi.pretraining.journal import Journal
 from unimedi.pretraining.methods import build
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, warnings_of
@@ -54,14 +54,16 @@ def pretrain(
         CheckpointError, RunFolderError, StoreError, TrainingError: each says what to do.
     """
     store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
-    fabric = make_fabric(recipe.precision, devices)
+    begun = run.begun() if resume else {}
+    computed_in, said = computing(recipe.precision, begun)
+    fabric = make_fabric(computed_in["precision"], devices)
     pace = pace_of(recipe, store, devices)
     total = steps(recipe.duration, pace)
-    with reproducible(run.threads() if resume else torch.get_num_threads()):
+    with reproducible(begun.get("threads", torch.get_num_threads())):
         if fabric.is_global_zero:
             facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
-            run.begin(plain(recipe), facts, resume)
-            for notice in notices(recipe, store):
+            run.begin(plain(recipe), facts | computed_in, resume)
+            for notice in [*said, *notices(recipe, store)]:
                 print(notice, file=sys.stderr)
         fabric.barrier()
         module, processor = build(recipe, store, total, pace)

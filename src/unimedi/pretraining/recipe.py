@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.optimization.optimizer import OPTIMIZERS
+from unimedi.optimization.precision import PRECISIONS
 
 METHODS = ("unimedi", "joint", "convirt")
 SCORINGS = ("volume", "joint", "separate", "coarse_to_fine", "text")
@@ -119,7 +120,7 @@ class Recipe:
     reconstruction_weight: float = 0.0  # of predicting masked pixels, in place of distillation: a baseline
     seed: int = 0
     duration: str = "50 epochs"
-    precision: str = "fp32"
+    precision: str = "auto"  # bf16 (mixed) where the GPU or CPU has it in hardware, else fp32; or one of the two
     checkpoint_every: str = "5 percent"
     preprocess: Preprocess = field(default_factory=Preprocess)
     model: ModelRecipe = field(default_factory=ModelRecipe)
@@ -133,7 +134,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("method", self.method, METHODS),
-            ("precision", self.precision, ("fp32", "bf16")),
+            ("precision", self.precision, PRECISIONS),
             ("distillation.patches", self.distillation.patches, ("masked", "all")),
             ("distillation.targets", self.distillation.targets, ("centre", "sinkhorn")),
             ("optimization.algorithm", self.optimization.algorithm, tuple(OPTIMIZERS)),

@@ -62,11 +62,9 @@ class RunFolder:
         write_atomically(self.recipe, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
         write_atomically(self.environment, json.dumps({**_machine(), **facts}, indent=1))
 
-    def threads(self) -> int:
-        """Threads of the run that began here, else of this process: sums in another order differ in the last bit."""
-        if self.environment.exists():
-            return int(json.loads(self.environment.read_bytes())["threads"])
-        return torch.get_num_threads()
+    def begun(self) -> dict[str, Any]:
+        """What ``environment.json`` says of the run that began here; nothing where none did."""
+        return dict(json.loads(self.environment.read_bytes())) if self.environment.exists() else {}
 
     def export(self, *savers: Callable[[Path], object]) -> None:
         """Let each of ``savers`` write into a new folder and put it in the place of ``pretrained/``."""

@@ -30,7 +30,7 @@ from unimedi.transfer.metrics import (
     seed_spread,
 )
 from unimedi.transfer.task import known_classes, label_columns, labelled, percent, spread
-from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of
+from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of, with_precision
 
 ROW = "fine_tune"
 
@@ -58,6 +58,7 @@ def fine_tune(run: Path, data: Path, settings: FineTuneSettings | None = None, s
     settings = settings or FineTuneSettings()
     embedder = Embedder.from_pretrained(run)
     store = Store.open(data, expect=embedder.processor.preprocess)
+    settings = with_precision(settings, embedder.model.device, say)
     for sentence in known_classes(store, settings.classes)[1]:
         say(f"fine-tuning: {sentence}")
     figures: dict[str, Figure] = {}

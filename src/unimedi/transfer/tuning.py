@@ -8,7 +8,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unimedi.model.unimedi import UniMediModel
 from unimedi.optimization.optimizer import OPTIMIZERS
+from unimedi.optimization.precision import PRECISIONS, choose_precision
 from unimedi.optimization.schedule import warmup_cosine
 from unimedi.transfer.linear_probe import Labels, stratified_subset
 from unimedi.transfer.references import untrained
@@ -36,7 +37,7 @@ class TuningSettings:
     those below 1 are drawn once for each of ``seeds``.
     ``learning_rates`` are tried one after the other. ``checks`` is how often a training looks at (at most
     ``validation_cap``) validation studies. ``warm_up`` is a share of the steps.
-    ``precision`` bf16 is mixed: twice as fast on hardware that has it.
+    ``precision`` bf16 is mixed; auto takes it where the hardware has it, else fp32.
     """
 
     kinds: tuple[str, ...] = tuple(KINDS)
@@ -49,7 +50,7 @@ class TuningSettings:
     learning_rates: tuple[float, ...] = (3e-4, 1e-3)
     weight_decay: float = 0.05
     algorithm: str = "adamw"
-    precision: str = "fp32"
+    precision: str = "auto"
     warm_up: float = 0.1
     checks: int = 5
     validation_cap: int = 120
@@ -60,7 +61,7 @@ class TuningSettings:
         for name, values, allowed in (
             ("kinds", self.kinds, tuple(KINDS)),
             ("algorithm", (self.algorithm,), tuple(OPTIMIZERS)),
-            ("precision", (self.precision,), ("fp32", "bf16")),
+            ("precision", (self.precision,), PRECISIONS),
             ("split", (self.split,), ("validation", "test")),
         ):
             if unknown := [value for value in values if value not in allowed]:
@@ -73,6 +74,16 @@ class TuningSettings:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
         if bad := [share for share in self.fractions if not 0 < share <= 1]:
             raise ValueError(f"fractions: expected shares above 0 and up to 1, got {bad[0]}")
+
+
+SettingsT = TypeVar("SettingsT", bound=TuningSettings)
+
+
+def with_precision(settings: SettingsT, device: torch.device, say: Say) -> SettingsT:
+    """The same with ``precision`` bf16 or fp32 in place of auto; ``say`` hears which and why."""
+    precision, reason = choose_precision(settings.precision, device.type)
+    say(f"precision: {reason}")
+    return replace(settings, precision=precision)
 
 
 @runtime_checkable

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from unimedi.optimization.precision import kind_of_cpu
+
 _PACKAGES: Final = (
     "unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy", "datasets", "SimpleITK",
     "pydicom", "python-gdcm",
@@ -28,10 +30,24 @@ def describe(path: Path | None = None) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "executable": sys.executable,
+        "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": _memory(),
     }
     return found if path is None else {**found, "path": {"name": str(path), **_holds(path)}}
+
+
+def _processor() -> str:
+    """The kind of CPU, and what ``precision: auto`` takes on it; Linux tells without torch."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "not told by this system"
+    fields = {key.strip(): value.split() for key, _, value in (line.partition(":") for line in lines)}
+    # torch calls this flag avx512_f, the kernel avx512f; the others are called alike. ARM's line is named Features.
+    flags = {name.replace("avx512f", "avx512_f"): True for name in fields.get("flags") or fields.get("Features") or []}
+    kind, native = kind_of_cpu(flags)
+    return f"CPU with {kind}: precision auto is {'bf16' if native else 'fp32'} on it"
 
 
 def as_text(found: dict[str, Any], as_json: bool) -> str:

@@ -28,7 +28,7 @@ from unimedi.transfer.segmentation.masks import (
 from unimedi.transfer.segmentation.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
 from unimedi.transfer.segmentation.segmenter import RESOLUTIONS, Segmenter
 from unimedi.transfer.task import KINDS, known_classes, percent
-from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of
+from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of, with_precision
 
 ROW = "segmentation"
 DEFAULT_DECODERS = {"xray": ("linear", "setr_pup"), "ct": ("unetr",)}
@@ -81,6 +81,7 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
         raise MissingExtraError("segmentation needs MONAI; install unimedi[segmentation]") from error
     embedder = Embedder.from_pretrained(run)
     store = Store.open(data, expect=embedder.processor.preprocess)
+    settings = with_precision(settings, embedder.model.device, say)
     for sentence in known_classes(store, settings.classes)[1]:
         say(f"segmentation: {sentence}")
     figures: dict[str, Figure] = {}
