@@ -28,9 +28,7 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     refuse_missing(found["missing_keys"], name_or_folder, KIND)
     for name in SIZES:  # another number of heads fits every weight, and reads them wrongly
         if (theirs := getattr(vit.config, name)) != (ours := getattr(encoder.vit_config, name)):
-            raise PretrainedError(
-                f"{name_or_folder}: expected {name} {ours} (model.{name} of the recipe), got {theirs}"
-            )
+            raise PretrainedError(f"{name_or_folder}: expected model.{name} {ours}, got {theirs}")
     kernel = vit.embeddings.patch_embeddings.projection
     first = encoder.embed_2d.layers[0]
     if len(encoder.embed_2d.layers) > 1 or not isinstance(first, nn.Conv2d):
