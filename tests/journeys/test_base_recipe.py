@@ -3,8 +3,8 @@
 The folders have the real sizes (ViT-B/16, BERT-base with 28,996 words) and random weights, no two of them alike, so
 that a weight that was not taken from its folder is seen.
 
-Took, with 2 X-rays and 2 CTs a step on two cores of a Zen 4 EPYC (AVX-512) in fp32: 41 s a step, 8.5 GiB at most, 4.5
-minutes in all.
+Took, with 2 X-rays and 2 CTs a step on two cores of a Zen 4 EPYC (AVX-512) in fp32: 85 s of CPU a step (41 s at best,
+up to 95 s with other work beside it), 8.5 GiB at most, 4.5 to 6 minutes in all.
 """
 
 import json

@@ -62,7 +62,9 @@ def _lowers(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def _is_cased(tokenizer: PreTrainedTokenizerBase) -> bool:
-    return any(word != word.lower() for word in tokenizer.get_vocab() if not word.startswith("["))
+    """Whether it holds a word with a capital letter; [CLS] and its like are none."""
+    words = (word for word in tokenizer.get_vocab() if not word.startswith("["))
+    return any(word.isascii() and word != word.lower() for word in words)
 
 
 def scratch_text_config(vocabulary: int, length: int, **sizes: int) -> dict[str, Any]:
