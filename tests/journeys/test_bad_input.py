@@ -143,6 +143,17 @@ def test_two_lengths_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "2 lengths at once" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["--text.pretrained", "--model.vision_pretrained"])
+def test_weights_that_are_not_there(tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that no cache holds, as that of ``recipes/base.yaml`` is on most machines."""
+    toy_store(tmp_path / "store")
+    toy_recipe(tmp_path / "recipe.yaml")
+    assert pretrain(tmp_path, "run", option, "nobody/has-this") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("unimedi pretrain: expected the folder of a")
+    assert "got nobody/has-this" in said
+
+
 def test_a_store_of_other_sizes_or_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toy_recipe(tmp_path / "recipe.yaml")
     assert pretrain(tmp_path, "run") == 2

@@ -13,15 +13,17 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from tests.pretraining.toy_module import Toy, toy_batch, toy_batches
-from tests.pretraining.toy_run import toy_store
+from tests.pretraining.toy_run import toy_recipe, toy_store
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
 from unimedi.inputs.store import Record, write_store
 from unimedi.optimization.schedule import Pace, warmup_cosine
 from unimedi.pretraining.engine import reproducible
 from unimedi.pretraining.journal import read_log
 from unimedi.pretraining.loop import TrainingError, notices, pace_of, train
+from unimedi.pretraining.methods import build
 from unimedi.pretraining.monitors import NAN_PATIENCE
 from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe, TextRecipe
+from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError
 from unimedi.pretraining.update import step_seed
 
@@ -210,6 +212,21 @@ def test_one_modality_only_says_what_is_off(tmp_path: Path) -> None:
     assert "no volumes" in notice
     assert "slice selection" in notice
     assert notices(Recipe(method="convirt", batch=BatchRecipe(radiographs=4, volumes=0)), store) == []
+
+
+def test_a_single_image_of_a_kind_is_its_own_mean(tmp_path: Path) -> None:
+    """It is said, and it is so: L_vl alone leaves T_3D without a gradient."""
+    store = toy_store(tmp_path / "store")
+    for volumes, devices, said in ((1, 1, True), (2, 1, False), (1, 2, False)):
+        assert bool(notices(Recipe(batch=BatchRecipe(4, volumes)), store, devices)) == said
+    for volumes in (1, 2):
+        changes = {"method": "joint", "batch": {"radiographs": 4, "volumes": volumes}}
+        settings = load_recipe(toy_recipe(tmp_path / "recipe.yaml", **changes))
+        module, processor = build(settings, store, TOTAL, PACE)
+        batch = TrainingSteps(store, settings.batch, processor.text, 0, TOTAL)[0]
+        module.train()(batch, 0).loss.backward()
+        gradient = module.student.vision.embed_3d.layers[0].weight.grad
+        assert (gradient.abs().max() == 0) == (volumes == 1)
 
 
 def test_studies_without_a_report_do_not_train_and_are_counted(tmp_path: Path) -> None:

@@ -6,7 +6,11 @@ import torch
 from torch import nn
 from transformers import ViTModel
 
+from unimedi.model.pretrained import PretrainedError, opened, refuse_missing
 from unimedi.model.vision_encoder import VisionEncoder
+
+KIND = "a ViT"
+SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 
 
 @torch.no_grad()
@@ -14,9 +18,17 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     """Copy a pretrained ViT's layers, [CLS], patch kernel and positions; T_3D is inflated from T_2D.
 
     An RGB kernel is summed over its channels: a grey image repeated three times gives the same tokens. Raises
-    ``ValueError`` where sizes differ or the encoder has no linear patch embedding.
+    ``PretrainedError`` where there is no whole ViT or its sizes differ, ``ValueError`` where the encoder has no linear
+    patch embedding.
     """
-    vit = ViTModel.from_pretrained(name_or_folder, local_files_only=not download, use_safetensors=True)
+    with opened(name_or_folder, KIND):
+        vit, found = ViTModel.from_pretrained(
+            name_or_folder, local_files_only=not download, use_safetensors=True, output_loading_info=True
+        )
+    refuse_missing(found["missing_keys"], name_or_folder, KIND)
+    for name in SIZES:  # another number of heads fits every weight, and reads them wrongly
+        if (theirs := getattr(vit.config, name)) != (ours := getattr(encoder.vit_config, name)):
+            raise PretrainedError(f"{name_or_folder}: expected model.{name} {ours}, got {theirs}")
     kernel = vit.embeddings.patch_embeddings.projection
     first = encoder.embed_2d.layers[0]
     if len(encoder.embed_2d.layers) > 1 or not isinstance(first, nn.Conv2d):

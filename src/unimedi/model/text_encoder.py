@@ -13,12 +13,15 @@ from jaxtyping import Float, Int
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from unimedi.model import attention
+from unimedi.model.pretrained import PretrainedError, opened, refuse_missing
 
 # BERT's 0.02 makes all words nearly alike after the embeddings' LayerNorm; from scratch the words must differ.
 WORD_EMBEDDING_STD = 0.5
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+KIND = "a BERT-like text model"
 
 
 def learn_tokenizer(reports: Iterable[str], vocabulary: int, length: int) -> BertTokenizerFast:
@@ -35,8 +38,33 @@ def learn_tokenizer(reports: Iterable[str], vocabulary: int, length: int) -> Ber
 
 
 def load_tokenizer(name_or_folder: str | Path, length: int, *, download: bool = False) -> PreTrainedTokenizerBase:
-    """The tokenizer of a pretrained text model; only a local folder or cache unless ``download``."""
-    return AutoTokenizer.from_pretrained(name_or_folder, local_files_only=not download, model_max_length=length)
+    """The tokenizer of a pretrained text model; only a local folder or cache unless ``download``.
+
+    Where nothing says whether words are lower-cased, a vocabulary with capital letters is read as it is written:
+    transformers would lower them all. Bio_ClinicalBERT is such a folder. Raises ``PretrainedError``.
+    """
+    where: dict[str, Any] = {"local_files_only": not download}
+    with opened(name_or_folder, KIND):
+        tokenizer = AutoTokenizer.from_pretrained(name_or_folder, model_max_length=length, **where)
+        said = "do_lower_case" in get_tokenizer_config(name_or_folder, **where)
+        if not said and _lowers(tokenizer) and _is_cased(tokenizer):
+            tokenizer = AutoTokenizer.from_pretrained(
+                name_or_folder, model_max_length=length, do_lower_case=False, **where
+            )
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # transformers makes one up where the files are missing
+        raise PretrainedError(f"{name_or_folder} holds no vocabulary: expected tokenizer.json or vocab.txt in it")
+    return tokenizer
+
+
+def _lowers(tokenizer: PreTrainedTokenizerBase) -> bool:
+    normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
+    return normalizer is not None and normalizer.normalize_str("A") == "a"
+
+
+def _is_cased(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether it holds a word with a capital letter; [CLS] and its like are none."""
+    words = (word for word in tokenizer.get_vocab() if not word.startswith("["))
+    return any(word.isascii() and word != word.lower() for word in words)
 
 
 def scratch_text_config(vocabulary: int, length: int, **sizes: int) -> dict[str, Any]:
@@ -46,8 +74,25 @@ def scratch_text_config(vocabulary: int, length: int, **sizes: int) -> dict[str,
     return dict(config.to_dict())
 
 
-def pretrained_text_config(name_or_folder: str | Path, *, download: bool = False) -> dict[str, Any]:
-    return dict(AutoConfig.from_pretrained(name_or_folder, local_files_only=not download).to_dict())
+def pretrained_text_config(
+    name_or_folder: str | Path, words: int, length: int, *, download: bool = False
+) -> dict[str, Any]:
+    """Its configuration; ``PretrainedError`` where it has no vector for a word of ``words``, or a place of ``length``.
+
+    A model without a table of positions takes any length.
+    """
+    with opened(name_or_folder, KIND):
+        config = dict(AutoConfig.from_pretrained(name_or_folder, local_files_only=not download).to_dict())
+    if words > config["vocab_size"]:
+        raise PretrainedError(
+            f"{name_or_folder}: its tokenizer has {words} words, its model vectors for {config['vocab_size']}"
+        )
+    places = config.get("max_position_embeddings", length)
+    if length > places:
+        raise PretrainedError(
+            f"{name_or_folder} reads {places} tokens at most, got model.text_length {length}: lower it to that"
+        )
+    return config
 
 
 class TextEncoder(nn.Module):
@@ -71,10 +116,13 @@ class TextEncoder(nn.Module):
 
     def load_pretrained(self, name_or_folder: str | Path, *, download: bool = False) -> None:
         """Take the weights of a pretrained model of the same configuration (safetensors only)."""
-        other = AutoModel.from_pretrained(name_or_folder, local_files_only=not download, use_safetensors=True)
+        with opened(name_or_folder, KIND):
+            other, found = AutoModel.from_pretrained(
+                name_or_folder, local_files_only=not download, use_safetensors=True, output_loading_info=True
+            )
+        refuse_missing(found["missing_keys"], name_or_folder, KIND)
         missing = self.bert.load_state_dict(other.state_dict(), strict=False).missing_keys
-        if missing:
-            raise ValueError(f"{name_or_folder} lacks {len(missing)} weights of the text encoder, first {missing[0]}")
+        refuse_missing(missing, name_or_folder, KIND)
 
     def forward(
         self, input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"]

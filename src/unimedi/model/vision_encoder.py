@@ -86,6 +86,7 @@ class VisionEncoder(nn.Module):
             layer_norm_eps=config.layer_norm_eps,
         )
         vit._attn_implementation = attention.NAME
+        self.vit_config = vit
         self.layers = nn.ModuleList(ViTLayer(vit) for _ in range(config.num_hidden_layers))
         self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         if self.centre_inputs:

@@ -63,7 +63,7 @@ def pretrain(
         if fabric.is_global_zero:
             facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
             run.begin(plain(recipe), facts | computed_in, resume)
-            for notice in [*said, *notices(recipe, store)]:
+            for notice in [*said, *notices(recipe, store, devices)]:
                 print(notice, file=sys.stderr)
         fabric.barrier()
         module, processor = build(recipe, store, total, pace)
@@ -151,8 +151,8 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
     )
 
 
-def notices(recipe: Recipe, store: Store) -> list[str]:
-    """What the recipe asks for and this store cannot give; training goes on without it."""
+def notices(recipe: Recipe, store: Store, devices: int = 1) -> list[str]:
+    """What the recipe asks for and this store or batch cannot give; training goes on without it."""
     found = []
     for ndim, size, off in (
         (2, recipe.batch.radiographs, "T_2D learns from slices alone and nothing ties X-rays to reports"),
@@ -161,6 +161,12 @@ def notices(recipe: Recipe, store: Store) -> list[str]:
         if size and not store.select(split="train", ndim=ndim, reported=True):
             kind = "radiographs" if ndim == 2 else "volumes"
             found.append(f"The store's training split has no {kind}: {off}. Batches hold the other kind only.")
+        elif size * devices == 1 and recipe.model.projection == "running_mean" and recipe.language_weight:
+            kind = "radiographs" if ndim == 2 else "volumes"
+            found.append(
+                f"batch.{kind} is 1: the mean gradient of a kind is taken off, and of one image that leaves nothing. "
+                f"L_vl teaches nothing about {kind}; take 2 or more (batch.accumulate does not help)."
+            )
     if silent := len(store.select(split="train")) - len(store.select(split="train", reported=True)):
         found.append(f"{silent} studies of the training split have no report and are left out.")
     foreign = Counter(s.language for s in store.studies if s.split == "train" and s.report and s.language != "en")

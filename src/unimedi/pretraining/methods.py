@@ -62,7 +62,7 @@ def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) ->
     if recipe.method != "unimedi":
         fields["slices"] = 0  # the baselines see the volume through T_3D alone
     if recipe.text.pretrained:
-        text = pretrained_text_config(recipe.text.pretrained)
+        text = pretrained_text_config(recipe.text.pretrained, len(tokenizer), recipe.model.text_length)
     else:
         sizes = recipe.text
         text = scratch_text_config(

@@ -1,0 +1,127 @@
+"""Folders of a ViT or a BERT that cannot be used say so in a sentence; none of them trains on random weights unseen."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTModel
+
+from tests.tiny import tiny_model
+from unimedi.model.pretrained import PretrainedError
+from unimedi.model.pretrained_vit import load_vit
+from unimedi.model.text_encoder import TextEncoder, load_tokenizer, pretrained_text_config
+
+CASED = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "N", "No", "no", "nodule", "##s"]
+UNCASED = [word for word in CASED if word not in ("N", "No")]
+
+
+def write_bert(folder: Path, words: list[str] = CASED, **sizes: int) -> Path:
+    """As most public folders are: configuration, weights and vocabulary, and no word on capital letters."""
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(**{"vocab_size": len(words), **small, **sizes})).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    return folder
+
+
+def write_vit(folder: Path, **sizes: int) -> Path:
+    fitting = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    ViTModel(ViTConfig(**{**fitting, "image_size": 32, "patch_size": 8, **sizes})).save_pretrained(folder)
+    return folder
+
+
+def rewrite(folder: Path, drop: str) -> None:
+    """The weights again without those whose name holds ``drop``."""
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value.clone() for name, value in weights.items() if drop not in name}
+    assert len(kept) < len(weights)
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+
+
+def read_bert(folder: str | Path, length: int = 8) -> TextEncoder:
+    """What a run does with ``text.pretrained``."""
+    tokenizer = load_tokenizer(folder, length)
+    encoder = TextEncoder(pretrained_text_config(folder, len(tokenizer), length), "cls")
+    encoder.load_pretrained(folder)
+    return encoder
+
+
+def test_a_cased_vocabulary_is_read_as_it_is_written(tmp_path: Path) -> None:
+    assert load_tokenizer(write_bert(tmp_path / "cased"), 8).tokenize("No nodules.") == ["No", "nodule", "##s", "."]
+    uncased = load_tokenizer(write_bert(tmp_path / "uncased", UNCASED), 8)
+    assert uncased.tokenize("No nodules.") == ["no", "nodule", "##s", "."]
+
+
+def test_what_a_folder_says_about_capitals_holds(tmp_path: Path) -> None:
+    folder = write_bert(tmp_path)
+    for lowers, first in ((True, "no"), (False, "No")):
+        BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=lowers).save_pretrained(folder)
+        assert load_tokenizer(folder, 8).tokenize("No nodules.")[0] == first
+
+
+def test_a_whole_folder_is_taken(tmp_path: Path) -> None:
+    folder = write_bert(tmp_path)
+    words = read_bert(folder).bert.get_input_embeddings().weight
+    assert torch.equal(words, load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"])
+
+
+def test_an_unused_pooler_may_be_missing(tmp_path: Path) -> None:
+    rewrite(write_bert(tmp_path / "bert"), "pooler.")
+    read_bert(tmp_path / "bert")
+    rewrite(write_vit(tmp_path / "vit"), "pooler.")
+    load_vit(tiny_model().vision, tmp_path / "vit")
+
+
+def test_what_is_wrong_with_a_bert_is_said(tmp_path: Path) -> None:
+    bare = write_bert(tmp_path / "bare")
+    (bare / "vocab.txt").unlink()
+    pickled = write_bert(tmp_path / "pickled")
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    torn = write_bert(tmp_path / "torn")
+    rewrite(torn, "layer.0.output")
+    cases: list[tuple[str | Path, str]] = [
+        ("no-such-model", "expected the folder of a BERT-like text model, or a name .* got no-such-model"),
+        (tmp_path / "nowhere", "expected the folder of a BERT-like text model"),
+        (bare, "bare holds no vocabulary"),
+        (pickled, "pickled is not a BERT-like text model .* no file named model.safetensors"),
+        (torn, "torn lacks 4 weights of a BERT-like text model"),
+        (
+            write_bert(tmp_path / "short", max_position_embeddings=7),
+            r"reads 7 tokens at most, got .*text_length 8",
+        ),
+        (write_bert(tmp_path / "few", vocab_size=9), "its tokenizer has 11 words, its model vectors for 9"),
+        (write_vit(tmp_path / "vit"), "is not a BERT-like text model"),
+    ]
+    for folder, said in cases:
+        with pytest.raises(PretrainedError, match=said):
+            read_bert(folder)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"num_hidden_layers": 3}, "expected model.num_hidden_layers 2, got 3"),
+        ({"num_hidden_layers": 1}, "expected model.num_hidden_layers 2, got 1"),
+        ({"num_attention_heads": 4}, "expected model.num_attention_heads 2, got 4"),  # every weight would fit
+        ({"intermediate_size": 64}, "expected model.intermediate_size 32, got 64"),
+        ({"hidden_size": 32}, "expected model.hidden_size 16, got 32"),
+    ],
+)
+def test_a_vit_of_another_size_is_refused(tmp_path: Path, sizes: dict[str, Any], said: str) -> None:
+    with pytest.raises(PretrainedError, match=said):
+        load_vit(tiny_model().vision, write_vit(tmp_path, **sizes))
+
+
+def test_what_is_no_vit_is_refused(tmp_path: Path) -> None:
+    torn = write_vit(tmp_path / "torn")
+    rewrite(torn, "layernorm_after")
+    cases = [
+        (tmp_path / "nowhere", "expected the folder of a ViT"),
+        (torn, "torn lacks 4 weights of a ViT"),
+        (write_bert(tmp_path / "bert"), "bert lacks 16 weights of a ViT"),
+    ]
+    for folder, said in cases:
+        with pytest.raises(PretrainedError, match=said):
+            load_vit(tiny_model().vision, folder)
