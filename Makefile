@@ -102,8 +102,9 @@ clean-demo:
 
 # --- the tests ---------------------------------------------------------------------------------------------------
 
+# A worker that has nothing left takes half of the other's, in one piece: few files are set up twice.
 test: $(VENV)/ready-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 test-slow: $(VENV)/ready-test
 	$(BIN)/python -m pytest -m slow

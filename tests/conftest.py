@@ -19,7 +19,7 @@ import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
-# An example may take as long as it takes, and so may drawing it: a machine that is shared, or was asleep, is no failure.
+# An example may take as long as it takes, and so may drawing it: a slow machine, or one that was asleep, is no failure.
 settings.register_profile("unimedi", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unimedi")
 

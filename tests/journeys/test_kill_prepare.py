@@ -37,10 +37,16 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "index.csv"
 
 
+@pytest.fixture(scope="module")
+def whole(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store that nobody disturbed."""
+    out = tmp_path_factory.mktemp("whole") / "store"
+    prepare(read_manifest(manifest), out, POLICY, workers=0, part_size=PART)
+    return out
+
+
 @pytest.mark.parametrize("parts", [1, 3])
-def test_preparing_goes_on_where_it_was_killed(manifest: Path, tmp_path: Path, parts: int) -> None:
-    whole = tmp_path / "whole"
-    prepare(read_manifest(manifest), whole, POLICY, workers=0, part_size=PART)
+def test_preparing_goes_on_where_it_was_killed(manifest: Path, whole: Path, tmp_path: Path, parts: int) -> None:
     total = len(list(whole.glob("part-*.arrow")))
 
     out = tmp_path / "store"
