@@ -4,10 +4,11 @@
 # make check      ruff, mypy and the import contracts
 # make python     says which Python it takes          make PYTHON=/path/to/python …  takes another
 
-# The newest that this is tested with and that can set up an environment; else the newest, and what it lacks is said.
-TESTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# The newest that every pin has a wheel for and that can set up an environment; else the newest, and what it lacks is
+# said. The tests were run with 3.11.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for has in "ensurepip, venv" "sys"; do for name in python3.13 python3.12 python3.11 python3; do \
-  $$name -c "import $$has; $(TESTED)" 2> /dev/null && echo $$name && exit; done; done)
+  $$name -c "import $$has; $(FITS)" 2> /dev/null && echo $$name && exit; done; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -35,7 +36,7 @@ define check_python
 @python="$(PYTHON)"; lack() { echo "make: $$*" >&2; exit 1; }; \
 test -n "$$python" || lack "no Python from 3.11 to 3.13 is here (python3 is: $$(python3 --version 2>&1)):" \
   "install one with its venv, or name it: make PYTHON=/path/to/python"; \
-"$$python" -c "$(TESTED)" || lack "$$python is not known to work, Python 3.11 to 3.13 is"; \
+"$$python" -c "$(FITS)" || lack "$$python is not known to work, Python 3.11 to 3.13 is"; \
 "$$python" -c "import ensurepip, venv" 2> /dev/null || lack "$$python cannot set up an environment, as it has no" \
   "ensurepip or no venv: install them (Debian, Ubuntu: apt-get install python3-venv)"
 endef
@@ -87,7 +88,7 @@ demo: demo-room $(VENV)/ready $(DEMO)/store/store.json
 	@echo "The report: $(DEMO)/report.html   the figures: $(DEMO)/metrics.json   the model: $(DEMO)/pretrained"
 
 # The same hospital, longer, every method with equal steps, three seeds each; every run is measured, then compared.
-demo-full: $(addsuffix /metrics.json,$(FULL_RUNS))
+demo-full: demo-room $(addsuffix /metrics.json,$(FULL_RUNS))
 	$(BIN)/unimedi evaluate $(firstword $(FULL_RUNS)) --data $(DEMO)/store \
 	  --compare $(wordlist 2,$(words $(FULL_RUNS)),$(FULL_RUNS))
 	@echo "The report: $(firstword $(FULL_RUNS))/report.html"
