@@ -2,8 +2,13 @@
 # make demo-full  the long comparison: every method, 3 seeds (hours)
 # make test       sets up and runs the tests          make test-slow  the long ones, by themselves
 # make check      ruff, mypy and the import contracts
+# make python     says which Python it takes          make PYTHON=/path/to/python …  takes another
 
-PYTHON ?= python3.11
+# The newest that every pin has a wheel for and that can set up an environment; else the newest, and what it lacks is
+# said. The tests were run with 3.11.
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for has in "ensurepip, venv" "sys"; do for name in python3.13 python3.12 python3.11 python3; do \
+  $$name -c "import $$has; $(FITS)" 2> /dev/null && echo $$name && exit; done; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -19,14 +24,39 @@ FULL_STEPS ?= 3000
 RECIPE := recipes/tiny.yaml
 SEED := 0
 WORKERS ?= 2
+unexport PYTHONDONTWRITEBYTECODE # many processes start here: each would compile all that it imports again
 
-.PHONY: demo demo-full test test-slow check clean-demo
+.PHONY: python demo demo-room demo-full test test-slow check clean-demo
 .DELETE_ON_ERROR:
 
 # --- set-up: one environment, every version from constraints.txt; Python compiles what it uses when it uses it -----
 
+# In a recipe: stop where no Python will do.
+define check_python
+@python="$(PYTHON)"; lack() { echo "make: $$*" >&2; exit 1; }; \
+test -n "$$python" || lack "no Python from 3.11 to 3.13 is here (python3 is: $$(python3 --version 2>&1)):" \
+  "install one with its venv, or name it: make PYTHON=/path/to/python"; \
+"$$python" -c "$(FITS)" || lack "$$python is not known to work, Python 3.11 to 3.13 is"; \
+"$$python" -c "import ensurepip, venv" 2> /dev/null || lack "$$python cannot set up an environment, as it has no" \
+  "ensurepip or no venv: install them (Debian, Ubuntu: apt-get install python3-venv)"
+endef
+
+# In a recipe, $(call check_room,GB,FOLDERS): stop where the disk cannot hold so much, what FOLDERS hold included.
+define check_room
+@free=$$(df -Pk . | awk 'NR == 2 { print int($$4 / 1e6) }'); \
+held=$$(du -skc $(2) 2> /dev/null | awk 'END { print int($$1 / 1e6) }'); \
+test $$((free + held)) -ge $(1) || { echo "make: this takes $(1) GB of disk, of which $$held GB are there already," \
+  "and only $$free GB are free here" >&2; exit 1; }
+endef
+
 $(BIN)/python:
+	$(check_python)
+	$(call check_room,3,$(VENV))
 	$(PYTHON) -m venv $(VENV)
+
+python:
+	$(check_python)
+	@echo $(PYTHON)
 
 $(VENV)/ready: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -qq --no-compile --constraint constraints.txt --editable .
@@ -48,13 +78,17 @@ $(DEMO)/store/store.json: $(DEMO)/hospital/cohort.csv $(RECIPE) | $(VENV)/ready
 	$(BIN)/unimedi prepare $(DEMO)/hospital/cohort.csv --out $(DEMO)/store --config $(RECIPE)
 	touch $@
 
-demo: $(VENV)/ready $(DEMO)/store/store.json
+# Before all else, as it would be a pity after half an hour: 3 GB the environment, 5 the hospital, 3 the store.
+demo-room:
+	$(call check_room,11,$(VENV) $(DEMO))
+
+demo: demo-room $(VENV)/ready $(DEMO)/store/store.json
 	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(DEMO) --seed $(SEED) --resume
 	$(BIN)/unimedi evaluate $(DEMO) --data $(DEMO)/store
 	@echo "The report: $(DEMO)/report.html   the figures: $(DEMO)/metrics.json   the model: $(DEMO)/pretrained"
 
 # The same hospital, longer, every method with equal steps, three seeds each; every run is measured, then compared.
-demo-full: $(addsuffix /metrics.json,$(FULL_RUNS))
+demo-full: demo-room $(addsuffix /metrics.json,$(FULL_RUNS))
 	$(BIN)/unimedi evaluate $(firstword $(FULL_RUNS)) --data $(DEMO)/store \
 	  --compare $(wordlist 2,$(words $(FULL_RUNS)),$(FULL_RUNS))
 	@echo "The report: $(firstword $(FULL_RUNS))/report.html"
@@ -69,8 +103,9 @@ clean-demo:
 
 # --- the tests ---------------------------------------------------------------------------------------------------
 
+# A worker that has nothing left takes half of the other's, in one piece: few files are set up twice.
 test: $(VENV)/ready-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 test-slow: $(VENV)/ready-test
 	$(BIN)/python -m pytest -m slow

@@ -16,11 +16,11 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["MPLBACKEND"] = "Agg"
 
 import pytest  # noqa: E402
-from hypothesis import settings  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 from jaxtyping import install_import_hook  # noqa: E402
 
-# An example may take as long as it takes: a machine that is shared, or was asleep, is no failure.
-settings.register_profile("unimedi", deadline=None)
+# An example may take as long as it takes, and so may drawing it: a slow machine, or one that was asleep, is no failure.
+settings.register_profile("unimedi", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unimedi")
 
 # From here on every annotated shape and type of the package is checked when a function is called.

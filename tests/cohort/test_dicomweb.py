@@ -17,6 +17,7 @@ from pydicom.sequence import Sequence
 from tests.imaging.test_dicom import CT, XRAY, dataset
 from unimedi.cli import main
 from unimedi.cohort.manifest import read_manifest
+from unimedi.cohort.sources import dicomweb
 from unimedi.cohort.sources.dicom_report import read_report
 from unimedi.cohort.sources.dicomweb import TOKEN, pull
 from unimedi.cohort.sources.scan import FolderError
@@ -63,7 +64,8 @@ class Pacs(ThreadingHTTPServer):
     def __init__(self, studies: int) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.held = archive(studies)
-        self.asked: list[tuple[float, str]] = []
+        self.now = lambda: 0.0
+        self.asked: list[tuple[float, str]] = []  # when, what
         self.headers: list[str] = []
         self.busy = 0  # answers of 503 still to give
         self.ignores_offset = False
@@ -84,7 +86,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         pacs, parts = self.server, urlsplit(self.path).path.strip("/").split("/")[1:]
-        pacs.asked.append((time.monotonic(), self.path))
+        pacs.asked.append((pacs.now(), self.path))
         pacs.headers.append(self.headers.get("Authorization", ""))
         if pacs.busy:
             pacs.busy -= 1
@@ -187,13 +189,30 @@ def test_a_series_that_does_not_come_whole_is_listed_and_not_kept(pacs: Pacs, tm
     assert pull(pacs.url, tmp_path, {}, FAST).kept == 11
 
 
-def test_requests_are_spaced_and_a_busy_server_is_waited_for(pacs: Pacs, tmp_path: Path) -> None:
+class Clock:
+    """A time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_requests_are_spaced_and_a_busy_server_is_waited_for(
+    pacs: Pacs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(dicomweb, "time", clock)
+    pacs.now = clock.monotonic
     pacs.held = {"1.2.2": pacs.held["1.2.2"]}
     pacs.busy = 1
     pull(pacs.url, tmp_path, {}, per_second=10.0)
     moments = [moment for moment, _ in pacs.asked]
-    assert len(moments) == 5  # busy, studies, studies' end, series, files
-    assert min(np.diff(moments)) > 0.09
+    assert moments == pytest.approx([1000.0, 1000.1, 1000.2, 1000.3, 1000.4])  # busy, studies, their end, series, files
 
 
 def test_the_token_comes_from_the_environment(pacs: Pacs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

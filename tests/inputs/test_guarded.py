@@ -15,14 +15,18 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def hang(seconds: float) -> float:
-    time.sleep(seconds)
-    return seconds
+def double_or_hang(number: int) -> int:
+    """Never comes back from a negative number."""
+    while number < 0:
+        time.sleep(1)
+    return 2 * number
 
 
 def fill(megabytes: int) -> int:
+    """Never comes back with more than 100."""
     held = [bytearray(os.urandom(1 << 20)) for _ in range(megabytes)]
-    time.sleep(1)
+    while len(held) > 100:
+        time.sleep(1)
     return len(held)
 
 
@@ -45,12 +49,13 @@ def test_calls_share_a_process_that_ends_with_the_block() -> None:
     assert not process.is_running()
 
 
-def test_what_hangs_is_refused_in_time_and_the_next_call_answered() -> None:
-    with Guarded(hang, Limits(seconds=0.5)) as guarded:
+def test_what_hangs_is_refused_and_the_next_call_answered() -> None:
+    with Guarded(double_or_hang, Limits(seconds=0.5)) as guarded:
         with pytest.raises(ImagingError, match=r"ct 7: took longer than 0.5 s") as caught:
-            guarded(60.0, "ct 7")
+            guarded(-1, "ct 7")
         assert caught.value.reason == "too_slow"
-        assert guarded(0.0, "ct 8") == 0.0
+        guarded.limits = Limits()  # a busy machine may need half a second for this
+        assert guarded(1, "ct 8") == 2
 
 
 def test_what_fills_the_memory_is_refused() -> None:
@@ -76,7 +81,7 @@ def test_the_process_does_not_outlive_its_parent() -> None:
         assert guarded._process is not None
         assert guarded._pipe is not None
         guarded._pipe.close()  # as when the parent is killed
-        assert guarded._process.wait(timeout=10) == 0
+        assert guarded._process.wait() == 0
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"memory": -1}])

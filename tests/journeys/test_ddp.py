@@ -77,16 +77,15 @@ def test_two_processes_are_one(ground: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_the_command_starts_its_own_processes_and_resumes(ground: Path) -> None:
     toy_recipe(ground / "recipe.yaml", **{**RECIPE, "duration": "6 steps"})
     command = [
         sys.executable, "-m", "unimedi", "pretrain", "--config", ground / "recipe.yaml", "--data", ground / "store",
         "--out", ground / "command", "--devices", "2",
     ]  # fmt: skip
-    subprocess.run(command, check=True, timeout=280)
+    subprocess.run(command, check=True)
     whole = result(ground / "command")
     (ground / "command" / "checkpoints" / "step-000006").rename(ground / "lost")  # as if killed before its last one
-    subprocess.run([*command, "--resume"], check=True, timeout=280)
+    subprocess.run([*command, "--resume"], check=True)
     assert result(ground / "command") == whole
     assert json.loads((ground / "command" / "environment.json").read_text())["devices"] == 2

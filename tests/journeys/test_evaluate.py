@@ -22,7 +22,7 @@ from unimedi.transfer.metrics import Figure, read_metrics
 from unimedi.transfer.task import EvaluationOptions
 from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
 
-QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1))
+QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0,), fractions=(1.0,))
 
 
 def silent(_: str) -> None:

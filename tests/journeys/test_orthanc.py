@@ -28,7 +28,6 @@ SHARES = {
     "share_xray_png": 0.0,
     "share_xray_jpeg": 0.0,
 }
-STARTING = 60.0  # s that the server may take to answer
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +60,17 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory, hospital: Path) -> Iterato
         for path in sorted(hospital.rglob("*")):
             if path.is_file() and path.read_bytes()[128:132] == b"DICM":
                 request = urllib.request.Request(f"{url}/instances", path.read_bytes(), method="POST")
-                urllib.request.urlopen(request, timeout=30).close()
+                urllib.request.urlopen(request).close()
         yield f"{url}/dicom-web"
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        server.wait()
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + STARTING
-    while time.monotonic() < end and server.poll() is None:
+    while server.poll() is None:
         try:
-            urllib.request.urlopen(f"{url}/system", timeout=5).close()
+            urllib.request.urlopen(f"{url}/system").close()
             return
         except OSError:
             time.sleep(0.2)
@@ -104,8 +102,7 @@ def test_a_hospital_is_pulled_from_orthanc_and_prepared(
     first = subprocess.Popen(
         [sys.executable, "-m", "unimedi", *pull], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    end = time.monotonic() + STARTING
-    while not list(out.parent.glob("*/*/[0-9]*")) and first.poll() is None and time.monotonic() < end:
+    while not list(out.parent.glob("*/*/[0-9]*")) and first.poll() is None:
         time.sleep(0.02)
     first.kill()
     first.wait()

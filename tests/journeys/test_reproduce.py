@@ -1,5 +1,6 @@
 """Rows of a comparison through the command: trained, evaluated, tabulated; started again it does nothing twice."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from tests.pretraining.toy_run import RECIPE
 from tests.transfer.hospital import PREPROCESS, write_hospital
 from unimedi.cli import main
 from unimedi.inputs.store import Store
+from unimedi.pretraining.journal import read_log
 from unimedi.reproduction import data
 from unimedi.reproduction.results import read_results
-from unimedi.reproduction.run import Budget, reproduce
+from unimedi.reproduction.run import TIMED_STEPS, Budget, reproduce, steps_within
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +50,22 @@ def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str])
     assert "---" not in capsys.readouterr().out.split("**4 steps")[0]  # every row was there: nothing was run
 
 
+def test_what_a_step_costs_is_found_by_a_short_run(folder: Path) -> None:
+    assert steps_within(0.0, folder / "recipes" / "joint.yaml", folder / "store", folder / "timing") == 1
+    assert len(read_log(folder / "timing" / "log.jsonl")) == TIMED_STEPS
+
+
 def test_equal_minutes_are_steps_by_what_a_step_costs(folder: Path) -> None:
     recipes, budget = [folder / "recipes" / "joint.yaml"], Budget(minutes=0.001)
+    timing = folder / "runs" / "0.001-minutes" / "joint-timing"  # a short run that is there: 1/128 s a step
+    (timing / "pretrained").mkdir(parents=True)
+    lines = [json.dumps({"step": k, "seconds": 5 + k / 128}) for k in range(TIMED_STEPS)]
+    (timing / "log.jsonl").write_text("\n".join(lines))
     paths = reproduce(folder / "store", recipes, folder / "runs", folder / "timed", budget, seeds=2, say=lambda _: None)
     first, second = read_results(folder / "timed")
     assert paths == [folder / "timed" / "0.001-minutes" / f"joint-{seed}.json" for seed in (0, 1)]
     assert first.budget == "0.001 minutes"
-    assert 1 <= first.steps == second.steps < 200
+    assert (first.steps, second.steps) == (7, 7)  # in 0.06 s
     assert first.figures != second.figures
 
 
