@@ -87,14 +87,6 @@ class Grid:
         return self
 
 
-def bounds(mask: NDArray[np.bool_]) -> Box:
-    """The smallest box that holds all of a mask that is not empty."""
-    flat = mask.any(axis=0)
-    lines = mask.any(axis=(1, 2)), flat.any(axis=1), flat.any(axis=0)
-    depth, height, width = (slice(int(np.argmax(line)), len(line) - int(np.argmax(line[::-1]))) for line in lines)
-    return depth, height, width
-
-
 def cover(distance: Array, edge: float) -> Array:
     """Share of a voxel inside a surface, from its signed distance (mm, negative inside) and the edge's width (mm)."""
     out = distance * np.float32(-1 / edge)
@@ -221,8 +213,8 @@ def lattice_noise(rng: np.random.Generator, grid: Grid, cell: float, origin: tup
     for axis, coordinate in enumerate((grid.depth, grid.height, grid.width)):
         weights = _spline(((coordinate - origin[axis]) / cell).astype(np.float32), spans[axis][0], values.shape[axis])
         values = np.moveaxis(np.tensordot(weights, values, axes=(1, axis)), 0, axis)
-    out = np.empty(values.shape, np.float32)
-    for first in range(0, out.shape[2], 8):  # turned over whole, lines that lie a power of two apart crowd the cache
+    out = np.empty(grid.shape, np.float32)
+    for first in range(0, len(grid.width), 8):  # turned over whole, lines that lie a power of two apart crowd the cache
         out[:, :, first : first + 8] = values[:, :, first : first + 8]
     out *= np.float32(2.4)  # a spline mean of 27 values has an SD of about 0.42
     return out
