@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -127,7 +128,7 @@ def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], st
         basis = np.linalg.qr(x.T)[0]
         x = x @ basis
     model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-5)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y == 1)
     weights = model.coef_[0] if basis is None else basis @ model.coef_[0]
