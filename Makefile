@@ -25,6 +25,9 @@ WORKERS ?= 2
 
 # --- set-up: one environment, every version from constraints.txt; Python compiles what it uses when it uses it -----
 
+# And keeps it, whatever the shell asks for: without, each process would compile torch and the rest again, 10 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
