@@ -6,8 +6,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
@@ -91,17 +89,13 @@ def evaluate(
     outcome = Outcome(notes=lacking + absent + unspoken + unread)
     verdicts: dict[str, Verdicts] = {}
     figures: dict[str, Figure] = {}
-    tasks = _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts)
-    # What numpy and SciPy multiply here is small: their threads would mostly wait for each other, and for long where
-    # something else runs. The encoder's are torch's, and stay.
-    with threadpool_limits(limits=1, user_api="blas"):
-        for name, measure in tasks.items():
-            begun = time.monotonic()
-            try:
-                figures |= measure()
-            except NotComputable as reason:
-                outcome.notes.append(f"{name}: {reason}")
-            say(f"{name}: {time.monotonic() - begun:.1f} s")
+    for name, measure in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():
+        begun = time.monotonic()
+        try:
+            figures |= measure()
+        except NotComputable as reason:
+            outcome.notes.append(f"{name}: {reason}")
+        say(f"{name}: {time.monotonic() - begun:.1f} s")
     out = out or (run / "tasks" / task.name if task else run)
     out.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out / "metrics.json")
