@@ -46,6 +46,22 @@ def test_a_batch_equals_its_images_one_by_one() -> None:
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
+def test_a_volume_is_tokenised_once_and_comes_out_as_if_it_were_twice() -> None:
+    model, batch = tiny_model(), tiny_batch(volumes=3)
+    volumes = model.preprocess.volumes(batch.fine)
+    scores, rows = model.score_slabs(volumes)
+    planes = model.choose_planes(scores)
+    twice = model.vision(model.volume_tokens(volumes, model.cut_slices(batch.fine, planes)))
+    calls: list[int] = []
+    hook = model.vision.embed_3d.register_forward_hook(lambda *_: calls.append(1))
+    output = model.encode_images(fine=batch.fine)
+    hook.remove()
+    assert len(calls) == 1
+    assert torch.equal(output.cls, twice.cls)
+    assert torch.equal(output.cls_attention, rows)
+    assert torch.equal(output.selected, planes)
+
+
 def test_no_slices_leaves_the_volume_alone() -> None:
     model, batch = tiny_model(slices=0), tiny_batch()
     output = model.encode_images(fine=batch.fine)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tests.transfer.hospital import write_hospital, write_pretrained
@@ -33,6 +34,28 @@ def test_mixed_batches_equal_one_by_one_in_the_order_asked(folder: Path, tmp_pat
     assert volumes.selected is not None
     # The [CLS] row over the patches alone sums to one, so the slab scores times the tokens of a slab do.
     np.testing.assert_allclose(volumes.slice_scores.sum(axis=1) * 4, 1, rtol=1e-4)
+
+
+def test_batches_side_by_side_are_what_they_are_alone_and_give_the_threads_back(folder: Path, tmp_path: Path) -> None:
+    store, embedder = write_hospital(tmp_path), Embedder.from_pretrained(folder, batch_size=2)
+    indices = [*store.select(ndim=3)[:5], *store.select(ndim=2)[:4]]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        expected = embedder.images(store, indices)
+        torch.set_num_threads(3)
+        found = embedder.images(store, indices)
+        assert torch.get_num_threads() == 3
+        with pytest.raises(IndexError):
+            embedder.images(store, [*indices, len(store.studies)])
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert found.study_ids == expected.study_ids
+    np.testing.assert_array_equal(found.embedding, expected.embedding)
+    np.testing.assert_array_equal(found.cls, expected.cls)
+    for ours, theirs in zip(found.attention, expected.attention, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_texts_keep_order_and_duplicates(folder: Path) -> None:

@@ -40,6 +40,17 @@ def repeated(values: np.ndarray, weights: np.ndarray) -> list[float]:
     return [value for value, times in zip(values.tolist(), weights.tolist(), strict=True) for _ in range(int(times))]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("decimals", [1, 12])  # with many ties, and with none
+def test_auroc_is_scikit_learns_to_the_last_bit(decimals: int, dtype: type) -> None:
+    draws = np.random.default_rng(decimals)
+    for studies in (2, 3, 5, 40, 400):
+        for _ in range(20):
+            present = np.arange(studies) < draws.integers(1, studies)
+            scores = np.round(draws.standard_normal(studies) + present, decimals).astype(dtype)
+            assert auroc(scores, present) == roc_auc_score(present, scores)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 10_000))
 def test_auroc_of_every_resample_equals_counting_pairs(studies: int, seed: int) -> None:

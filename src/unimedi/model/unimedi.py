@@ -105,10 +105,16 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
     def volume_tokens(self, volumes: Float[Tensor, "n 1 d h w"], slices: CutSlices | None = None) -> Tokens:
         """T_3D's tokens of the volume and, for a pseudo-pair, T_2D's tokens of the chosen slices behind them (or alone,
         without ``config.volume_tokens``)."""
+        if slices is None or self.config.volume_tokens:
+            return self._with_slices(self.vision.volumes(volumes), slices)
+        return self.vision.slices(slices.pixels, slices.depth)
+
+    def _with_slices(self, tokens: Tokens, slices: CutSlices | None) -> Tokens:
+        """As :meth:`volume_tokens`, of T_3D's tokens."""
         if slices is None:
-            return self.vision.volumes(volumes)
+            return tokens
         cut = self.vision.slices(slices.pixels, slices.depth)
-        return self.vision.volumes(volumes) + cut if self.config.volume_tokens else cut
+        return tokens + cut if self.config.volume_tokens else cut
 
     # -- slices ---------------------------------------------------------------------------------------------------
 
@@ -116,7 +122,10 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self, volumes: Float[Tensor, "n 1 d h w"]
     ) -> tuple[Float[Tensor, "n slabs"], Float[Tensor, "n layers heads patches"]]:
         """One pass over the T_3D tokens: the score of each slab, and the attention it was read from."""
-        rows = self.vision(self.vision.volumes(volumes), attention_rows=True).cls_attention
+        return self._score(self.vision.volumes(volumes))
+
+    def _score(self, tokens: Tokens) -> tuple[Float[Tensor, "n slabs"], Float[Tensor, "n layers heads patches"]]:
+        rows = self.vision(tokens, attention_rows=True).cls_attention
         return slice_scores(rows, self.vision.volume_grid, self.config.slab_pooling), rows
 
     def choose_planes(
@@ -160,11 +169,11 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
                 self.image_projection(output.cls, kind=0), output.cls, output.patches, output.cls_attention
             )
         assert fine is not None
-        volumes = self.preprocess.volumes(fine)
-        own_scores, attention = self.score_slabs(volumes)
+        tokens = self.vision.volumes(self.preprocess.volumes(fine))
+        own_scores, attention = self._score(tokens)
         scores = own_scores if scores is None else scores
         planes = self.choose_planes(scores) if self.config.slices else None
-        output = self.vision(self.volume_tokens(volumes, None if planes is None else self.cut_slices(fine, planes)))
+        output = self.vision(self._with_slices(tokens, None if planes is None else self.cut_slices(fine, planes)))
         embedding = self.image_projection(output.cls, kind=1)
         return ImageOutput(embedding, output.cls, output.patches, attention, scores, planes)
 

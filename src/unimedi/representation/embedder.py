@@ -1,9 +1,10 @@
 """Studies and sentences to embeddings, each image encoded once, whatever is asked of it afterwards."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from unimedi.model.processor import UniMediProcessor, open_image
 from unimedi.model.unimedi import ImageOutput, UniMediModel
 from unimedi.representation.table import EmbeddingTable, write_table
 
+A = TypeVar("A")
+B = TypeVar("B")
+SIDE_BY_SIDE = 4  # batches at a time, at most: each holds its own activations
 _Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
 
 
@@ -39,13 +43,18 @@ class Embedder:
     def images(self, store: Store, indices: Sequence[int]) -> EmbeddingTable:
         """Embed stored studies, radiographs and volumes mixed as they come; rows in the order of ``indices``."""
         ndims = [store.studies[i].modality.ndim for i in indices]
-        rows: dict[int, _Row] = {}
+        batches: list[list[int]] = []
         for ndim in (2, 3):
             places = [place for place, n in enumerate(ndims) if n == ndim]
-            for start in range(0, len(places), self.batch_size):
-                batch = places[start : start + self.batch_size]
-                output = self.encode([store.pixels(indices[place]) for place in batch])
-                rows |= dict(zip(batch, _split(output), strict=True))
+            batches += [places[start : start + self.batch_size] for start in range(0, len(places), self.batch_size)]
+
+        def encoded(batch: list[int]) -> dict[int, _Row]:
+            output = self.encode([store.pixels(indices[place]) for place in batch])
+            return dict(zip(batch, _split(output), strict=True))
+
+        rows: dict[int, _Row] = {}
+        for done in self._side_by_side(encoded, batches):
+            rows |= done
         studies = [store.studies[i] for i in indices]
         return _table(
             [s.study_id for s in studies],
@@ -54,6 +63,20 @@ class Embedder:
             self.fingerprint,
             self.model.config.embedding_size,
         )
+
+    def _side_by_side(self, work: Callable[[A], B], batches: Sequence[A]) -> Iterator[B]:
+        """``work`` of each batch, in order. On a CPU several at a time share the threads out: in one batch they would
+        mostly wait for each other. What a batch comes to does not depend on it."""
+        threads = torch.get_num_threads()
+        workers = min(threads, SIDE_BY_SIDE, len(batches))
+        if workers < 2 or self.model.device.type != "cpu":
+            yield from map(work, batches)
+            return
+        try:
+            with ThreadPoolExecutor(workers, "encode", torch.set_num_threads, (threads // workers,)) as pool:
+                yield from pool.map(work, batches)
+        finally:
+            torch.set_num_threads(threads)  # threads to come inherit what was set last
 
     @torch.inference_mode()
     def encode(self, stored: Sequence[NDArray[np.int16]]) -> ImageOutput:

@@ -10,6 +10,7 @@ from numpy import ndarray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import silhouette_samples
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
 from unimedi.representation.given import refuse_no_similarity, refuse_not_finite
 
@@ -36,7 +37,8 @@ def modality_probe(
     for train, test in StratifiedGroupKFold(folds, shuffle=True, random_state=0).split(embedding, modality, patients):
         mean, std = embedding[train].mean(0), embedding[train].std(0) + 1e-6
         probe = LogisticRegression(class_weight="balanced", max_iter=200)
-        probe.fit((embedding[train] - mean) / std, modality[train])
+        with threadpool_limits(limits=1, user_api="blas"):  # small products: threads would wait for each other
+            probe.fit((embedding[train] - mean) / std, modality[train])
         correct[test] = probe.predict((embedding[test] - mean) / std) == modality[test]
     return correct
 

@@ -45,7 +45,12 @@ def fit_and_score_by_gradient(train_part: Features, validation: Features, test: 
             best.offer(-finding_loss(head(held_x), held_y).item(), done)
         return done - best.when >= PATIENCE * batches
 
-    train(head, adamw(head, RATE, WEIGHT_DECAY), loss_of, lambda _: RATE, EPOCHS * batches, check)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a step is microseconds of arithmetic: several threads would only wait for each other
+    try:
+        train(head, adamw(head, RATE, WEIGHT_DECAY), loss_of, lambda _: RATE, EPOCHS * batches, check)
+    finally:
+        torch.set_num_threads(threads)
     best.restore()
     with torch.no_grad():
         logits = head(torch.from_numpy(test.x).float()).double().numpy()

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from unimedi.representation.given import presence, refuse_not_finite
 from unimedi.transfer.metrics import auroc
@@ -72,10 +74,11 @@ def fit_and_score(train: Features, validation: Features, test: Features) -> Scor
     best_value = -math.inf
     for strength in STRENGTHS:
         fitted = {}
-        for name, values in train.labels.items():
-            known = ~np.isnan(values)
-            if len(np.unique(values[known])) == 2:
-                fitted[name] = _logistic(standard[0][known], values[known], strength)
+        with threadpool_limits(limits=1, user_api="blas"):  # the products are small: threads would wait for each other
+            for name, values in train.labels.items():
+                known = ~np.isnan(values)
+                if len(np.unique(values[known])) == 2:
+                    fitted[name] = _logistic(standard[0][known], values[known], strength)
         areas = [
             auroc(standard[1][known] @ weights, values[known] == 1)
             for name, (weights, _) in fitted.items()
@@ -127,7 +130,7 @@ def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], st
         basis = np.linalg.qr(x.T)[0]
         x = x @ basis
     model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-5)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y == 1)
     weights = model.coef_[0] if basis is None else basis @ model.coef_[0]

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
-from sklearn.metrics import roc_auc_score
 
 from unimedi.representation.given import presence, refuse_not_finite
 
@@ -92,20 +91,35 @@ class PatientBootstrap:
         order = np.argsort(scores, kind="stable")
         weights, label = self.weights[:, order], present[order]
         starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # the first of each run of equal scores
-        positive = np.add.reduceat(weights * label, starts, axis=1)
-        negative = np.add.reduceat(weights * ~label, starts, axis=1)
-        below = np.cumsum(negative, axis=1) - negative / 2  # wins, and half of the ties
+        positive, negative = weights * label, weights * ~label
+        if len(starts) < len(label):
+            positive, negative = (np.add.reduceat(counts, starts, axis=1) for counts in (positive, negative))
+        below = np.cumsum(negative, axis=1)  # wins, and half of the ties
+        negative /= 2
+        below -= negative
+        below *= positive
         with np.errstate(invalid="ignore"):
-            return np.asarray((positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1)))
+            return np.asarray(below.sum(axis=1) / (positive.sum(axis=1) * (2 * negative.sum(axis=1))))
 
 
 def auroc(scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]) -> float:
-    """Area under the ROC curve by scikit-learn, NaN where only one class is there.
+    """Area under the ROC curve, NaN where only one class is there.
 
+    What scikit-learn's ``roc_auc_score`` gives, to the last bit, without its checks: thousands are asked for.
     Raises ValueError on a score that is not finite.
     """
     refuse_not_finite(scores, "scores")
-    return float(roc_auc_score(present, scores)) if 0 < present.sum() < len(present) else math.nan
+    if not 0 < present.sum() < len(present):
+        return math.nan
+    order = np.argsort(scores, kind="stable")[::-1]
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # the last of each run of equal scores
+    hits = np.cumsum(present[order], dtype=np.float64)[ends]
+    alarms = 1.0 + ends - hits
+    if len(ends) > 2:  # a point on the line between its neighbours adds nothing
+        corner = np.concatenate([[True], (np.diff(alarms, 2) != 0) | (np.diff(hits, 2) != 0), [True]])
+        hits, alarms = hits[corner], alarms[corner]
+    hits, alarms = (np.concatenate([[0.0], counts]) for counts in (hits, alarms))
+    return float(np.trapezoid(hits / hits[-1], alarms / alarms[-1]))
 
 
 def interval(resampled: Float[ndarray, "resamples"]) -> tuple[float, float]:

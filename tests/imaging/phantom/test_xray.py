@@ -36,6 +36,37 @@ def test_a_point_lands_where_the_ray_says() -> None:
         assert column == pytest.approx(59.5 + x * magnification / 3.0, abs=0.15)
 
 
+@pytest.mark.parametrize("size", [(80, 80), (50, 37), (16, 16)])
+def test_a_projection_is_the_product_of_its_weights_layer_by_layer(size: tuple[int, int]) -> None:
+    """Written out: every voxel's share of every pixel, none left out."""
+    grid = Grid.spanning((41, 9, 33), (-90.0, -30.0, -70.0), (90.0, 30.0, 70.0))
+    turned = Geometry(source=1700.0, detector=-100.0, pitch=230 / size[0], yaw=0.05, tilt=-0.04)
+    density = np.random.default_rng(0).random(grid.shape, np.float32)
+    up = ((size[0] - 1) / 2 - np.arange(size[0])) * turned.pitch
+    across = (np.arange(size[1]) - (size[1] - 1) / 2) * turned.pitch
+    expected = np.zeros(size)
+    for index, height in enumerate(grid.height.astype(float)):
+        share = (1700 - height) / 1800
+        rows, columns = (
+            np.maximum(1 - np.abs(np.clip((at - axis[0]) / step, 0, len(axis) - 1)[:, None] - np.arange(len(axis))), 0)
+            for at, axis, step in (
+                (up * share - turned.tilt * height, grid.depth, grid.spacing[0]),
+                (across * share - turned.yaw * height, grid.width, grid.spacing[2]),
+            )
+        )
+        expected += rows @ density[:, index] @ columns.T
+    expected *= np.sqrt(1 + (up[:, None] ** 2 + across[None] ** 2) / 1800**2) * grid.spacing[1]
+    np.testing.assert_allclose(project(density, grid, turned, size), expected, rtol=1e-4)
+
+
+def test_without_masks_the_picture_is_the_same() -> None:
+    patient = only("mass")
+    with_masks, without = render_xray(patient, "PA", SIZE), render_xray(patient, "PA", SIZE, masks=False)
+    assert with_masks.pixels.tobytes() == without.pixels.tobytes()
+    assert with_masks.masks["mass"].any()
+    assert not without.masks
+
+
 def test_air_does_not_attenuate_and_bone_more_than_its_hu() -> None:
     values = attenuation(np.array([-1000, -1024, 0, 1000], np.float32))
     assert values[0] == values[1] == 0

@@ -176,14 +176,16 @@ def _tree(root: Array, points: Array) -> Array:
     nodes = np.concatenate([root[None], points])
     path = np.zeros(len(nodes), np.float32)
     parent = np.zeros(len(nodes), np.int64)
+    apart = np.sqrt(((nodes[:, None] - nodes) ** 2).sum(2))
     for index in range(1, len(nodes)):
-        step = np.sqrt(((nodes[:index] - nodes[index]) ** 2).sum(1))
-        parent[index] = np.argmin(step + 0.45 * path[:index])
-        path[index] = path[parent[index]] + step[parent[index]]
-    flow = np.ones(len(nodes))
+        step = apart[index, :index]
+        nearest = (step + 0.45 * path[:index]).argmin()
+        parent[index] = nearest
+        path[index] = path[nearest] + step[nearest]
+    flow, above = [1.0] * len(nodes), parent.tolist()
     for index in range(len(nodes) - 1, 0, -1):
-        flow[parent[index]] += flow[index]
-    radius = (0.85 * flow ** (1 / 2.6)).astype(np.float32)
+        flow[above[index]] += flow[index]
+    radius = (0.85 * np.array(flow) ** (1 / 2.6)).astype(np.float32)
     ends = radius[1:, None]
     starts = np.minimum(radius[parent[1:]], 1.4 * radius[1:])[:, None]
     return np.concatenate([nodes[parent[1:]], nodes[1:], starts, ends], axis=1).astype(np.float32)

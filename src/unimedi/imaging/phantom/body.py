@@ -35,7 +35,7 @@ def body(patient: Patient, grid: Grid, posture: str) -> Array:
     patches = lattice_noise(rng, grid, 16.0, (0.0, 0.0, 0.0))
     patches *= 34
     patches += 132
-    np.minimum(patches, 156, out=patches)
+    patches.clip(-np.inf, 156, out=patches)  # several times as fast as the minimum of an array and a number
     muscle *= patches
     hu += muscle
     hu -= 1000

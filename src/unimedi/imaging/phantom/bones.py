@@ -86,7 +86,10 @@ def spine(scene: Scene) -> None:
     spike = (np.sqrt((lateral / 4) ** 2 + ((height - middle - 46) / 18) ** 2) - 1) * 7
     level = np.clip((0.36 - np.abs((depth / 25.5 + 0.1) % 1 - 0.5)) * 10, 0, 1).astype(np.float32)
     blend(view, cover(np.minimum(np.minimum(arch, spike), arms), edge) * level, 380.0)
-    blend(view, cover((np.hypot(lateral, height - middle - 25) - 8), edge), 20.0)
+    canal = part.box((-400.0, middle + 15 - edge, shift - 12 - edge - abs(anatomy.scoliosis)),
+                     (400.0, middle + 35 + edge, shift + 12 + edge + abs(anatomy.scoliosis)))  # fmt: skip
+    across = lateral[:, :, canal[2]], (height - middle - 25)[:, canal[1]]
+    blend(view[canal], cover(np.hypot(*across) - 8, edge), 20.0)
     # The lungs' part is smaller than the grid: cut the same soft column out of the lungs.
     inner = scene.part.box((-400.0, middle - 26, shift - 46), (400.0, middle + 75, shift + 46))
     depth, height, width = scene.part.part(inner).axes
@@ -106,7 +109,7 @@ def girdle(anatomy: Anatomy, grid: Grid, hu: Array) -> None:
         box = grid.box(np.minimum(start, end) - 22, np.maximum(start, end) + 22)
         part = grid.part(box)
         if hu[box].size:
-            flat = Grid(part.depth, part.height, part.width / 2.4)._spaced(part.spacing)
+            flat = Grid(part.depth, part.height, part.width / 2.4)._spaced(part)
             share = cover(capsule(flat, start, end, 6.5, 6.5), grid.voxel)
             blend(hu[box], share, 190.0)
     for sign in (-1, 1):

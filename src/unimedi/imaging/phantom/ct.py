@@ -47,7 +47,7 @@ def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) ->
     paint_distractors(patient.distractors, grid, scene.hu)
     _table(patient, grid, scene.hu, rng)
     _scanner(scene.hu, grid, rng)
-    np.clip(scene.hu, -1024, 3071, out=scene.hu)
+    scene.hu.clip(-1024, 3071, out=scene.hu)
     voxels = np.rint(scene.hu, out=scene.hu).astype(np.int16)
     return CtScan(voxels, grid, masks)
 

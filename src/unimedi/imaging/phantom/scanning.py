@@ -44,7 +44,7 @@ def _write_ct(
 def _write_xray(
     out: Path, folder: Path, patient: Patient, plan: StudyPlan, header: files.Header
 ) -> tuple[Path, dict[str, Path]]:
-    scan = render_xray(patient, "AP" if plan.view == "AP" else "PA", plan.size)
+    scan = render_xray(patient, "AP" if plan.view == "AP" else "PA", plan.size, plan.masks)
     if plan.format == "PNG":
         image = folder / "image.png"
         files.write_png(image, scan.pixels)
@@ -54,5 +54,5 @@ def _write_xray(
     else:
         image = folder / "image.dcm"
         files.write_dicom_xray(image, scan.pixels, scan.spacing, header, plan.monochrome1)
-    shown = {name: mask for name, mask in scan.masks.items() if plan.masks and mask.any()}
+    shown = {name: mask for name, mask in scan.masks.items() if mask.any()}
     return image, files.write_masks(out / "masks" / plan.study_id, shown, scan.spacing)
