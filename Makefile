@@ -26,7 +26,7 @@ SEED := 0
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE # many processes start here: each would compile all that it imports again
 
-.PHONY: python demo demo-room demo-full test test-slow check clean-demo
+.PHONY: python demo demo-room demo-trained demo-full test test-slow check clean-demo
 .DELETE_ON_ERROR:
 
 # --- set-up: one environment, every version from constraints.txt; Python compiles what it uses when it uses it -----
@@ -82,8 +82,10 @@ $(DEMO)/store/store.json: $(DEMO)/hospital/cohort.csv $(RECIPE) | $(VENV)/ready
 demo-room:
 	$(call check_room,11,$(VENV) $(DEMO))
 
-demo: demo-room $(VENV)/ready $(DEMO)/store/store.json
+demo-trained: $(VENV)/ready $(DEMO)/store/store.json
 	$(BIN)/unimedi pretrain --config $(RECIPE) --data $(DEMO)/store --out $(DEMO) --seed $(SEED) --resume
+
+demo: demo-room demo-trained
 	$(BIN)/unimedi evaluate $(DEMO) --data $(DEMO)/store
 	@echo "The report: $(DEMO)/report.html   the figures: $(DEMO)/metrics.json   the model: $(DEMO)/pretrained"
 

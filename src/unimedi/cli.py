@@ -15,10 +15,13 @@ OK, FAILED = 0, 2
 
 # glibc gives large blocks back to the kernel at each free; getting them again took half of a training step (page
 # faults). These keep 16 GB of freed memory and grow by 256 MB. Read once, when a process starts.
-_ALLOCATOR: Final = {
+# GNU's threads spin 300,000 rounds before they sleep; beside other work on the same cores that takes the time of those
+# they wait for. 2,000 rounds cost nothing on a machine of one's own (docs/performance.md).
+_ENVIRONMENT: Final = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": "16000000000",
     "MALLOC_TOP_PAD_": str(256 << 20),
+    "GOMP_SPINCOUNT": "2000",
 }
 _LARGE_BLOCKS: Final = ("pretrain", "evaluate", "slice-eval", "reproduce", "finetune", "segment")
 
@@ -33,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if overrides and not arguments.takes_overrides:
         parser.error(f"unimedi {arguments.verb} does not know {' '.join(overrides)}")
     if words is None and arguments.verb in _LARGE_BLOCKS:
-        _restart_with_allocator()
+        _restart_with_environment()
     arguments.overrides = overrides
     try:
         arguments.run(arguments)
@@ -499,8 +502,10 @@ def _explains_itself(error: BaseException) -> bool:
     return isinstance(error, (ValueError, OSError)) and raised_in.startswith("unimedi.")
 
 
-def _restart_with_allocator() -> None:
-    """Start this process anew, once, with the allocator's settings; keeps the process id."""
-    if sys.platform == "linux" and not any(name in os.environ for name in _ALLOCATOR):
+def _restart_with_environment() -> None:
+    """Start this process anew, once, with ``_ENVIRONMENT``, save what the caller chose; keeps the process id."""
+    if sys.platform == "linux" and not any(name in os.environ for name in _ENVIRONMENT):
         sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | _ALLOCATOR)
+        waiting = {name for name in ("OMP_WAIT_POLICY",) if name in os.environ}
+        added = {name: value for name, value in _ENVIRONMENT.items() if not (waiting and name == "GOMP_SPINCOUNT")}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | added)

@@ -7,7 +7,7 @@ from transformers import ViTConfig, ViTModel
 from tests.tiny import PREPROCESS, tiny_config, tiny_model
 from unimedi.model.attention import cls_row_attention
 from unimedi.model.config import CLS_STARTS
-from unimedi.model.patch_embed import build_tokenizers
+from unimedi.model.patch_embed import CONVOLUTIONS, build_tokenizers, patchwise
 from unimedi.model.pretrained_vit import load_vit
 from unimedi.model.unimedi import UniMediModel
 
@@ -114,8 +114,8 @@ def test_a_stem_reaches_beyond_its_slab_and_a_linear_tokenizer_does_not(tokenize
     [
         ({"patch_size": 12}, "a patch_size of 4, 8, 16"),
         ({"patch_size": 8, "stem_channels": 6}, "stem_channels in fours, got 8 and 6"),
-        ({"patch_size": 8, "slab_depth": 3}, "a slab_depth of 1, 2, 4 … up to the patch_size 8, got 3"),
-        ({"patch_size": 8, "slab_depth": 16}, "up to the patch_size 8, got 16"),
+        ({"patch_size": 8, "slab_depth": 3}, "a slab_depth of 1, 2, 4 … below the patch_size 8, got 3"),
+        ({"patch_size": 8, "slab_depth": 8}, "below the patch_size 8, got 8"),
     ],
 )
 def test_a_stem_says_which_sizes_it_takes(changes: dict[str, int], said: str) -> None:
@@ -189,3 +189,18 @@ def test_sizes_that_are_not_multiples_are_refused() -> None:
     odd = PREPROCESS.to_dict() | {"slice_size": [15, 16]}
     with pytest.raises(ValueError, match="slice_size 15 is not a multiple of 8"):
         UniMediModel(tiny_config(preprocess=odd))
+
+
+@pytest.mark.parametrize(
+    ("ndim", "kernel", "size"), [(2, (4, 8), (16, 24)), (3, (2, 4, 4), (6, 8, 12)), (2, (4, 4), (19, 9))]
+)
+def test_patches_as_one_product_are_the_convolution(ndim: int, kernel: tuple[int, ...], size: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    layer = CONVOLUTIONS[ndim](1, 5, kernel, kernel)
+    pixels = torch.randn(3, 1, *size)
+    torch.testing.assert_close(patchwise(layer, pixels), layer(pixels))
+    torch.testing.assert_close(
+        torch.autograd.grad(patchwise(layer, pixels).square().sum(), layer.weight)[0],
+        torch.autograd.grad(layer(pixels).square().sum(), layer.weight)[0],
+        rtol=1e-4, atol=1e-4,
+    )  # fmt: skip

@@ -256,3 +256,16 @@ def test_masked_pixels_can_be_what_is_learnt(model: dict[str, object]) -> None:
     torch.testing.assert_close(output.loss, 2 * output.logs["l_rec"])
     output.loss.backward()
     assert all(head.weight.grad is not None for head in training.pixel_heads) == ("volume_tokens" not in model)
+
+
+def test_the_distilled_share_is_of_all_images_of_a_kind_not_of_those_with_slices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """8 volumes, 4 of them with slices: a quarter is 2 (of two, not of one, Sinkhorn can tell them apart)."""
+    distillation = replace(SMALL, share=0.25)
+    training = pretraining(Recipe(distillation=distillation, selection=SelectionRecipe(share=0.5)))
+    rows: list[int] = []
+    head = training.teacher_head.cls
+    monkeypatch.setattr(training.teacher_head, "cls", lambda cls: rows.append(len(cls)) or head(cls))
+    training(tiny_batch(12, 8), step=0)
+    assert rows == [3, 2]

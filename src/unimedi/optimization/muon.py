@@ -44,7 +44,7 @@ class Muon(torch.optim.Muon):
                 if weight.grad is not None:
                     shapes[weight.shape].append(weight)
             for shape, weights in shapes.items():
-                gradients = [weight.grad for weight in weights]
+                gradients = [weight.grad for weight in weights if weight.grad is not None]
                 moments = [self._moment(weight) for weight in weights]
                 torch._foreach_lerp_(moments, gradients, 1 - group["momentum"])
                 ahead = torch._foreach_lerp(gradients, moments, group["momentum"])  # Nesterov

@@ -65,7 +65,8 @@ class DistillationRecipe:
     width: int = 2048
     bottleneck: int = 256
     teacher_temperature: float = 0.04
-    share: float = 1.0  # of each micro-batch that is distilled, the rest only takes part in L_vl
+    # Of the images of each kind in a micro-batch: the share that is distilled (of volumes, up to those with slices).
+    share: float = 1.0
     ramp_start: str = "0 percent"  # both weights grow from 0 to their value between these points of the run
     ramp_end: str = "0 percent"
 

@@ -5,6 +5,7 @@ is what ships. Every draw comes from a generator seeded by (seed, step, rank), s
 and the batch.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -116,7 +117,8 @@ class Pretraining(nn.Module):
         strength = self.strength(step)
         seen = [(view, tokens) for view, tokens in zip(views, student_views, strict=True) if not view.alone]
         if self.distils and strength > 0:
-            l_icl, l_pcl = self.distil(seen, draws, logs)
+            sizes = Counter(view.kind for view in views for _ in view.pixels)
+            l_icl, l_pcl = self.distil(seen, sizes, draws, logs)
             loss = loss + strength * (settings.icl_weight * l_icl + settings.pcl_weight * l_pcl)
         if self.recipe.reconstruction_weight:  # not UniMedI's: a baseline
             loss = loss + self.recipe.reconstruction_weight * self.reconstruct(seen, draws, logs)
@@ -191,8 +193,7 @@ class Pretraining(nn.Module):
                 for kind, outputs in states.items()
             ]
         )
-        words = self.student.text.words(batch.input_ids, batch.attention_mask)
-        reports = self.student.text_projection(self.student.text.pool(words, batch.attention_mask))
+        reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
         scale = self.student.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
         keys = gather(batch.report_keys)
         images, reports = gather_with_gradient(images), gather_with_gradient(reports)
@@ -203,7 +204,9 @@ class Pretraining(nn.Module):
         logs["effective_rank"] = effective_rank(images.detach())
         if not self.recipe.alignment_weight:
             return l_vl
-        l_local = self.align(list(states.values()), words, batch)
+        l_local = self.align(
+            list(states.values()), self.student.text.words(batch.input_ids, batch.attention_mask), batch
+        )
         logs["l_local"] = l_local.detach()
         return l_vl + self.recipe.alignment_weight * l_local
 
@@ -232,13 +235,13 @@ class Pretraining(nn.Module):
         return places
 
     def distil(
-        self, views: list[tuple[View, Tokens]], draws: torch.Generator, logs: dict[str, Tensor]
+        self, views: list[tuple[View, Tokens]], sizes: dict[int, int], draws: torch.Generator, logs: dict[str, Tensor]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """L_icl and L_pcl, the mean over the dimensions present (section 3.3)."""
+        """L_icl and L_pcl, the mean over the dimensions present (section 3.3); ``sizes``: images of each kind here."""
         settings, targets = self.recipe.distillation, TARGETS[self.recipe.distillation.targets]
         icl, pcl, teacher_cls, teacher_patches = [], [], [], []
         for view, tokens in views:
-            name, rows = view.name, slice(0, max(1, round(settings.share * len(view.pixels))))
+            name, rows = view.name, slice(0, max(1, round(settings.share * sizes[view.kind])))
             masked = random_mask(len(view.pixels[rows]), tokens.content.shape[1], settings.mask_ratio, draws)
             masked = masked.to(view.pixels.device)
             counted = masked.flatten() if settings.patches == "masked" else torch.ones_like(masked).flatten()
