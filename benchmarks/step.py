@@ -23,7 +23,7 @@ from unimedi.inputs.batch import MixedBatch
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
-from unimedi.optimization.precision import choose_precision
+from unimedi.optimization.precision import choose_precision, processor
 from unimedi.optimization.schedule import Pace
 from unimedi.pretraining.methods import build
 from unimedi.pretraining.recipe import Recipe
@@ -52,6 +52,7 @@ class Measured:
     def rows(self) -> dict[str, str]:
         whole = self.step + self.data
         return {
+            "processor": processor("cpu")[0],
             "batch": f"{self.radiographs} X-rays + {self.volumes} CTs",
             "precision, threads": f"{self.precision}, {self.threads}",
             "allocator": self.allocator,

@@ -503,9 +503,10 @@ def _explains_itself(error: BaseException) -> bool:
 
 
 def _restart_with_environment() -> None:
-    """Start this process anew, once, with ``_ENVIRONMENT``, save what the caller chose; keeps the process id."""
-    if sys.platform == "linux" and not any(name in os.environ for name in _ENVIRONMENT):
-        sys.stdout.flush()
-        waiting = {name for name in ("OMP_WAIT_POLICY",) if name in os.environ}
-        added = {name: value for name, value in _ENVIRONMENT.items() if not (waiting and name == "GOMP_SPINCOUNT")}
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | added)
+    """Start this process anew, once, with what of ``_ENVIRONMENT`` the caller has not set; keeps the process id."""
+    if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    left_alone = {"GOMP_SPINCOUNT"} if "OMP_WAIT_POLICY" in os.environ else set()
+    added = {name: value for name, value in _ENVIRONMENT.items() if name not in {*os.environ, *left_alone}}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | added)

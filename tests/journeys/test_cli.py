@@ -107,28 +107,31 @@ def test_anyones_folder(tmp_path: Path) -> None:
     assert len((tmp_path / "cohort.csv").read_text().splitlines()) == 3
 
 
-def test_training_starts_anew_with_the_allocator_set() -> None:
-    """Once: the second process finds the settings and goes on; other verbs do not care."""
+def test_training_starts_anew_with_allocator_and_threads_set() -> None:
+    """Once: the second process finds the settings and goes on; other verbs do not care. What is set already stays."""
     code = """
 import os, sys
 from unimedi import cli
 def noted(file, words, environment):
-    print("again", environment["MALLOC_MMAP_MAX_"], *words[1:])
+    print("again", environment["MALLOC_MMAP_MAX_"], environment.get("GOMP_SPINCOUNT"), *words[1:])
     raise SystemExit(0)
 os.execve = noted
 cli.pretrain = cli.info = lambda arguments: print("went on")
 cli.main()
 """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    ours = ("MALLOC_", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     training = ["pretrain", "--data", "none", "--out", "none"]
-    for words, malloc, expected in (
-        (training, {}, "again 0 -c"),
+    for words, chosen, expected in (
+        (training, {}, "again 0 2000 -c"),
+        (training, {"GOMP_SPINCOUNT": "7"}, "again 0 7 -c"),
+        (training, {"OMP_WAIT_POLICY": "passive"}, "again 0 None -c"),
         (training, {"MALLOC_MMAP_MAX_": "0"}, "went on"),
         (["info"], {}, "went on"),
     ):
         command = [sys.executable, "-c", code, *words]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment | malloc, check=True)
-        assert done.stdout.startswith(expected), words
+        done = subprocess.run(command, capture_output=True, text=True, env=environment | chosen, check=True)
+        assert done.stdout.startswith(expected), (words, chosen)
 
 
 def test_the_module_is_the_command() -> None:
