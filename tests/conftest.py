@@ -55,11 +55,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def _cpu_without_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _cpu_without_bf16() -> Iterator[None]:
     """``precision: auto`` is fp32 in every test that does not say otherwise: no outcome depends on the CPU."""
     import torch
 
     known = torch.cpu.get_capabilities()
     hidden = dict.fromkeys(("amx_bf16", "avx512_bf16", "bf16"), False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known | hidden)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cpu, "get_capabilities", lambda: known | hidden)
+        yield

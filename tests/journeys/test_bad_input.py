@@ -149,7 +149,7 @@ def test_weights_that_are_not_there(tmp_path: Path, option: str, capsys: pytest.
     toy_store(tmp_path / "store")
     toy_recipe(tmp_path / "recipe.yaml")
     assert pretrain(tmp_path, "run", option, "nobody/has-this") == 2
-    said = capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("unimedi pretrain: expected the folder of a")
     assert "got nobody/has-this" in said
 

@@ -28,7 +28,7 @@ def environment(folder: Path) -> dict[str, object]:
 @pytest.fixture
 def ground(tmp_path: Path) -> Path:
     toy_store(tmp_path / "store")
-    toy_recipe(tmp_path / "recipe.yaml", duration="4 steps", checkpoint_every="2 steps")
+    toy_recipe(tmp_path / "recipe.yaml", duration="4 steps", checkpoint_every="2 steps", precision="auto")
     return tmp_path
 
 

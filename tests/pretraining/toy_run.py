@@ -28,6 +28,7 @@ PREPROCESS = {
 RECIPE: dict[str, Any] = {
     "method": "unimedi",
     "duration": "24 steps",
+    "precision": "fp32",  # in processes of their own too: no outcome depends on the CPU
     "checkpoint_every": "3 steps",
     "preprocess": PREPROCESS,
     "model": {
