@@ -9,7 +9,7 @@ from tests.tiny import tiny_model
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
 def test_reports_of_many_lengths_are_read_as_one_by_one(count: int) -> None:
     torch.manual_seed(0)
-    text = tiny_model().text.eval()
+    text = tiny_model().text.train()
     length = 12
     words = torch.randint(1, text.bert.config.vocab_size, (count, length))
     lengths = torch.randint(1, length + 1, (count,))
@@ -23,7 +23,7 @@ def test_reports_of_many_lengths_are_read_as_one_by_one(count: int) -> None:
 
 
 def test_no_word_beyond_the_longest_of_its_group_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = tiny_model().text.eval()
+    text = tiny_model().text.train()
     shapes = []
     read = text.words
 

@@ -47,10 +47,10 @@ def patchwise(layer: nn.Conv2d | nn.Conv3d, pixels: Float[Tensor, "n 1 *size"]) 
         pixels = pixels.narrow(axis, 0, count * step)
     pairs = [length for pair in zip(counts, layer.kernel_size, strict=True) for length in pair]
     places, inside = range(1, 2 * len(counts), 2), range(2, 2 * len(counts) + 1, 2)
-    blocks = pixels.reshape(len(pixels), *pairs).permute(0, *inside, *places)
-    columns = blocks.reshape(len(pixels), layer.weight[0].numel(), -1)
+    blocks = pixels.reshape(pixels.shape[0], *pairs).permute(0, *inside, *places)
+    columns = blocks.reshape(pixels.shape[0], layer.weight[0].numel(), -1)
     assert layer.bias is not None
-    grid = torch.baddbmm(layer.bias[:, None], layer.weight.flatten(1).expand(len(pixels), -1, -1), columns)
+    grid = torch.baddbmm(layer.bias[:, None], layer.weight.flatten(1).expand(pixels.shape[0], -1, -1), columns)
     return torch.unflatten(grid, 2, counts)
 
 

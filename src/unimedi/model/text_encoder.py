@@ -128,8 +128,10 @@ class TextEncoder(nn.Module):
     def forward(
         self, input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"]
     ) -> Float[Tensor, "n hidden"]:
-        """Vectors of reports or prompts, read in ``LENGTH_GROUPS`` groups of like length: a report costs what it has
-        to say, not what the longest of its batch has."""
+        """Vectors of reports or prompts. Training reads them in ``LENGTH_GROUPS`` groups of like length: a report then
+        costs what it has to say, not what the longest of its batch has."""
+        if not self.training:
+            return self.pool(self.words(input_ids, attention_mask), attention_mask)
         lengths = attention_mask.sum(1)
         order = lengths.argsort(stable=True)
         vectors = []
