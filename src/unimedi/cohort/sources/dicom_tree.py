@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
 from unimedi.cohort.sources.dicom_report import read_report
 from unimedi.cohort.sources.header import Header, read_header
 from unimedi.cohort.sources.images import Found, doubts, same_bytes, without_raw
 from unimedi.cohort.sources.listing import rows
 from unimedi.cohort.sources.patients import note_crowds, note_placeholders, one_spelling
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.scan import FolderCohort, FolderError, kinds
 from unimedi.cohort.sources.table import label_values
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
@@ -97,6 +98,8 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
             cohort.skip(other.name(root), reason if best.slices > other.slices else "another series of its examination")
         if best.slices < FEWEST:
             cohort.skip(best.name(root), f"a series of fewer than {FEWEST} slices")
+        elif not all(inside(file.path, root) for file in best.files):
+            cohort.skip(best.name(root), "image outside the root")
         elif len(best.folders) > 1:
             cohort.skip(best.name(root), "a series spread over several folders")
         elif _add(cohort, best.first, best.name(root), best.image, reports):
@@ -115,7 +118,9 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
     reports: dict[str, str] = {}
     headers: list[Header] = []
     first: dict[str, Path] = {}  # file of a SOPInstanceUID
+    every: list[str] = []
     for folder, names in walk(cohort.root, cohort.skip):
+        every += names
         for name in names:
             path = folder / name
             if not is_dicom(path):
@@ -133,6 +138,9 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
                 cohort.skip(name_of(path, cohort.root), reason)
             else:
                 headers.append(header)
+    if not headers:
+        seen = kinds(every) or "none"
+        cohort.notes.append(f"no DICOM image among {len(every)} files ({seen}); other kinds: `unimedi cohort folder`")
     return headers, reports
 
 

@@ -3,6 +3,7 @@
 Nothing is guessed: where a text could belong to several images, or an image has several texts, none is taken.
 """
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from unimedi.cohort.sources.scan import stem
 NO_REPORT = (
     *("readme", "license", "licence", "copying", "copyright", "changelog", "changes", "notice", "citation", "authors"),
     *("disclaimer", "terms", "manifest", "liesmich", "lisezmoi", "leeme", "leame", "leiame", "leggimi", "index"),
-    *("install", "autorun", "viewer", "requirements", "version"),
+    *("install", "autorun", "viewer", "help", "about", "faq", "eula", "requirements", "version"),
 )
 
 
@@ -27,6 +28,7 @@ class Pairs:
     reports: dict[Path, Path] = field(default_factory=dict)
     refused: dict[Path, str] = field(default_factory=dict)
     elsewhere: set[Path] = field(default_factory=set)
+    doubtful: set[Path] = field(default_factory=set)  # texts of which it cannot be told whose they are
 
     def open(self, found: Iterable[Found]) -> list[Found]:
         """The images that still lack a report and may have one."""
@@ -53,17 +55,19 @@ def by_name(found: Sequence[Found], texts: Sequence[Path], pairs: Pairs) -> None
     """Texts of an image's name beside it; capitals count only where two names differ in nothing else."""
     named: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for text in texts:
-        named[text.parent, stem(text.name).casefold()].append(text)
+        named[text.parent, spelt(stem(text.name))].append(text)
     exact = {(one.path.parent, stem(one.path.name)) for one in found}
     for one in pairs.open(found):
         own = stem(one.path.name)
-        several = named.get((one.path.parent, own.casefold()), [])
+        names = dict.fromkeys((spelt(own), spelt(one.path.name)))  # a.txt, and a.png.txt
+        several = [text for name in names for text in named.get((one.path.parent, name), ())]
         same = [text for text in several if stem(text.name) == own]
         candidates = same or [text for text in several if (text.parent, stem(text.name)) not in exact]
         if len(candidates) == 1:
             pairs.reports[one.path] = candidates[0]
         elif candidates:
             pairs.refused[one.path] = several_texts(candidates)
+            pairs.doubtful |= set(candidates)
 
 
 def by_being_alone(found: Sequence[Found], texts: Sequence[Path], pairs: Pairs) -> None:
@@ -77,6 +81,11 @@ def by_being_alone(found: Sequence[Found], texts: Sequence[Path], pairs: Pairs) 
         if len(lone.get(folder, ())) == 1 and one_examination(images):
             for one in pairs.open(images):
                 pairs.reports[one.path] = lone[folder][0]
+
+
+def spelt(name: str) -> str:
+    """A name without regard to capitals, or to how a system composes accents."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def by_folder(paths: Iterable[Path]) -> dict[Path, list[Path]]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
+from unimedi.cohort.sources.header import patient_in
 from unimedi.cohort.sources.scan import FolderCohort, stem
 from unimedi.cohort.sources.side_by_side import IMAGE_FOLDERS, TEXT_FOLDERS
 from unimedi.cohort.study import Study
@@ -40,6 +41,13 @@ def is_placeholder(patient: str) -> bool:
     """Whether a PatientID says nothing: ``ANONYMOUS``, ``0``, ``000000``."""
     plain = "".join(filter(str.isalnum, patient)).casefold()
     return not plain.strip("0") or plain in PLACEHOLDERS
+
+
+def patient_key(image: Path) -> str:
+    """The PatientID in a DICOM image, in small letters as spellings of one id are compared; empty where it names nobody
+    or the image is no DICOM."""
+    patient = patient_in(image) or ""
+    return "" if is_placeholder(patient) else patient.casefold()
 
 
 def name_patients(cohort: FolderCohort, stated: Mapping[str, str]) -> None:
