@@ -23,6 +23,8 @@ from unimedi.cohort.inside import inside
 from unimedi.cohort.report import detect_language
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
+from unimedi.cohort.text_file import TextError
+from unimedi.cohort.text_file import read_text as _read_text
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
 KNOWN = (*REQUIRED, "report", "report_path", "language", "translation", "series")
@@ -100,12 +102,21 @@ class _Row:
             before = len(self.problems)
             file = self.path("report_path", path, check=True)
             if len(self.problems) == before:
-                inline = _read_text(file)
-                if not inline.strip():
-                    self.problem(f"the report in {path!r} is empty")
+                inline = self.words(path, file)
         return Report(
             inline, self.values.get("language") or detect_language(inline), self.values.get("translation", "")
         )
+
+    def words(self, name: str, file: Path) -> str:
+        """The text of a report's file."""
+        try:
+            text = _read_text(file).strip()
+        except TextError as error:
+            self.problem(f"report_path {name[:80]!r}: {error.reason}")
+            return ""
+        if not text:
+            self.problem(f"the report in {name!r} is empty")
+        return text
 
     def measures(self) -> bool:
         """Whether the row has a label or a mask."""
@@ -297,11 +308,3 @@ def _misspelt(column: str) -> str:
     if not colon or not near or kind == near[0]:
         return ""
     return f"column {column!r} is not known; did you mean '{near[0]}:{finding}'?"
-
-
-def _read_text(path: Path) -> str:
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        return data.decode("latin-1").strip()  # what older Spanish and French systems export

@@ -10,6 +10,7 @@ from unimedi.cohort.inside import inside
 from unimedi.cohort.report import detect_language
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
+from unimedi.cohort.text_file import TextError, read_text
 
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -64,7 +65,10 @@ class FolderCohort:
             return self.skip(what, "image outside the root")
         if isinstance(report, Path) and not inside(report, self.root):
             return self.skip(what, "report outside the root")
-        text = read_text(report) if isinstance(report, Path) and report.is_file() else report
+        try:
+            text = read_text(report) if isinstance(report, Path) and report.is_file() else report
+        except TextError as error:
+            return self.skip(what, f"report: {error.reason}")
         parts = image.relative_to(self.root).parts
         name = study_id or "_".join((*parts[:-1], stem(parts[-1])))
         if not study_id and name in self.ids:
@@ -126,12 +130,3 @@ def guess_modality(file: Path, given: Modality | None) -> Modality | None:
     if kind in PICTURES:
         return given or Modality.DX
     return (modality_of(file) if is_dicom(file) else None) or given
-
-
-def read_text(path: Path) -> str:
-    """UTF-8, or Latin-1 as older Spanish and French systems export."""
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
