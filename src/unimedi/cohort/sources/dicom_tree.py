@@ -9,9 +9,8 @@ from typing import Any
 
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
 from unimedi.cohort.sources.dicom_report import read_report
-from unimedi.cohort.sources.listing import rows
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
-from unimedi.cohort.sources.table import label_values
+from unimedi.cohort.sources.table import label_values, report_table
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
 
@@ -65,8 +64,8 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     with most slices is taken.
 
     Args:
-        table: a CSV with a row an examination: ``key`` (accession number or StudyInstanceUID), ``report`` and
-            ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
+        table: CSV, Excel or Parquet with a row an examination: ``key`` (accession number or StudyInstanceUID),
+            ``report`` and ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
         columns: the table's own names of ``key`` and ``report``.
 
     Raises:
@@ -75,7 +74,7 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     if not root.is_dir():
         raise FolderError(f"no such folder: {root}")
     cohort = FolderCohort(root)
-    listed = _table(table, columns or {}) if table else {}
+    listed = report_table(table, columns or {}) if table else {}
     flat, deep, written = _walk(cohort)
     reports = _Reports(listed, written)
     for series in flat:
@@ -166,22 +165,3 @@ def _add(cohort: FolderCohort, series: _Series, image: Path, study_id: str, repo
         labels=label_values(row),
         series=series.uid if series.modality.ndim == 3 else "",
     )
-
-
-def _table(table: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    names = {"key": "key", "report": "report", **columns}
-    if unknown := sorted(set(names) - {"key", "report"}):
-        raise FolderError(f"unknown field {unknown[0]!r}; a table of reports has key and report")
-    if not table.is_file():
-        raise FolderError(f"no such table: {table}")
-    found = {}
-    for number, row in enumerate(rows(table, names["key"], *(names[name] for name in columns)), start=2):
-        key, report = row[names["key"]], row.get(names["report"], "")
-        if not key or key in found:
-            raise FolderError(f"{table}, row {number}: {names['key']} is {'there twice: ' + key if key else 'empty'}")
-        try:
-            label_values(row)
-        except FolderError as error:
-            raise FolderError(f"{table}, row {number} ({key}): {error}") from None
-        found[key] = {**row, "report": report}
-    return found

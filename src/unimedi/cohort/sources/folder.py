@@ -22,7 +22,7 @@ from unimedi.cohort.sources.scan import (
     stem,
     suffix,
 )
-from unimedi.cohort.sources.table import read_table
+from unimedi.cohort.sources.table import add_table
 from unimedi.cohort.split import assign_splits, check_splits
 from unimedi.cohort.study import Modality, Study
 
@@ -57,7 +57,7 @@ def scan_folder(
     Args:
         modality: of every image that does not say. The table's column and DICOM headers go first; without this, NIfTI
             means CT and PNG or JPEG means DX.
-        table: a CSV file with a row a study, its paths relative to ``root``.
+        table: CSV, Excel or Parquet with a row a study, its paths relative to ``root``.
         columns: the table's own names of our fields, as ``{"image": "file", "report": "text"}``.
         validation, test, seed: shares of the patients, drawn by a hash of the patient id unless the table has a split.
 
@@ -76,7 +76,7 @@ def scan_folder(
     if table is None:
         _read_tree(cohort, given)
     else:
-        has_splits = read_table(cohort, Path(table), columns or {}, given)
+        has_splits = add_table(cohort, Path(table), columns or {}, given)
     if not cohort.studies:
         raise FolderError(f"no study under {root}: {cohort.complaint() or 'it holds no images'}")
     if has_splits:

@@ -1,11 +1,11 @@
 """Studies gathered from someone's own files, and a list of what could not be used."""
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unimedi.cohort.choices import given, read_modality
 from unimedi.cohort.inside import inside
 from unimedi.cohort.report import detect_language
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
@@ -76,8 +76,8 @@ class FolderCohort:
         measures = bool(masks) or any(value is not None for value in (labels or {}).values())
         if not isinstance(text, str) and (report is not None or not measures):
             return self.skip(what, "no report")
-        text = text if isinstance(text, str) else ""
-        if not text.strip() and report is not None:
+        text = given(text.strip()) if isinstance(text, str) else ""
+        if not text and report is not None:
             return self.skip(what, "empty report")
         if modality is None:
             return self.skip(what, "unknown modality: give one")
@@ -85,7 +85,7 @@ class FolderCohort:
             return self.skip(what, f"duplicate study_id {name}")
         self.ids.add(name)
         patient = patient_id or (parts[0] if len(parts) > 1 else name)
-        written = Report(text.strip(), language or detect_language(text))
+        written = Report(text, language or detect_language(text))
         self.studies.append(Study(name, patient, modality, image, written, split, labels or {}, masks or {}, series))
         return None
 
@@ -114,12 +114,9 @@ def stem(name: str) -> str:
 def given_modality(name: str | None) -> Modality | None:
     """The modality that an option or a column names; None for none. Raises ``FolderError`` for an unknown one."""
     try:
-        return Modality(name.strip().upper()) if name else None
-    except ValueError:
-        codes = [modality.value for modality in Modality]
-        near = difflib.get_close_matches(str(name).upper(), codes, 1, 0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise FolderError(f"unknown modality {name!r}, expected one of {', '.join(codes)}{hint}") from None
+        return read_modality(name) if name else None
+    except ValueError as error:
+        raise FolderError(str(error)) from None
 
 
 def guess_modality(file: Path, given: Modality | None) -> Modality | None:

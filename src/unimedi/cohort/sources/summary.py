@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from unimedi.cohort.patient_id import doubts
 from unimedi.cohort.sources.scan import FolderCohort, Skipped
 from unimedi.cohort.study import Split
 
 
 def summary(cohort: FolderCohort) -> str:
-    """Studies by modality and split, patients, reports by language, labels, masks; and that nothing is missing."""
+    """Studies by modality and split, patients, reports by language, labels, masks; that nothing is missing;
+    doubts about patients."""
     studies = cohort.studies
     modalities = Counter(str(study.modality) for study in studies)
     lines = []
@@ -28,7 +30,7 @@ def summary(cohort: FolderCohort) -> str:
     lines.append(f"with labels: {labelled}   with masks: {masked}")
     listed = len(studies) + len(cohort.skipped)
     lines.append(f"listed {listed} = taken {len(studies)} + left out {len(cohort.skipped)}")
-    return "\n".join(lines)
+    return "\n".join(lines + doubts(studies))
 
 
 def write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
