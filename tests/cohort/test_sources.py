@@ -242,7 +242,7 @@ def test_a_table_that_leaks_or_lacks_is_refused(tmp_path: Path) -> None:
         scan_folder(tmp_path, table=leak, columns={"picture": "file"})
     with pytest.raises(FolderError, match="column 'report' is missing"):
         scan_folder(tmp_path, table=table(tmp_path / "bare.csv", {"image": "1.png"}))
-    with pytest.raises(FolderError, match="no such table"):
+    with pytest.raises(FolderError, match="no such file"):
         scan_folder(tmp_path, table=tmp_path / "none.csv")
     with pytest.raises(FolderError, match="no table"):
         scan_folder(tmp_path, columns={"image": "file"})
