@@ -1,6 +1,5 @@
 """Studies and sentences to embeddings, each image encoded once, whatever is asked of it afterwards."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from unimedi.cohort.sources.scan import PICTURES, VOLUMES, guess_modality, suffi
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor, open_image
 from unimedi.model.unimedi import ImageOutput, UniMediModel
+from unimedi.representation.fingerprint import model_fingerprint
 from unimedi.representation.table import EmbeddingTable, write_table
 
 A = TypeVar("A")
@@ -30,7 +30,7 @@ class Embedder:
 
     def __init__(self, model: UniMediModel, processor: UniMediProcessor, batch_size: int = 16) -> None:
         self.model, self.processor, self.batch_size = model.eval(), processor, batch_size
-        self.fingerprint = weights_fingerprint(model)
+        self.fingerprint = model_fingerprint(model, processor)
 
     @classmethod
     def from_pretrained(cls, folder: Path, batch_size: int = 16) -> "Embedder":
@@ -102,8 +102,8 @@ class Embedder:
 
     @property
     def scale(self) -> float:
-        """exp(logit scale): what cosines are multiplied with before a softmax."""
-        return float(self.model.logit_scale.detach().exp())
+        """What cosines are multiplied with before a softmax."""
+        return float(self.model.scale().detach())
 
 
 def embed_files(
@@ -179,15 +179,6 @@ def images_under(path: Path) -> list[Path]:
             slices = is_dicom(file) and modality is not None and modality.ndim == 3
             found.append(path if slices else file)
     return list(dict.fromkeys(found))
-
-
-def weights_fingerprint(model: UniMediModel) -> str:
-    """Sha256 of the names and bytes of all weights: two tables may be compared only where it is equal."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _split(output: ImageOutput) -> list[_Row]:
