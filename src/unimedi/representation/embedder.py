@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from unimedi.cohort.destination import file_to_write
 from unimedi.cohort.sources.dicom_header import is_dicom
 from unimedi.cohort.sources.scan import PICTURES, VOLUMES, guess_modality, suffix
 from unimedi.inputs.store import Store
@@ -114,6 +115,7 @@ def embed_files(
     ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. Returns the table and
     the refused files with the reason; ValueError where every file was refused.
     """
+    file_to_write(out, (".parquet",), inputs=paths)
     embedder = Embedder.from_pretrained(model, batch_size)
     images = list(dict.fromkeys(image for path in paths for image in images_under(path)))
     groups: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
