@@ -285,12 +285,12 @@ def segment(arguments: argparse.Namespace) -> None:
 
 def embed(arguments: argparse.Namespace) -> None:
     """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
-    from unimedi.representation.embedder import embed_files
+    from unimedi.representation.embed_files import embed_files
 
-    table, refused = embed_files(arguments.files, arguments.model, arguments.out)
+    table, listed = embed_files(arguments.files, arguments.model, arguments.out)
     print(f"{len(table.study_ids)} embeddings in {arguments.out}")
-    for path, reason in refused:
-        print(f"left out {path}: {reason}", file=sys.stderr)
+    if listed.skipped:
+        print(f"{listed.complaint()}\nall of them: {arguments.out.with_suffix('.skipped.csv')}", file=sys.stderr)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -378,7 +378,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("cohort", type=Path, help="the manifest")
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, required=True, help="the store")
-    p.add_argument("--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …")
+    p.add_argument(
+        "--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …"
+    )
     p.add_argument("--workers", type=int, help="processes (default: one a core)")
     p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
     p.add_argument("--seconds", type=float, default=300.0, help="that one file may take (default: 300)")

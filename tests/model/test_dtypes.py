@@ -1,4 +1,4 @@
-"""A model in half, double or bf16 does what it does in fp32, to the tolerance of the type, as any transformers model."""
+"""A model in half, double or bf16 does what it does in fp32, to the tolerance of the type, as others do."""
 
 import copy
 from collections.abc import Callable

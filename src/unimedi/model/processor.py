@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from unimedi.inputs.open_image import open_image
+from unimedi.inputs.plain_words import plain_words
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.model.plain_words import plain_words
 
 FILE = "preprocessor_config.json"
 AS_CLIP = {"return_tensors": "pt", "padding": True, "truncation": True}  # what a CLIP user writes, and gets anyway

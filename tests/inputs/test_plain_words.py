@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AddedToken, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tests.tiny import PREPROCESS
-from unimedi.model.plain_words import plain_words
+from unimedi.inputs.plain_words import plain_words
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import SPECIAL_TOKENS, learn_tokenizer
 
