@@ -41,7 +41,7 @@ def embed_files(
         rows |= {
             path: ("CT" if stored.ndim == 3 else "DX", row) for (path, stored), row in zip(batch, encoded, strict=True)
         }
-    write_skipped(listed.skipped, out.with_suffix(".skipped.csv"))
+    write_skipped(listed, out.with_suffix(".skipped.csv"))
     if not rows:
         said = listed.complaint() or "there is no file"
         raise NothingEmbeddedError(f"expected at least one image that can be used, got none: {said}")
