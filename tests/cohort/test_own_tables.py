@@ -119,7 +119,7 @@ def test_rows_without_a_patient_are_listed_where_others_have_one(root: Path) -> 
     assert [study.patient_id for study in cohort.studies] == ["P1"]
     told = left_out(cohort)
     assert [told[f"row {number} ({name})"] for number, name in ((3, "img.png"), (4, "p1/b.png"))] == [
-        "no patient_id, where other rows have one"
+        "no patient_id, where other rows have one, and no PatientID in the image"
     ] * 2
     rows = (["a.png", "Clear.", "1.23457E+15", "train"], ["img.png", "Clear.", "P1", "train"])
     assert "shortened" in left_out(scan_folder(root, table=table(root, *rows)))["row 2 (a.png)"]

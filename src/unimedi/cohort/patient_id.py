@@ -38,6 +38,15 @@ def shortened(text: str) -> bool:
     return bool(_SHORTENED.fullmatch(text))
 
 
+def alike(studies: Sequence[Study]) -> list[str]:
+    """A sentence about ids that look like one patient; none where there are none."""
+    groups = spellings(study.patient_id for study in studies)
+    shown = "; ".join(" and ".join(map(repr, group)) for group in groups[:SHOWN])
+    more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+    sentence = f"patient ids that look like one patient: {shown}{more}; they are kept apart, and in one split"
+    return [sentence] if groups else []
+
+
 def doubts(studies: Sequence[Study]) -> list[str]:
     """What of a cohort's patients a person should look at, a sentence each."""
     counts = Counter(study.patient_id for study in studies)
@@ -51,8 +60,4 @@ def doubts(studies: Sequence[Study]) -> list[str]:
                 f"patient {patient!r} has {count} of the {len(studies)} studies, and a patient is in one split; if "
                 "that is no person, say who was imaged"
             )
-    if groups := spellings(counts):
-        shown = "; ".join(" and ".join(map(repr, group)) for group in groups[:SHOWN])
-        more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
-        told.append(f"patient ids that look like one patient: {shown}{more}; they are kept apart, and in one split")
-    return told
+    return told + alike(studies)

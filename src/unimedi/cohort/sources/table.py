@@ -9,9 +9,12 @@ from unimedi.cohort.columns import check_names, missing, misspelt, nameless_pati
 from unimedi.cohort.listed_path import ABSENT, ListedPaths, PathError
 from unimedi.cohort.markup import plain
 from unimedi.cohort.patient_id import shortened
+from unimedi.cohort.sources.dicom_header import is_dicom
+from unimedi.cohort.sources.header import patient_in
 from unimedi.cohort.sources.scan import PICTURES, VOLUMES, FolderCohort, FolderError, guess_modality, suffix
 from unimedi.cohort.study import Modality, Split
 from unimedi.cohort.table_file import Row, TableError, read_table
+from unimedi.cohort.walk import name_of, walk
 
 FIELDS = ("image", "report", "report_path", "patient_id", "study_id", "modality", "split", "language")
 KEY = ("key", "report")
@@ -47,8 +50,8 @@ def add_table(cohort: FolderCohort, table: Path, columns: Mapping[str, str], mod
     for row, values in zip(rows, whole, strict=True):
         what = f"row {row.number} ({values['study_id'] or values['image'] or 'no image'})"
         image = _image(cohort, what, values["image"], paths)
-        if image and patients and not values["patient_id"]:
-            cohort.skip(what, "no patient_id, where other rows have one")
+        if image and patients and not values["patient_id"] and not patient_in(image):
+            cohort.skip(what, "no patient_id, where other rows have one, and no PatientID in the image")
         elif image:
             _add_row(cohort, what, image, values, row, paths, modality)
         listed.add(image or cohort.root / os.path.normpath(values["image"]))
@@ -175,10 +178,8 @@ def _relative(value: str, root: Path) -> str:
 
 def _skip_unlisted(cohort: FolderCohort, listed: set[Path]) -> None:
     """Note each image under the root that no row names; what lies in a folder that a row names belongs to it."""
-    for where, folders, names in os.walk(cohort.root):
-        folder = Path(where)
-        folders[:] = sorted(name for name in folders if folder / name not in listed and not name.startswith("."))
-        for name in sorted(names):
-            image = suffix(name) in (*VOLUMES, *PICTURES, ".dcm") and not name.startswith(".")
-            if image and folder / name not in listed:
-                cohort.skip(str((folder / name).relative_to(cohort.root)), UNLISTED)
+    for folder, names in walk(cohort.root, cohort.skip):
+        if listed.isdisjoint((folder, *folder.parents)):
+            for path in (folder / name for name in names):
+                if path not in listed and (suffix(path.name) in (*VOLUMES, *PICTURES) or is_dicom(path)):
+                    cohort.skip(name_of(path, cohort.root), UNLISTED)
