@@ -39,6 +39,8 @@ def main(words: Sequence[str] | None = None) -> int:
         _restart_with_environment()
     arguments.overrides = overrides
     try:
+        if arguments.verb == "cohort":
+            _check_manifest(arguments)
         arguments.run(arguments)
     except KeyboardInterrupt:
         return 130
@@ -55,11 +57,14 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def phantom(arguments: argparse.Namespace) -> None:
     """Write a phantom hospital: real DICOM, NIfTI, PNG and JPEG files, reports, labels and masks."""
+    from unimedi.cohort.destination import file_to_write, folder_to_write
+
     if arguments.sheet:
         from unimedi.imaging.phantom.sheet import contact_sheet
 
-        contact_sheet(arguments.out, arguments.seed)
+        contact_sheet(file_to_write(arguments.out, (".png",)), arguments.seed)
         return
+    folder_to_write(arguments.out)
     import yaml
 
     from unimedi.imaging.phantom.hospital import build_hospital
@@ -87,20 +92,22 @@ def cohort_collection(arguments: argparse.Namespace) -> None:
 
 def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     """The manifest of any tree of DICOM files, grouped by study and series, with a table of reports."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.dicom_tree import dicom_tree
 
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    columns = given_names(arguments.column)
     _write_cohort(lambda: dicom_tree(arguments.root, arguments.table, columns), arguments.out)
 
 
 def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     """Pull studies from a PACS into the manifest's folder, and list them. Resumes."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.dicom_tree import dicom_tree
     from unimedi.cohort.sources.dicomweb import pull
 
     folder = arguments.out.parent
     query = dict(pair.split("=", 1) for pair in arguments.query)
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    columns = given_names(arguments.column)
     done = pull(arguments.url, folder, query, arguments.per_second, lambda text: print(text, file=sys.stderr))
     print(f"{done.series} series in {folder}, {done.kept} of them from before")
 
@@ -114,9 +121,10 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
 
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.folder import scan_folder
 
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    columns = given_names(arguments.column)
 
     def listed() -> "FolderCohort":
         return scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
@@ -126,10 +134,12 @@ def cohort_folder(arguments: argparse.Namespace) -> None:
 
 def translate(arguments: argparse.Namespace) -> None:
     """Fill in a translation of a manifest's reports, which trains in their place. Resumes."""
+    from unimedi.cohort.destination import MANIFESTS, file_to_write
     from unimedi.cohort.manifest import read_manifest, write_manifest
     from unimedi.cohort.translation import translate_reports
     from unimedi.inputs.translate import ModelTranslator
 
+    file_to_write(arguments.out, MANIFESTS, beside=(".translations.jsonl",))
     studies, translator = read_manifest(arguments.cohort, arguments.root), ModelTranslator(arguments.model)
     cache = arguments.out.with_suffix(".translations.jsonl")
     done = list(translate_reports(studies, arguments.language, translator, translator.name, cache))
@@ -145,13 +155,18 @@ def translate(arguments: argparse.Namespace) -> None:
 
 def prepare(arguments: argparse.Namespace) -> None:
     """Read every study of a manifest once and write the store that training reads. Resumes."""
+    from unimedi.cohort.destination import folder_to_write
     from unimedi.cohort.manifest import read_manifest
+    from unimedi.cohort.patient_id import doubts
     from unimedi.inputs.guarded import Limits
     from unimedi.inputs.prepare import prepare as run
     from unimedi.pretraining.recipe_file import load_recipe
 
     preprocess = load_recipe(arguments.config, arguments.overrides).preprocess
     studies = read_manifest(arguments.cohort, arguments.root)
+    for doubt in doubts(studies):
+        print(doubt, file=sys.stderr)
+    folder_to_write(arguments.out)
     done = run(
         studies, arguments.out, preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
         arguments.scheduler, strict=arguments.strict,
@@ -175,6 +190,7 @@ def doctor(arguments: argparse.Namespace) -> None:
 
 def pretrain(arguments: argparse.Namespace) -> None:
     """Pre-train on a store. Any value of the recipe can be given as --a.b VALUE."""
+    from unimedi.cohort.destination import folder_to_write
     from unimedi.pretraining.loop import pretrain as run
     from unimedi.pretraining.recipe_file import load_recipe
 
@@ -186,6 +202,7 @@ def pretrain(arguments: argparse.Namespace) -> None:
     if arguments.seed is not None:
         overrides += ["--seed", str(arguments.seed)]
     recipe = load_recipe(arguments.config or arguments.out / "recipe.yaml", overrides)
+    folder_to_write(arguments.out)
     print(run(recipe, arguments.data, arguments.out, arguments.resume, arguments.devices, arguments.workers))
 
 
@@ -213,20 +230,26 @@ def slice_eval(arguments: argparse.Namespace) -> None:
 
 def reproduce(arguments: argparse.Namespace) -> None:
     """Train and evaluate every row of the comparison on the same data, and build the tables. Resumes."""
+    from unimedi.cohort.destination import file_to_write, folder_to_write
+    from unimedi.pretraining.recipe_names import ROWS
     from unimedi.reproduction import data
     from unimedi.reproduction.downstream import read_downstream
     from unimedi.reproduction.results import read_results
     from unimedi.reproduction.run import Budget, chosen_rows
     from unimedi.reproduction.run import reproduce as run
-    from unimedi.reproduction.table import tables, write_tables
+    from unimedi.reproduction.table import around_tables, tables, write_tables
 
     if sum(map(bool, (arguments.phantom, arguments.cohort, arguments.data))) != 1:
         raise ValueError("expected one of: the word phantom, --cohort MANIFEST, --data STORE")
     if arguments.steps is None and arguments.budget is None:
         arguments.budget = 5.0
     budget = Budget(arguments.steps, arguments.budget)
-    recipes = chosen_rows(arguments.recipes, arguments.rows)
+    recipes = chosen_rows(arguments.recipes or ROWS, arguments.rows)
     tasks = [read_downstream(word) for word in arguments.task]
+    folder_to_write(arguments.out)
+    folder_to_write(arguments.results)
+    if arguments.page:
+        around_tables(file_to_write(arguments.page, (".md",)))
     if arguments.phantom:
         store = data.phantom_store(arguments.out, recipes, arguments.preset)
     elif arguments.cohort:
@@ -275,12 +298,12 @@ def segment(arguments: argparse.Namespace) -> None:
 
 def embed(arguments: argparse.Namespace) -> None:
     """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
-    from unimedi.representation.embedder import embed_files
+    from unimedi.representation.embed_files import embed_files
 
-    table, refused = embed_files(arguments.files, arguments.model, arguments.out)
+    table, listed = embed_files(arguments.files, arguments.model, arguments.out)
     print(f"{len(table.study_ids)} embeddings in {arguments.out}")
-    for path, reason in refused:
-        print(f"left out {path}: {reason}", file=sys.stderr)
+    if listed.skipped:
+        print(f"{listed.complaint()}\nall of them: {arguments.out.with_suffix('.skipped.csv')}", file=sys.stderr)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -330,13 +353,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
     p.add_argument("--modality", help="of images that do not say: DX, CR or CT")
-    p.add_argument("--table", type=Path, help="a CSV with a row a study, image paths relative to ROOT")
+    p.add_argument("--table", type=Path, help="CSV, Excel or Parquet with a row a study, image paths relative to ROOT")
     p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
     p.add_argument("--seed", type=int, default=0, help="of the split, where the table has none")
     p = verb("dicom-tree", cohort_dicom_tree, ways)
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
-    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--table", type=Path, help="CSV, Excel or Parquet with a row an examination: key, report, label:<finding>"
+    )
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
@@ -346,7 +371,9 @@ def _parser() -> argparse.ArgumentParser:
         "--query", action="append", default=[], metavar="ATTRIBUTE=VALUE", help="StudyDate=20240101-20240131"
     )
     p.add_argument("--out", type=Path, required=True, help="the manifest, in the folder that the files go to")
-    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--table", type=Path, help="CSV, Excel or Parquet with a row an examination: key, report, label:<finding>"
+    )
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
@@ -368,7 +395,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("cohort", type=Path, help="the manifest")
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, required=True, help="the store")
-    p.add_argument("--config", type=Path, required=True, help="the recipe that will train on it")
+    p.add_argument(
+        "--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …"
+    )
     p.add_argument("--workers", type=int, help="processes (default: one a core)")
     p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
     p.add_argument("--seconds", type=float, default=300.0, help="that one file may take (default: 300)")
@@ -385,7 +414,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one study may take (default: 2048)")
 
     p = verb("pretrain", pretrain, rest=recipe)
-    p.add_argument("--config", type=Path, help="the recipe; may be left out with --resume")
+    p.add_argument("--config", metavar="NAME|FILE", help="the recipe: tiny, small, base, comparison/joint …, or a file")
     p.add_argument("--data", type=Path, required=True, help="the store")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
     p.add_argument("--steps", type=int, help="instead of the recipe's duration")
@@ -437,7 +466,7 @@ def _parser() -> argparse.ArgumentParser:
         "--task", nargs="+", default=[], metavar="NAME=STORE",
         help="downstream tasks, by name or file, each with its own store, that every row answers as well",
     )  # fmt: skip
-    p.add_argument("--recipes", type=Path, default=Path("recipes/comparison"), help="a folder with a recipe a row")
+    p.add_argument("--recipes", type=Path, metavar="FOLDER", help="with a recipe a row (default: the rows that ship)")
     p.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="where hospital, store and runs go")
     p.add_argument("--results", type=Path, default=Path("docs/results"), help="a JSON for each finished row")
     p.add_argument("--page", type=Path, help="a Markdown page whose tables are replaced")
@@ -466,6 +495,13 @@ def _task(arguments: argparse.Namespace) -> "TaskFile | None":
     from unimedi.transfer.task_file import find_task, for_verb
 
     return for_verb(find_task(arguments.task), arguments.verb) if arguments.task else None
+
+
+def _check_manifest(arguments: argparse.Namespace) -> None:
+    """The manifest and the list of what was left out can be written, and not over the table that is read."""
+    from unimedi.cohort.destination import MANIFESTS, file_to_write
+
+    file_to_write(arguments.out, MANIFESTS, (".skipped.csv",), (getattr(arguments, "table", None),))
 
 
 def _write_cohort(find: "Callable[[], FolderCohort]", out: Path) -> None:

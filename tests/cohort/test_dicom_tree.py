@@ -120,7 +120,7 @@ def test_without_a_table_everything_is_listed_and_nothing_taken(export: Path, tm
     assert (reasons["no report"], reasons["no table of reports or labels was given: --table"]) == (2, 1)
     with pytest.raises(FolderError, match="no such folder"):
         dicom_tree(tmp_path / "nowhere")
-    with pytest.raises(FolderError, match="has no column 'Study'"):
+    with pytest.raises(FolderError, match="column 'Study' is missing; found Accession, Text"):
         dicom_tree(export, table(export), {"key": "Study"})
 
 
@@ -157,7 +157,7 @@ def test_a_table_that_cannot_be_meant_is_refused(export: Path, line: str, messag
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(FolderError, match=message):
         dicom_tree(export, path, COLUMNS)
-    with pytest.raises(FolderError, match="has no column 'Words'"):
+    with pytest.raises(FolderError, match="column 'Words' is missing"):
         dicom_tree(export, path, {"key": "Accession", "report": "Words"})
 
 

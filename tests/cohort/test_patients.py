@@ -9,6 +9,7 @@ from unimedi.cohort.sources.dicom_tree import dicom_tree
 from unimedi.cohort.sources.folder import scan_folder
 from unimedi.cohort.sources.patients import is_placeholder
 from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.summary import summary
 
 
 def xray(root: Path, name: str, patient: str) -> None:
@@ -47,16 +48,18 @@ def test_a_folder_of_slices_has_the_patient_of_its_files(tmp_path: Path) -> None
     assert set(patients(scan_folder(tmp_path)).values()) == {"P1"}
 
 
-def test_spellings_of_one_id_are_one_patient(tmp_path: Path) -> None:
+def test_spellings_of_one_id_are_in_one_split(tmp_path: Path) -> None:
     for name, patient in (("a", "ab 1"), ("b", "AB 1"), ("c", " AB  1 "), ("d", "AB 2")):
         xray(tmp_path, f"{name}/x.dcm", patient)
     cohort = scan_folder(tmp_path)
-    assert list(patients(cohort).values()) == ["AB 1", "AB 1", "AB 1", "AB 2"]
-    assert "1 patients whose PatientID is spelt in several ways, taken as one: AB 1, ab 1" in told(cohort)
+    assert list(patients(cohort).values()) == ["ab 1", "AB 1", "AB 1", "AB 2"]
+    assert len({study.split for study in cohort.studies if study.patient_id != "AB 2"}) == 1
+    assert "look like one patient: 'AB 1' and 'ab 1'" in summary(cohort)
     rows = "key,report\n" + "".join(f"{s.StudyInstanceUID},Clear.\n" for s in _headers(tmp_path))
     put(tmp_path / "t.csv", rows)
     tree = dicom_tree(tmp_path, tmp_path / "t.csv")
-    assert sorted(patients(tree).values()) == ["AB 1", "AB 1", "AB 1", "AB 2"]
+    assert sorted(patients(tree).values()) == ["AB 1", "AB 1", "AB 2", "ab 1"]
+    assert len({study.split for study in tree.studies if study.patient_id != "AB 2"}) == 1
 
 
 def test_an_image_without_an_id_belongs_to_the_only_patient_of_its_folder(tmp_path: Path) -> None:
@@ -104,7 +107,7 @@ def test_many_images_of_one_folder_are_asked_about(tmp_path: Path) -> None:
     for k in range(12):
         picture(tmp_path, f"batch/{k}.png")
     picture(tmp_path, "p2/x.png")
-    assert "one patient, batch, has 12 of the 13 studies" in told(scan_folder(tmp_path))
+    assert "patient 'batch' has 12 of the 13 studies" in summary(scan_folder(tmp_path))
 
 
 def test_a_table_without_patients_takes_them_from_the_files(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, is_no
 from unimedi.cohort.sources.patients import name_patients
 from unimedi.cohort.sources.scan import TEXTS, FolderCohort, FolderError, NoStudyError, given_modality, kinds, suffix
 from unimedi.cohort.sources.side_by_side import by_sibling
-from unimedi.cohort.sources.table import read_table
+from unimedi.cohort.sources.table import add_table
 from unimedi.cohort.split import assign_splits, check_splits
 from unimedi.cohort.study import Modality, Study
 from unimedi.cohort.walk import name_of, walk
@@ -53,7 +53,7 @@ def scan_folder(
     Args:
         modality: of every image that does not say. The table's column and DICOM headers go first; without this, NIfTI
             means CT and PNG or JPEG means DX.
-        table: a CSV file with a row a study, its paths relative to ``root``.
+        table: CSV, Excel or Parquet with a row a study, its paths relative to ``root``.
         columns: the table's own names of our fields, as ``{"image": "file", "report": "text"}``.
         validation, test, seed: shares of the patients, drawn by a hash of the patient id unless the table has a split.
 
@@ -72,7 +72,7 @@ def scan_folder(
     if table is None:
         stated = _read_tree(cohort, given)
     else:
-        has_splits = read_table(cohort, Path(table), columns or {}, given)
+        has_splits = add_table(cohort, Path(table), columns or {}, given)
         unnamed = [study for study in cohort.studies if study.study_id in cohort.unnamed]
         stated = {one.study_id: patient for one in unnamed if (patient := patient_in(one.image)) is not None}
     name_patients(cohort, stated)

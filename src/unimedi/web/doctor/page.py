@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from unimedi.cohort.destination import file_to_write
 from unimedi.inputs.doctor.diagnosis import LISTED, diagnose, fatal, worst
 from unimedi.inputs.doctor.examine import Examined, examine
 from unimedi.inputs.doctor.leakage import LeakageError
@@ -39,6 +40,7 @@ def doctor(
     Raises:
         LeakageError: a patient, a file or an image on two sides; page and JSON are written before.
     """
+    file_to_write(page, (".html",), beside=(".json",), inputs=(path, other))
     examined = examine(path, root, workers, limits)
     compared = examine(other, None, workers, limits) if other else None
     figures = diagnose(examined, compared)
@@ -196,7 +198,6 @@ def _pictures(png: bytes | None) -> list[Tile]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
