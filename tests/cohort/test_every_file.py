@@ -73,9 +73,9 @@ def test_copies_links_raw_images_and_films_are_told(tmp_path: Path) -> None:
     assert {str(study.image.relative_to(root)) for study in cohort.studies} == {"p1/x.dcm", "p3/x.png", "p4/shown.dcm"}
     assert {one.what: one.reason for one in cohort.skipped} == {
         "p2/y.dcm": "a copy of p1/x.dcm, which is taken",
-        "p2/y.txt": "p2/y.dcm is left out",
+        "p2/y.txt": "the file of its name is left out",
         "p3/z.png": "a copy of p3/x.png, which is taken",
-        "p3/z.txt": "p3/z.png is left out",
+        "p3/z.txt": "the file of its name is left out",
         "p4/raw.dcm": "for processing: its examination has an image for presentation",
     }
 

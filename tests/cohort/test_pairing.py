@@ -141,3 +141,15 @@ def test_ambiguous_names_of_trees_are_listed(tmp_path: Path) -> None:
         "CT/3.nii": "several texts of its name: 3.txt, 3.txt",
         **dict.fromkeys(("english/3.txt", "reports/1.txt", "reports/3.txt"), "not clear of which image"),
     }
+
+
+def test_a_text_of_an_image_that_is_left_out_is_nobody_else_s(tmp_path: Path) -> None:
+    names = ("p1/a.png", "p1/lateral.png", "p1/lateral.txt", "p3/c.png", "p3/side_lat.png", "p3/report.txt")
+    cohort = tree(tmp_path, *names)
+    assert reports(cohort) == {"p3/c.png": "p3/report.txt"}
+    assert left(cohort) == {
+        "p1/a.png": "no report",
+        "p1/lateral.png": "not frontal by its name: lateral",
+        "p1/lateral.txt": "the file of its name is left out",
+        "p3/side_lat.png": "not frontal by its name: side lat",
+    }

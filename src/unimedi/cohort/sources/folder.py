@@ -13,7 +13,7 @@ from pathlib import Path
 
 from unimedi.cohort.sources.header import patient_in
 from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_raw
-from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, is_no_report
+from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, named_for_others
 from unimedi.cohort.sources.patients import name_patients
 from unimedi.cohort.sources.scan import TEXTS, FolderCohort, FolderError, NoStudyError, given_modality, kinds, suffix
 from unimedi.cohort.sources.side_by_side import by_sibling
@@ -88,14 +88,13 @@ def scan_folder(
 def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
     """Every image under the root with its report; every other file is listed. Returns PatientIDs by study id."""
     found: list[Found] = []
-    texts: list[Path] = []
-    every: list[str] = []
+    files: list[Path] = []
     for folder, names in walk(cohort.root, cohort.skip):
-        every += names
-        texts += [folder / name for name in names if suffix(name) in TEXTS]
+        files += [folder / name for name in names]
         found += images_of(cohort, folder, names, given)
     found = without_raw(found, cohort)
-    pairs = Pairs()
+    texts = [file for file in files if suffix(file.name) in TEXTS]
+    pairs = Pairs(of_others=named_for_others(texts, found, files))
     by_name(found, texts, pairs)
     by_being_alone(found, texts, pairs)
     by_sibling(found, texts, cohort.root, pairs)
@@ -104,29 +103,14 @@ def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
     for one in found:
         if _add(cohort, one, pairs, taken) and one.header:
             stated[cohort.studies[-1].study_id] = one.header.patient
-    used = {pairs.reports[one.path] for one in taken.all}
-    for text in texts:
-        if text not in used:
-            cohort.skip(name_of(text, cohort.root), _no_report(text, found, pairs, cohort.root))
+    for text, reason in pairs.unused(texts, found, taken.all):
+        cohort.skip(name_of(text, cohort.root), reason)
     if beside := sum(one.path in pairs.elsewhere for one in taken.all):
         cohort.notes.append(f"{beside} images have their report in a folder beside, found by name: each pair is listed")
     cohort.notes += doubts(taken.all)
     if not taken.all:
-        cohort.notes.append(_advice(len(found), len(texts), every))
+        cohort.notes.append(_advice(len(found), len(texts), [file.name for file in files]))
     return stated
-
-
-def _no_report(text: Path, found: Sequence[Found], pairs: Pairs, root: Path) -> str:
-    """Why a text is the report of no study."""
-    named = [image for image, own in pairs.reports.items() if own == text]
-    if named:
-        return f"{name_of(named[0], root)} is left out"
-    if text in pairs.doubtful:
-        return "not clear of which image"
-    if is_no_report(text):
-        return "no report by its name"
-    beside = sum(one.path.parent == text.parent for one in found)
-    return "not clear of which image" if beside > 1 else "no image"
 
 
 def _advice(images: int, texts: int, names: Sequence[str]) -> str:
