@@ -130,7 +130,7 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
                 reports[report[0]] = "\n".join(filter(None, (reports.get(report[0]), report[1])))
                 continue
             header = read_header(path)
-            reason = header.unfit or _lacks(header)
+            reason = header.unfit or header.foreign or _lacks(header)
             twin = first.setdefault(header.image, path) if header.image and not reason else path
             if not reason and twin != path and same_bytes(path, twin):
                 reason = f"a copy of {name_of(twin, cohort.root)}"

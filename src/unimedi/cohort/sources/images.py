@@ -48,8 +48,8 @@ def images_of(cohort: FolderCohort, folder: Path, names: Sequence[str], given: M
         if is_dicom(file):
             header = read_header(file)
             modality = header.modality or given
-            if header.unfit:
-                cohort.skip(name_of(file, cohort.root), header.unfit)
+            if reason := header.unfit or header.foreign:
+                cohort.skip(name_of(file, cohort.root), reason)
             elif modality is not None and modality.ndim == 3 and header.frames == 1:
                 slices.append(header)
             else:
@@ -113,7 +113,7 @@ def doubts(found: Iterable[Found]) -> list[str]:
     """What was taken although the header leaves a doubt, counted."""
     headers = [(one, one.header) for one in found if one.header]
     flat = [header for one, header in headers if _flat(one)]
-    unstated = sum(header.view_unstated for header in flat)
+    unstated = sum(header.view.frontal is None for header in flat)
     raw = sum(header.raw for header in flat)
     parts = Counter(header.body_part for _, header in headers if _elsewhere(header.body_part))
     named = ", ".join(f"{part} {count}" for part, count in parts.most_common(5))
