@@ -17,6 +17,7 @@ def root(tmp_path: Path) -> Path:
         "both/a.png",
         "both/A.PNG",
         "literal\\name.png",
+        "T: 1/a.png",
     ):
         path = tmp_path / "root" / unicodedata.normalize("NFC", name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,7 @@ def root(tmp_path: Path) -> Path:
         ("both/a.png", "both/a.png"),
         ("both/A.PNG", "both/A.PNG"),
         ("literal\\name.png", "literal\\name.png"),
+        ("T: 1/a.png", "T: 1/a.png"),
         ("p1", "p1"),
     ],
 )
