@@ -63,7 +63,7 @@ def test_a_file_is_found_in_any_spelling(root: Path, value: str, name: str) -> N
         ("\\\\server\\share\\img.dcm", "drive or a share of Windows"),
         ("//server/share/img.dcm", "drive or a share of Windows"),
         ("s3://bucket/img.dcm", "an address"),
-        ("https://host/img.dcm", "an address"),
+        ("gs://bucket/img.dcm", "an address"),
         ("file:///img.dcm", "an address"),
         ("/etc/hostname", "outside the root"),
         ("../secret/x.png", "outside the root"),
