@@ -525,8 +525,8 @@ def _write_cohort(find: "Callable[[], FolderCohort]", out: Path) -> None:
     write_manifest(found.studies, out, None if above else found.root)
     write_skipped(found, skipped)
     print(f"{summary(found)}\n{len(found.studies)} studies in {out}")
-    if found.skipped:
-        print(f"{found.complaint()}\nall of them: {skipped}", file=sys.stderr)
+    if found.skipped or found.told:
+        print(f"{found.complaint()}\nall of them, and what to look at: {skipped}".strip(), file=sys.stderr)
     if not above:
         print(f"its paths begin in {found.root}: unimedi prepare {out} --root {found.root} --out STORE --config RECIPE")
 

@@ -140,12 +140,12 @@ def test_what_cannot_be_used_is_listed_and_told(tmp_path: Path) -> None:
     assert reasons(cohort) == {
         "p2/silent.png": "no report",
         "p3/blank.png": "empty report",
-        "p3/blank.txt": "p3/blank.png is left out",
+        "p3/blank.txt": "the file of its name is left out",
         "p4/lonely.txt": "no image",
         "p5/notes.docx": "not an image",
         "p6/odd.dcm": "modality SR: expected one of DX, CR, US, CT, MR",
-        "p6/odd.txt": "no image",
-        "slice.dcm": "DICOM slices in the root: each series needs a folder of its own",
+        "p6/odd.txt": "the file of its name is left out",
+        "slice.dcm": "DICOM slices in the root: each series needs a folder of its own, or `cohort dicom-tree`",
     }
     assert "8 left out (" in cohort.complaint()
     with pytest.warns(UserWarning, match=r"(?s)8 left out .*p2/silent.png: no report"):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from unimedi.cohort.choices import given
 from unimedi.cohort.study import Study
 
-CROWD = 20  # studies of one patient that are too many, where they are most of the cohort's
+CROWD = 10  # studies of one patient that are too many, where they are most of the cohort's
 SHOWN = 5  # ids in a sentence
 _WHOLE = re.compile(r"0*(\d+?)(?:\.0+)?")
 _SHORTENED = re.compile(r"\d[.,]\d+E\+\d+", re.IGNORECASE)
@@ -54,10 +54,15 @@ def doubts(studies: Sequence[Study]) -> list[str]:
     if words := [patient for patient in counts if not given(patient)]:
         shown = ", ".join(f"{word!r} ({counts[word]} studies)" for word in words)
         told.append(f"patient ids that stand for a missing value: {shown}; all studies of one count as one patient")
-    for patient, count in counts.most_common(1):
+    return told + crowd(studies) + alike(studies)
+
+
+def crowd(studies: Sequence[Study]) -> list[str]:
+    """A sentence about a patient of so many studies that it may be several; none where there is no such."""
+    for patient, count in Counter(study.patient_id for study in studies).most_common(1):
         if count >= CROWD and 2 * count > len(studies):
-            told.append(
+            return [
                 f"patient {patient!r} has {count} of the {len(studies)} studies, and a patient is in one split; if "
-                "that is no person, say who was imaged"
-            )
-    return told + alike(studies)
+                "that is no person, say who was imaged: by a folder each, or by the column patient_id of a table"
+            ]
+    return []

@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
 from unimedi.cohort.sources.dicom_report import read_report
 from unimedi.cohort.sources.header import Header, read_header
 from unimedi.cohort.sources.images import Found, doubts, same_bytes, without_raw
-from unimedi.cohort.sources.patients import note_crowds, note_placeholders, one_spelling
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.patients import note_placeholders
+from unimedi.cohort.sources.scan import FolderCohort, FolderError, kinds
 from unimedi.cohort.sources.table import label_values, report_table
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
@@ -96,6 +97,8 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
             cohort.skip(other.name(root), reason if best.slices > other.slices else "another series of its examination")
         if best.slices < FEWEST:
             cohort.skip(best.name(root), f"a series of fewer than {FEWEST} slices")
+        elif not all(inside(file.path, root) for file in best.files):
+            cohort.skip(best.name(root), "image outside the root")
         elif len(best.folders) > 1:
             cohort.skip(best.name(root), "a series spread over several folders")
         elif _add(cohort, best.first, best.name(root), best.image, reports):
@@ -104,7 +107,8 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
         cohort.skip(key, "a report of which no image is taken")
     if not cohort.studies and not listed and not written:
         cohort.skip(".", "no table of reports or labels was given: --table")
-    _name_patients(cohort, taken)
+    note_placeholders(cohort, (study.patient_id for study in cohort.studies))
+    cohort.notes += doubts(taken)
     cohort.studies = assign_splits(cohort.studies)
     return cohort
 
@@ -114,7 +118,9 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
     reports: dict[str, str] = {}
     headers: list[Header] = []
     first: dict[str, Path] = {}  # file of a SOPInstanceUID
+    every: list[str] = []
     for folder, names in walk(cohort.root, cohort.skip):
+        every += names
         for name in names:
             path = folder / name
             if not is_dicom(path):
@@ -132,6 +138,9 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
                 cohort.skip(name_of(path, cohort.root), reason)
             else:
                 headers.append(header)
+    if not headers:
+        seen = kinds(every) or "none"
+        cohort.notes.append(f"no DICOM image among {len(every)} files ({seen}); other kinds: `unimedi cohort folder`")
     return headers, reports
 
 
@@ -178,12 +187,3 @@ def _add(cohort: FolderCohort, header: Header, what: str, image: Path, reports: 
         series=header.series if image != header.path else "",
     )
     return len(cohort.studies) > before
-
-
-def _name_patients(cohort: FolderCohort, taken: Sequence[Found]) -> None:
-    """One spelling for each patient's id, and notes of what is doubtful."""
-    patients = one_spelling(cohort, {study.study_id: study.patient_id for study in cohort.studies})
-    cohort.studies = [replace(study, patient_id=patients[study.study_id]) for study in cohort.studies]
-    note_placeholders(cohort, patients.values())
-    note_crowds(cohort)
-    cohort.notes += doubts(taken)

@@ -1,7 +1,7 @@
 """Studies gathered from someone's own files, and a list of what could not be used."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,6 +122,12 @@ class NoStudyError(FolderError):
         said = [cohort.complaint() or "it holds no images, and no other files either", *cohort.notes]
         said += [f"all of them: {written}"] if written and cohort.skipped else []
         super().__init__(f"no study under {cohort.root}: " + "\n".join(said))
+
+
+def kinds(names: Iterable[str]) -> str:
+    """How many files there are of which kind, as ``12 .png, 3 .docx``; of the five most frequent."""
+    counts = Counter(suffix(name) or "without a suffix" for name in names).most_common(5)
+    return ", ".join(f"{count} {kind}" for kind, count in counts)
 
 
 def suffix(name: str) -> str:
