@@ -132,3 +132,12 @@ def test_one_patient_by_the_headers_in_two_splits_is_an_error(
     }
     assert figures["signs"]["not_frontal"] == 1  # type: ignore[index]
     assert "the header says a lateral or another view" in page
+
+
+def test_ids_that_name_nobody_are_told(hospital: Path, tmp_path: Path) -> None:
+    train = [study for study in read_manifest(hospital / "cohort.csv") if study.split == "train"]
+    cells = {study.study_id: {"patient_id": "nan"} for study in train}
+    _, figures, page = doctor(changed(hospital, "nan.csv", cells), tmp_path / "nan.html")
+    (sentence, *_) = figures["doubtful_patients"]  # type: ignore[misc]
+    assert f"&#39;nan&#39; ({len(train)} studies)" in page
+    assert f"'nan' ({len(train)} studies)" in sentence
