@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from unimedi.cohort.inside import inside
-from unimedi.cohort.report import detect_language
+from unimedi.cohort.report import written_report
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 from unimedi.cohort.text_file import TextError
@@ -103,9 +103,7 @@ class _Row:
             file = self.path("report_path", path, check=True)
             if len(self.problems) == before:
                 inline = self.words(path, file)
-        return Report(
-            inline, self.values.get("language") or detect_language(inline), self.values.get("translation", "")
-        )
+        return written_report(inline, self.values.get("language", ""), self.values.get("translation", ""))
 
     def words(self, name: str, file: Path) -> str:
         """The text of a report's file."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unimedi.cohort.inside import inside
-from unimedi.cohort.report import detect_language
+from unimedi.cohort.report import written_report
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
-from unimedi.cohort.study import Mask, Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Split, Study
 from unimedi.cohort.text_file import TextError, read_text
 
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -85,7 +85,7 @@ class FolderCohort:
             return self.skip(what, f"duplicate study_id {name}")
         self.ids.add(name)
         patient = patient_id or (parts[0] if len(parts) > 1 else name)
-        written = Report(text.strip(), language or detect_language(text))
+        written = written_report(text, language)
         self.studies.append(Study(name, patient, modality, image, written, split, labels or {}, masks or {}, series))
         return None
 
