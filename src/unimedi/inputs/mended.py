@@ -1,7 +1,7 @@
 """What stores of before have wrong, so that the doctor can tell: preparing is better now than when they were made.
 
-A store remembers by which ``RULES`` it was prepared. Where preparing changes what a store holds, count ``RULES`` up, once
-a release, and say here what stores of before have wrong, and of which studies.
+A store remembers by which ``RULES`` it was prepared. Where preparing changes what a store holds, count ``RULES`` up,
+once a release, and say here what stores of before have wrong, and of which studies.
 """
 
 RULES = 2

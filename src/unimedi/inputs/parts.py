@@ -13,8 +13,8 @@ from typing import Any
 from unimedi.cohort.study import Mask, Study
 from unimedi.imaging.image import ImagingError
 from unimedi.inputs.guarded import LIMITED, Guarded, Limits
-from unimedi.inputs.one_study import Job, Refusal, packed, refusal
 from unimedi.inputs.mended import RULES
+from unimedi.inputs.one_study import Job, Refusal, packed, refusal
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import FORMAT, Packed, part_is_done, part_name, write_part
 
