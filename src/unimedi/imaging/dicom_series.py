@@ -20,7 +20,7 @@ SLICED = ("CT", "MR")  # modalities whose single file is one slice of a volume, 
 # Pixels that are no X-ray, CT or MR: activity, dose, segments, maps.
 FOREIGN = ("PT", "RTDOSE", "SEG", "RWV", "M3D", "REG", "RTSTRUCT", "RTPLAN", "PR", "SR", "KO")
 AXIAL = 0.8  # cosine between the slice normal and the body axis: within 37 degrees
-NEAR = 5.0  # degrees: slices of one series that are turned by less are no scout and no other view
+NEAR = 45.0  # degrees: slices of one series that are turned by less are no scout and no other view
 
 Group = list[Dataset]
 

@@ -15,8 +15,10 @@ from unimedi.imaging.dicom_scale import Scale, check_scales, hounsfield_notes, s
 from unimedi.imaging.dicom_spacing import SAME, slice_spacing
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.intensity import to_hu
+from unimedi.imaging.pass_order import repeats, runs
 from unimedi.imaging.plane import Grid, Plane, degrees_between
 
+TIMES = ("AcquisitionTime", "ContentTime")
 TURNED = 0.5  # degrees between the slices of one volume, at most: 2 mm at the edge of the body; tools round the cosines
 
 
@@ -32,6 +34,7 @@ class Slice:
     stored: Callable[[], tuple[NDArray[Any], NDArray[np.bool_]]]
     tags: Mapping[str, str]
     instance: str
+    number: str = ""  # InstanceNumber
 
 
 def slice_of(header: Dataset, name: str) -> Slice:
@@ -54,6 +57,7 @@ def slice_of(header: Dataset, name: str) -> Slice:
         stored,
         {tag: _tag(header, tag) for tag in PASS_TAGS},
         instance,
+        _tag(header, "InstanceNumber"),
     )
 
 
@@ -77,10 +81,15 @@ def planes_of(slices: Sequence[Slice], modality: str, name: str) -> tuple[list[P
     check_scales(scales, [one.instance for one in slices], name)
     notes = hounsfield_notes(scales, name) if modality == "CT" else []
 
-    def plane(one: Slice, position: NDArray[np.float64]) -> Plane:
-        return Plane(position, lambda: _values(one, modality, name), one.tags)
+    along = [float(position @ grid.normal) for position in positions]
+    ways, again = _ways(slices, along) if modality == "CT" else {}, repeats([one.number for one in slices], along)
 
-    return [plane(one, position) for one, position in zip(slices, positions, strict=True)], grid, notes
+    def plane(number: int) -> Plane:
+        one, told = slices[number], {tag: values[number] for tag, values in ways.items()}
+        signs = {"repeated InstanceNumber": again[number]}
+        return Plane(positions[number], lambda: _values(one, modality, name), {**one.tags, **told}, signs)
+
+    return [plane(number) for number in range(len(slices))], grid, notes
 
 
 def directions(value: Any) -> NDArray[np.float64] | None:
@@ -94,6 +103,14 @@ def numbers(value: Any, count: int) -> NDArray[np.float64] | None:
     if value is None or isinstance(value, str | float | int) or len(value) != count:
         return None
     return np.array([float(one) for one in value])
+
+
+def _ways(slices: Sequence[Slice], along: Sequence[float]) -> dict[str, list[str]]:
+    """The ways through the body by the order of numbers. Of a CT: an MR may take every second slice first."""
+    numbers = {tag: [one.tags.get(tag, "") for one in slices] for tag in TIMES}
+    if len({one.number for one in slices}) == len(slices):
+        numbers["InstanceNumber"] = [one.number for one in slices]
+    return {f"order of {tag}": runs(values, along) for tag, values in numbers.items()}
 
 
 def _one_spacing(slices: Sequence[Slice], name: str) -> tuple[float, float]:

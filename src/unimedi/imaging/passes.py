@@ -5,7 +5,7 @@ block to block of one volume says nothing of the kind: AcquisitionNumber counts 
 scan, AcquisitionTime runs from slice to slice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -33,50 +33,56 @@ def one_pass(planes: Sequence[Plane], normal: NDArray[np.float64], name: str) ->
     return [plane for _, plane in _one_pass(placed, name)]
 
 
+def rank(value: str) -> tuple[float, str]:
+    """To sort values of a tag by: numbers before words."""
+    try:
+        return float(value), value
+    except ValueError:
+        return float("inf"), value
+
+
 def _one_pass(placed: Placed, name: str) -> Placed:
-    apart: dict[str, list[Placed]] = {}
-    for tag in dict.fromkeys(tag for _, plane in placed for tag in plane.tags):
-        passes = _passes(placed, tag)
-        if len(passes) > 1 and not _fills_gaps(max(passes, key=len), passes):
-            apart[tag] = passes
-    for passes in apart.values():
+    by_tag = _apart(placed, lambda plane: plane.tags)
+    for passes in by_tag.values():
         best = max(passes, key=len)
         if _is_whole(best, passes):
             return _one_pass(best, name)
-    if apart:
-        tag, passes = next(iter(apart.items()))
+    for tag, passes in {**by_tag, **_apart(placed, lambda plane: plane.signs)}.items():
         counts = ", ".join(str(len(one)) for one in passes[:9])
         message = (
             f"{name}: {len(placed)} slices of {len(passes)} passes by {tag} ({counts} slices) lie among each other "
-            f"from {placed[0][0]:.1f} to {placed[-1][0]:.1f} mm, and none is a whole scan"
+            f"from {placed[0][0]:.1f} to {placed[-1][0]:.1f} mm, and no tag tells a whole scan among them"
         )
         raise ImagingError("duplicate_slices", message)
     return placed
 
 
-def _passes(placed: Placed, tag: str) -> list[Placed]:
-    """The planes by the tag's values in rising order; a value whose planes lie beyond the last pass continues it."""
+def _apart(placed: Placed, told: Callable[[Plane], Mapping[str, str]]) -> dict[str, list[Placed]]:
+    """The passes by each tag that tells several."""
+    found = {}
+    for tag in dict.fromkeys(tag for _, plane in placed for tag in told(plane)):
+        passes = _passes(placed, [told(plane).get(tag, "") for _, plane in placed])
+        if len(passes) > 1 and not _fills_gaps(max(passes, key=len), passes):
+            found[tag] = passes
+    return found
+
+
+def _passes(placed: Placed, values: Sequence[str]) -> list[Placed]:
+    """The planes by a tag's values in rising order; a value whose planes lie beyond the last pass continues it."""
     groups: dict[str, Placed] = {}
-    for place, plane in placed:
-        groups.setdefault(plane.tags.get(tag, ""), []).append((place, plane))
+    for value, pair in zip(values, placed, strict=True):
+        groups.setdefault(value, []).append(pair)
     blocks = sorted(groups.values(), key=lambda group: group[0][0])
     if not any(_overlap(lower, upper) for lower, upper in pairwise(blocks)):
         return [placed]
     passes: list[Placed] = []
-    for value in sorted(groups, key=_rank):
+    for value in sorted(groups, key=rank):
         group = groups[value]
         if passes and not _overlap(passes[-1], group):
             passes[-1] = sorted(passes[-1] + group, key=lambda pair: pair[0])
         else:
             passes.append(group)
     return passes
-
-
-def _rank(value: str) -> tuple[float, str]:
-    try:
-        return float(value), value
-    except ValueError:
-        return float("inf"), value
 
 
 def _overlap(one: Placed, two: Placed) -> bool:
