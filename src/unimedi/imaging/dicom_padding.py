@@ -44,5 +44,8 @@ def _number(value: Any, pixels: NDArray[Any]) -> int | None:
     if not isinstance(value, int) or pixels.dtype.kind not in "iu":
         return None
     limits = np.iinfo(pixels.dtype)
-    fitting = (number for number in (int(value), int(value) - WRAP, int(value) + WRAP))
-    return next((number for number in fitting if limits.min <= number <= limits.max), None)
+    numbers = (int(value), int(value) - WRAP, int(value) + WRAP)
+    fitting = [number for number in numbers if limits.min <= number <= limits.max]
+    if len(fitting) > 1:  # pixels of 32 bits
+        fitting = [number for number in fitting if (pixels == number).any()] or fitting
+    return fitting[0] if fitting else None

@@ -1,6 +1,6 @@
 """How large a pixel is, from the tags that say so; of a projection in this order: the patient, the detector, the film.
 
-What a tag says wrongly (one number, a negative one) is refused; 0 is how archives write that they do not know.
+What a tag says wrongly (one number, a negative one) is refused; 0, 0 is how archives write that they do not know.
 """
 
 import math
@@ -53,7 +53,7 @@ def image_aspect(header: Dataset, name: str) -> float:
 
 
 def two(value: Any, tag: str, name: str) -> tuple[float, float] | None:
-    """Two positive numbers; None for none, or 0.
+    """Two positive numbers; None for none, or two zeros.
 
     Raises:
         ImagingError: ``bad_spacing``.
@@ -61,7 +61,9 @@ def two(value: Any, tag: str, name: str) -> tuple[float, float] | None:
     if value is None or value == "" or (not isinstance(value, float | int | str) and not len(value)):
         return None
     sides = [float(side) for side in value] if not isinstance(value, float | int | str) else [float(value)]
-    if len(sides) != 2 or not all(math.isfinite(side) and side >= 0 for side in sides):
+    if sides == [0, 0]:
+        return None
+    if len(sides) != 2 or not all(math.isfinite(side) and side > 0 for side in sides):
         written = "\\".join(f"{side:g}" for side in sides)
         raise ImagingError("bad_spacing", f"{name}: {tag} is {written}; expected two positive numbers")
-    return (sides[0], sides[1]) if all(sides) else None
+    return sides[0], sides[1]
