@@ -41,6 +41,12 @@ def test_what_is_no_image_of_the_body_is_refused_alone_too(tmp_path: Path, modal
     assert reason(save(dataset(XRAY, modality), tmp_path / "x.dcm")) == "unsupported"
 
 
+def test_the_kind_of_object_says_what_the_modality_does_not(tmp_path: Path) -> None:
+    assert read_image(write_series(tmp_path / "ct", Modality="")).modality == "CT"
+    dose = write_series(tmp_path / "dose", SOPClassUID="1.2.840.10008.5.1.4.1.1.481.2")
+    assert reason(dose) == "unsupported"
+
+
 def test_an_mr_alone_is_read_and_says_so(tmp_path: Path) -> None:
     assert read_image(write_series(tmp_path / "mr", Modality="MR")).modality == "MR"
 

@@ -138,12 +138,19 @@ def test_cosines_that_differ_by_rounding_are_one_direction(tmp_path: Path, turne
     assert np.array_equal(read(series(tmp_path / "ct", FIRST, ImageOrientationPatient=cosines)).voxels, FIRST)
 
 
-@pytest.mark.parametrize("turned", [0.02, 0.3])
-def test_slices_that_are_turned_are_refused_and_not_dropped(tmp_path: Path, turned: float) -> None:
-    cosines = [[1, turned * (k % 2), 0, -turned * (k % 2), 1, 0] for k in range(10)]
+@pytest.mark.parametrize("other", [[1, 0.02, 0, -0.02, 1, 0], [0, 1, 0, -1, 0, 0], [-1, 0, 0, 0, 1, 0]])
+def test_slices_that_are_turned_are_refused_and_not_dropped(tmp_path: Path, other: list[float]) -> None:
+    cosines = [other if k % 2 else [1, 0, 0, 0, 1, 0] for k in range(10)]
     folder = series(tmp_path / "ct", FIRST, ImageOrientationPatient=cosines)
     with pytest.raises(ImagingError, match="5 of 10 slices are turned by"):
         read_image(folder)
+
+
+def test_a_few_slices_of_another_size_are_refused_and_a_whole_stack_is_another_series(tmp_path: Path) -> None:
+    folder = series(tmp_path / "ct", FIRST)
+    assert reason(series(folder, SECOND[:3, :8, :8], STEP * 10)) == "wrong_dimension"
+    image = read(series(series(tmp_path / "two", FIRST), SECOND[:6, :8, :8]))
+    assert (len(image.voxels), image.notes) == (10, ("other_series_dropped",))
 
 
 def test_places_and_spacings_are_compared_by_tolerance(tmp_path: Path) -> None:

@@ -31,6 +31,9 @@ PASS_TAGS = [
     *("ConvolutionKernel", "FilterType", "SliceThickness", "ImageType", "SeriesNumber", "SeriesDescription"),
     *("ProtocolName", "FrameOfReferenceUID", "AcquisitionTime", "ContentTime"),
 ]
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+CLASSES = {"2": "CT", "2.1": "CT", "2.2": "CT", "4": "MR", "4.1": "MR", "128": "PT", "130": "PT"}  # of SOPClassUID
+OTHERS = {"481.2": "RTDOSE", "66.4": "SEG", "67": "RWV"}  # no images, whatever modality they repeat from theirs
 PIXEL_DATA = 0x7FE00010
 UNDEFINED = 0xFFFFFFFF  # the length of pixels that are encapsulated
 
@@ -67,8 +70,9 @@ def open_whole(path: Path) -> Dataset:
 
 
 def stated_modality(header: Dataset) -> str:
-    """DICOM's code; empty where the header does not say."""
-    return str(header.get("Modality") or "").strip().upper()
+    """DICOM's code by the header, or else by the kind of object; empty where neither says."""
+    kind = str(header.get("SOPClassUID") or "").removeprefix(STORAGE)
+    return OTHERS.get(kind) or str(header.get("Modality") or "").strip().upper() or CLASSES.get(kind, "")
 
 
 def stored_pixels(header: Dataset) -> NDArray[np.generic]:

@@ -20,7 +20,7 @@ SLICED = ("CT", "MR")  # modalities whose single file is one slice of a volume, 
 # Pixels that are no X-ray, CT or MR: activity, dose, segments, maps.
 FOREIGN = ("PT", "RTDOSE", "SEG", "RWV", "M3D", "REG", "RTSTRUCT", "RTPLAN", "PR", "SR", "KO")
 AXIAL = 0.8  # cosine between the slice normal and the body axis: within 37 degrees
-NEAR = 45.0  # degrees: slices of one series that are turned by less are no scout and no other view
+VIEW = 0.7  # cosine between normals: slices of one series that are turned by less than 45 degrees are one view
 
 Group = list[Dataset]
 
@@ -56,12 +56,13 @@ def chosen(groups: Sequence[Group], name: Path) -> tuple[Group, list[str]]:
     CTs the axial one with most slices.
 
     Raises:
-        ImagingError: ``bad_orientation`` where some of its slices are turned a little against the others.
+        ImagingError: ``bad_orientation`` where some of its slices are turned against the others, ``wrong_dimension``
+            where a few of them are of another size.
     """
     best = max(groups, key=_rank)
     for group in groups:
-        if group is not best and _one_series(group, best):
-            _refuse_near(group, best, name)
+        if group is not best and _one_view(group[0], best[0]):
+            _refuse_part(group, best, name)
     return best, list(dict.fromkeys(_dropped(group) for group in groups if group is not best))
 
 
@@ -103,17 +104,24 @@ def _rank(group: Group) -> tuple[bool, int, bool, bool, int]:
     return whole, kind, cosines is not None, axial, count
 
 
-def _one_series(one: Group, two: Group) -> bool:
-    return all(one[0].get(tag) == two[0].get(tag) for tag in ("SeriesInstanceUID", "Modality", "Rows", "Columns"))
+def _one_view(one: Dataset, two: Dataset) -> bool:
+    """Whether two slices are of one series and look the same way through the body; no scout, no other view."""
+    first, second = _directions(one), _directions(two)
+    if first is None or second is None or one.get("SeriesInstanceUID") != two.get("SeriesInstanceUID"):
+        return False
+    same = abs(float(np.cross(*first) @ np.cross(*second)))
+    return stated_modality(one) == stated_modality(two) and not same < VIEW  # or no number
 
 
-def _refuse_near(group: Group, best: Group, name: Path) -> None:
-    turned = _between(group[0], best[0])
-    if not turned > NEAR:  # or no number
-        message = (
-            f"{len(group)} of {len(group) + len(best)} slices are turned by {turned:.1f} degrees against the others"
-        )
-        raise ImagingError("bad_orientation", f"{name}: {message}")
+def _refuse_part(part: Group, best: Group, name: Path) -> None:
+    """A part of the series that would be lost: turned slices, or a few of another size. Many are another series."""
+    sizes = [(group[0].Rows, group[0].Columns) for group in (part, best)]
+    counts = f"{len(part)} of {len(part) + len(best)} slices"
+    if sizes[0] == sizes[1]:
+        message = f"{name}: {counts} are turned by {_between(part[0], best[0]):.1f} degrees against the others"
+        raise ImagingError("bad_orientation", message)
+    if count_slices(part) < MIN_SLICES:
+        raise ImagingError("wrong_dimension", f"{name}: {counts} are of {sizes[0]} pixels, the others of {sizes[1]}")
 
 
 def _dropped(group: Group) -> str:
