@@ -100,7 +100,7 @@ def examine_image(about: Seen, image: Radiograph | Volume) -> Seen:
         spacing=tuple(image.spacing or ()),
         signs=size_signs(array.shape, image.spacing) if image.spacing else (),
         notes=image.notes,
-        picture=_picture(array, image.spacing),
+        picture=_picture(array, image.pixel if isinstance(image, Radiograph) else image.spacing),
     )
     if about.modality != Modality.CT or not isinstance(image, Volume):
         return seen
