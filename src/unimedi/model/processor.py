@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from unimedi.cohort.report import training_text
+from unimedi.cohort.study import Report
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.read import read_image
 from unimedi.inputs.preprocess import Preprocess
 
 FILE = "preprocessor_config.json"
+AT_ONCE = 1000  # texts whose tokens are held in memory while they are counted
 
 ImageLike = str | Path | Radiograph | Volume | NDArray[Any]
 
@@ -58,11 +61,29 @@ class UniMediProcessor:
         return {"fine": batch} if batch.ndim == 4 else {"radiographs": self.preprocess.radiographs(batch)}
 
     def text(self, sentences: Sequence[str]) -> dict[str, Tensor]:
-        """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens."""
+        """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens.
+
+        A report that is longer is read as the store keeps it, impression first, so that findings are what is cut.
+        """
         encoded = self.tokenizer(
-            list(sentences), padding=True, truncation=True, max_length=self.text_length, return_tensors="pt"
+            self._shortened(sentences), padding=True, truncation=True, max_length=self.text_length, return_tensors="pt"
         )
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+    def lengths(self, sentences: Sequence[str]) -> list[int]:
+        """How many tokens each has before any is cut."""
+        parts = (list(sentences[start : start + AT_ONCE]) for start in range(0, len(sentences), AT_ONCE))
+        return [len(ids) for part in parts for ids in self.tokenizer(part, verbose=False)["input_ids"]]
+
+    def too_long(self, sentences: Sequence[str]) -> int:
+        """How many of them are longer than ``text_length`` tokens and lose their end."""
+        return sum(length > self.text_length for length in self.lengths(sentences))
+
+    def _shortened(self, sentences: Sequence[str]) -> list[str]:
+        return [
+            training_text(Report(text)) if length > self.text_length else text
+            for text, length in zip(sentences, self.lengths(sentences), strict=True)
+        ]
 
     def save_pretrained(self, folder: str | Path) -> None:
         folder = Path(folder)
