@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from unimedi.cohort.report import training_text
+from unimedi.cohort.report import sections, training_text
 from unimedi.cohort.study import Report
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.read import read_image
@@ -63,7 +63,7 @@ class UniMediProcessor:
     def text(self, sentences: Sequence[str]) -> dict[str, Tensor]:
         """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens.
 
-        A report that is longer is read as the store keeps it, impression first, so that findings are what is cut.
+        A report that is longer is read as a store keeps it and impression first: findings are what is cut then.
         """
         encoded = self.tokenizer(
             self._shortened(sentences), padding=True, truncation=True, max_length=self.text_length, return_tensors="pt"
@@ -81,7 +81,7 @@ class UniMediProcessor:
 
     def _shortened(self, sentences: Sequence[str]) -> list[str]:
         return [
-            training_text(Report(text)) if length > self.text_length else text
+            _impression_first(text) if length > self.text_length else text
             for text, length in zip(sentences, self.lengths(sentences), strict=True)
         ]
 
@@ -108,6 +108,15 @@ class UniMediProcessor:
         # Not AutoTokenizer: it would look in config.json for a text model and warn that it found ours.
         tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         return cls(Preprocess.from_dict(settings["preprocess"]), tokenizer, settings["text_length"])
+
+
+def _impression_first(text: str) -> str:
+    """A report as the store keeps it, behind its impression; a text that has none stays as it is."""
+    impression = sections(text).impression
+    if not impression:
+        return text
+    stored = training_text(Report(text))
+    return stored if stored.startswith(impression) else f"{impression} {stored}"
 
 
 def open_image(image: ImageLike, spacing: Sequence[float] | None = None) -> Radiograph | Volume:

@@ -32,6 +32,7 @@ from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.teacher import make_teacher, momentum_at, update_teacher
 from unimedi.pretraining.witness import Witness
 
+FEW = 4  # images: below it their rank and their prototypes say nothing of a collapse
 KINDS = ("xray", "ct", "report")  # what L_vl brings together: each loses what its gradients have in common
 
 
@@ -221,7 +222,8 @@ class Pretraining(nn.Module):
         logs["l_vl"], logs["scale"] = l_vl.detach(), scale.detach()
         logs["ln_batch"] = torch.log(torch.tensor(float(len(keys))))
         logs["accuracy"] = matching_accuracy(images, reports, keys)
-        logs["effective_rank"] = effective_rank(images.detach())
+        if len(images) >= FEW:
+            logs["effective_rank"] = effective_rank(images.detach())
         if not self.recipe.alignment_weight:
             return l_vl
         l_local = self.align(
@@ -293,7 +295,8 @@ class Pretraining(nn.Module):
             teacher_patches.append(patch_logits)
             logs[f"{name}/l_icl"], logs[f"{name}/l_pcl"] = l_icl.detach(), l_pcl.detach()
             logs[f"{name}/teacher_entropy"] = entropy(cls_targets)
-            logs[f"{name}/prototype_use"] = entropy(cls_targets.mean(0, keepdim=True)).exp()
+            if len(cls_targets) >= FEW:
+                logs[f"{name}/prototype_use"] = entropy(cls_targets.mean(0, keepdim=True)).exp()
         if settings.targets == "centre":
             self.cls_centre.copy_(updated_centre(self.cls_centre, gather(torch.cat(teacher_cls))))
             patch_mean = torch.cat(teacher_patches).float().mean(0, keepdim=True)
