@@ -66,6 +66,32 @@ def test_a_whole_folder_is_taken(tmp_path: Path) -> None:
     assert torch.equal(words, load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_weights_of_half_precision_train_in_full(tmp_path: Path, dtype: torch.dtype) -> None:
+    """A step of 1e-5 is below the spacing of bf16 at .02: in it most weights would never move."""
+    folder = write_bert(tmp_path / "bert")
+    BertModel.from_pretrained(folder).to(dtype).save_pretrained(folder)
+    encoder, stored = read_bert(folder), load_file(folder / "model.safetensors")
+    assert {value.dtype for value in stored.values()} == {dtype}
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+    name = "encoder.layer.0.attention.self.query.weight"
+    query = encoder.bert.get_parameter(name)
+    assert torch.equal(query, stored[name].float())
+    with torch.no_grad():
+        query.add_(1e-5)
+    assert not (query == stored[name].float()).any()
+
+
+def test_a_vit_of_half_precision_is_summed_and_resized_in_full(tmp_path: Path) -> None:
+    folder = write_vit(tmp_path / "vit")
+    ViTModel.from_pretrained(folder).to(torch.bfloat16).save_pretrained(folder)
+    model = tiny_model()
+    load_vit(model.vision, folder)
+    kernel = load_file(folder / "model.safetensors")["embeddings.patch_embeddings.projection.weight"]
+    assert torch.equal(model.vision.embed_2d.layers[0].weight, kernel.float().sum(1, keepdim=True))
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
 def test_an_unused_pooler_may_be_missing(tmp_path: Path) -> None:
     rewrite(write_bert(tmp_path / "bert"), "pooler.")
     read_bert(tmp_path / "bert")

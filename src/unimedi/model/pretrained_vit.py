@@ -23,7 +23,11 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     """
     with opened(name_or_folder, KIND):
         vit, found = ViTModel.from_pretrained(
-            name_or_folder, local_files_only=not download, use_safetensors=True, output_loading_info=True
+            name_or_folder,
+            local_files_only=not download,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,  # kernels are summed and positions resized in it, however they were saved
         )
     refuse_missing(found["missing_keys"], name_or_folder, KIND)
     for name in SIZES:  # another number of heads fits every weight, and reads them wrongly

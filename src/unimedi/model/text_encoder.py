@@ -101,7 +101,8 @@ class TextEncoder(nn.Module):
 
     def __init__(self, text: dict[str, Any], pooling: str) -> None:
         super().__init__()
-        settings = {key: value for key, value in text.items() if key != "model_type"}
+        # Not the type that its weights were saved in: training moves a bf16 weight by nothing, most of the time.
+        settings = {key: value for key, value in text.items() if key not in ("model_type", "dtype", "torch_dtype")}
         config = AutoConfig.for_model(text["model_type"], **settings)
         self.bert = AutoModel.from_config(config, attn_implementation=attention.NAME)
         self.pooling = pooling
