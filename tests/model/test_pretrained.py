@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTModel
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTModel
 
 from tests.tiny import tiny_model
 from unimedi.model.pretrained import PretrainedError
@@ -92,6 +92,31 @@ def test_a_vit_of_half_precision_is_summed_and_resized_in_full(tmp_path: Path) -
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize("name", ["dinov2", "clip_vision_model", "deit"])
+def test_another_vision_model_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    AutoModel.from_config(AutoConfig.for_model(name, **small, image_size=32, patch_size=8)).save_pretrained(tmp_path)
+    with pytest.raises(PretrainedError, match=f"expected a ViT, its config.json says that it is a '{name}'"):
+        load_vit(tiny_model().vision, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("gpt2", {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 20}),
+        ("t5", {"d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2, "d_kv": 8, "vocab_size": 20}),
+        ("bart", {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "vocab_size": 20}),
+        ("vit", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}),
+    ],
+)
+def test_a_model_that_does_not_read_as_bert_does_is_refused_by_name(
+    tmp_path: Path, name: str, sizes: dict[str, int]
+) -> None:
+    AutoConfig.for_model(name, **sizes).save_pretrained(tmp_path)
+    with pytest.raises(PretrainedError, match=f"expected a BERT-like text model, .* it is a '{name}'"):
+        pretrained_text_config(tmp_path, 11, 8)
+
+
 def test_an_unused_pooler_may_be_missing(tmp_path: Path) -> None:
     rewrite(write_bert(tmp_path / "bert"), "pooler.")
     read_bert(tmp_path / "bert")
@@ -146,7 +171,7 @@ def test_what_is_no_vit_is_refused(tmp_path: Path) -> None:
     cases = [
         (tmp_path / "nowhere", "expected the folder of a ViT"),
         (torn, "torn lacks 4 weights of a ViT"),
-        (write_bert(tmp_path / "bert"), "bert lacks 16 weights of a ViT"),
+        (write_bert(tmp_path / "bert"), "expected a ViT, its config.json says that it is a 'bert'"),
     ]
     for folder, said in cases:
         with pytest.raises(PretrainedError, match=said):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import ViTModel
+from transformers import AutoConfig, ViTModel
 
-from unimedi.model.pretrained import PretrainedError, opened, refuse_missing
+from unimedi.model.pretrained import PretrainedError, opened, refuse_architecture, refuse_missing
 from unimedi.model.vision_encoder import VisionEncoder
 
 KIND = "a ViT"
@@ -22,6 +22,9 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     patch embedding.
     """
     with opened(name_or_folder, KIND):
+        model_type = AutoConfig.from_pretrained(name_or_folder, local_files_only=not download).model_type
+        if model_type != "vit":
+            refuse_architecture(name_or_folder, KIND, model_type)
         vit, found = ViTModel.from_pretrained(
             name_or_folder,
             local_files_only=not download,
