@@ -130,7 +130,7 @@ def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
 
 def _advice(images: int, texts: int, names: Sequence[str]) -> str:
     """What was seen where nothing could be taken, and what would help."""
-    seen = f"seen: {images} images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
+    seen = f"seen: {images} usable images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
     if not images:
         return f"{seen}; images are DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
     return (
