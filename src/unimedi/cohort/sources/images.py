@@ -42,6 +42,7 @@ def images_of(cohort: FolderCohort, folder: Path, names: Sequence[str], given: M
     """
     found: list[Found] = []
     slices: list[Header] = []
+    called = "" if folder == cohort.root else f"{folder.name} "
     for name in names:
         file = folder / name
         kind = suffix(name)
@@ -54,7 +55,7 @@ def images_of(cohort: FolderCohort, folder: Path, names: Sequence[str], given: M
                 slices.append(header)
             else:
                 found.append(Found(file, modality, header))
-        elif kind in PICTURES and (seen := view_by_name(stem(name))).frontal is False:
+        elif kind in PICTURES and _is_xray(given) and (seen := view_by_name(called + stem(name))).frontal is False:
             cohort.skip(name_of(file, cohort.root), f"not frontal by its name: {seen.said}")
         elif kind in (*VOLUMES, *PICTURES):
             found.append(Found(file, guess_modality(file, given)))
@@ -126,7 +127,12 @@ def doubts(found: Iterable[Found]) -> list[str]:
 
 
 def _flat(one: Found) -> bool:
-    return one.modality in (Modality.DX, Modality.CR)
+    return _is_xray(one.modality)
+
+
+def _is_xray(modality: Modality | None) -> bool:
+    """Whether a picture or a file of this modality is one; a picture of none is."""
+    return modality in (Modality.DX, Modality.CR, None)
 
 
 def _elsewhere(part: str) -> bool:

@@ -44,17 +44,16 @@ UNSEEN = View(None)
 
 
 def view_of(header: Any) -> View:
-    """The view of an X-ray's header: position and code, of which either may say that it is not frontal; where both
-    are silent, how the patient lay to the rows and columns; where that is silent, the first description that speaks.
+    """The view of an X-ray's header, by position and code; where both are silent, by how the patient lay to the rows
+    and columns and by the first description that speaks. Of each two one is enough to say that it is not frontal: many
+    devices write ``PA``, or ``L\\F``, whatever was done.
     """
-    stated = [view for view in (_position(header), _code(header)) if view.frontal is not None]
-    if stated:
-        return next((view for view in stated if not view.frontal), stated[0])
-    turned = _orientation(header)
-    if turned.frontal is not None:
-        return turned
     described = (_described(str(header.get(name) or "")) for name in DESCRIPTIONS)
-    return next((view for view in described if view.frontal is not None), UNSEEN)
+    description = next((view for view in described if view.frontal is not None), UNSEEN)
+    for pair in ((_position(header), _code(header)), (_orientation(header), description)):
+        if stated := [view for view in pair if view.frontal is not None]:
+            return next((view for view in stated if not view.frontal), stated[0])
+    return UNSEEN
 
 
 def view_by_name(name: str) -> View:
@@ -66,7 +65,7 @@ def view_by_name(name: str) -> View:
 def _position(header: Any) -> View:
     said = str(header.get("ViewPosition") or "").strip()
     words = _words(said)
-    if "".join(words) in UNSTATED:
+    if "".join(words) in UNSTATED or set(words) <= BESIDE:
         return UNSEEN
     return View(_all_frontal(words), said)
 
