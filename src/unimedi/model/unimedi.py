@@ -192,6 +192,10 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         embedding: Tensor = self.text_projection(self.text(input_ids, attention_mask))
         return embedding
 
+    def scale(self) -> Float[Tensor, ""]:
+        """The learnt inverse temperature, at most 100: what cosines are multiplied with before a softmax."""
+        return self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
+
     def forward(
         self,
         input_ids: Int[Tensor, "n words"],
@@ -202,4 +206,4 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         """Similarity of every image with every report: cosine times the learnt scale."""
         images = self.get_image_features(radiographs, fine)
         reports = self.get_text_features(input_ids, attention_mask)
-        return self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp() * images @ reports.T
+        return self.scale() * images @ reports.T
