@@ -19,20 +19,19 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (2, "reports: a dose report or another structured document of an examination stands in some for the radiologist's"),
     (
         2,
-        "CTs from DICOM: two phases half a step apart, or passes that overlap in part, are one volume; every second slice "
-        "is missing where directions differed by rounding (other_series_dropped), most of a scan that was cut in many "
-        "where a slice was copied (other_acquisition_dropped)",
+        "CTs from DICOM: two phases half a step apart, or passes that overlap in part, are one volume; every second "
+        "slice is missing where directions differed by rounding (noted other_series_dropped), most of a scan that was "
+        "cut in many where a slice was copied (other_acquisition_dropped)",
     ),
     (
         2,
-        "CTs from DICOM: a slice without rescale lies 1024 HU above the others; a folder with a PET, an MR or a dose may "
-        "hold that in place of its CT; values in other units (RescaleType) count as HU; bright padding is metal",
+        "CTs from DICOM: a slice without rescale lies 1024 HU above the others; a folder with a PET, an MR or a dose "
+        "may hold that in place of its CT; values in other units (RescaleType) count as HU; bright padding is metal",
     ),
     (
         2,
-        "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a pixel; "
-        "too dark or too bright where the padding value has the wrong sign; wrong values where HighBit is not BitsStored "
-        "less 1",
+        "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a "
+        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1",
     ),
 )
 
