@@ -22,11 +22,12 @@ from unimedi.cohort.columns import hint, missing, misspelt
 from unimedi.cohort.listed_path import ListedPaths, PathError
 from unimedi.cohort.markup import plain
 from unimedi.cohort.patient_id import shortened
-from unimedi.cohort.report import detect_language
+from unimedi.cohort.report import written_report
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 from unimedi.cohort.table_file import Row, TableError, read_table
-from unimedi.cohort.text_file import TextError, read_text
+from unimedi.cohort.text_file import TextError
+from unimedi.cohort.text_file import read_text as _read_text
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
 KNOWN = (*REQUIRED, "report", "report_path", "language", "translation", "series")
@@ -95,7 +96,7 @@ class _Row:
             self.problem("neither report nor report_path is given, and no label or mask either")
         if path and not inline:
             inline = self.report_of_file(path)
-        return Report(inline, self.language() or detect_language(inline), plain(self.values.get("translation", "")))
+        return written_report(inline, self.language(), self.values.get("translation", ""))
 
     def report_of_file(self, path: str) -> str:
         before = len(self.problems)
@@ -103,7 +104,7 @@ class _Row:
         if len(self.problems) > before:
             return ""
         try:
-            text = given(read_text(file).strip())
+            text = given(_read_text(file).strip())
         except TextError as error:
             self.problem(f"report_path {path[:80]!r}: {error.reason}")
             return ""

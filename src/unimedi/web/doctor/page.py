@@ -77,6 +77,7 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
         _patients(figures["patients_by_header"]),
         f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
         f"{refused} of {figures['listed']} studies are refused." if refused else "",
+        *(f"Prepared by older rules. {wrong}." for wrong in figures["outdated"]),
         f"Images repeated exactly: {duplicates['identical_images']}; nearly: {duplicates['near_images']}."
         if duplicates["identical_images"] or duplicates["near_images"]
         else "",
