@@ -33,6 +33,11 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
         "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a "
         "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1",
     ),
+    (
+        2,
+        "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or an MR "
+        "behind a spline), or that spans less than 100, counts as a CT",
+    ),
 )
 
 
