@@ -186,6 +186,8 @@ def doctor(arguments: argparse.Namespace) -> None:
     limits = Limits(arguments.seconds, arguments.memory << 20)
     found = run(arguments.path, arguments.out, arguments.root, arguments.leakage, arguments.workers, limits)
     print(f"{found['read']} of {found['listed']} studies read, {found['spoilt']} look spoilt: {arguments.out}")
+    for wrong in found["outdated"]:
+        print(f"prepared by older rules. {wrong}", file=sys.stderr)
 
 
 def pretrain(arguments: argparse.Namespace) -> None:

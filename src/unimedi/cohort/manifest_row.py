@@ -10,7 +10,7 @@ from unimedi.cohort.choices import given, read_label, read_language, read_modali
 from unimedi.cohort.listed_path import ListedPaths, PathError
 from unimedi.cohort.markup import plain
 from unimedi.cohort.patient_id import shortened
-from unimedi.cohort.report import detect_language
+from unimedi.cohort.report import written_report
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 from unimedi.cohort.table_file import Row
 from unimedi.cohort.text_file import TextError, read_text
@@ -78,7 +78,7 @@ class ManifestRow:
             self.problem("neither report nor report_path is given, and no label or mask either")
         if path and not inline:
             inline = self.report_of_file(path)
-        return Report(inline, self.language() or detect_language(inline), plain(self.values.get("translation", "")))
+        return written_report(inline, self.language(), self.values.get("translation", ""))
 
     def report_of_file(self, path: str) -> str:
         before = len(self.problems)

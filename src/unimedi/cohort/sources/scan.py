@@ -7,9 +7,9 @@ from pathlib import Path
 
 from unimedi.cohort.choices import given, read_modality
 from unimedi.cohort.inside import inside
-from unimedi.cohort.report import detect_language
+from unimedi.cohort.report import written_report
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
-from unimedi.cohort.study import Mask, Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Split, Study
 from unimedi.cohort.text_file import TextError, read_text
 
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -97,7 +97,7 @@ class FolderCohort:
             return self.skip(what, f"duplicate study_id {name}")
         self.ids.add(name)
         self.unnamed |= set() if patient_id else {name}
-        written = Report(text, language or detect_language(text))
+        written = written_report(text, language)
         self.studies.append(
             Study(name, patient_id or name, modality, image, written, split, labels or {}, masks or {}, series)
         )

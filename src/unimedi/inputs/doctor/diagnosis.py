@@ -58,6 +58,7 @@ def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any
         "leaks_between_cohorts": [_leak(leak) for leak in across],
         "studies_with_signs": [_signed(one) for one in worst(read, len(read))],
         "refusals": refused,
+        "outdated": examined.outdated,
     }
 
 

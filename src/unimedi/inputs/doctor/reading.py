@@ -11,7 +11,8 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 from PIL import Image
 
-from unimedi.cohort.report import detect_language, says_nothing, training_language, training_text
+from unimedi.cohort.language import detect_language
+from unimedi.cohort.report import says_nothing, training_language, training_text
 from unimedi.cohort.sources.patients import patient_key
 from unimedi.cohort.study import Modality, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
@@ -100,7 +101,7 @@ def examine_image(about: Seen, image: Radiograph | Volume) -> Seen:
         spacing=tuple(image.spacing or ()),
         signs=size_signs(array.shape, image.spacing) if image.spacing else (),
         notes=image.notes,
-        picture=_picture(array, image.spacing),
+        picture=_picture(array, image.pixel if isinstance(image, Radiograph) else image.spacing),
     )
     if about.modality != Modality.CT or not isinstance(image, Volume):
         return seen
