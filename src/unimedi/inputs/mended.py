@@ -14,9 +14,15 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (2, "reports: the language of one that is neither English nor Spanish is called one of the two"),
     (
         2,
-        "reports: letters beyond ASCII are wrong where a text file was not UTF-8 or Latin-1; codes of HTML and RTF stay",
+        "reports: letters are wrong where a text file was neither UTF-8 nor Latin-1; codes of HTML and RTF stay",
     ),
     (2, "reports: a dose report or another structured document of an examination stands in some for the radiologist's"),
+    (
+        2,
+        "cohorts listed with --table: where text with commas stood without quotes, reports end at a comma and patients "
+        "are words of them; studies are missing where a quote was open; a column Split or PatientID was passed over. "
+        "List the cohort anew",
+    ),
     (
         2,
         "CTs from DICOM: two phases half a step apart, or passes that overlap in part, are one volume; every second "
