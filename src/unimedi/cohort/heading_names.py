@@ -142,6 +142,7 @@ NAMES = {  # the first that fits
         r"(?:reference |relevant )?compar(?:ison|ision|sion|rison|isions)s?(?: (?:exam(?:ination)?s?|films?|"
         r"stud(?:y|ies)|"
         r"dates?))?|compared (?:with|to)|reference exams?|"
+        r"(?:prior|previous) findings?|"
         r"(?:prior|previous|old|earlier) (?:exam(?:ination)?s?|stud(?:y|ies)|films?|imaging|reports?|scans?|cts?|"
         r"radiographs?|"
         r"procedure descriptions?)|priors?|"

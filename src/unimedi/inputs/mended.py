@@ -14,7 +14,7 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (2, "reports: the language of one that is neither English nor Spanish is called one of the two"),
     (
         2,
-        "reports: letters beyond ASCII are wrong where a text file was not UTF-8 or Latin-1; codes of HTML and RTF stay",
+        "reports: letters are wrong where a text file was neither UTF-8 nor Latin-1; codes of HTML and RTF stay",
     ),
     (2, "reports: a dose report or another structured document of an examination stands in some for the radiologist's"),
     (
