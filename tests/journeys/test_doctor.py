@@ -121,7 +121,7 @@ def test_one_patient_by_the_headers_in_two_splits_is_an_error(
     (tmp_path / "cohort.csv").write_text("\n".join(lines) + "\n")
     code, figures, page = doctor(tmp_path / "cohort.csv", tmp_path / "page.html")
     assert code == 2
-    said = "train/s0 and test/s1: the same PatientID p 1 in their files"
+    said = "train/s0 and test/s1: the same PatientID p1 in their files"
     assert said in capsys.readouterr().err
     assert said in page
     assert "1 PatientIDs of files stand under several patients, 1 patients have files of several PatientIDs" in page
@@ -130,3 +130,12 @@ def test_one_patient_by_the_headers_in_two_splits_is_an_error(
         "id_of_several_patients": {"p 1": ["day0", "day1"]},
         "patient_of_several_ids": {"day4": ["p2", "p3"]},
     }
+
+
+def test_ids_that_name_nobody_are_told(hospital: Path, tmp_path: Path) -> None:
+    train = [study for study in read_manifest(hospital / "cohort.csv") if study.split == "train"]
+    cells = {study.study_id: {"patient_id": "nan"} for study in train}
+    _, figures, page = doctor(changed(hospital, "nan.csv", cells), tmp_path / "nan.html")
+    (sentence, *_) = figures["doubtful_patients"]  # type: ignore[misc]
+    assert f"&#39;nan&#39; ({len(train)} studies)" in page
+    assert f"'nan' ({len(train)} studies)" in sentence

@@ -19,6 +19,12 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (2, "reports: a dose report or another structured document of an examination stands in some for the radiologist's"),
     (
         2,
+        "cohorts listed with --table: where text with commas stood without quotes, reports end at a comma and patients "
+        "are words of them; studies are missing where a quote was open; a column Split or PatientID was passed over. "
+        "List the cohort anew",
+    ),
+    (
+        2,
         "CTs from DICOM: two phases half a step apart, or passes that overlap in part, are one volume; every second "
         "slice is missing where directions differed by rounding (noted other_series_dropped), most of a scan that was "
         "cut in many where a slice was copied (other_acquisition_dropped)",
