@@ -41,7 +41,7 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     ),
     (
         2,
-        "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or an MR "
+        "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or MR "
         "behind a spline), or that spans less than 100, counts as a CT",
     ),
 )
