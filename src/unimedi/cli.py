@@ -164,7 +164,7 @@ def prepare(arguments: argparse.Namespace) -> None:
 
     recipe = load_recipe(arguments.config, arguments.overrides)
     studies = read_manifest(arguments.cohort, arguments.root)
-    for doubt in doubts(studies):
+    for doubt in doubts([study.patient_id for study in studies]):
         print(doubt, file=sys.stderr)
     folder_to_write(arguments.out)
     done = run(

@@ -17,6 +17,20 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
         "reports: letters are wrong where a text file was neither UTF-8 nor Latin-1; codes of HTML and RTF stay",
     ),
     (2, "reports: a dose report or another structured document of an examination stands in some for the radiologist's"),
+    (
+        2,
+        "X-rays: lateral and oblique views are there, where `cohort folder` listed them, or `dicom-tree` and their "
+        "headers did not say LL, RL or LATERAL; list the cohort again",
+    ),
+    (
+        2,
+        "patients: where `cohort folder` listed them they are names of folders, not PatientIDs, and one person may "
+        "stand in two splits, or all in one; list the cohort again",
+    ),
+    (
+        2,
+        "reports: a folder's only text, a README too, is the report of each image there; list the cohort again",
+    ),
 )
 
 

@@ -75,6 +75,7 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
     lines = [
         f"Leaks: {leaks}. Nothing measured on these splits can be trusted before they are mended." if leaks else "",
         _patients(figures["patients_by_header"]),
+        *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in figures["doubtful_patients"]),
         f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
         f"{refused} of {figures['listed']} studies are refused." if refused else "",
         *(f"Prepared by older rules. {wrong}." for wrong in figures["outdated"]),
