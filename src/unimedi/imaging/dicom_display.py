@@ -10,7 +10,7 @@ from unimedi.imaging.dicom_padding import padding
 from unimedi.imaging.dicom_scale import scale_of
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's "L"
-VALUES = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")  # empty ones, which archives write
+PAIRS = (("RescaleSlope", "RescaleIntercept"), ("WindowCenter", "WindowWidth"))  # of no meaning one without the other
 
 
 def shown(header: Dataset) -> NDArray[np.float32]:
@@ -24,10 +24,8 @@ def shown(header: Dataset) -> NDArray[np.float32]:
         pixels = apply_color_lut(pixels, header)
     if pixels.ndim == 3:
         return np.asarray(pixels[..., :3].astype(np.float32) @ np.array(LUMA, dtype=np.float32))
-    for name in VALUES:
-        if name in header and header[name].is_empty:
-            del header[name]
-    values = scale_of(header, str(header.get("SOPInstanceUID")))(pixels)
+    _forget_halves(header)
+    values = scale_of(header, str(header.filename))(pixels)
     grey = apply_voi_lut(values, header)
     if grey.min() == grey.max():  # a window that misses the image altogether is a mistake in the header
         grey = values
@@ -38,6 +36,14 @@ def shown(header: Dataset) -> NDArray[np.float32]:
         inside = grey[~outside]
         grey[outside] = inside.max() if inverted else inside.min()
     return np.asarray(grey.max() - grey if inverted else grey)
+
+
+def _forget_halves(header: Dataset) -> None:
+    """Without the tags of a pair of which one is absent or empty, as archives write it."""
+    for pair in PAIRS:
+        if not all(name in header and not header[name].is_empty for name in pair):
+            for name in pair:
+                header.pop(name, None)
 
 
 def turned(pixels: NDArray[np.float32], header: Dataset) -> NDArray[np.float32]:
