@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_voi_lut
+from pydicom.pixels import apply_color_lut, apply_windowing
 
 from unimedi.imaging.dicom_file import stored_pixels
 from unimedi.imaging.dicom_padding import padding
 from unimedi.imaging.dicom_scale import scale_of
+from unimedi.imaging.dicom_table import has_table, look_up
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's "L"
 PAIRS = (("RescaleSlope", "RescaleIntercept"), ("WindowCenter", "WindowWidth"))  # of no meaning one without the other
@@ -26,7 +27,8 @@ def shown(header: Dataset) -> NDArray[np.float32]:
         return np.asarray(pixels[..., :3].astype(np.float32) @ np.array(LUMA, dtype=np.float32))
     _forget_halves(header)
     values = scale_of(header, str(header.filename))(pixels)
-    grey = apply_voi_lut(values, header)
+    tabled = has_table(header, "VOILUTSequence")
+    grey = look_up(values, header, "VOILUTSequence") if tabled else apply_windowing(values, header)
     if grey.min() == grey.max():  # a window that misses the image altogether is a mistake in the header
         grey = values
     grey = grey.astype(np.float32)
