@@ -304,6 +304,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from unimedi.cohort.ranges import POSITIVE, SEED, SHARE, at_least
     from unimedi.cohort.sources.collections import COLLECTIONS
 
     parser = argparse.ArgumentParser("unimedi", description="One space for 2D and 3D medical images and their reports.")
@@ -328,9 +329,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("out", type=Path)
     p.add_argument("--sheet", action="store_true", help="only a picture OUT.png: each finding on CT and X-ray")
     p.add_argument("--preset", default="tiny", help="micro, tiny, small or full (default: tiny)")
-    p.add_argument("--patients", type=int, help="as many, in the preset's proportions")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument("--patients", type=at_least(1), help="as many, in the preset's proportions")
+    p.add_argument("--seed", type=SEED, default=0)
+    p.add_argument("--workers", type=at_least(1), help="processes (default: one a core)")
 
     ways = verb("cohort", cohort_folder).add_subparsers(dest="way", required=True, metavar="WAY")
     p = verb("phantom", cohort_phantom, ways)
@@ -342,7 +343,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--modality", help="of images that do not say: DX, CR or CT")
     p.add_argument("--table", type=Path, help="a CSV with a row a study, image paths relative to ROOT")
     p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
-    p.add_argument("--seed", type=int, default=0, help="of the split, where the table has none")
+    p.add_argument("--seed", type=SEED, default=0, help="of the split, where the table has none")
     p = verb("dicom-tree", cohort_dicom_tree, ways)
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
@@ -360,7 +361,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
-    p.add_argument("--per-second", type=float, default=5.0, help="requests at most (default: 5)")
+    p.add_argument("--per-second", type=POSITIVE, default=5.0, help="requests at most (default: 5)")
     for collection in COLLECTIONS:
         p = verb(collection.name, cohort_collection, ways, about=collection.about)
         p.add_argument("root", type=Path, help="the folder that it was unpacked into")
@@ -379,30 +380,30 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, required=True, help="the store")
     p.add_argument("--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …")
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
     p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
-    p.add_argument("--seconds", type=float, default=300.0, help="that one file may take (default: 300)")
-    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one file may take (default: 2048)")
-    p.add_argument("--strict", type=float, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
+    p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one file may take (default: 300)")
+    p.add_argument("--memory", type=at_least(1), default=2048, metavar="MIB", help="that one file may take (default: 2048)")
+    p.add_argument("--strict", type=SHARE, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
 
     p = verb("doctor", doctor)
     p.add_argument("path", type=Path, metavar="cohort", help="a manifest, or the folder of a store")
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, default=Path("doctor.html"), help="the page; a .json beside it (doctor.html)")
     p.add_argument("--leakage", type=Path, metavar="OTHER", help="another manifest or store that must share nothing")
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
-    p.add_argument("--seconds", type=float, default=300.0, help="that one study may take (default: 300)")
-    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one study may take (default: 2048)")
+    p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
+    p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one study may take (default: 300)")
+    p.add_argument("--memory", type=at_least(1), default=2048, metavar="MIB", help="that one study may take (default: 2048)")
 
     p = verb("pretrain", pretrain, rest=recipe)
     p.add_argument("--config", metavar="NAME|FILE", help="the recipe: tiny, small, base, comparison/joint …, or a file")
     p.add_argument("--data", type=Path, required=True, help="the store")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
-    p.add_argument("--steps", type=int, help="instead of the recipe's duration")
-    p.add_argument("--seed", type=int, help="instead of the recipe's")
+    p.add_argument("--steps", type=at_least(1), help="instead of the recipe's duration")
+    p.add_argument("--seed", type=SEED, help="instead of the recipe's")
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
-    p.add_argument("--devices", type=int, default=1, help="GPUs, or CPU processes (default: 1)")
-    p.add_argument("--workers", type=int, default=0, help="processes that read ahead (default: none)")
+    p.add_argument("--devices", type=at_least(1), default=1, help="GPUs, or CPU processes (default: 1)")
+    p.add_argument("--workers", type=at_least(0), default=0, help="processes that read ahead (default: none)")
 
     p = verb("evaluate", evaluate)
     p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
@@ -414,7 +415,7 @@ def _parser() -> argparse.ArgumentParser:
         "--prompts", metavar="NAME|FILE", help="zero-shot sentences (default: shipped ones in the model's language)"
     )
     p.add_argument(
-        "--supervised", type=int, default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
+        "--supervised", type=at_least(0), default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
     )
     p.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
@@ -438,10 +439,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--root", type=Path, help="where the manifest's paths begin (default: its own folder)")
     p.add_argument("--data", type=Path, metavar="STORE", help="on a store at hand")
     p.add_argument(
-        "--budget", type=float, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
+        "--budget", type=POSITIVE, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
     )
-    p.add_argument("--steps", type=int, help="of every row, in place of equal minutes")
-    p.add_argument("--seeds", type=int, default=1, help="how many a row (default: 1)")
+    p.add_argument("--steps", type=at_least(1), help="of every row, in place of equal minutes")
+    p.add_argument("--seeds", type=at_least(1), default=1, help="how many a row (default: 1)")
     p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
     p.add_argument(
         "--task", nargs="+", default=[], metavar="NAME=STORE",

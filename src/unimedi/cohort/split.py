@@ -43,7 +43,7 @@ def assign_splits(studies: Iterable[Study], validation: float = 0.1, test: float
     A patient's split depends on the id and ``seed`` alone: it stays when others are added or the order changes.
     ``validation`` and ``test`` are shares of the patients, 0 to 1.
     """
-    if min(validation, test) < 0 or validation + test > 1:
+    if not (min(validation, test) >= 0 and validation + test <= 1):
         raise ValueError(f"expected shares of at least 0 with a sum of at most 1, got {validation} and {test}")
 
     def split_of(patient_id: str) -> Split:

@@ -8,6 +8,7 @@ are cut from it (paper, section 3.2), so a small lesion may be visible only in a
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -39,7 +40,7 @@ class Preprocess:
                 raise ValueError(f"{field}: expected {length} positive sizes, got {getattr(self, field)}")
             object.__setattr__(self, field, size)
         window = tuple(float(x) for x in self.hu_window)
-        if len(window) != 2 or window[0] >= window[1]:
+        if len(window) != 2 or not -math.inf < window[0] < window[1] < math.inf:
             raise ValueError(f"hu_window: expected (low, high) in HU with low < high, got {self.hu_window}")
         object.__setattr__(self, "hu_window", window)
 

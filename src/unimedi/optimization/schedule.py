@@ -50,6 +50,19 @@ def steps(duration: str | int, pace: Pace, total: int | None = None) -> int:
     return max(1, round(amount * a_unit)) if amount else 0
 
 
+def check_duration(name: str, duration: str, may_be_none: bool = True) -> None:
+    """Raise ScheduleError, naming the field, where ``duration`` cannot be read, is nothing and must not be, or is more
+    than the whole run."""
+    try:
+        amount, unit = _read(duration)
+    except ScheduleError as error:
+        raise ScheduleError(f"{name}: {error}") from error
+    if not amount and not may_be_none:
+        raise ScheduleError(f"{name}: expected more than nothing, got {duration!r}")
+    if unit == "percent" and amount > 100:
+        raise ScheduleError(f"{name}: expected up to 100 percent, got {duration!r}")
+
+
 def _read(duration: str) -> tuple[float, str]:
     found = list(_ONE.finditer(duration))
     if len(found) > 1:

@@ -9,12 +9,13 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unimedi.cohort.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, SOME_SHARE, at_least, check_ranges
 from unimedi.model.unimedi import UniMediModel
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.precision import PRECISIONS, choose_precision
@@ -27,6 +28,16 @@ from unimedi.transfer.training import BestWeights, DivergedError, train
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 Say = Callable[[str], None]
+
+
+RANGES: Final = {
+    "fractions": SOME_SHARE,
+    "seeds": SEED,
+    "learning_rates": POSITIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "warm_up": SHARE,
+    **dict.fromkeys(("steps", "batch", "checks", "validation_cap", "resamples"), at_least(1)),
+}
 
 
 @dataclass(frozen=True)
@@ -69,11 +80,7 @@ class TuningSettings:
         for name in ("kinds", "fractions", "seeds", "learning_rates"):
             if not getattr(self, name):
                 raise ValueError(f"{name}: expected at least one value, got none")
-        for name in ("steps", "batch", "checks", "validation_cap"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if bad := [share for share in self.fractions if not 0 < share <= 1]:
-            raise ValueError(f"fractions: expected shares above 0 and up to 1, got {bad[0]}")
+        check_ranges(self, RANGES)
 
 
 SettingsT = TypeVar("SettingsT", bound=TuningSettings)
