@@ -254,13 +254,14 @@ def finetune(arguments: argparse.Namespace) -> None:
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
     from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
     from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.prediction.trained import out_of_training
     from unimedi.transfer.settings import read_settings
     from unimedi.transfer.task_file import answer_lines, words
 
     task = _task(arguments)
     settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    figures = fine_tune(arguments.path, arguments.data, settings)
+    out_of_training(arguments.out)
+    figures = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
@@ -269,6 +270,7 @@ def finetune(arguments: argparse.Namespace) -> None:
 def segment(arguments: argparse.Namespace) -> None:
     """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
     from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.prediction.trained import out_of_training
     from unimedi.transfer.segmentation.segment import SegmentSettings
     from unimedi.transfer.segmentation.segment import segment as run
     from unimedi.transfer.settings import read_settings
@@ -276,8 +278,8 @@ def segment(arguments: argparse.Namespace) -> None:
 
     task = _task(arguments)
     settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    figures = run(arguments.path, arguments.data, settings)
+    out_of_training(arguments.out)
+    figures = run(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
@@ -379,11 +381,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("cohort", type=Path, help="the manifest")
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, required=True, help="the store")
-    p.add_argument("--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …")
+    p.add_argument(
+        "--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …"
+    )
     p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
     p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
     p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one file may take (default: 300)")
-    p.add_argument("--memory", type=at_least(1), default=2048, metavar="MIB", help="that one file may take (default: 2048)")
+    p.add_argument(
+        "--memory", type=at_least(1), default=2048, metavar="MIB", help="that one file may take (default: 2048)"
+    )
     p.add_argument("--strict", type=SHARE, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
 
     p = verb("doctor", doctor)
@@ -393,7 +399,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--leakage", type=Path, metavar="OTHER", help="another manifest or store that must share nothing")
     p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
     p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one study may take (default: 300)")
-    p.add_argument("--memory", type=at_least(1), default=2048, metavar="MIB", help="that one study may take (default: 2048)")
+    p.add_argument(
+        "--memory", type=at_least(1), default=2048, metavar="MIB", help="that one study may take (default: 2048)"
+    )
 
     p = verb("pretrain", pretrain, rest=recipe)
     p.add_argument("--config", metavar="NAME|FILE", help="the recipe: tiny, small, base, comparison/joint …, or a file")
@@ -415,8 +423,12 @@ def _parser() -> argparse.ArgumentParser:
         "--prompts", metavar="NAME|FILE", help="zero-shot sentences (default: shipped ones in the model's language)"
     )
     p.add_argument(
-        "--supervised", type=at_least(0), default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
-    )
+        "--supervised",
+        type=at_least(0),
+        default=0,
+        metavar="STEPS",
+        help="also train the same encoder with labels, for scale",
+    )  # fmt: skip
     p.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
     )

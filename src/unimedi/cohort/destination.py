@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 MANIFESTS: Final = (".csv", ".parquet")
-BEGINS: Final = {  # in small letters; a file that is there and begins otherwise is somebody's own: it is not written over
+BEGINS: Final = {  # in small letters; a file that begins otherwise is somebody's own, and is not written over
     ".csv": b"study_id",
     ".parquet": b"par1",
     ".html": b"<!doctype html",
@@ -44,7 +44,9 @@ def file_to_write(
         _try_name(target, path)
     begins = BEGINS.get(path.suffix.lower(), b"")
     if path.is_file() and path.stat().st_size and not _head(path, len(begins) + 3).startswith(begins):
-        raise DestinationError(f"{path} is there and not what this command writes; choose another name, or move it away")
+        raise DestinationError(
+            f"{path} is there and not what this command writes; choose another name, or move it away"
+        )
     return path
 
 
@@ -70,7 +72,9 @@ def _make_folder(folder: Path, asked: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise DestinationError(f"{asked} cannot be written: a file stands where its folder {folder} should be") from error
+        raise DestinationError(
+            f"{asked} cannot be written: a file stands where its folder {folder} should be"
+        ) from error
     except OSError as error:
         raise DestinationError(f"{asked} cannot be written: {error.filename or folder}: {error.strerror}") from error
 

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from unimedi.imaging.axes import affine_of
 from unimedi.imaging.bounded import check_deflated, check_finite, check_length
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.text_header import Stored, parse_metaimage, parse_nrrd
@@ -20,9 +21,9 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes its warnings str
 READERS = {"nrrd": ("NrrdImageIO", parse_nrrd), "metaimage": ("MetaImageIO", parse_metaimage)}
 
 
-def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...]]:
-    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left; or a plane
-    (height, width) as it is stored. ``kind`` is ``nrrd`` or ``metaimage``.
+def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
+    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left, and the affine
+    (see ``Volume``); or a plane (height, width) as it is stored, and None. ``kind`` is ``nrrd`` or ``metaimage``.
 
     Raises:
         ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``unsafe_path``,
@@ -41,7 +42,7 @@ def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, .
         raise ImagingError("unsupported", f"{path}: a plane with a turned direction; save it as DICOM or PNG")
     array = sitk.GetArrayFromImage(image)
     check_finite(array, path)
-    return array, tuple(reversed(image.GetSpacing()))
+    return array, tuple(reversed(image.GetSpacing())), affine_of(image) if array.ndim == 3 else None
 
 
 def _check_data(stored: Stored) -> None:

@@ -77,6 +77,12 @@ class Preprocess:
         depth = () if isinstance(image, Radiograph) else (self.fine_shape[0],)
         return placement.place(resize_bits(bits, (*depth, *placement.content)), self._plane(image), fill=0)
 
+    def own_mask(self, bits: NDArray[np.uint16], image: Radiograph | Volume) -> NDArray[np.uint16]:
+        """Bit field of masks in the geometry of ``stored(image)`` to ``image``'s own grid, by the nearest pixel: what
+        :meth:`stored_mask` does, the other way."""
+        shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
+        return resize_bits(self._placement(image).cut(bits), shape)
+
     def stored_spacing(self, image: Radiograph | Volume) -> tuple[float, ...] | None:
         """Spacing of ``stored(image)`` in mm, same axis order; None where the file does not say."""
         if image.spacing is None:
