@@ -68,6 +68,11 @@ def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...], NDAr
     return array, tuple(reversed(spacing)), None if affine is None else _affine(affine, header, shape)
 
 
+def stored_header(path: Path) -> Nifti1Header:
+    """The header of a file that :func:`read_nifti` reads, without extensions: its geometry as it is stored."""
+    return _header(first_bytes(path), path)
+
+
 def _header(head: bytes, path: Path) -> Nifti1Header:
     if head[344:348] == b"ni1\0" or head[4:8] == b"ni2\0":
         raise ImagingError("unsupported", f"{path}: the header of a .hdr/.img pair; save it as one .nii file")
