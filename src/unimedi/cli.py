@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -87,7 +87,7 @@ def cohort_collection(arguments: argparse.Namespace) -> None:
     """The manifest of a public collection as it was unpacked."""
     from unimedi.cohort.sources.collections import read_collection
 
-    _write_cohort(read_collection(arguments.way, arguments.root), arguments.out)
+    _write_cohort(lambda: read_collection(arguments.way, arguments.root), arguments.out)
 
 
 def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
@@ -95,7 +95,7 @@ def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     from unimedi.cohort.sources.dicom_tree import dicom_tree
 
     columns = dict(pair.split("=", 1) for pair in arguments.column)
-    _write_cohort(dicom_tree(arguments.root, arguments.table, columns), arguments.out)
+    _write_cohort(lambda: dicom_tree(arguments.root, arguments.table, columns), arguments.out)
 
 
 def cohort_dicomweb(arguments: argparse.Namespace) -> None:
@@ -108,9 +108,13 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     columns = dict(pair.split("=", 1) for pair in arguments.column)
     done = pull(arguments.url, folder, query, arguments.per_second, lambda text: print(text, file=sys.stderr))
     print(f"{done.series} series in {folder}, {done.kept} of them from before")
-    found = dicom_tree(folder, arguments.table, columns)
-    found.skipped += done.skipped
-    _write_cohort(found, arguments.out)
+
+    def listed() -> "FolderCohort":
+        found = dicom_tree(folder, arguments.table, columns)
+        found.skipped += done.skipped
+        return found
+
+    _write_cohort(listed, arguments.out)
 
 
 def cohort_folder(arguments: argparse.Namespace) -> None:
@@ -118,8 +122,11 @@ def cohort_folder(arguments: argparse.Namespace) -> None:
     from unimedi.cohort.sources.folder import scan_folder
 
     columns = dict(pair.split("=", 1) for pair in arguments.column)
-    found = scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
-    _write_cohort(found, arguments.out)
+
+    def listed() -> "FolderCohort":
+        return scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
+
+    _write_cohort(listed, arguments.out)
 
 
 def translate(arguments: argparse.Namespace) -> None:
@@ -287,12 +294,12 @@ def segment(arguments: argparse.Namespace) -> None:
 
 def embed(arguments: argparse.Namespace) -> None:
     """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
-    from unimedi.representation.embedder import embed_files
+    from unimedi.representation.embed_files import embed_files
 
-    table, refused = embed_files(arguments.files, arguments.model, arguments.out)
+    table, listed = embed_files(arguments.files, arguments.model, arguments.out)
     print(f"{len(table.study_ids)} embeddings in {arguments.out}")
-    for path, reason in refused:
-        print(f"left out {path}: {reason}", file=sys.stderr)
+    if listed.skipped:
+        print(f"{listed.complaint()}\nall of them: {arguments.out.with_suffix('.skipped.csv')}", file=sys.stderr)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -498,20 +505,26 @@ def _check_manifest(arguments: argparse.Namespace) -> None:
     file_to_write(arguments.out, MANIFESTS, (".skipped.csv",), (getattr(arguments, "table", None),))
 
 
-def _write_cohort(found: "FolderCohort", out: Path) -> None:
-    """The manifest, and beside it what was left out; the paths are relative to it, or to the root where it is not
-    above the files."""
+def _write_cohort(find: "Callable[[], FolderCohort]", out: Path) -> None:
+    """The manifest of what ``find`` finds, and beside it, always, what was left out; the paths are relative to it, or
+    to the root where it is not above the files."""
     from unimedi.cohort.manifest import write_manifest
+    from unimedi.cohort.sources.scan import NoStudyError
     from unimedi.cohort.sources.summary import summary, write_skipped
 
-    if not found.studies:
-        raise ValueError(f"no study under {found.root}: {found.complaint(100) or 'it holds no images'}")
+    skipped = out.with_suffix(".skipped.csv")
+    try:
+        found = find()
+        if not found.studies:
+            raise NoStudyError(found)
+    except NoStudyError as error:
+        write_skipped(error.cohort, skipped)
+        raise NoStudyError(error.cohort, skipped) from None
     # By name, as paths are written, and with links followed, as they are read.
     named, real = ([follow(found.root), follow(out.parent)] for follow in (os.path.abspath, os.path.realpath))
     above = all(Path(root).is_relative_to(folder) for root, folder in (named, real))
     write_manifest(found.studies, out, None if above else found.root)
-    skipped = out.with_suffix(".skipped.csv")
-    write_skipped(found.skipped, skipped)
+    write_skipped(found, skipped)
     print(f"{summary(found)}\n{len(found.studies)} studies in {out}")
     if found.skipped:
         print(f"{found.complaint()}\nall of them: {skipped}", file=sys.stderr)

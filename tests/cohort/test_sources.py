@@ -35,6 +35,7 @@ def put_dicom(path: Path, modality: str, implicit: bool = False) -> Path:
     dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
     dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
     dataset.StudyDate, dataset.Modality, dataset.PatientID = "20200101", modality, "X"
+    dataset.Rows = dataset.Columns = 10
     dataset.PixelData = np.zeros(200_000, np.uint8).tobytes()
     dataset["PixelData"].VR = "OW"
     dataset.save_as(path, enforce_file_format=True)
@@ -139,13 +140,15 @@ def test_what_cannot_be_used_is_listed_and_told(tmp_path: Path) -> None:
     assert reasons(cohort) == {
         "p2/silent.png": "no report",
         "p3/blank.png": "empty report",
+        "p3/blank.txt": "p3/blank.png is left out",
         "p4/lonely.txt": "no image",
         "p5/notes.docx": "not an image",
-        "p6/odd.dcm": "unknown modality: give one",
-        ".": "DICOM slices in the root: each series needs a folder of its own",
+        "p6/odd.dcm": "modality SR: expected one of DX, CR, US, CT, MR",
+        "p6/odd.txt": "no image",
+        "slice.dcm": "DICOM slices in the root: each series needs a folder of its own",
     }
-    assert "6 left out (1 " in cohort.complaint()
-    with pytest.warns(UserWarning, match=r"(?s)6 left out .*p2/silent.png: no report"):
+    assert "8 left out (" in cohort.complaint()
+    with pytest.warns(UserWarning, match=r"(?s)8 left out .*p2/silent.png: no report"):
         folder_cohort(tmp_path)
 
 

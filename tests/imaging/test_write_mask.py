@@ -150,9 +150,7 @@ def test_between_other_grids_it_is_itks_nearest_voxel(tmp_path: Path, orientatio
     bits = (OTHER_GRID.stored(image) > 0).astype(np.uint8)
     spacing = OTHER_GRID.stored_spacing(image)
     assert spacing is not None
-    extent = (
-        np.array(image.voxels.shape) * image.spacing
-    )  # mm; the stored array is centred on it in a plane
+    extent = np.array(image.voxels.shape) * image.spacing  # mm; the stored array is centred on it in a plane
     padding = (np.array(bits.shape) * spacing - extent) / 2
     padding[0] = 0
     offset = -padding + np.array(spacing) / 2 - np.array(image.spacing) / 2  # of the first stored voxel's centre

@@ -30,7 +30,7 @@ class RunningMean(nn.Module):
 
     def forward(self, features: Float[Tensor, "n size"]) -> Float[Tensor, "n size"]:
         if self.training:
-            self.mean.lerp_(_mean_over_ranks(features.detach()), 1 - MOMENTUM)
+            self.mean.lerp_(_mean_over_ranks(features.detach()).to(self.mean.dtype), 1 - MOMENTUM)
             self.weight.lerp_(torch.ones_like(self.weight), 1 - MOMENTUM)
             if features.requires_grad:
                 features.register_hook(lambda gradient: gradient - _mean_over_ranks(gradient).to(gradient.dtype))

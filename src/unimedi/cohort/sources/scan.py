@@ -13,6 +13,7 @@ from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+TEXTS = (".txt", ".rtf", ".html", ".htm")  # what a report may be
 
 
 class FolderError(ValueError):
@@ -29,16 +30,27 @@ class Skipped:
 
 @dataclass(slots=True)
 class FolderCohort:
-    """The studies found under ``root``, and what was left out."""
+    """The studies found under ``root``, and what was left out.
+
+    ``told`` are files that were taken in a way that a person should look at; ``notes`` are sentences about the whole;
+    ``unnamed`` the ids of studies that were added without a patient.
+    """
 
     root: Path
     studies: list[Study] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    told: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unnamed: set[str] = field(default_factory=set)
 
     def skip(self, what: str, reason: str) -> None:
         """Note that something was left out."""
         self.skipped.append(Skipped(what, reason))
+
+    def tell(self, what: str, how: str) -> None:
+        """Note in which way a file was taken, where a person should look at it."""
+        self.told.append(Skipped(what, how))
 
     def add(
         self,
@@ -57,8 +69,8 @@ class FolderCohort:
         """Add a study, or note why it is none. ``report`` is the text, or the file that holds it; None where the
         collection has none, which a study with a known label or a mask may do without.
 
-        Without ids the study is named by its path and the patient by the first folder under the root. What lies
-        outside the root, by ``..`` or by a link, is left out unread: a manifest may not list it.
+        Without ids the study is named by its path, and so is the patient, until ``name_patients`` knows better. What
+        lies outside the root, by ``..`` or by a link, is left out unread: a manifest may not list it.
         """
         if not inside(image, self.root):
             return self.skip(what, "image outside the root")
@@ -80,20 +92,32 @@ class FolderCohort:
         if name in self.ids:
             return self.skip(what, f"duplicate study_id {name}")
         self.ids.add(name)
-        patient = patient_id or (parts[0] if len(parts) > 1 else name)
+        self.unnamed |= set() if patient_id else {name}
         written = Report(text.strip(), language or detect_language(text))
-        self.studies.append(Study(name, patient, modality, image, written, split, labels or {}, masks or {}, series))
+        self.studies.append(
+            Study(name, patient_id or name, modality, image, written, split, labels or {}, masks or {}, series)
+        )
         return None
 
     def complaint(self, shown: int = 10) -> str:
-        """What was left out, counted by reason, with the first names; empty where nothing was."""
+        """What was left out, counted by the reason up to its colon, with the first names; empty where nothing was."""
         if not self.skipped:
             return ""
-        counts = Counter(skipped.reason for skipped in self.skipped).most_common()
+        counts = Counter(skipped.reason.split(": ")[0] for skipped in self.skipped).most_common()
         names = [f"  {skipped.what}: {skipped.reason}" for skipped in self.skipped[:shown]]
         more = [f"  ... and {len(self.skipped) - shown} more"] if len(self.skipped) > shown else []
         listed = ", ".join(f"{count} {reason}" for reason, count in counts)
         return "\n".join([f"{len(self.skipped)} left out ({listed}):", *names, *more])
+
+
+class NoStudyError(FolderError):
+    """Nothing under the root is a study. ``cohort`` has what was left out; ``written`` is where all of it stands."""
+
+    def __init__(self, cohort: FolderCohort, written: Path | None = None) -> None:
+        self.cohort = cohort
+        said = [cohort.complaint() or "it holds no images, and no other files either", *cohort.notes]
+        said += [f"all of them: {written}"] if written and cohort.skipped else []
+        super().__init__(f"no study under {cohort.root}: " + "\n".join(said))
 
 
 def suffix(name: str) -> str:
@@ -103,7 +127,7 @@ def suffix(name: str) -> str:
 
 def stem(name: str) -> str:
     """The name without a suffix that we know; a folder's dots stay."""
-    known = suffix(name) in (*VOLUMES, *PICTURES, ".dcm", ".dicom", ".txt")
+    known = suffix(name) in (*VOLUMES, *PICTURES, ".dcm", ".dicom", *TEXTS)
     return name[: -len(suffix(name))] if known else name
 
 
