@@ -261,13 +261,13 @@ def finetune(arguments: argparse.Namespace) -> None:
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
     from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
     from unimedi.transfer.metrics import write_metrics
-    from unimedi.transfer.prediction.trained import out_of_training
+    from unimedi.transfer.prediction.trained import CLASSIFICATION, out_of_training
     from unimedi.transfer.settings import read_settings
     from unimedi.transfer.task_file import answer_lines, words
 
     task = _task(arguments)
     settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
-    out_of_training(arguments.out)
+    out_of_training(arguments.out, CLASSIFICATION)
     figures = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
@@ -277,7 +277,7 @@ def finetune(arguments: argparse.Namespace) -> None:
 def segment(arguments: argparse.Namespace) -> None:
     """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
     from unimedi.transfer.metrics import write_metrics
-    from unimedi.transfer.prediction.trained import out_of_training
+    from unimedi.transfer.prediction.trained import SEGMENTATION, out_of_training
     from unimedi.transfer.segmentation.segment import SegmentSettings
     from unimedi.transfer.segmentation.segment import segment as run
     from unimedi.transfer.settings import read_settings
@@ -285,7 +285,7 @@ def segment(arguments: argparse.Namespace) -> None:
 
     task = _task(arguments)
     settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
-    out_of_training(arguments.out)
+    out_of_training(arguments.out, SEGMENTATION)
     figures = run(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
@@ -300,6 +300,16 @@ def embed(arguments: argparse.Namespace) -> None:
     print(f"{len(table.study_ids)} embeddings in {arguments.out}")
     if listed.skipped:
         print(f"{listed.complaint()}\nall of them: {arguments.out.with_suffix('.skipped.csv')}", file=sys.stderr)
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Apply what finetune or segment has learnt to files: a table of probabilities, or masks that lie on the images."""
+    from unimedi.transfer.prediction.predict import predict as run
+
+    count, listed = run(arguments.files, arguments.model, arguments.out)
+    print(f"{count} images in {arguments.out}")
+    if listed.skipped:
+        print(f"{listed.complaint()}; the list of them lies beside the table, .skipped.csv", file=sys.stderr)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -485,6 +495,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("files", type=Path, nargs="+")
     p.add_argument("--model", type=Path, required=True, help="a pretrained folder")
     p.add_argument("--out", type=Path, required=True, help="the table, .parquet")
+
+    p = verb("predict", predict)
+    p.add_argument("files", type=Path, nargs="+")
+    p.add_argument("--model", type=Path, required=True, help="the --out of finetune or segment")
+    p.add_argument("--out", type=Path, required=True, help="the table, .csv, of a classifier; a folder for masks")
 
     p = verb("info", info)
     p.add_argument("path", type=Path, nargs="?")

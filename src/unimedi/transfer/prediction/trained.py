@@ -107,6 +107,8 @@ def read_trained(folder: Path, kind: str) -> Trained:
         if values["format"] != FORMAT:
             raise TrainedModelError(f"{path}: format {values['format']}, expected {FORMAT}; train again")
         known = {one.name: values[one.name] for one in fields(Trained)}
+        if known["task"] not in (CLASSIFICATION, SEGMENTATION) or known["kind"] != kind:
+            raise TrainedModelError(f"{path}: {known['task']} of {known['kind']} is not known here")
         return Trained(**{**known, "classes": tuple(known["classes"])})
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, TrainedModelError):
@@ -162,12 +164,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def out_of_training(folder: Path) -> Path:
-    """The folder, which can be written and holds no figures but those of a training that kept its model there.
+def out_of_training(folder: Path, task: str) -> Path:
+    """The folder, which can be written and holds no figures but those of a training for the same task.
 
     Raises:
-        DestinationError: it cannot be written, or has the ``metrics.json`` of a run, which would be lost.
+        DestinationError: it cannot be written, or has figures or models of something else, which would be lost.
     """
-    if (folder / "metrics.json").is_file() and not trained_kinds(folder):
+    tasks = {read_trained(folder, kind).task for kind in trained_kinds(folder)}
+    if tasks - {task} or ((folder / "metrics.json").is_file() and not tasks):
         raise DestinationError(f"{folder} has the metrics.json of something else; choose another folder")
     return folder_to_write(folder)
