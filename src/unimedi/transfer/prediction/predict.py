@@ -27,7 +27,6 @@ from unimedi.representation.files_given import find_images, opened
 from unimedi.transfer.classifier import Classifier
 from unimedi.transfer.prediction.trained import (
     CLASSIFICATION,
-    SEGMENTATION,
     Trained,
     TrainedModelError,
     load_classifier,
@@ -72,8 +71,7 @@ class Model:
             )
         device = "cuda" if torch.cuda.is_available() else "cpu"
         trained = {kind: read_trained(folder, kind) for kind in kinds}
-        load = {CLASSIFICATION: load_classifier, SEGMENTATION: load_segmenter}
-        return cls(trained, {kind: load[one.task](one, folder, device) for kind, one in trained.items()})
+        return cls(trained, {kind: _network(one, folder, device) for kind, one in trained.items()})
 
     @torch.no_grad()
     def probabilities(self, kind: str, stored: NDArray[np.int16]) -> dict[str, float]:
@@ -125,6 +123,11 @@ def _check(out: Path, table: Path, paths: Sequence[Path], classifies: bool) -> N
             raise DestinationError(f"{out} is in a folder of images that are read; choose one outside, for the masks")
         folder_to_write(out)
     file_to_write(table, (".csv",), (".skipped.csv",), paths)
+
+
+def _network(trained: Trained, folder: Path, device: str) -> Classifier | Segmenter:
+    load = load_classifier if trained.task == CLASSIFICATION else load_segmenter
+    return load(trained, folder, device)
 
 
 def _rows(model: Model, images: Sequence[Path], listed: FolderCohort, out: Path) -> Iterator[dict[str, str]]:
