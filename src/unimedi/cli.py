@@ -45,9 +45,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not _explains_itself(error):
+        sentence = str(error) if _explains_itself(error) else _foreign_fault(error)
+        if not sentence:
             raise
-        print(f"unimedi {arguments.verb}: {error}", file=sys.stderr)
+        print(f"unimedi {arguments.verb}: {sentence}", file=sys.stderr)
         return int(getattr(error, "exit_code", FAILED))
     return OK
 
@@ -565,6 +566,15 @@ def _explains_itself(error: BaseException) -> bool:
         trace = trace.tb_next
     raised_in = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
     return isinstance(error, (ValueError, OSError)) and raised_in.startswith("unimedi.")
+
+
+def _foreign_fault(error: BaseException) -> str:
+    """What another package that is installed here does to those that we import; empty where it is not that."""
+    if not isinstance(error, ImportError):
+        return ""
+    from unimedi.inputs.torchvision_fault import torchvision_fault
+
+    return torchvision_fault(error)
 
 
 def _restart_with_environment() -> None:
