@@ -73,6 +73,12 @@ def check_numbers(recipe: "Recipe") -> None:
     check_duration("distillation.ramp_end", recipe.distillation.ramp_end)
     if recipe.batch.radiographs + recipe.batch.volumes == 0:
         raise ValueError("batch: expected radiographs or volumes in a step, got 0 of both")
+    slabs = recipe.preprocess.volume_shape[0] // recipe.model.slab_depth
+    if recipe.method == "unimedi" and recipe.batch.volumes and recipe.model.slices > slabs:
+        raise ValueError(
+            f"model.slices: expected up to {slabs}, one a slab of {recipe.model.slab_depth} planes, got "
+            f"{recipe.model.slices}"
+        )
     for name, width, heads in (
         ("model: hidden_size", recipe.model.hidden_size, recipe.model.num_attention_heads),
         ("text: hidden_size", recipe.text.hidden_size, recipe.text.heads),
