@@ -100,6 +100,11 @@ def test_every_number_of_recipes_and_settings_has_a_range() -> None:
         (["--duration", "-5 epochs"], "expected an amount and its unit"),
         (["--checkpoint_every", "0 percent"], "checkpoint_every: expected more than nothing"),
         (["--optimization.warmup", "150 percent"], r"warmup: expected up to 100 percent, got '150 percent'"),
+        (["--duration", "50 percent"], "duration: expected steps, epochs or examples, got '50 percent'"),
+        (
+            ["--distillation.ramp_start", "80 percent", "--distillation.ramp_end", "20 percent"],
+            r"ramp_end: expected 80 percent \(ramp_start\) or later, got 20 percent",
+        ),
         (["--preprocess.hu_window=[-1000, .nan]"], "hu_window: expected"),
         (["--preprocess.radiograph_size=[0, 64]"], "radiograph_size: expected 2 positive sizes"),
     ],

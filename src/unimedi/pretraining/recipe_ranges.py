@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from unimedi.cohort.ranges import NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, SOME_SHARE, Range, at_least, check_ranges
-from unimedi.optimization.schedule import check_duration
+from unimedi.optimization.schedule import amount_and_unit, check_duration
 
 if TYPE_CHECKING:
     from unimedi.pretraining.recipe import Recipe
@@ -71,6 +71,11 @@ def check_numbers(recipe: "Recipe") -> None:
     check_duration("selection.warmup", recipe.selection.warmup)
     check_duration("distillation.ramp_start", recipe.distillation.ramp_start)
     check_duration("distillation.ramp_end", recipe.distillation.ramp_end)
+    (start, unit), (end, other) = map(amount_and_unit, (recipe.distillation.ramp_start, recipe.distillation.ramp_end))
+    if unit == other and end < start:
+        raise ValueError(f"distillation.ramp_end: expected {start:g} {unit} (ramp_start) or later, got {end:g} {other}")
+    if amount_and_unit(recipe.duration)[1] == "percent":
+        raise ValueError(f"duration: expected steps, epochs or examples, got {recipe.duration!r}")
     if recipe.batch.radiographs + recipe.batch.volumes == 0:
         raise ValueError("batch: expected radiographs or volumes in a step, got 0 of both")
     slabs = recipe.preprocess.volume_shape[0] // recipe.model.slab_depth
