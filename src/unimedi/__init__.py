@@ -21,8 +21,6 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(_PUBLIC[name]), name)
     except ImportError as error:
-        from unimedi.inputs.torchvision_fault import torchvision_fault
-
-        if fault := torchvision_fault(error):
+        if fault := import_module("unimedi.inputs.torchvision_fault").torchvision_fault(error):
             raise ImportError(fault) from error
         raise

@@ -126,7 +126,7 @@ def test_the_settings_of_a_training_refuse_them_too(words: list[str]) -> None:
         ["phantom", "out", "--patients", "0"],
         ["phantom", "out", "--seed", "-1"],
         ["cohort", "folder", "in", "--out", "c.csv", "--seed=-1"],
-        ["cohort", "dicomweb", "http://x", "--out", "c.csv", "--per-second", "0"],
+        ["cohort", "dicomweb", "http://localhost", "--out", "c.csv", "--per-second", "0"],
         ["prepare", "c.csv", "--out", "s", "--config", "tiny", "--workers=-1"],
         ["prepare", "c.csv", "--out", "s", "--config", "tiny", "--seconds", "nan"],
         ["prepare", "c.csv", "--out", "s", "--config", "tiny", "--memory", "0"],
