@@ -93,20 +93,22 @@ def cohort_collection(arguments: argparse.Namespace) -> None:
 
 def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     """The manifest of any tree of DICOM files, grouped by study and series, with a table of reports."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.dicom_tree import dicom_tree
 
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    columns = given_names(arguments.column)
     _write_cohort(lambda: dicom_tree(arguments.root, arguments.table, columns), arguments.out)
 
 
 def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     """Pull studies from a PACS into the manifest's folder, and list them. Resumes."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.dicom_tree import dicom_tree
     from unimedi.cohort.sources.dicomweb import pull
 
     folder = arguments.out.parent
     query = dict(pair.split("=", 1) for pair in arguments.query)
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    columns = given_names(arguments.column)
     done = pull(arguments.url, folder, query, arguments.per_second, lambda text: print(text, file=sys.stderr))
     print(f"{done.series} series in {folder}, {done.kept} of them from before")
 
@@ -120,9 +122,10 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
 
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.folder import scan_folder
 
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    columns = given_names(arguments.column)
 
     def listed() -> "FolderCohort":
         return scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
@@ -155,12 +158,15 @@ def prepare(arguments: argparse.Namespace) -> None:
     """Read every study of a manifest once and write the store that training reads. Resumes."""
     from unimedi.cohort.destination import folder_to_write
     from unimedi.cohort.manifest import read_manifest
+    from unimedi.cohort.patient_id import doubts
     from unimedi.inputs.guarded import Limits
     from unimedi.inputs.prepare import prepare as run
     from unimedi.pretraining.recipe_file import load_recipe
 
     preprocess = load_recipe(arguments.config, arguments.overrides).preprocess
     studies = read_manifest(arguments.cohort, arguments.root)
+    for doubt in doubts([study.patient_id for study in studies]):
+        print(doubt, file=sys.stderr)
     folder_to_write(arguments.out)
     done = run(
         studies, arguments.out, preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
@@ -181,6 +187,8 @@ def doctor(arguments: argparse.Namespace) -> None:
     limits = Limits(arguments.seconds, arguments.memory << 20)
     found = run(arguments.path, arguments.out, arguments.root, arguments.leakage, arguments.workers, limits)
     print(f"{found['read']} of {found['listed']} studies read, {found['spoilt']} look spoilt: {arguments.out}")
+    for wrong in found["outdated"]:
+        print(f"prepared by older rules. {wrong}", file=sys.stderr)
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
@@ -361,13 +369,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
     p.add_argument("--modality", help="of images that do not say: DX, CR or CT")
-    p.add_argument("--table", type=Path, help="a CSV with a row a study, image paths relative to ROOT")
+    p.add_argument("--table", type=Path, help="CSV, Excel or Parquet with a row a study, image paths relative to ROOT")
     p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
     p.add_argument("--seed", type=SEED, default=0, help="of the split, where the table has none")
     p = verb("dicom-tree", cohort_dicom_tree, ways)
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
-    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--table", type=Path, help="CSV, Excel or Parquet with a row an examination: key, report, label:<finding>"
+    )
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
@@ -377,7 +387,9 @@ def _parser() -> argparse.ArgumentParser:
         "--query", action="append", default=[], metavar="ATTRIBUTE=VALUE", help="StudyDate=20240101-20240131"
     )
     p.add_argument("--out", type=Path, required=True, help="the manifest, in the folder that the files go to")
-    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--table", type=Path, help="CSV, Excel or Parquet with a row an examination: key, report, label:<finding>"
+    )
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
@@ -542,8 +554,8 @@ def _write_cohort(find: "Callable[[], FolderCohort]", out: Path) -> None:
     write_manifest(found.studies, out, None if above else found.root)
     write_skipped(found, skipped)
     print(f"{summary(found)}\n{len(found.studies)} studies in {out}")
-    if found.skipped:
-        print(f"{found.complaint()}\nall of them: {skipped}", file=sys.stderr)
+    if found.skipped or found.told:
+        print(f"{found.complaint()}\nall of them, and what to look at: {skipped}".strip(), file=sys.stderr)
     if not above:
         print(f"its paths begin in {found.root}: unimedi prepare {out} --root {found.root} --out STORE --config RECIPE")
 

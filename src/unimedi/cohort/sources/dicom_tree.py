@@ -2,17 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
-from unimedi.cohort.sources.dicom_report import read_report
+from unimedi.cohort.sources.dicom_report import MODALITIES, Document, read_document, reports_by_study
 from unimedi.cohort.sources.header import Header, read_header
 from unimedi.cohort.sources.images import Found, doubts, same_bytes, without_raw
-from unimedi.cohort.sources.listing import rows
-from unimedi.cohort.sources.patients import note_crowds, note_placeholders, one_spelling
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
-from unimedi.cohort.sources.table import label_values
+from unimedi.cohort.sources.patients import note_placeholders
+from unimedi.cohort.sources.scan import FolderCohort, FolderError, kinds
+from unimedi.cohort.sources.table import label_values, report_table
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
 from unimedi.cohort.walk import name_of, walk
@@ -73,8 +73,8 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     with most slices is taken, CT before MR; a file of several frames is a series of its own.
 
     Args:
-        table: a CSV with a row an examination: ``key`` (accession number or StudyInstanceUID), ``report`` and
-            ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
+        table: CSV, Excel or Parquet with a row an examination: ``key`` (accession number or StudyInstanceUID),
+            ``report`` and ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
         columns: the table's own names of ``key`` and ``report``.
 
     Raises:
@@ -83,7 +83,7 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     if not root.is_dir():
         raise FolderError(f"no such folder: {root}")
     cohort = FolderCohort(root)
-    listed = _table(table, columns or {}) if table else {}
+    listed = report_table(table, columns or {}) if table else {}
     headers, written = _walk(cohort)
     reports = _Reports(listed, written)
     flat, deep = _sorted(cohort, headers)
@@ -97,6 +97,8 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
             cohort.skip(other.name(root), reason if best.slices > other.slices else "another series of its examination")
         if best.slices < FEWEST:
             cohort.skip(best.name(root), f"a series of fewer than {FEWEST} slices")
+        elif not all(inside(file.path, root) for file in best.files):
+            cohort.skip(best.name(root), "image outside the root")
         elif len(best.folders) > 1:
             cohort.skip(best.name(root), "a series spread over several folders")
         elif _add(cohort, best.first, best.name(root), best.image, reports):
@@ -105,27 +107,31 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
         cohort.skip(key, "a report of which no image is taken")
     if not cohort.studies and not listed and not written:
         cohort.skip(".", "no table of reports or labels was given: --table")
-    _name_patients(cohort, taken)
+    note_placeholders(cohort, (study.patient_id for study in cohort.studies))
+    cohort.notes += doubts(taken)
     cohort.studies = assign_splits(cohort.studies)
     return cohort
 
 
 def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
     """The headers of images; structured reports by study."""
-    reports: dict[str, str] = {}
+    documents: list[tuple[str, Document]] = []
     headers: list[Header] = []
     first: dict[str, Path] = {}  # file of a SOPInstanceUID
+    every: list[str] = []
     for folder, names in walk(cohort.root, cohort.skip):
+        every += names
         for name in names:
             path = folder / name
             if not is_dicom(path):
                 cohort.skip(name_of(path, cohort.root), "not a DICOM image")
                 continue
-            if modality_name(path) == "SR" and (report := read_report(path)):
-                reports[report[0]] = "\n".join(filter(None, (reports.get(report[0]), report[1])))
+            document = read_document(path) if modality_name(path) in MODALITIES else None
+            if isinstance(document, Document):
+                documents.append((name_of(path, cohort.root), document))
                 continue
             header = read_header(path)
-            reason = header.unfit or _lacks(header)
+            reason = document or header.unfit or _lacks(header)
             twin = first.setdefault(header.image, path) if header.image and not reason else path
             if not reason and twin != path and same_bytes(path, twin):
                 reason = f"a copy of {name_of(twin, cohort.root)}"
@@ -133,6 +139,12 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
                 cohort.skip(name_of(path, cohort.root), reason)
             else:
                 headers.append(header)
+    reports, left = reports_by_study(documents)
+    for name, reason in left:
+        cohort.skip(name, reason)
+    if not headers:
+        seen = kinds(every) or "none"
+        cohort.notes.append(f"no DICOM image among {len(every)} files ({seen}); other kinds: `unimedi cohort folder`")
     return headers, reports
 
 
@@ -179,31 +191,3 @@ def _add(cohort: FolderCohort, header: Header, what: str, image: Path, reports: 
         series=header.series if image != header.path else "",
     )
     return len(cohort.studies) > before
-
-
-def _name_patients(cohort: FolderCohort, taken: Sequence[Found]) -> None:
-    """One spelling for each patient's id, and notes of what is doubtful."""
-    patients = one_spelling(cohort, {study.study_id: study.patient_id for study in cohort.studies})
-    cohort.studies = [replace(study, patient_id=patients[study.study_id]) for study in cohort.studies]
-    note_placeholders(cohort, patients.values())
-    note_crowds(cohort)
-    cohort.notes += doubts(taken)
-
-
-def _table(table: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    names = {"key": "key", "report": "report", **columns}
-    if unknown := sorted(set(names) - {"key", "report"}):
-        raise FolderError(f"unknown field {unknown[0]!r}; a table of reports has key and report")
-    if not table.is_file():
-        raise FolderError(f"no such table: {table}")
-    found = {}
-    for number, row in enumerate(rows(table, names["key"], *(names[name] for name in columns)), start=2):
-        key, report = row[names["key"]], row.get(names["report"], "")
-        if not key or key in found:
-            raise FolderError(f"{table}, row {number}: {names['key']} is {'there twice: ' + key if key else 'empty'}")
-        try:
-            label_values(row)
-        except FolderError as error:
-            raise FolderError(f"{table}, row {number} ({key}): {error}") from None
-        found[key] = {**row, "report": report}
-    return found

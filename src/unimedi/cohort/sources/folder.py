@@ -8,16 +8,16 @@ cannot be used is listed with the reason, never left out in silence.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from unimedi.cohort.sources.header import patient_in
 from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_raw
-from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, is_no_report
+from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, named_for_others
 from unimedi.cohort.sources.patients import name_patients
-from unimedi.cohort.sources.scan import TEXTS, FolderCohort, FolderError, NoStudyError, given_modality, suffix
+from unimedi.cohort.sources.scan import TEXTS, FolderCohort, FolderError, NoStudyError, given_modality, kinds, suffix
 from unimedi.cohort.sources.side_by_side import by_sibling
-from unimedi.cohort.sources.table import read_table
+from unimedi.cohort.sources.table import add_table
 from unimedi.cohort.split import assign_splits, check_splits
 from unimedi.cohort.study import Modality, Study
 from unimedi.cohort.walk import name_of, walk
@@ -53,7 +53,7 @@ def scan_folder(
     Args:
         modality: of every image that does not say. The table's column and DICOM headers go first; without this, NIfTI
             means CT and PNG or JPEG means DX.
-        table: a CSV file with a row a study, its paths relative to ``root``.
+        table: CSV, Excel or Parquet with a row a study, its paths relative to ``root``.
         columns: the table's own names of our fields, as ``{"image": "file", "report": "text"}``.
         validation, test, seed: shares of the patients, drawn by a hash of the patient id unless the table has a split.
 
@@ -72,7 +72,7 @@ def scan_folder(
     if table is None:
         stated = _read_tree(cohort, given)
     else:
-        has_splits = read_table(cohort, Path(table), columns or {}, given)
+        has_splits = add_table(cohort, Path(table), columns or {}, given)
         unnamed = [study for study in cohort.studies if study.study_id in cohort.unnamed]
         stated = {one.study_id: patient for one in unnamed if (patient := patient_in(one.image)) is not None}
     name_patients(cohort, stated)
@@ -88,12 +88,13 @@ def scan_folder(
 def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
     """Every image under the root with its report; every other file is listed. Returns PatientIDs by study id."""
     found: list[Found] = []
-    texts: list[Path] = []
+    files: list[Path] = []
     for folder, names in walk(cohort.root, cohort.skip):
-        texts += [folder / name for name in names if suffix(name) in TEXTS]
+        files += [folder / name for name in names]
         found += images_of(cohort, folder, names, given)
     found = without_raw(found, cohort)
-    pairs = Pairs()
+    texts = [file for file in files if suffix(file.name) in TEXTS]
+    pairs = Pairs(of_others=named_for_others(texts, found, files))
     by_name(found, texts, pairs)
     by_being_alone(found, texts, pairs)
     by_sibling(found, texts, cohort.root, pairs)
@@ -102,17 +103,25 @@ def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
     for one in found:
         if _add(cohort, one, pairs, taken) and one.header:
             stated[cohort.studies[-1].study_id] = one.header.patient
-    used = {pairs.reports[one.path] for one in taken.all}
-    named = {text: image for image, text in pairs.reports.items()}
-    for text in texts:
-        if text in named and text not in used:
-            cohort.skip(name_of(text, cohort.root), f"{name_of(named[text], cohort.root)} is left out")
-        elif text not in used:
-            cohort.skip(name_of(text, cohort.root), "no report by its name" if is_no_report(text) else "no image")
+    for text, reason in pairs.unused(texts, found, taken.all):
+        cohort.skip(name_of(text, cohort.root), reason)
     if beside := sum(one.path in pairs.elsewhere for one in taken.all):
         cohort.notes.append(f"{beside} images have their report in a folder beside, found by name: each pair is listed")
     cohort.notes += doubts(taken.all)
+    if not taken.all:
+        cohort.notes.append(_advice(len(found), len(texts), [file.name for file in files]))
     return stated
+
+
+def _advice(images: int, texts: int, names: Sequence[str]) -> str:
+    """What was seen where nothing could be taken, and what would help."""
+    seen = f"seen: {images} images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
+    if not images:
+        return f"{seen}; images are DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
+    return (
+        f"{seen}; a report is a text of its image's name ({', '.join(TEXTS)}) beside it or in a folder beside "
+        "(images/a.png, reports/a.txt), or a column of a --table"
+    )
 
 
 def _add(cohort: FolderCohort, one: Found, pairs: Pairs, taken: Taken) -> bool:

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.dicom_header import is_dicom
 from unimedi.cohort.sources.header import Header, read_header
-from unimedi.cohort.sources.scan import PICTURES, TEXTS, VOLUMES, FolderCohort, guess_modality, suffix
+from unimedi.cohort.sources.scan import PICTURES, TEXTS, VOLUMES, FolderCohort, guess_modality, stem, suffix
+from unimedi.cohort.sources.view import view_by_name
 from unimedi.cohort.study import Modality
 from unimedi.cohort.walk import name_of
 
+DATA = (".raw", ".zraw")  # the voxels of a header in a file of its own
 CHEST = ("CHEST", "THORA", "TORAX", "TORACE", "LUNG", "RIB", "HEART", "TRUNK", "WHOLEBODY")
 
 
@@ -31,7 +34,7 @@ class Found:
         return self.header.study if self.header else ""
 
 
-def images_of(cohort: FolderCohort, folder: Path, names: Iterable[str], given: Modality | None) -> list[Found]:
+def images_of(cohort: FolderCohort, folder: Path, names: Sequence[str], given: Modality | None) -> list[Found]:
     """The images among the files of one folder; every other file but texts is listed.
 
     ``given`` is the modality of images that do not say. A file of several frames is an image by itself; the slices of
@@ -42,9 +45,7 @@ def images_of(cohort: FolderCohort, folder: Path, names: Iterable[str], given: M
     for name in names:
         file = folder / name
         kind = suffix(name)
-        if kind in (*VOLUMES, *PICTURES):
-            found.append(Found(file, guess_modality(file, given)))
-        elif is_dicom(file):
+        if is_dicom(file):
             header = read_header(file)
             modality = header.modality or given
             if header.unfit:
@@ -53,9 +54,13 @@ def images_of(cohort: FolderCohort, folder: Path, names: Iterable[str], given: M
                 slices.append(header)
             else:
                 found.append(Found(file, modality, header))
-        elif kind not in TEXTS:
+        elif kind in PICTURES and (seen := view_by_name(stem(name))).frontal is False:
+            cohort.skip(name_of(file, cohort.root), f"not frontal by its name: {seen.said}")
+        elif kind in (*VOLUMES, *PICTURES):
+            found.append(Found(file, guess_modality(file, given)))
+        elif kind not in TEXTS and not _is_part(name, names):
             cohort.skip(name_of(file, cohort.root), _no_image(kind))
-    if reason := _no_series(slices, folder == cohort.root):
+    if reason := _no_series(slices, cohort.root):
         for one in slices:
             cohort.skip(name_of(one.path, cohort.root), reason)
     elif slices:
@@ -132,10 +137,19 @@ def _no_image(kind: str) -> str:
     return "a table: name it with --table" if kind in (".csv", ".tsv", ".xlsx", ".xls") else "not an image"
 
 
-def _no_series(slices: Sequence[Header], in_root: bool) -> str:
+def _is_part(name: str, names: Sequence[str]) -> bool:
+    """Whether it holds the voxels of a header beside it."""
+    return suffix(name) in DATA and any(
+        stem(one) == Path(name).stem for one in names if suffix(one) in (".mhd", ".nhdr")
+    )
+
+
+def _no_series(slices: Sequence[Header], root: Path) -> str:
     """Why the slices of a folder are no image; empty where they are, or there are none."""
-    if slices and in_root:
-        return "DICOM slices in the root: each series needs a folder of its own"
+    if slices and slices[0].path.parent == root:
+        return "DICOM slices in the root: each series needs a folder of its own, or `cohort dicom-tree`"
+    if not all(inside(one.path, root) for one in slices):
+        return "DICOM slices of which some lie outside the root"
     if len({one.patient for one in slices}) > 1:
         return "DICOM slices of several patients in one folder"
     if len({one.study for one in slices}) > 1:

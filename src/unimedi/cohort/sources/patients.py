@@ -1,8 +1,8 @@
 """Whose an image is: the PatientID in its file; else the folder that says so; else the image stands for itself.
 
 Two patients taken for one cost a little; one patient taken for two stands in two splits, and every figure on them is
-worth nothing. So an image without a PatientID belongs to the only patient of its folder, spellings of one id are one
-patient, and the issuer of an id is not asked.
+worth nothing. So an image without a PatientID belongs to the only patient of its folder, and the issuer of an id is not
+asked.
 """
 
 from collections import Counter, defaultdict
@@ -11,6 +11,9 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
+from unimedi.cohort.choices import given
+from unimedi.cohort.patient_id import likeness
+from unimedi.cohort.sources.header import patient_in
 from unimedi.cohort.sources.scan import FolderCohort, stem
 from unimedi.cohort.sources.side_by_side import IMAGE_FOLDERS, TEXT_FOLDERS
 from unimedi.cohort.study import Study
@@ -21,10 +24,9 @@ NO_PATIENT = IMAGE_FOLDERS | TEXT_FOLDERS | SPLITS | CLASSES  # folders that say
 # What de-identifiers and test systems write for every patient.
 PLACEHOLDERS = (
     *("anon", "anonymous", "anonym", "anonymized", "anonymised", "deidentified", "removed", "redacted", "withheld"),
-    *("unknown", "none", "null", "na", "nan", "noid", "id", "patient", "patientid", "default", "test"),
+    *("unknown", "noid", "id", "patient", "patientid", "default", "test"),
     *("x", "xx", "xxx", "xxxx", "xxxxx", "xxxxxx"),
 )
-MANY = 10  # studies of one folder that make one ask whether it is one patient
 
 
 class Told(StrEnum):
@@ -39,7 +41,14 @@ class Told(StrEnum):
 def is_placeholder(patient: str) -> bool:
     """Whether a PatientID says nothing: ``ANONYMOUS``, ``0``, ``000000``."""
     plain = "".join(filter(str.isalnum, patient)).casefold()
-    return not plain.strip("0") or plain in PLACEHOLDERS
+    return not plain.strip("0") or plain in PLACEHOLDERS or not given(patient)
+
+
+def patient_key(image: Path) -> str:
+    """The PatientID in a DICOM image, the same for all spellings of it; empty where it names nobody or the image is no
+    DICOM."""
+    patient = patient_in(image) or ""
+    return "" if is_placeholder(patient) else likeness(patient)
 
 
 def name_patients(cohort: FolderCohort, stated: Mapping[str, str]) -> None:
@@ -48,23 +57,23 @@ def name_patients(cohort: FolderCohort, stated: Mapping[str, str]) -> None:
     Args:
         stated: the PatientID of files, by study id.
     """
-    ids = one_spelling(cohort, {study: patient for study, patient in stated.items() if not is_placeholder(patient)})
+    ids = {study: patient for study, patient in stated.items() if not is_placeholder(patient)}
     folders = {study.study_id: patient_folder(study.image, cohort.root) for study in cohort.studies}
-    of_folder: dict[str, set[str]] = defaultdict(set)
+    of_folder: dict[str, dict[str, str]] = defaultdict(dict)  # patients by what all spellings share
     for study, patient in ids.items():
-        of_folder[folders[study]].add(patient)
+        of_folder[folders[study]].setdefault(likeness(patient), patient)
     told: dict[str, Told] = {}
 
     def named(study: Study) -> Study:
         if study.study_id not in cohort.unnamed:
             return study
         folder = folders[study.study_id]
-        others = of_folder[folder] if folder else set()
+        others = list(of_folder[folder].values()) if folder else []
         patient, how = stem(study.image.name), Told.ITSELF
         if study.study_id in ids:
             patient, how = ids[study.study_id], Told.FILE
         elif len(others) == 1:
-            patient, how = next(iter(others)), Told.NEIGHBOUR
+            patient, how = others[0], Told.NEIGHBOUR
         elif folder:
             patient, how = folder, Told.FOLDER
         told[study.study_id] = how
@@ -81,34 +90,12 @@ def patient_folder(image: Path, root: Path) -> str:
     return next((name for name in folders if name.casefold() not in NO_PATIENT), "")
 
 
-def one_spelling(cohort: FolderCohort, ids: Mapping[str, str]) -> dict[str, str]:
-    """The same ids with one spelling for those that differ in capitals alone: the first in the order of letters."""
-    spelt: dict[str, set[str]] = defaultdict(set)
-    for patient in ids.values():
-        spelt[patient.casefold()].add(patient)
-    if several := [sorted(names) for names in spelt.values() if len(names) > 1]:
-        shown = "; ".join(", ".join(names) for names in several[:5])
-        cohort.notes.append(f"{len(several)} patients whose PatientID is spelt in several ways, taken as one: {shown}")
-    return {study: min(spelt[patient.casefold()]) for study, patient in ids.items()}
-
-
 def note_placeholders(cohort: FolderCohort, patients: Iterable[str]) -> None:
     """Say which PatientIDs are no one's, and how often they stand there."""
     empty = Counter(patient or "(empty)" for patient in patients if is_placeholder(patient))
     if empty:
         named = ", ".join(f"{patient} {count}" for patient, count in empty.most_common(5))
         cohort.notes.append(f"PatientIDs that name nobody, in {sum(empty.values())} studies: {named}")
-
-
-def note_crowds(cohort: FolderCohort) -> None:
-    """Say where one patient has so many of the studies that one must ask whether it is one."""
-    counts = Counter(study.patient_id for study in cohort.studies)
-    patient, most = counts.most_common(1)[0] if counts else ("", 0)
-    if most >= MANY or (len(counts) == 1 and most > 1):
-        cohort.notes.append(
-            f"one patient, {patient}, has {most} of the {len(cohort.studies)} studies: if these are several patients, "
-            "say whose each image is, in a folder for each patient or in the column patient_id of a --table"
-        )
 
 
 def _note(cohort: FolderCohort, told: Mapping[str, Told], shared: set[str]) -> None:
@@ -131,4 +118,3 @@ def _note(cohort: FolderCohort, told: Mapping[str, Told], shared: set[str]) -> N
     splits = sorted({study.image.relative_to(cohort.root).parts[0] for study in cohort.studies} & SPLITS)
     if len(splits) > 1:
         cohort.notes.append(f"the folders {', '.join(splits)} are not taken for splits; a --table with split is")
-    note_crowds(cohort)

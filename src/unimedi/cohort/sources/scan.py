@@ -1,15 +1,16 @@
 """Studies gathered from someone's own files, and a list of what could not be used."""
 
-import difflib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unimedi.cohort.choices import given, read_modality
 from unimedi.cohort.inside import inside
-from unimedi.cohort.report import detect_language
+from unimedi.cohort.report import written_report
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
-from unimedi.cohort.study import Mask, Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Split, Study
+from unimedi.cohort.text_file import TextError, read_text
 
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -76,7 +77,10 @@ class FolderCohort:
             return self.skip(what, "image outside the root")
         if isinstance(report, Path) and not inside(report, self.root):
             return self.skip(what, "report outside the root")
-        text = read_text(report) if isinstance(report, Path) and report.is_file() else report
+        try:
+            text = read_text(report) if isinstance(report, Path) and report.is_file() else report
+        except TextError as error:
+            return self.skip(what, f"report: {error.reason}")
         parts = image.relative_to(self.root).parts
         name = study_id or "_".join((*parts[:-1], stem(parts[-1])))
         if not study_id and name in self.ids:
@@ -84,8 +88,8 @@ class FolderCohort:
         measures = bool(masks) or any(value is not None for value in (labels or {}).values())
         if not isinstance(text, str) and (report is not None or not measures):
             return self.skip(what, "no report")
-        text = text if isinstance(text, str) else ""
-        if not text.strip() and report is not None:
+        text = given(text.strip()) if isinstance(text, str) else ""
+        if not text and report is not None:
             return self.skip(what, "empty report")
         if modality is None:
             return self.skip(what, "unknown modality: give one")
@@ -93,7 +97,7 @@ class FolderCohort:
             return self.skip(what, f"duplicate study_id {name}")
         self.ids.add(name)
         self.unnamed |= set() if patient_id else {name}
-        written = Report(text.strip(), language or detect_language(text))
+        written = written_report(text, language)
         self.studies.append(
             Study(name, patient_id or name, modality, image, written, split, labels or {}, masks or {}, series)
         )
@@ -120,6 +124,12 @@ class NoStudyError(FolderError):
         super().__init__(f"no study under {cohort.root}: " + "\n".join(said))
 
 
+def kinds(names: Iterable[str]) -> str:
+    """How many files there are of which kind, as ``12 .png, 3 .docx``; of the five most frequent."""
+    counts = Counter(suffix(name) or "without a suffix" for name in names).most_common(5)
+    return ", ".join(f"{count} {kind}" for kind, count in counts)
+
+
 def suffix(name: str) -> str:
     """The suffix in lower case, ``.nii.gz`` as one."""
     return ".nii.gz" if name.lower().endswith(".nii.gz") else Path(name).suffix.lower()
@@ -134,12 +144,9 @@ def stem(name: str) -> str:
 def given_modality(name: str | None) -> Modality | None:
     """The modality that an option or a column names; None for none. Raises ``FolderError`` for an unknown one."""
     try:
-        return Modality(name.strip().upper()) if name else None
-    except ValueError:
-        codes = [modality.value for modality in Modality]
-        near = difflib.get_close_matches(str(name).upper(), codes, 1, 0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise FolderError(f"unknown modality {name!r}, expected one of {', '.join(codes)}{hint}") from None
+        return read_modality(name) if name else None
+    except ValueError as error:
+        raise FolderError(str(error)) from None
 
 
 def guess_modality(file: Path, given: Modality | None) -> Modality | None:
@@ -150,12 +157,3 @@ def guess_modality(file: Path, given: Modality | None) -> Modality | None:
     if kind in PICTURES:
         return given or Modality.DX
     return (modality_of(file) if is_dicom(file) else None) or given
-
-
-def read_text(path: Path) -> str:
-    """UTF-8, or Latin-1 as older Spanish and French systems export."""
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")

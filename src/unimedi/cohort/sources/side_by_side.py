@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from unimedi.cohort.sources.images import Found
-from unimedi.cohort.sources.pairing import Pairs, by_folder, is_no_report, one_examination, several_texts
+from unimedi.cohort.sources.pairing import Pairs, by_folder, is_no_report, one_examination, several_texts, spelt
 from unimedi.cohort.sources.scan import stem
 from unimedi.cohort.walk import name_of
 
@@ -75,8 +75,10 @@ def _agreed(
         texts = sorted(wanted[one.path])
         if len(texts) > 1:
             pairs.refused[one.path] = several_texts(texts)
+            pairs.doubtful |= set(texts)
         elif texts and not one_examination(wanting[texts[0]]):
             others = len(wanting[texts[0]])
+            pairs.doubtful.add(texts[0])
             pairs.refused[one.path] = f"its text {name_of(texts[0], root)} could be of {others} images"
         elif texts:
             yield one.path, texts[0]
@@ -104,7 +106,7 @@ def _keys(parts: Parts, alone: bool) -> list[tuple[Key, Parts]]:
     *folders, last = parts
     names: list[Parts] = [(*folders, stem(last)), *([tuple(folders)] if alone else [])]
     return [
-        ((name[:depth], tuple(part.casefold() for part in name[depth + 1 :])), parts[: depth + 1])
+        ((name[:depth], tuple(spelt(part) for part in name[depth + 1 :])), parts[: depth + 1])
         for name in names
         for depth in range(len(name) - 1)
     ]

@@ -6,12 +6,14 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from unimedi.cohort.patient_id import alike, crowd
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.study import Split
 
 
 def summary(cohort: FolderCohort) -> str:
-    """Studies by modality and split, patients, reports by language, labels, masks; and that nothing is missing."""
+    """Studies by modality and split, patients, reports by language, labels, masks; that nothing is missing;
+    doubts about patients."""
     studies = cohort.studies
     modalities = Counter(str(study.modality) for study in studies)
     lines = []
@@ -25,7 +27,8 @@ def summary(cohort: FolderCohort) -> str:
     labelled = sum(any(value is not None for value in study.labels.values()) for study in studies)
     masked = sum(bool(study.masks) for study in studies)
     lines.append(f"with labels: {labelled}   with masks: {masked}")
-    lines += cohort.notes
+    patients = [study.patient_id for study in studies]
+    lines += cohort.notes + crowd(patients) + alike(patients)
     listed = len(studies) + len(cohort.skipped)
     lines.append(f"listed {listed} = taken {len(studies)} + left out {len(cohort.skipped)}")
     return "\n".join(lines)

@@ -54,6 +54,12 @@ def view_of(header: Any) -> View:
     return next((view for view in described if view.frontal is not None), View(None))
 
 
+def view_by_name(name: str) -> View:
+    """What the name of a picture says, which has no header: ``p1_lateral`` is not frontal. Short words may be names."""
+    words = [word for word in _words(name) if len(word) > 3 or word in ("lat", "pa", "ap")]
+    return _described(" ".join(words))
+
+
 def _position(header: Any) -> View:
     said = str(header.get("ViewPosition") or "").strip()
     words = _words(said)
