@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from unimedi.imaging.axes import box_spacing
 from unimedi.imaging.bounded import DAMAGED, check_finite, check_length, check_size, unpack_gzip
 from unimedi.imaging.image import ImagingError
+from unimedi.imaging.intensity import check_no_slice
 
 GZIP = b"\x1f\x8b"
 HEAD = 544  # bytes: the longer of the two headers (348 and 540) and the flag of its extensions
@@ -50,11 +51,11 @@ def is_nifti(head: bytes) -> bool:
 
 def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...]]:
     """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left; or a plane
-    (height, width) as it is stored.
+    (height, width) as it is stored, with two axes or a third of length 1.
 
     Raises:
         ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``bad_scaling``,
-            ``bad_spacing``, ``bad_orientation``, ``no_orientation`` or ``nan``.
+            ``bad_spacing``, ``bad_orientation``, ``no_orientation``, ``nan`` or ``too_few_slices``.
     """
     header = _header(first_bytes(path), path)
     shape, offset = _shape(header, path), _offset(header, path)
@@ -65,6 +66,8 @@ def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...]]:
         array = np.asarray(stored).T if affine is None else _turned(stored, affine)
         array = _scaled(array, slope, intercept)
     check_finite(array, path)
+    if array.ndim == 2 < int(header["dim"][0]):
+        check_no_slice(array, str(path))
     return array, tuple(reversed(spacing))
 
 
@@ -86,7 +89,7 @@ def _shape(header: Nifti1Header, path: Path) -> tuple[int, ...]:
     if not 1 <= axes <= 7:
         raise ImagingError("unreadable", f"{path}: the header promises {axes} axes")
     shape = tuple(sides[:axes])
-    while len(shape) > 3 and shape[-1] == 1:
+    while len(shape) > 2 and shape[-1] == 1:  # what writers make of a picture has a third axis
         shape = shape[:-1]
     if len(shape) not in (2, 3):
         written = "x".join(map(str, shape))

@@ -90,7 +90,7 @@ class Preprocess:
 
     def _placement(self, image: Radiograph | Volume) -> Placement:
         if isinstance(image, Radiograph):
-            return Placement.fit(image.pixels.shape[:2], image.spacing or (1.0, 1.0), self.radiograph_size)
+            return Placement.fit(image.pixels.shape[:2], image.pixel, self.radiograph_size)
         return Placement.fit(image.voxels.shape[1:3], image.spacing[1:], self.fine_shape[1:])
 
     # -- once a batch, on the device ------------------------------------------------------------------------------

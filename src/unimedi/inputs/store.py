@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from unimedi.cohort.study import Modality, Split
+from unimedi.inputs.mended import RULES
 from unimedi.inputs.preprocess import Preprocess
 
 FORMAT = 1
@@ -73,6 +74,7 @@ class Store:
         self.findings: tuple[str, ...] = tuple(header["findings"])
         self.fingerprint: str = header["fingerprint"]
         self.software: str = header["software"]
+        self.rules: int = header.get("rules", 1)  # by which it was prepared: inputs/mended.py
         self.refused: list[dict[str, str]] = json.loads((path / "refused.json").read_text(encoding="utf-8"))
         self.studies = _studies(table, self.findings)
         self._bytes = {kind: table[kind] for kind in ("pixels", "mask")}
@@ -237,6 +239,7 @@ def finish_store(path: Path, preprocess: Preprocess, findings: Sequence[str], pa
     header = {
         "format": FORMAT,
         "software": f"unimedi {__version__}",
+        "rules": RULES,
         "preprocess": preprocess.to_dict(),
         "findings": list(findings),
         "fingerprint": hashed.hexdigest(),

@@ -43,7 +43,7 @@ class RunningMean(nn.Module):
 
     def follow(self, batch: Float[Tensor, " size"]) -> None:
         """Take in the mean of a batch."""
-        self.mean.lerp_(batch, 1 - self.momentum)
+        self.mean.lerp_(batch.to(self.mean.dtype), 1 - self.momentum)
         self.weight.lerp_(torch.ones_like(self.weight), 1 - self.momentum)
 
 

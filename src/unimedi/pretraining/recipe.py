@@ -1,4 +1,4 @@
-"""A recipe: everything that decides a pre-training run, as typed fields. ``recipes/*.yaml`` fill it in."""
+"""A recipe: everything that decides a pre-training run, as typed fields. ``src/unimedi/recipes/*.yaml`` fill it in."""
 
 from dataclasses import dataclass, field
 

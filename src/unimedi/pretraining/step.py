@@ -17,7 +17,7 @@ from unimedi.inputs.batch import MixedBatch
 from unimedi.model.projection import MOMENTUM, Projection, RunningMean
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import token_scores
-from unimedi.model.unimedi import MAX_LOGIT_SCALE, CutSlices, UniMediModel
+from unimedi.model.unimedi import CutSlices, UniMediModel
 from unimedi.model.vision_encoder import EncoderOutput, Tokens
 from unimedi.objectives.alignment import alignment_loss, sentence_means, sentence_numbers
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
@@ -215,7 +215,7 @@ class Pretraining(nn.Module):
             ]
         )
         reports = self.embed("report", self.student.text(batch.input_ids, batch.attention_mask))
-        scale = self.student.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
+        scale = self.student.scale()
         keys = gather(batch.report_keys)
         images, reports = gather_with_gradient(images), gather_with_gradient(reports)
         l_vl = contrastive_loss(images, reports, keys, scale)

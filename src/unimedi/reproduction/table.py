@@ -27,12 +27,17 @@ def tables(results: Sequence[Result]) -> str:
 
 def write_tables(results: Sequence[Result], page: Path) -> None:
     """Replace what stands between the markers of a Markdown page. ValueError if it has none."""
+    before, behind = around_tables(page)
+    page.write_text(f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}", encoding="utf-8")
+
+
+def around_tables(page: Path) -> tuple[str, str]:
+    """What stands before the markers of a Markdown page, and behind them. ValueError if it has none."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise ValueError(f"{page}: expected the markers {BEGIN} and {END}")
     before, rest = text.split(BEGIN, 1)
-    behind = rest.split(END, 1)[1]
-    page.write_text(f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}", encoding="utf-8")
+    return before, rest.split(END, 1)[1]
 
 
 def _table(budget: str, results: Sequence[Result]) -> str:

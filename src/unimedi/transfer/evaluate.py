@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from unimedi.cohort.destination import folder_to_write
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
-from unimedi.representation.embedder import Embedder
+from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.retrieval.protocols import CLASSES, PER_CLASS
 from unimedi.transfer import embedding_tasks as on_embeddings
 from unimedi.transfer import space_tasks as on_space
@@ -65,6 +66,8 @@ def evaluate(
     if task:
         options = evaluation_options(task, options)
     started = time.monotonic()
+    pretrained_folder(run)  # a run that is not there is not made
+    out = folder_to_write(out or (run / "tasks" / task.name if task else run))
     others = read_runs(compare)
     embedder = EncodedOnce.from_pretrained(run, options.batch_size)
     options, unspoken = with_prompts(options, embedder.model.config.report_languages)
@@ -98,8 +101,6 @@ def evaluate(
         except NotComputable as reason:
             outcome.notes.append(f"{name}: {reason}")
         say(f"{name}: {time.monotonic() - begun:.1f} s")
-    out = out or (run / "tasks" / task.name if task else run)
-    out.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out / "metrics.json")
     measured_on = conditions(store.fingerprint, split, views, options)
     write_resamples(figures, measured_on, out / RESAMPLES)

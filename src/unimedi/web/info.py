@@ -1,6 +1,5 @@
 """What is installed, what the machine has, what a path holds: answered in milliseconds, without torch."""
 
-import csv
 import json
 import os
 import platform
@@ -76,7 +75,7 @@ def _holds(path: Path) -> dict[str, Any]:
     ):
         if (path / mark).is_file():
             return kind(path)
-    if path.suffix in (".csv", ".parquet"):
+    if path.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
         return _manifest(path)
     raise ValueError(f"{path}: expected a run, a store, a model, a phantom hospital or a manifest")
 
@@ -133,20 +132,17 @@ def _hospital(path: Path) -> dict[str, Any]:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    if path.suffix == ".csv":
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    else:
-        import pyarrow.parquet as parquet
+    from unimedi.cohort.table_file import read_table
 
-        rows = parquet.read_table(path).to_pylist()
+    header, table = read_table(path)
+    rows = [row.values for row in table]
     counts = {key: dict(Counter(str(row.get(key)) for row in rows)) for key in ("modality", "split")}
     return {
         "kind": "manifest",
         "studies": len(rows),
         "patients": len({row.get("patient_id") for row in rows}),
         **counts,
-        "labels": [c.removeprefix("label:") for c in (rows[0] if rows else {}) if c.startswith("label:")],
+        "labels": [c.removeprefix("label:") for c in header if c.startswith("label:")],
     }
 
 

@@ -11,7 +11,9 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 from PIL import Image
 
-from unimedi.cohort.report import detect_language, says_nothing, training_language, training_text
+from unimedi.cohort.language import detect_language
+from unimedi.cohort.report import says_nothing, training_language, training_text
+from unimedi.cohort.sources.patients import patient_key
 from unimedi.cohort.study import Modality, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.resample import resize_array
@@ -45,6 +47,7 @@ class Seen:
     words: int
     report: str
     file: str = ""
+    header_patient: str = ""  # the PatientID in the file; empty where it names nobody
     pixels: str = ""
     looks: bytes = b""
     miniature: bytes = b""
@@ -73,7 +76,8 @@ def look(item: Study | Stored) -> Seen:
         return _look_stored(item)
     about = describe(item)
     try:
-        return examine_image(replace(about, file=file_hash(item.image)), read_study(item))
+        about = replace(about, file=file_hash(item.image), header_patient=patient_key(item.image))
+        return examine_image(about, read_study(item))
     except ImagingError as error:
         return replace(about, refused=error.reason, message=str(error))
     except Exception as error:  # what it was is kept
@@ -97,7 +101,7 @@ def examine_image(about: Seen, image: Radiograph | Volume) -> Seen:
         spacing=tuple(image.spacing or ()),
         signs=size_signs(array.shape, image.spacing) if image.spacing else (),
         notes=image.notes,
-        picture=_picture(array, image.spacing),
+        picture=_picture(array, image.pixel if isinstance(image, Radiograph) else image.spacing),
     )
     if about.modality != Modality.CT or not isinstance(image, Volume):
         return seen

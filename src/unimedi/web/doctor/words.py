@@ -20,7 +20,7 @@ EXPLAINED = {
     "spacing_outlier": "spacing three times off the median of its modality",
 }
 STORE_LIMITS = (
-    "A store keeps no files. Hashes of files, the orientation that a header claimed, slopes and intercepts, values "
-    "beyond -1024 to 3071 HU and the original number and spacing of slices are gone: a volume that was truncated or "
-    "wrapped shows it only by what is left. Run the doctor on the manifest to see them."
+    "A store keeps no files. Hashes of files, the PatientIDs in their headers, the orientation that a header claimed, "
+    "slopes and intercepts, values beyond -1024 to 3071 HU and the original number and spacing of slices are gone: a "
+    "volume that was truncated or wrapped shows it only by what is left. Run the doctor on the manifest to see them."
 )
