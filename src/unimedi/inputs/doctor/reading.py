@@ -14,6 +14,7 @@ from PIL import Image
 from unimedi.cohort.language import detect_language
 from unimedi.cohort.report import says_nothing, training_language, training_text
 from unimedi.cohort.report_counts import CountedReport, count_report
+from unimedi.cohort.sources.header import header_of
 from unimedi.cohort.sources.patients import patient_key
 from unimedi.cohort.study import Modality, Report, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
@@ -78,8 +79,14 @@ def look(item: Study | Stored) -> Seen:
         return _look_stored(item)
     about = describe(item)
     try:
-        about = replace(about, file=file_hash(item.image), header_patient=patient_key(item.image))
-        return examine_image(about, read_study(item))
+        about = replace(about, file=file_hash(item.image))
+        header = header_of(item.image)
+        if header is None:
+            return examine_image(about, read_study(item))
+        about = replace(about, header_patient=patient_key(header.patient))
+        seen = examine_image(about, read_study(item))
+        sideways = item.modality.ndim == 2 and header.view.frontal is False
+        return replace(seen, signs=("not_frontal", *seen.signs)) if sideways else seen
     except ImagingError as error:
         return replace(about, refused=error.reason, message=str(error))
     except Exception as error:  # what it was is kept
