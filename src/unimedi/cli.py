@@ -240,7 +240,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     from unimedi.reproduction.results import read_results
     from unimedi.reproduction.run import Budget, chosen_rows
     from unimedi.reproduction.run import reproduce as run
-    from unimedi.reproduction.table import around_tables, tables, write_tables
+    from unimedi.reproduction.table import around, tables, write_tables
 
     if sum(map(bool, (arguments.phantom, arguments.cohort, arguments.data))) != 1:
         raise ValueError("expected one of: the word phantom, --cohort MANIFEST, --data STORE")
@@ -252,7 +252,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     folder_to_write(arguments.out)
     folder_to_write(arguments.results)
     if arguments.page:
-        around_tables(file_to_write(arguments.page, (".md",)))
+        around(file_to_write(arguments.page, (".md",)))
     if arguments.phantom:
         store = data.phantom_store(arguments.out, recipes, arguments.preset)
     elif arguments.cohort:
