@@ -483,7 +483,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--budget", type=POSITIVE, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
     )
-    p.add_argument("--steps", type=at_least(1), help="of every row, in place of equal minutes")
+    p.add_argument("--steps", type=int, help="of every row, in place of equal minutes")
     p.add_argument("--seeds", type=at_least(1), default=1, help="how many a row (default: 1)")
     p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
     p.add_argument(
