@@ -37,12 +37,27 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (
         2,
         "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a "
-        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1",
+        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1 "
+        "or a display table has entries of 8 bits",
     ),
     (
         2,
         "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or MR "
         "behind a spline), or that spans less than 100, counts as a CT",
+    ),
+    (
+        2,
+        "X-rays: lateral and oblique views are there, where `cohort folder` listed them, or `dicom-tree` and their "
+        "headers did not say LL, RL or LATERAL; list the cohort again",
+    ),
+    (
+        2,
+        "patients: where `cohort folder` listed them they are names of folders, not PatientIDs, and one person may "
+        "stand in two splits, or all in one; list the cohort again",
+    ),
+    (
+        2,
+        "reports: a folder's only text, a README too, is the report of each image there; list the cohort again",
     ),
 )
 

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unimedi.cohort.sources.header import patient_in
-from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_raw
+from unimedi.cohort.sources.header import header_of
+from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_masks, without_raw
 from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, named_for_others
 from unimedi.cohort.sources.patients import name_patients
 from unimedi.cohort.sources.scan import TEXTS, FolderCohort, FolderError, NoStudyError, given_modality, kinds, suffix
@@ -73,8 +73,7 @@ def scan_folder(
         stated = _read_tree(cohort, given)
     else:
         has_splits = add_table(cohort, Path(table), columns or {}, given)
-        unnamed = [study for study in cohort.studies if study.study_id in cohort.unnamed]
-        stated = {one.study_id: patient for one in unnamed if (patient := patient_in(one.image)) is not None}
+        stated = _check_listed(cohort)
     name_patients(cohort, stated)
     if not cohort.studies:
         raise NoStudyError(cohort)
@@ -85,6 +84,22 @@ def scan_folder(
     return cohort
 
 
+def _check_listed(cohort: FolderCohort) -> dict[str, str]:
+    """List the table's images whose headers say that they are none for us. Returns PatientIDs by study id."""
+    stated: dict[str, str] = {}
+    kept = []
+    for study in cohort.studies:
+        header = header_of(study.image)
+        if header and header.unfit and study.image.is_file():
+            cohort.skip(name_of(study.image, cohort.root), header.unfit)
+            continue
+        kept.append(study)
+        if header and study.study_id in cohort.unnamed:
+            stated[study.study_id] = header.patient
+    cohort.studies = kept
+    return stated
+
+
 def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
     """Every image under the root with its report; every other file is listed. Returns PatientIDs by study id."""
     found: list[Found] = []
@@ -92,7 +107,7 @@ def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
     for folder, names in walk(cohort.root, cohort.skip):
         files += [folder / name for name in names]
         found += images_of(cohort, folder, names, given)
-    found = without_raw(found, cohort)
+    found = without_masks(without_raw(found, cohort), cohort)
     texts = [file for file in files if suffix(file.name) in TEXTS]
     pairs = Pairs(of_others=named_for_others(texts, found, files))
     by_name(found, texts, pairs)
@@ -115,7 +130,7 @@ def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
 
 def _advice(images: int, texts: int, names: Sequence[str]) -> str:
     """What was seen where nothing could be taken, and what would help."""
-    seen = f"seen: {images} images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
+    seen = f"seen: {images} usable images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
     if not images:
         return f"{seen}; images are DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
     return (

@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,19 @@ from unimedi.cohort.study import Modality
 from unimedi.cohort.walk import name_of
 
 DATA = (".raw", ".zraw")  # the voxels of a header in a file of its own
+MASKS = {
+    "mask",
+    "masks",
+    "seg",
+    "segs",
+    "segmentation",
+    "segmentations",
+    "annotation",
+    "annotations",
+    "label",
+    "labels",
+}
+MASKS |= {"labelmap", "labelmaps", "contour", "contours", "groundtruth", "roi", "rois", "lesions", "maske", "masken"}
 CHEST = ("CHEST", "THORA", "TORAX", "TORACE", "LUNG", "RIB", "HEART", "TRUNK", "WHOLEBODY")
 
 
@@ -42,19 +56,20 @@ def images_of(cohort: FolderCohort, folder: Path, names: Sequence[str], given: M
     """
     found: list[Found] = []
     slices: list[Header] = []
+    called = "" if folder == cohort.root else f"{folder.name} "
     for name in names:
         file = folder / name
         kind = suffix(name)
         if is_dicom(file):
             header = read_header(file)
             modality = header.modality or given
-            if header.unfit:
-                cohort.skip(name_of(file, cohort.root), header.unfit)
+            if reason := header.unfit or header.foreign:
+                cohort.skip(name_of(file, cohort.root), reason)
             elif modality is not None and modality.ndim == 3 and header.frames == 1:
                 slices.append(header)
             else:
                 found.append(Found(file, modality, header))
-        elif kind in PICTURES and (seen := view_by_name(stem(name))).frontal is False:
+        elif kind in PICTURES and _is_xray(given) and (seen := view_by_name(called + stem(name))).frontal is False:
             cohort.skip(name_of(file, cohort.root), f"not frontal by its name: {seen.said}")
         elif kind in (*VOLUMES, *PICTURES):
             found.append(Found(file, guess_modality(file, given)))
@@ -76,6 +91,17 @@ def without_raw(found: Sequence[Found], cohort: FolderCohort) -> list[Found]:
     for one in found:
         if one.header and one.header.raw and _flat(one) and one.examination in shown:
             cohort.skip(name_of(one.path, cohort.root), "for processing: its examination has an image for presentation")
+        else:
+            kept.append(one)
+    return kept
+
+
+def without_masks(found: Sequence[Found], cohort: FolderCohort) -> list[Found]:
+    """The images without pictures and volumes whose name or folder says that they mark something in another image."""
+    kept = []
+    for one in found:
+        if one.header is None and _is_mask(one.path, cohort.root):
+            cohort.skip(name_of(one.path, cohort.root), "a mask by its name or folder")
         else:
             kept.append(one)
     return kept
@@ -113,7 +139,7 @@ def doubts(found: Iterable[Found]) -> list[str]:
     """What was taken although the header leaves a doubt, counted."""
     headers = [(one, one.header) for one in found if one.header]
     flat = [header for one, header in headers if _flat(one)]
-    unstated = sum(header.view_unstated for header in flat)
+    unstated = sum(header.view.frontal is None for header in flat)
     raw = sum(header.raw for header in flat)
     parts = Counter(header.body_part for _, header in headers if _elsewhere(header.body_part))
     named = ", ".join(f"{part} {count}" for part, count in parts.most_common(5))
@@ -125,8 +151,19 @@ def doubts(found: Iterable[Found]) -> list[str]:
     return [line for line in lines if line]
 
 
+def _is_mask(file: Path, root: Path) -> bool:
+    *folders, name = (part.casefold() for part in file.relative_to(root).parts)
+    words = re.findall(r"[^\W\d_]+", stem(name))
+    return not MASKS.isdisjoint(folders) or (words[-1:] != [] and words[-1] in MASKS)
+
+
 def _flat(one: Found) -> bool:
-    return one.modality in (Modality.DX, Modality.CR)
+    return _is_xray(one.modality)
+
+
+def _is_xray(modality: Modality | None) -> bool:
+    """Whether a picture or a file of this modality is one; a picture of none is."""
+    return modality in (Modality.DX, Modality.CR, None)
 
 
 def _elsewhere(part: str) -> bool:
