@@ -244,7 +244,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     from unimedi.reproduction.results import read_results
     from unimedi.reproduction.run import Budget, chosen_rows
     from unimedi.reproduction.run import reproduce as run
-    from unimedi.reproduction.table import around_tables, tables, write_tables
+    from unimedi.reproduction.table import around, tables, write_tables
 
     if sum(map(bool, (arguments.phantom, arguments.cohort, arguments.data))) != 1:
         raise ValueError("expected one of: the word phantom, --cohort MANIFEST, --data STORE")
@@ -256,7 +256,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
     folder_to_write(arguments.out)
     folder_to_write(arguments.results)
     if arguments.page:
-        around_tables(file_to_write(arguments.page, (".md",)))
+        around(file_to_write(arguments.page, (".md",)))
     if arguments.phantom:
         store = data.phantom_store(arguments.out, recipes, arguments.preset)
     elif arguments.cohort:
@@ -487,7 +487,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--budget", type=POSITIVE, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
     )
-    p.add_argument("--steps", type=at_least(1), help="of every row, in place of equal minutes")
+    p.add_argument("--steps", type=int, help="of every row, in place of equal minutes")
     p.add_argument("--seeds", type=at_least(1), default=1, help="how many a row (default: 1)")
     p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
     p.add_argument(

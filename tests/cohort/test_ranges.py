@@ -138,7 +138,6 @@ def test_the_settings_of_a_training_refuse_them_too(words: list[str]) -> None:
         ["pretrain", "--config", "tiny", "--data", "s", "--out", "r", "--workers", "-1"],
         ["evaluate", "r", "--data", "s", "--supervised", "-1"],
         ["reproduce", "--data", "s", "--budget", "0"],
-        ["reproduce", "--data", "s", "--steps", "-3"],
         ["reproduce", "--data", "s", "--seeds", "0"],
     ],
 )

@@ -27,11 +27,11 @@ def tables(results: Sequence[Result]) -> str:
 
 def write_tables(results: Sequence[Result], page: Path) -> None:
     """Replace what stands between the markers of a Markdown page. ValueError if it has none."""
-    before, behind = around_tables(page)
+    before, behind = around(page)
     page.write_text(f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}", encoding="utf-8")
 
 
-def around_tables(page: Path) -> tuple[str, str]:
+def around(page: Path) -> tuple[str, str]:
     """What stands before the markers of a Markdown page, and behind them. ValueError if it has none."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:

@@ -87,12 +87,14 @@ def _holds(path: Path) -> dict[str, Any]:
         ("store.json", _store),
         ("preprocessor_config.json", _model),
         ("hospital.json", _hospital),
+        ("xray.json", _trained),
+        ("ct.json", _trained),
     ):
         if (path / mark).is_file():
             return kind(path)
     if path.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
         return _manifest(path)
-    raise ValueError(f"{path}: expected a run, a store, a model, a phantom hospital or a manifest")
+    raise ValueError(f"{path}: expected a run, a store, a model (of predict, too), a phantom hospital or a manifest")
 
 
 def _run(path: Path) -> dict[str, Any]:
@@ -140,6 +142,13 @@ def _model(path: Path) -> dict[str, Any]:
     config, size = _json(path / "config.json"), (path / "model.safetensors").stat().st_size
     names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "embedding_size", "slices", "selector")
     return {"kind": "model", "megabytes": round(size / 1e6, 1), **{n: config[n] for n in names if n in config}}
+
+
+def _trained(path: Path) -> dict[str, Any]:
+    """What ``finetune`` or ``segment`` kept of each kind of image, without the configuration of the encoder."""
+    kept = {kind: _json(path / f"{kind}.json") for kind in ("xray", "ct") if (path / f"{kind}.json").is_file()}
+    about = {kind: {key: value for key, value in one.items() if key != "model"} for kind, one in kept.items()}
+    return {"kind": "model of predict", **about}
 
 
 def _hospital(path: Path) -> dict[str, Any]:

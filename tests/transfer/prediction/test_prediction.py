@@ -30,6 +30,7 @@ from unimedi.transfer.prediction.trained import (
 from unimedi.transfer.segmentation.masks import masked_splits
 from unimedi.transfer.segmentation.overlap import overlap_figures
 from unimedi.transfer.segmentation.segment import MaskLearner, SegmentSettings, segment
+from unimedi.web.info import describe
 
 TUNED = FineTuneSettings(fractions=(0.5, 1.0), seeds=(0, 1), steps=4, batch=4, learning_rates=(1e-3, 1e-2), resamples=9)
 MASKED = SegmentSettings(
@@ -139,6 +140,12 @@ def test_what_was_kept_says_what_it_is(ground: Ground) -> None:
     assert kept["store"] == ground.store.fingerprint
     assert len(kept["pretrained"]) == len(kept["sha256"]) == 64
     assert set(kept["thresholds"]) == set(FINDINGS)
+    told = describe(ground.tuned)["path"]
+    assert (told["kind"], told["xray"]["task"], told["ct"]["classes"]) == (
+        "model of predict",
+        "classification",
+        list(FINDINGS),
+    )
 
 
 def test_a_later_training_of_one_kind_leaves_no_model_of_the_other(ground: Ground, tmp_path: Path) -> None:
