@@ -18,7 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from unimedi.cohort.lock import alone_in
 from unimedi.cohort.report import training_language
+from unimedi.cohort.sources.phantom import is_phantom
 from unimedi.cohort.study import Study
 from unimedi.inputs.guarded import Limits
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
@@ -64,32 +66,33 @@ def prepare(
         strict: share of refused studies, 0 to 1, above which no store comes of it; finished parts are kept.
 
     Raises:
+        LockedError: another process prepares into ``out``.
         StoreError: more refused than ``strict`` allows, or the counts of the parts do not add up.
     """
     if strict is not None and not 0 <= strict <= 1:
         raise ValueError(f"strict: expected a share of refused studies between 0 and 1, got {strict}")
     started = time.perf_counter()
     out, preprocess = Path(out), preprocess or Preprocess()
-    out.mkdir(parents=True, exist_ok=True)
     findings, here = finding_names(studies), workers == 0 and scheduler is None
-    parts = cut(studies, out, preprocess, findings, part_size, None if here else limits or Limits())
-    todo = [part for part in parts if not part.done]
-    if todo:
-        (out / "store.json").unlink(missing_ok=True)  # while parts change, this is no store
-    with _progress(len(studies)) as advance:
-        for part in parts:
-            if part not in todo:
-                advance(part)
-        if here:
-            for part in todo:
-                prepare_part(part)
-                advance(part)
-        elif todo:
-            _on_cluster(todo, workers or len(os.sched_getaffinity(0)), scheduler, advance)
-    summary = _summary(studies, parts, len(parts) - len(todo), time.perf_counter() - started)
-    if strict is not None and summary.listed - summary.taken > strict * summary.listed:
-        _fail(out, summary, strict, parts)
-    finish_store(out, preprocess, findings, len(parts))
+    with alone_in(out):
+        parts = cut(studies, out, preprocess, findings, part_size, None if here else limits or Limits())
+        todo = [part for part in parts if not part.done]
+        if todo:
+            (out / "store.json").unlink(missing_ok=True)  # while parts change, this is no store
+        with _progress(len(studies)) as advance:
+            for part in parts:
+                if part not in todo:
+                    advance(part)
+            if here:
+                for part in todo:
+                    prepare_part(part)
+                    advance(part)
+            elif todo:
+                _on_cluster(todo, workers or len(os.sched_getaffinity(0)), scheduler, advance)
+        summary = _summary(studies, parts, len(parts) - len(todo), time.perf_counter() - started)
+        if strict is not None and summary.listed - summary.taken > strict * summary.listed:
+            _fail(out, summary, strict, parts)
+        finish_store(out, preprocess, findings, len(parts), is_phantom(studies))
     return summary
 
 

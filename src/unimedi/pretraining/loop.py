@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lightning.fabric import Fabric
 from torch import nn
 from transformers.utils.logging import disable_progress_bar
 
+from unimedi.cohort.lock import LockedError, alone_in
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
@@ -30,7 +32,7 @@ from unimedi.pretraining.methods import build
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, warnings_of
 from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
-from unimedi.pretraining.run_folder import RunFolder, plain
+from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 from unimedi.pretraining.update import Updater
 
@@ -51,7 +53,7 @@ def pretrain(
 
     Raises:
         InterruptedRunError: SIGTERM or SIGINT came; everything is saved.
-        CheckpointError, RunFolderError, StoreError, TrainingError: each says what to do.
+        CheckpointError, LockedError, RunFolderError, StoreError, TrainingError: each says what to do.
     """
     store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
     begun = run.begun() if resume else {}
@@ -59,29 +61,51 @@ def pretrain(
     fabric = make_fabric(computed_in["precision"], devices)
     pace = pace_of(recipe, store, devices)
     total = steps(recipe.duration, pace)
-    with reproducible(begun.get("threads", torch.get_num_threads())):
+    facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total} | computed_in
+    with _alone(fabric, run, plain(recipe), facts, resume) as taken:
+        with reproducible(begun.get("threads", torch.get_num_threads())):
+            if fabric.is_global_zero:
+                for notice in [*said, *taken, *notices(recipe, store, devices)]:
+                    print(notice, file=sys.stderr)
+            module, processor = build(recipe, store, total, pace)
+            accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
+            count = total * accumulate
+            micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
+
+            def batches_from(step: int) -> Iterator[Any]:
+                return training_loader(micro_steps, step * accumulate, workers)
+
+            stopped = train(fabric, recipe, module, batches_from, run, total, pace)
+        disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
+        take_means(module.teacher, processor, store)  # on every rank: they end alike
         if fabric.is_global_zero:
-            facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
-            run.begin(plain(recipe), facts | computed_in, resume)
-            for notice in [*said, *notices(recipe, store, devices)]:
-                print(notice, file=sys.stderr)
+            run.export(module.teacher.save_pretrained, processor.save_pretrained)
         fabric.barrier()
-        module, processor = build(recipe, store, total, pace)
-        accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
-        micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total * accumulate, rank, ranks)
-
-        def batches_from(step: int) -> Iterator[Any]:
-            return training_loader(micro_steps, step * accumulate, workers)
-
-        stopped = train(fabric, recipe, module, batches_from, run, total, pace)
-    disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
-    take_means(module.teacher, processor, store)  # on every rank: they end alike
-    if fabric.is_global_zero:
-        run.export(module.teacher.save_pretrained, processor.save_pretrained)
-    fabric.barrier()
     if stopped:
         raise stopped
     return run.pretrained
+
+
+@contextmanager
+def _alone(
+    fabric: Fabric, run: RunFolder, recipe: Mapping[str, Any], facts: Mapping[str, Any], resume: bool
+) -> Iterator[list[str]]:
+    """The run folder, begun and held by rank 0 alone; gives what :meth:`RunFolder.begin` has to say.
+
+    What is wrong is raised on every rank: none waits for one that has left.
+    """
+    with ExitStack() as held:
+        said: list[str] | Exception = []
+        if fabric.is_global_zero:
+            try:
+                held.enter_context(alone_in(run.path))
+                said = run.begin(recipe, facts, resume)
+            except (LockedError, RunFolderError, OSError) as error:
+                said = error
+        said = fabric.broadcast(said)
+        if isinstance(said, Exception):
+            raise said
+        yield said
 
 
 def train(

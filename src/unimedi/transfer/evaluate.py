@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from unimedi.cohort.lock import alone_in
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
-from unimedi.representation.embedder import Embedder
+from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.retrieval.protocols import CLASSES, PER_CLASS
 from unimedi.transfer import embedding_tasks as on_embeddings
 from unimedi.transfer import space_tasks as on_space
@@ -58,9 +59,24 @@ def evaluate(
     report, with paired differences (also in ``differences.json``) where they were measured on the same. ``task`` sets
     the kind, the classes and the shares of the labels. Raises FileNotFoundError where there is no model or a run to
     compare with was not evaluated, ValueError where the store was prepared for another model, has none of the classes,
-    or the split is empty.
+    or the split is empty; LockedError where the run still trains or is evaluated.
     """
-    options = options or EvaluationOptions()
+    pretrained_folder(run)  # before a folder is made for a run that is not there
+    out = out or (run / "tasks" / task.name if task else run)
+    with alone_in(out):
+        return _evaluate(run, data, out, split, compare, options or EvaluationOptions(), task, say)
+
+
+def _evaluate(
+    run: Path,
+    data: Path,
+    out: Path,
+    split: str,
+    compare: Sequence[Path],
+    options: EvaluationOptions,
+    task: TaskFile | None,
+    say: Callable[[str], None],
+) -> dict[str, Figure]:
     if task:
         options = evaluation_options(task, options)
     started = time.monotonic()
@@ -96,8 +112,6 @@ def evaluate(
         except NotComputable as reason:
             outcome.notes.append(f"{name}: {reason}")
         say(f"{name}: {time.monotonic() - begun:.1f} s")
-    out = out or (run / "tasks" / task.name if task else run)
-    out.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out / "metrics.json")
     measured_on = conditions(store.fingerprint, split, views, options)
     write_resamples(figures, measured_on, out / RESAMPLES)
@@ -121,7 +135,7 @@ def evaluate(
         out / "report.html",
     )
     patients = len({patient for seen in views.values() for patient in seen.patients})
-    say(as_text(headline(figures, patients)))
+    say(as_text(headline(figures, patients, store.phantom)))
     for line in answer_lines(task, figures):
         say(line)
     say(f"evaluated in {time.monotonic() - started:.0f} s: {out / 'metrics.json'}, {out / 'report.html'}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from unimedi.cohort.report import detect_language, says_nothing, training_language, training_text
+from unimedi.cohort.same_report import words_of
 from unimedi.cohort.study import Modality, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.resample import resize_array
@@ -142,7 +143,7 @@ def _opened(path: Path) -> Store:
 
 
 def _described(study: Study | StoredStudy, text: str, language: str) -> Seen:
-    plain = " ".join(text.casefold().split())
+    plain = words_of(text)
     return Seen(
         study_id=study.study_id,
         patient_id=study.patient_id,
@@ -150,7 +151,7 @@ def _described(study: Study | StoredStudy, text: str, language: str) -> Seen:
         split=str(study.split),
         language=language,
         detected=detect_language(text) if plain else "",
-        words=len(plain.split()),
+        words=len(text.split()),
         report="" if says_nothing(text) else hashlib.blake2b(plain.encode(), digest_size=16).hexdigest(),
     )
 
