@@ -21,7 +21,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
     toy_recipe(folder / "recipe.yaml", seed=1)
     toy_recipe(folder / "other.yaml", seed=2)
     write_pretrained(folder / "model" / "pretrained")
-    (folder / "cohort.csv").write_text("study_id,patient_id,modality,split,image,report\n")
+    (folder / "chest.png").touch()
+    row = "one,one,DX,train,chest.png,Clear lungs."
+    (folder / "cohort.csv").write_text(f"study_id,patient_id,modality,split,image,report\n{row}\n")
     return folder
 
 
@@ -45,8 +47,8 @@ COMMANDS = [
 def test_a_folder_that_is_taken_is_left_alone(ground: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with hold(ground / "taken") as process:
         assert main(words(ground, command)) == 2
-        said = capsys.readouterr().err.strip().splitlines()[-1]
-        assert f"{ground / 'taken'} is being written by process {process.pid} on " in said
+        said = f"{ground / 'taken'} is being written by process {process.pid} on "
+        assert said in capsys.readouterr().err
         assert [path.name for path in (ground / "taken").iterdir()] == [LOCK]
         process.communicate("")
 
