@@ -71,7 +71,7 @@ def test_files_and_folders_are_embedded(ground: Path) -> None:
     [
         ("run", {"kind": "run", "steps_logged": 3, "pretrained": True}),
         ("run/pretrained", {"kind": "model", "hidden_size": 16, "slices": 1}),
-        ("store", {"kind": "store", "studies": 17, "refused": 0}),
+        ("store", {"kind": "store", "studies": 17, "refused": 0, "phantom": True}),
         ("hospital", {"kind": "phantom hospital"}),
         ("hospital/cohort.csv", {"kind": "manifest", "studies": 17, "patients": 12}),
     ],

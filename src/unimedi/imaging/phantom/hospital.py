@@ -25,6 +25,7 @@ from typing import Any
 from unimedi import __version__
 from unimedi.cohort.lock import LOCK, alone_in
 from unimedi.cohort.report import training_text
+from unimedi.cohort.same_report import words_of
 from unimedi.cohort.study import Modality, Report, Split
 from unimedi.imaging.phantom.findings import FINDINGS, draw_patient
 from unimedi.imaging.phantom.innocents import INNOCENT
@@ -177,7 +178,7 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
         path = out / row["report_path"]
         report = Report(path.read_text("utf-8"), row["language"])
         attempt = 0
-        while (text := training_text(report).casefold()) in texts:
+        while (text := words_of(training_text(report))) in texts:
             attempt += 1
             if attempt > ATTEMPTS:
                 raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
