@@ -15,4 +15,5 @@ def effective_rank(embeddings: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
     exact = embeddings if embeddings.dtype == torch.float64 else embeddings.float()
     values = torch.linalg.svdvals(exact)
     shares = values / values.sum().clamp(min=1e-12)
-    return torch.special.entr(shares).sum().exp()
+    rank: Tensor = torch.special.entr(shares).sum().exp()
+    return rank
