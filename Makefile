@@ -21,7 +21,7 @@ OPTIONS_joint := --method joint
 OPTIONS_convirt2d := --method convirt --batch.volumes 0
 OPTIONS_convirt3d := --method convirt --batch.radiographs 0
 FULL_STEPS ?= 3000
-RECIPE := recipes/tiny.yaml
+RECIPE := src/unimedi/recipes/tiny.yaml
 SEED := 0
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE # many processes start here: each would compile all that it imports again

@@ -36,14 +36,14 @@ sys.exit(code)
 """
 
 
-def run(folder: Path, recipe: Path) -> list[tuple[str, str]]:
+def run(folder: Path, recipe: str) -> list[tuple[str, str]]:
     """Rows (what, value)."""
     build_hospital(folder / "hospital", "tiny", seed=0, overrides=PATIENTS)
     prepare(read_manifest(folder / "hospital" / "index.csv"), folder / "store", load_recipe(recipe).preprocess)
     words = ["--data", str(folder / "store")]
     shutil.rmtree(folder / "run", ignore_errors=True)  # of another version
     train = [sys.executable, "-m", "unimedi", "pretrain", *words, "--out", str(folder / "run")]
-    subprocess.run([*train, "--config", str(recipe), "--steps", "2"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*train, "--config", recipe, "--steps", "2"], check=True, stdout=subprocess.DEVNULL)
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", COUNT, "evaluate", str(folder / "run"), *words],
@@ -65,7 +65,7 @@ def run(folder: Path, recipe: Path) -> list[tuple[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, help="kept, and gone on with (default: a temporary one)")
-    parser.add_argument("--recipe", type=Path, default=Path("recipes/tiny.yaml"))
+    parser.add_argument("--recipe", default="tiny")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         print("| | |\n|---|---|")

@@ -55,7 +55,7 @@ def in_a_process(*words: object) -> dict[str, float]:
     return found
 
 
-def one_run(manifest: Path, workers: int, recipe: Path) -> dict[str, float]:
+def one_run(manifest: Path, workers: int, recipe: str) -> dict[str, float]:
     studies = read_manifest(manifest)
     with tempfile.TemporaryDirectory(dir=manifest.parent) as folder:
         # Parts small enough that both workers have some to do.
@@ -98,7 +98,7 @@ def large_manifest(folder: Path, suffix: str) -> Path:
     return folder / f"large{suffix}"
 
 
-def rates(manifest: Path, recipe: Path, workers: Sequence[int]) -> None:
+def rates(manifest: Path, recipe: str, workers: Sequence[int]) -> None:
     print("| kind | studies | " + " | ".join(f"{n} workers, a second" for n in workers) + " | scaling |")
     print("|---" * (3 + len(workers)) + "|")
     for name, part in kinds(manifest).items():
@@ -112,12 +112,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patients", type=int, default=800)
     parser.add_argument("--preset", default="tiny", help="of the phantom hospital: its sizes")
-    parser.add_argument("--config", type=Path, default=Path("recipes/tiny.yaml"))
+    parser.add_argument("--config", default="tiny")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS, metavar=("MANIFEST", "WORKERS", "CONFIG"))
     parser.add_argument("--manifest", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        print(json.dumps(one_run(Path(given.one[0]), int(given.one[1]), Path(given.one[2]))))
+        print(json.dumps(one_run(Path(given.one[0]), int(given.one[1]), given.one[2])))
         return
     if given.manifest:
         print(json.dumps(one_manifest(given.manifest)))

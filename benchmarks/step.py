@@ -1,4 +1,4 @@
-"""Speed of one training step: ``python benchmarks/step.py --config recipes/tiny.yaml --data runs/demo/store``.
+"""Speed of one training step: ``python benchmarks/step.py --config tiny --data runs/demo/store``.
 
 Prints samples/s, MFU, peak memory and the share of data loading, as the table of docs/performance.md. MFU is the share
 of the machine's own speed that the arithmetic of the step reaches: a large matrix product in the step's precision is
@@ -160,7 +160,7 @@ def measure(recipe: Recipe, store: Store, steps: int) -> Measured:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=Path("recipes/tiny.yaml"))
+    parser.add_argument("--config", default="tiny")
     parser.add_argument("--data", type=Path, required=True, help="a store made by `unimedi prepare`")
     parser.add_argument("--steps", type=int, default=10)
     given = parser.parse_args()

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- tree:begin -->\n```\n", "```\n<!-- tree:end -->"
 IGNORED = ("__pycache__", ".DS_Store")
+ONE_LINE = ("comparison",)  # its files say at their heads what they are
 
 
 def on_disk(package: Path) -> list[str]:
@@ -18,7 +19,7 @@ def on_disk(package: Path) -> list[str]:
         if path.name in IGNORED or path.suffix == ".pyc":
             continue
         if path.is_dir():
-            inside = on_disk(path)
+            inside = [] if path.name in ONE_LINE else on_disk(path)
             names += [f"{path.name}/", *(f"{path.name}/{name}" for name in inside if name != "__init__.py")]
         else:
             names.append(path.name)

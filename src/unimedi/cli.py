@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,14 +40,17 @@ def main(words: Sequence[str] | None = None) -> int:
         _restart_with_environment()
     arguments.overrides = overrides
     try:
+        if arguments.verb == "cohort":
+            _check_manifest(arguments)
         with _alone(arguments):
             arguments.run(arguments)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not _explains_itself(error):
+        sentence = str(error) if _explains_itself(error) else _foreign_fault(error)
+        if not sentence:
             raise
-        print(f"unimedi {arguments.verb}: {error}", file=sys.stderr)
+        print(f"unimedi {arguments.verb}: {sentence}", file=sys.stderr)
         return int(getattr(error, "exit_code", FAILED))
     return OK
 
@@ -57,11 +60,14 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def phantom(arguments: argparse.Namespace) -> None:
     """Write a phantom hospital: real DICOM, NIfTI, PNG and JPEG files, reports, labels and masks."""
+    from unimedi.cohort.destination import file_to_write, folder_to_write
+
     if arguments.sheet:
         from unimedi.imaging.phantom.sheet import contact_sheet
 
-        contact_sheet(arguments.out, arguments.seed)
+        contact_sheet(file_to_write(arguments.out, (".png",)), arguments.seed)
         return
+    folder_to_write(arguments.out)
     import yaml
 
     from unimedi.imaging.phantom.hospital import build_hospital
@@ -84,47 +90,59 @@ def cohort_collection(arguments: argparse.Namespace) -> None:
     """The manifest of a public collection as it was unpacked."""
     from unimedi.cohort.sources.collections import read_collection
 
-    _write_cohort(read_collection(arguments.way, arguments.root), arguments.out)
+    _write_cohort(lambda: read_collection(arguments.way, arguments.root), arguments.out)
 
 
 def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     """The manifest of any tree of DICOM files, grouped by study and series, with a table of reports."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.dicom_tree import dicom_tree
 
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
-    _write_cohort(dicom_tree(arguments.root, arguments.table, columns), arguments.out)
+    columns = given_names(arguments.column)
+    _write_cohort(lambda: dicom_tree(arguments.root, arguments.table, columns), arguments.out)
 
 
 def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     """Pull studies from a PACS into the manifest's folder, and list them. Resumes."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.dicom_tree import dicom_tree
     from unimedi.cohort.sources.dicomweb import pull
 
     folder = arguments.out.parent
     query = dict(pair.split("=", 1) for pair in arguments.query)
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
+    columns = given_names(arguments.column)
     done = pull(arguments.url, folder, query, arguments.per_second, lambda text: print(text, file=sys.stderr))
     print(f"{done.series} series in {folder}, {done.kept} of them from before")
-    found = dicom_tree(folder, arguments.table, columns)
-    found.skipped += done.skipped
-    _write_cohort(found, arguments.out)
+
+    def listed() -> "FolderCohort":
+        found = dicom_tree(folder, arguments.table, columns)
+        found.skipped += done.skipped
+        return found
+
+    _write_cohort(listed, arguments.out)
 
 
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
+    from unimedi.cohort.columns import given_names
     from unimedi.cohort.sources.folder import scan_folder
 
-    columns = dict(pair.split("=", 1) for pair in arguments.column)
-    found = scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
-    _write_cohort(found, arguments.out)
+    columns = given_names(arguments.column)
+
+    def listed() -> "FolderCohort":
+        return scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
+
+    _write_cohort(listed, arguments.out)
 
 
 def translate(arguments: argparse.Namespace) -> None:
     """Fill in a translation of a manifest's reports, which trains in their place. Resumes."""
+    from unimedi.cohort.destination import MANIFESTS, file_to_write
     from unimedi.cohort.manifest import read_manifest, write_manifest
     from unimedi.cohort.translation import translate_reports
     from unimedi.inputs.translate import ModelTranslator
 
+    file_to_write(arguments.out, MANIFESTS, beside=(".translations.jsonl",))
     studies, translator = read_manifest(arguments.cohort, arguments.root), ModelTranslator(arguments.model)
     cache = arguments.out.with_suffix(".translations.jsonl")
     done = list(translate_reports(studies, arguments.language, translator, translator.name, cache))
@@ -140,22 +158,29 @@ def translate(arguments: argparse.Namespace) -> None:
 
 def prepare(arguments: argparse.Namespace) -> None:
     """Read every study of a manifest once and write the store that training reads. Resumes."""
+    from unimedi.cohort.destination import folder_to_write
     from unimedi.cohort.manifest import read_manifest
+    from unimedi.cohort.patient_id import doubts
     from unimedi.inputs.guarded import Limits
     from unimedi.inputs.prepare import prepare as run
     from unimedi.pretraining.recipe_file import load_recipe
 
-    preprocess = load_recipe(arguments.config, arguments.overrides).preprocess
+    recipe = load_recipe(arguments.config, arguments.overrides)
     studies = read_manifest(arguments.cohort, arguments.root)
+    for doubt in doubts([study.patient_id for study in studies]):
+        print(doubt, file=sys.stderr)
+    folder_to_write(arguments.out)
     done = run(
-        studies, arguments.out, preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
-        arguments.scheduler, strict=arguments.strict,
+        studies, arguments.out, recipe.preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
+        arguments.scheduler, strict=arguments.strict, text_length=recipe.model.text_length,
     )  # fmt: skip
     print(f"{done.taken} of {done.listed} studies in {arguments.out}, {done.seconds:.0f} s")
     for what, counts, name in (("refused", done.refused, "refused"), ("corrected", done.notes, "notes")):
         if counts:
             listed = ", ".join(f"{count} {reason}" for reason, count in counts.items())
             print(f"{what}: {listed}; each is named in {arguments.out / f'{name}.json'}", file=sys.stderr)
+    for line in done.reports:
+        print(line, file=sys.stderr)
 
 
 def doctor(arguments: argparse.Namespace) -> None:
@@ -166,10 +191,15 @@ def doctor(arguments: argparse.Namespace) -> None:
     limits = Limits(arguments.seconds, arguments.memory << 20)
     found = run(arguments.path, arguments.out, arguments.root, arguments.leakage, arguments.workers, limits)
     print(f"{found['read']} of {found['listed']} studies read, {found['spoilt']} look spoilt: {arguments.out}")
+    for line in found["reports"]["said"]:
+        print(line, file=sys.stderr)
+    for wrong in found["outdated"]:
+        print(f"prepared by older rules. {wrong}", file=sys.stderr)
 
 
 def pretrain(arguments: argparse.Namespace) -> None:
     """Pre-train on a store. Any value of the recipe can be given as --a.b VALUE."""
+    from unimedi.cohort.destination import folder_to_write
     from unimedi.pretraining.loop import pretrain as run
     from unimedi.pretraining.recipe_file import load_recipe
 
@@ -181,6 +211,7 @@ def pretrain(arguments: argparse.Namespace) -> None:
     if arguments.seed is not None:
         overrides += ["--seed", str(arguments.seed)]
     recipe = load_recipe(arguments.config or arguments.out / "recipe.yaml", overrides)
+    folder_to_write(arguments.out)
     print(run(recipe, arguments.data, arguments.out, arguments.resume, arguments.devices, arguments.workers))
 
 
@@ -208,19 +239,19 @@ def slice_eval(arguments: argparse.Namespace) -> None:
 
 def reproduce(arguments: argparse.Namespace) -> None:
     """Train and evaluate every row of the comparison on the same data, and build the tables. Resumes."""
+    from unimedi.cohort.destination import file_to_write, folder_to_write
     from unimedi.inputs.store import Store
+    from unimedi.pretraining.recipe_names import ROWS
     from unimedi.reproduction import data
     from unimedi.reproduction.downstream import read_downstream
     from unimedi.reproduction.results import current, read_results
     from unimedi.reproduction.run import chosen_rows
     from unimedi.reproduction.run import reproduce as run
-    from unimedi.reproduction.table import around, show
+    from unimedi.reproduction.table import around_tables, show
     from unimedi.reproduction.terms import Budget
 
     if sum(map(bool, (arguments.what, arguments.cohort, arguments.data))) != 1:
         raise ValueError("expected one of: the word phantom, the word tables, --cohort MANIFEST, --data STORE")
-    if arguments.page:
-        around(arguments.page)  # that it has a place for tables: before hours of training, not behind
     if arguments.what == "tables":
         if arguments.steps or arguments.budget or arguments.task:
             raise ValueError("tables are of what is finished: --steps, --budget and --task train and do not go with it")
@@ -230,8 +261,12 @@ def reproduce(arguments: argparse.Namespace) -> None:
     if arguments.steps is None and arguments.budget is None:
         arguments.budget = 5.0
     budget = Budget(arguments.steps, arguments.budget)
-    recipes = chosen_rows(arguments.recipes, arguments.rows)
+    recipes = chosen_rows(arguments.recipes or ROWS, arguments.rows)
     tasks = [read_downstream(word) for word in arguments.task]
+    folder_to_write(arguments.out)
+    folder_to_write(arguments.results)
+    if arguments.page:
+        around_tables(file_to_write(arguments.page, (".md",)))
     if arguments.what == "phantom":
         store = data.phantom_store(arguments.out, recipes, arguments.preset)
     elif arguments.cohort:
@@ -239,9 +274,8 @@ def reproduce(arguments: argparse.Namespace) -> None:
     else:
         store = arguments.data
     run(store, recipes, arguments.out, arguments.results, budget, arguments.seeds, tasks)
-    found, others = current(
-        read_results(arguments.results), Store.open(store).fingerprint, chosen_rows(arguments.recipes)
-    )
+    here, rows = Store.open(store).fingerprint, chosen_rows(arguments.recipes or ROWS)
+    found, others = current(read_results(arguments.results), here, rows)
     show(found, arguments.page)
     if others:
         print(others, file=sys.stderr)
@@ -251,13 +285,14 @@ def finetune(arguments: argparse.Namespace) -> None:
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
     from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
     from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.prediction.trained import CLASSIFICATION, out_of_training
     from unimedi.transfer.settings import read_settings
     from unimedi.transfer.task_file import answer_lines, words
 
     task = _task(arguments)
     settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    figures = fine_tune(arguments.path, arguments.data, settings)
+    out_of_training(arguments.out, CLASSIFICATION)
+    figures = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
@@ -266,6 +301,7 @@ def finetune(arguments: argparse.Namespace) -> None:
 def segment(arguments: argparse.Namespace) -> None:
     """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
     from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.prediction.trained import SEGMENTATION, out_of_training
     from unimedi.transfer.segmentation.segment import SegmentSettings
     from unimedi.transfer.segmentation.segment import segment as run
     from unimedi.transfer.settings import read_settings
@@ -273,8 +309,8 @@ def segment(arguments: argparse.Namespace) -> None:
 
     task = _task(arguments)
     settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    figures = run(arguments.path, arguments.data, settings)
+    out_of_training(arguments.out, SEGMENTATION)
+    figures = run(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
@@ -282,12 +318,22 @@ def segment(arguments: argparse.Namespace) -> None:
 
 def embed(arguments: argparse.Namespace) -> None:
     """Embed image files, folders of a DICOM series, or folders of these, into a Parquet table."""
-    from unimedi.representation.embedder import embed_files
+    from unimedi.representation.embed_files import embed_files
 
-    table, refused = embed_files(arguments.files, arguments.model, arguments.out)
+    table, listed = embed_files(arguments.files, arguments.model, arguments.out)
     print(f"{len(table.study_ids)} embeddings in {arguments.out}")
-    for path, reason in refused:
-        print(f"left out {path}: {reason}", file=sys.stderr)
+    if listed.skipped:
+        print(f"{listed.complaint()}\nall of them: {arguments.out.with_suffix('.skipped.csv')}", file=sys.stderr)
+
+
+def predict(arguments: argparse.Namespace) -> None:
+    """Apply what finetune or segment has learnt to files: a table of probabilities, or masks that lie on the images."""
+    from unimedi.transfer.prediction.predict import predict as run
+
+    count, listed = run(arguments.files, arguments.model, arguments.out)
+    print(f"{count} images in {arguments.out}")
+    if listed.skipped:
+        print(f"{listed.complaint()}; the list of them lies beside the table, .skipped.csv", file=sys.stderr)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -301,6 +347,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from unimedi.cohort.ranges import POSITIVE, SEED, SHARE, at_least
     from unimedi.cohort.sources.collections import COLLECTIONS
 
     parser = argparse.ArgumentParser("unimedi", description="One space for 2D and 3D medical images and their reports.")
@@ -325,9 +372,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("out", type=Path)
     p.add_argument("--sheet", action="store_true", help="only a picture OUT.png: each finding on CT and X-ray")
     p.add_argument("--preset", default="tiny", help="micro, tiny, small or full (default: tiny)")
-    p.add_argument("--patients", type=int, help="as many, in the preset's proportions")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument("--patients", type=at_least(1), help="as many, in the preset's proportions")
+    p.add_argument("--seed", type=SEED, default=0)
+    p.add_argument("--workers", type=at_least(1), help="processes (default: one a core)")
 
     ways = verb("cohort", cohort_folder).add_subparsers(dest="way", required=True, metavar="WAY")
     p = verb("phantom", cohort_phantom, ways)
@@ -337,13 +384,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
     p.add_argument("--modality", help="of images that do not say: DX, CR or CT")
-    p.add_argument("--table", type=Path, help="a CSV with a row a study, image paths relative to ROOT")
+    p.add_argument("--table", type=Path, help="CSV, Excel or Parquet with a row a study, image paths relative to ROOT")
     p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
-    p.add_argument("--seed", type=int, default=0, help="of the split, where the table has none")
+    p.add_argument("--seed", type=SEED, default=0, help="of the split, where the table has none")
     p = verb("dicom-tree", cohort_dicom_tree, ways)
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
-    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--table", type=Path, help="CSV, Excel or Parquet with a row an examination: key, report, label:<finding>"
+    )
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
@@ -353,11 +402,13 @@ def _parser() -> argparse.ArgumentParser:
         "--query", action="append", default=[], metavar="ATTRIBUTE=VALUE", help="StudyDate=20240101-20240131"
     )
     p.add_argument("--out", type=Path, required=True, help="the manifest, in the folder that the files go to")
-    p.add_argument("--table", type=Path, help="a CSV with a row an examination: key, report, label:<finding>")
+    p.add_argument(
+        "--table", type=Path, help="CSV, Excel or Parquet with a row an examination: key, report, label:<finding>"
+    )
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
-    p.add_argument("--per-second", type=float, default=5.0, help="requests at most (default: 5)")
+    p.add_argument("--per-second", type=POSITIVE, default=5.0, help="requests at most (default: 5)")
     for collection in COLLECTIONS:
         p = verb(collection.name, cohort_collection, ways, about=collection.about)
         p.add_argument("root", type=Path, help="the folder that it was unpacked into")
@@ -375,31 +426,37 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("cohort", type=Path, help="the manifest")
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, required=True, help="the store")
-    p.add_argument("--config", type=Path, required=True, help="the recipe that will train on it")
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument(
+        "--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …"
+    )
+    p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
     p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
-    p.add_argument("--seconds", type=float, default=300.0, help="that one file may take (default: 300)")
-    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one file may take (default: 2048)")
-    p.add_argument("--strict", type=float, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
+    p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one file may take (default: 300)")
+    p.add_argument(
+        "--memory", type=at_least(1), default=2048, metavar="MIB", help="that one file may take (default: 2048)"
+    )
+    p.add_argument("--strict", type=SHARE, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
 
     p = verb("doctor", doctor)
     p.add_argument("path", type=Path, metavar="cohort", help="a manifest, or the folder of a store")
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, default=Path("doctor.html"), help="the page; a .json beside it (doctor.html)")
     p.add_argument("--leakage", type=Path, metavar="OTHER", help="another manifest or store that must share nothing")
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
-    p.add_argument("--seconds", type=float, default=300.0, help="that one study may take (default: 300)")
-    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one study may take (default: 2048)")
+    p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
+    p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one study may take (default: 300)")
+    p.add_argument(
+        "--memory", type=at_least(1), default=2048, metavar="MIB", help="that one study may take (default: 2048)"
+    )
 
     p = verb("pretrain", pretrain, rest=recipe)
-    p.add_argument("--config", type=Path, help="the recipe; may be left out with --resume")
+    p.add_argument("--config", metavar="NAME|FILE", help="the recipe: tiny, small, base, comparison/joint …, or a file")
     p.add_argument("--data", type=Path, required=True, help="the store")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
-    p.add_argument("--steps", type=int, help="instead of the recipe's duration")
-    p.add_argument("--seed", type=int, help="instead of the recipe's")
+    p.add_argument("--steps", type=at_least(1), help="instead of the recipe's duration")
+    p.add_argument("--seed", type=SEED, help="instead of the recipe's")
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
-    p.add_argument("--devices", type=int, default=1, help="GPUs, or CPU processes (default: 1)")
-    p.add_argument("--workers", type=int, default=0, help="processes that read ahead (default: none)")
+    p.add_argument("--devices", type=at_least(1), default=1, help="GPUs, or CPU processes (default: 1)")
+    p.add_argument("--workers", type=at_least(0), default=0, help="processes that read ahead (default: none)")
 
     p = verb("evaluate", evaluate)
     p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
@@ -411,8 +468,12 @@ def _parser() -> argparse.ArgumentParser:
         "--prompts", metavar="NAME|FILE", help="zero-shot sentences (default: shipped ones in the model's language)"
     )
     p.add_argument(
-        "--supervised", type=int, default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
-    )
+        "--supervised",
+        type=at_least(0),
+        default=0,
+        metavar="STEPS",
+        help="also train the same encoder with labels, for scale",
+    )  # fmt: skip
     p.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
     )
@@ -438,16 +499,16 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--root", type=Path, help="where the manifest's paths begin (default: its own folder)")
     p.add_argument("--data", type=Path, metavar="STORE", help="on a store at hand")
     p.add_argument(
-        "--budget", type=float, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
+        "--budget", type=POSITIVE, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
     )
-    p.add_argument("--steps", type=int, help="of every row, in place of equal minutes")
-    p.add_argument("--seeds", type=int, default=1, help="how many a row (default: 1)")
+    p.add_argument("--steps", type=at_least(1), help="of every row, in place of equal minutes")
+    p.add_argument("--seeds", type=at_least(1), default=1, help="how many a row (default: 1)")
     p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
     p.add_argument(
         "--task", nargs="+", default=[], metavar="NAME=STORE",
         help="downstream tasks, by name or file, each with its own store, that every row answers as well",
     )  # fmt: skip
-    p.add_argument("--recipes", type=Path, default=Path("recipes/comparison"), help="a folder with a recipe a row")
+    p.add_argument("--recipes", type=Path, metavar="FOLDER", help="with a recipe a row (default: the rows that ship)")
     p.add_argument("--out", type=Path, default=Path("runs/reproduce"), help="where hospital, store and runs go")
     p.add_argument("--results", type=Path, default=Path("docs/results"), help="a JSON for each finished row")
     p.add_argument("--page", type=Path, help="a Markdown page whose tables are replaced")
@@ -466,6 +527,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--model", type=Path, required=True, help="a pretrained folder")
     p.add_argument("--out", type=Path, required=True, help="the table, .parquet")
 
+    p = verb("predict", predict)
+    p.add_argument("files", type=Path, nargs="+")
+    p.add_argument("--model", type=Path, required=True, help="the --out of finetune or segment")
+    p.add_argument("--out", type=Path, required=True, help="the table, .csv, of a classifier; a folder for masks")
+
     p = verb("info", info)
     p.add_argument("path", type=Path, nargs="?")
     p.add_argument("--json", action="store_true")
@@ -478,23 +544,36 @@ def _task(arguments: argparse.Namespace) -> "TaskFile | None":
     return for_verb(find_task(arguments.task), arguments.verb) if arguments.task else None
 
 
-def _write_cohort(found: "FolderCohort", out: Path) -> None:
-    """The manifest, and beside it what was left out; the paths are relative to it, or to the root where it is not
-    above the files."""
+def _check_manifest(arguments: argparse.Namespace) -> None:
+    """The manifest and the list of what was left out can be written, and not over the table that is read."""
+    from unimedi.cohort.destination import MANIFESTS, file_to_write
+
+    file_to_write(arguments.out, MANIFESTS, (".skipped.csv",), (getattr(arguments, "table", None),))
+
+
+def _write_cohort(find: "Callable[[], FolderCohort]", out: Path) -> None:
+    """The manifest of what ``find`` finds, and beside it, always, what was left out; the paths are relative to it, or
+    to the root where it is not above the files."""
     from unimedi.cohort.manifest import write_manifest
+    from unimedi.cohort.sources.scan import NoStudyError
     from unimedi.cohort.sources.summary import summary, write_skipped
 
-    if not found.studies:
-        raise ValueError(f"no study under {found.root}: {found.complaint(100) or 'it holds no images'}")
+    skipped = out.with_suffix(".skipped.csv")
+    try:
+        found = find()
+        if not found.studies:
+            raise NoStudyError(found)
+    except NoStudyError as error:
+        write_skipped(error.cohort, skipped)
+        raise NoStudyError(error.cohort, skipped) from None
     # By name, as paths are written, and with links followed, as they are read.
     named, real = ([follow(found.root), follow(out.parent)] for follow in (os.path.abspath, os.path.realpath))
     above = all(Path(root).is_relative_to(folder) for root, folder in (named, real))
     write_manifest(found.studies, out, None if above else found.root)
-    skipped = out.with_suffix(".skipped.csv")
-    write_skipped(found.skipped, skipped)
+    write_skipped(found, skipped)
     print(f"{summary(found)}\n{len(found.studies)} studies in {out}")
-    if found.skipped:
-        print(f"{found.complaint()}\nall of them: {skipped}", file=sys.stderr)
+    if found.skipped or found.told:
+        print(f"{found.complaint()}\nall of them, and what to look at: {skipped}".strip(), file=sys.stderr)
     if not above:
         print(f"its paths begin in {found.root}: unimedi prepare {out} --root {found.root} --out STORE --config RECIPE")
 
@@ -505,7 +584,7 @@ def _alone(arguments: argparse.Namespace) -> AbstractContextManager[None]:
 
     if arguments.verb in ("finetune", "segment"):
         return alone_in(arguments.out)
-    if arguments.verb == "translate":
+    if arguments.verb in ("translate", "predict"):
         return alone_at(arguments.out)
     if arguments.verb == "slice-eval" and arguments.path.is_dir():
         return alone_at(arguments.out or arguments.path / "slice_eval.json")
@@ -530,6 +609,15 @@ def _explains_itself(error: BaseException) -> bool:
         trace = trace.tb_next
     raised_in = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
     return isinstance(error, (ValueError, OSError)) and raised_in.startswith("unimedi.")
+
+
+def _foreign_fault(error: BaseException) -> str:
+    """What another package that is installed here does to those that we import; empty where it is not that."""
+    if not isinstance(error, ImportError):
+        return ""
+    from unimedi.inputs.torchvision_fault import torchvision_fault
+
+    return torchvision_fault(error)
 
 
 def _restart_with_environment() -> None:

@@ -24,7 +24,7 @@ def text_files() -> list[Path]:
     names = [name for name in listed.stdout.decode().split("\0") if name]
     paths = [ROOT / name for name in names]
     if listed.returncode != 0:
-        folders = ("src", "tests", "docs", "examples", "benchmarks", "recipes", ".ci")
+        folders = ("src", "tests", "docs", "examples", "benchmarks", ".ci")
         paths = [path for folder in folders for path in (ROOT / folder).rglob("*")] + list(ROOT.glob("*"))
     return [path for path in paths if path.is_file() and _is_text(path)]
 

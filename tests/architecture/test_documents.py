@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from .repository import ROOT
+from .repository import PACKAGE, ROOT
 
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 
@@ -19,7 +19,8 @@ def test_links_and_named_files_exist(document: str) -> None:
     links = [path.parent / link for link in re.findall(r"\]\((?!http|#)([^)#]+)", text)]
     named = re.findall(r"`((?:src|recipes|docs|tests|examples|benchmarks)/[\w./-]+\.\w+)(?:::\w+)?`", text)
     named += re.findall(r"\brecipes/\w+\.yaml", text)
-    missing = [str(place) for place in [*links, *(ROOT / name for name in named)] if not place.exists()]
+    places = [(PACKAGE if name.startswith("recipes/") else ROOT) / name for name in named]
+    missing = [str(place) for place in [*links, *places] if not place.exists()]
     assert not missing
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from .repository import ROOT
 
+RECIPES = "src/unimedi/recipes"
 NAMES = ("python3.13", "python3.12", "python3.11", "python3")
 # A Python that takes itself for another version, perhaps without a module; it does nothing else.
 FAKE = """#!/bin/sh
@@ -31,8 +32,8 @@ def machine(tmp_path: Path) -> Path:
     """A clone without an environment, and in ``bin`` neither Python nor much room on the disk."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "recipes").mkdir()
-    shutil.copy(ROOT / "recipes" / "tiny.yaml", tmp_path / "recipes")
+    (tmp_path / RECIPES).mkdir(parents=True)
+    shutil.copy(ROOT / RECIPES / "tiny.yaml", tmp_path / RECIPES)
     (tmp_path / "bin").mkdir()
     for name in NAMES:
         program(tmp_path, name, "#!/bin/sh\nexit 127\n")

@@ -137,7 +137,7 @@ def test_chexpert_plus(tmp_path: Path, images: str) -> None:
     assert (first.study_id, first.split) == ("train_patient00002_study1_view1_frontal", Split.TRAIN)
     assert training_text(first.report) == "SMALL EFFUSION. NO CHANGE."
     assert first.labels == {"pleural_effusion": True, "edema": None, "fracture": None}
-    assert (last.patient_id, last.split, training_text(last.report)) == ("patient64541", Split.TEST, "Clear. Normal.")
+    assert (last.patient_id, last.split, training_text(last.report)) == ("patient64541", Split.TEST, "Normal. Clear.")
     assert reasons(cohort) == {"not frontal": 1, "empty report": 1, "no image": 1}
 
 

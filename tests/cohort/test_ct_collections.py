@@ -83,7 +83,7 @@ def test_ct_rate(tmp_path: Path, inner: str) -> None:
     assert second.image.name == "train_2_a_2.nii.gz"  # the first reconstruction was not downloaded
     assert (first.patient_id, first.modality) == ("train_1", Modality.CT)
     assert first.report.text == "TECHNIQUE: MDCT.\nFINDINGS: Nodule seen.\nIMPRESSION: Nodule."
-    assert training_text(first.report) == "Nodule seen. Nodule."
+    assert training_text(first.report) == "Nodule. Nodule seen."
     assert training_text(second.report) == "Clear."
     assert first.labels["lung_nodule"] is True
     assert first.labels["arterial_wall_calcification"] is False

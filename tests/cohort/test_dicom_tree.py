@@ -1,18 +1,21 @@
 """A PACS export with names that mean nothing: one folder of everything, real DICOM files."""
 
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pydicom.data
 import pytest
 from pydicom.dataset import Dataset
 
+from tests.cohort.dicom_files import put_ct, put_enhanced_ct, put_xray
 from tests.imaging.test_dicom import CT, XRAY, dataset, save
 from unimedi.cli import main
 from unimedi.cohort.manifest import ManifestError, read_manifest
 from unimedi.cohort.sources.dicom_tree import dicom_tree
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.scan import FolderCohort, FolderError
 from unimedi.cohort.study import Modality
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image
@@ -64,7 +67,7 @@ def test_the_largest_series_of_an_examination_and_frontal_x_rays_are_taken(expor
     assert (deep.study_id, deep.series, deep.image) == ("1.2.9", THIN, export)
     assert (deep.report.text, deep.labels) == ("FINDINGS: Nodule.", {"nodule": True})
     assert Counter(skipped.reason for skipped in cohort.skipped) == {
-        "not frontal": 1,
+        "not frontal: LL": 1,
         "a localiser": 1,
         "no image: a report, a directory or a presentation": 1,
         "not a DICOM image": 1,
@@ -117,7 +120,7 @@ def test_without_a_table_everything_is_listed_and_nothing_taken(export: Path, tm
     assert (reasons["no report"], reasons["no table of reports or labels was given: --table"]) == (2, 1)
     with pytest.raises(FolderError, match="no such folder"):
         dicom_tree(tmp_path / "nowhere")
-    with pytest.raises(FolderError, match="has no column 'Study'"):
+    with pytest.raises(FolderError, match="column 'Study' is missing; found Accession, Text"):
         dicom_tree(export, table(export), {"key": "Study"})
 
 
@@ -130,7 +133,8 @@ def test_pipes_and_broken_links_are_listed_and_a_link_out_is_refused(export: Pat
     cohort = dicom_tree(export, table(export), COLUMNS)
     assert len(cohort.studies) == 2
     reasons = Counter(skipped.reason for skipped in cohort.skipped)
-    assert (reasons["not a DICOM image"], reasons["image outside the root"]) == (3, 1)
+    assert (reasons["a broken link"], reasons["neither a file nor a folder"]) == (1, 1)
+    assert reasons["image outside the root"] == 1
 
 
 def test_reports_of_which_no_image_is_taken_are_listed(export: Path) -> None:
@@ -153,7 +157,7 @@ def test_a_table_that_cannot_be_meant_is_refused(export: Path, line: str, messag
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(FolderError, match=message):
         dicom_tree(export, path, COLUMNS)
-    with pytest.raises(FolderError, match="has no column 'Words'"):
+    with pytest.raises(FolderError, match="column 'Words' is missing"):
         dicom_tree(export, path, {"key": "Accession", "report": "Words"})
 
 
@@ -168,3 +172,109 @@ def test_the_table_goes_before_a_structured_report(export: Path) -> None:
     by_study = {study.study_id: study.report.text for study in dicom_tree(export, table(export), COLUMNS).studies}
     assert by_study["1.2.9"] == "FINDINGS: Nodule."
     assert [study.report.text for study in dicom_tree(export).studies] == ["From the reporting system."]
+
+
+def listed(cohort: FolderCohort) -> dict[str, str]:
+    return {skipped.what: skipped.reason for skipped in cohort.skipped}
+
+
+def keys(path: Path, *studies: str) -> Path:
+    path.write_text("key,report\n" + "".join(f"{study},Clear lungs.\n" for study in studies))
+    return path
+
+
+def test_a_file_of_frames_is_a_series_beside_anything_else(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    put_enhanced_ct(root / "IM1", StudyInstanceUID="1.2.9", PatientID="p9")
+    put_enhanced_ct(root / "SCOUT", StudyInstanceUID="1.2.9", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER", "NONE"])
+    put_series(root, THICK, CT[:5])  # of the same examination, with fewer slices
+    save(dataset(XRAY, "RTDOSE", StudyInstanceUID="1.2.9"), root / "dose")
+    cohort = dicom_tree(root, keys(tmp_path / "t.csv", "1.2.9"))
+    (study,) = cohort.studies
+    assert (study.image, study.series, study.modality) == (root / "IM1", "", Modality.CT)
+    image = read_image(study.image, study.series)
+    assert isinstance(image, Volume)
+    assert np.array_equal(image.voxels, CT)
+    assert listed(cohort) == {
+        "SCOUT": "a localiser",
+        "dose": "modality RTDOSE: expected one of DX, CR, US, CT, MR",
+        f". (5 files of series {THICK})": "another series of its examination has more slices (6)",
+    }
+
+
+def test_copies_are_told_and_do_not_make_a_series_longer(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    put_ct(root / "ct", PatientID="p9", StudyInstanceUID="1.2.9")
+    shutil.copytree(root / "ct", root / "again")
+    put_xray(root / "x", StudyInstanceUID="1.2.3")
+    shutil.copy(root / "x", root / "y")
+    cohort = dicom_tree(root, keys(tmp_path / "t.csv", "1.2.9", "1.2.3"))
+    assert sorted(study.image.name for study in cohort.studies) == ["again", "x"]
+    assert listed(cohort) == {"y": "a copy of x", **{f"ct/IM{k}": f"a copy of again/IM{k}" for k in range(5)}}
+
+
+def test_views_raw_images_and_an_index(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    for name, tags in (
+        ("ap", {"ViewPosition": "AP"}),
+        ("swimmers", {"ViewPosition": "SWIMMERS"}),
+        ("described", {"ViewPosition": "", "SeriesDescription": "Thorax seitlich"}),
+        ("unstated", {"ViewPosition": ""}),
+        ("raw", {"PresentationIntentType": "FOR PROCESSING"}),
+    ):
+        put_xray(root / name, StudyInstanceUID="1.2.3", PatientID="p1", **tags)
+    shutil.copy(Path(pydicom.data.__file__).parent / "test_files" / "dicomdirtests" / "DICOMDIR", root / "INDEX")
+    cohort = dicom_tree(root, keys(tmp_path / "t.csv", "1.2.3"))
+    assert sorted(study.image.name for study in cohort.studies) == ["ap", "unstated"]
+    assert listed(cohort) == {
+        "INDEX": "a DICOMDIR: an index, whose files are looked at by themselves",
+        "swimmers": "not frontal: SWIMMERS",
+        "described": "not frontal: Thorax seitlich",
+        "raw": "for processing: its examination has an image for presentation",
+    }
+    assert "view not stated: 1 of 2 DICOM radiographs, taken as frontal" in cohort.notes
+
+
+def test_a_ct_goes_before_a_longer_mr_and_series_without_a_uid_are_not_mixed(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    put_ct(root / "ct", 4, StudyInstanceUID="1.2.9", SeriesInstanceUID="1.2.9.1", PatientID="p9")
+    put_ct(root / "mr", 6, StudyInstanceUID="1.2.9", SeriesInstanceUID="1.2.9.2", PatientID="p9", Modality="MR")
+    for k in (1, 2):
+        put_ct(root / f"nameless{k}", 5, StudyInstanceUID=f"1.2.{k}", SeriesInstanceUID="", PatientID=f"p{k}")
+    cohort = dicom_tree(root, keys(tmp_path / "t.csv", "1.2.9", "1.2.1", "1.2.2"))
+    assert sorted(study.image.name for study in cohort.studies) == ["ct", "nameless1", "nameless2"]
+    assert listed(cohort) == {"mr (6 files of series 1.2.9.2)": "another series of its examination"}
+
+
+def test_linked_folders_of_a_tree(tmp_path: Path) -> None:
+    put_ct(tmp_path / "outside" / "ct", StudyInstanceUID="1.2.1")
+    root = tmp_path / "in"
+    put_ct(root / ".annex" / "ct", StudyInstanceUID="1.2.2", PatientID="p2")
+    (root / "p1").symlink_to(tmp_path / "outside")
+    (root / "p2").symlink_to(root / ".annex" / "ct")
+    (root / "p3").symlink_to(root / "p2")
+    cohort = dicom_tree(root, keys(tmp_path / "t.csv", "1.2.1", "1.2.2"))
+    assert [study.image for study in cohort.studies] == [root / "p2"]
+    assert listed(cohort) == {
+        ".annex": "a hidden folder",
+        "p1": "a linked folder outside the root",
+        "p3": "a link to a folder that is read as .annex/ct",
+        "1.2.1": "a report of which no image is taken",
+    }
+
+
+def test_slices_that_are_links_out_of_the_root_are_no_series(tmp_path: Path) -> None:
+    put_ct(tmp_path / "outside", StudyInstanceUID="1.2.1")
+    root = tmp_path / "in"
+    (root / "ct").mkdir(parents=True)
+    for file in (tmp_path / "outside").iterdir():
+        (root / "ct" / file.name).symlink_to(file)
+    cohort = dicom_tree(root, keys(tmp_path / "t.csv", "1.2.1"))
+    assert cohort.studies == []
+    assert listed(cohort)["ct (5 files of series 1.2.7)"] == "image outside the root"
+
+
+def test_pictures_alone_are_told_with_the_way_that_reads_them(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (note,) = dicom_tree(tmp_path).notes
+    assert note == "no DICOM image among 1 files (1 .png); other kinds: `unimedi cohort folder`"

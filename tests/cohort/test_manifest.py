@@ -62,6 +62,7 @@ def test_a_mask_may_be_one_value_of_a_label_image_or_boxes(folder: Path, suffix:
     (study,) = read_manifest(write(folder, row, suffix=suffix))
     boxes = ((264.0, 152.5, 213.0, 379.0), (0.0, 1.0, 2.0, 3.0))
     assert study.masks == {"liver": Mask(folder / "x.png", 6), "pneumonia": Mask(boxes=boxes)}
+    study.masks["fine"] = Mask(boxes=((1234.5678, 1e-7, 1234567.0, 3.0),))  # type: ignore[index]
     write_manifest([study], folder / f"again.{suffix}")
     assert read_manifest(folder / f"again.{suffix}") == [study]
 
@@ -98,10 +99,13 @@ def test_a_row_with_a_label_or_a_mask_needs_no_report(folder: Path, measured: di
         ({"mask:nodule": "boxes:1,2,3"}, "expected boxes:left,top,width,height in pixels"),
         ({"mask:nodule": "boxes:1,2,0,3"}, "expected boxes:left,top,width,height in pixels"),
         ({"modality": "XRAY"}, "unknown modality 'XRAY', expected one of DX, CR, US, CT, MR"),
-        (
-            {"split": "Training"},
-            "unknown split 'Training', expected one of train, validation, test; did you mean train?",
-        ),
+        ({"split": "tset"}, "unknown split 'tset', expected one of train, validation, test; did you mean test?"),
+        ({"split": "holdout"}, "expected one of train, validation, test"),
+        ({"language": "Spanish"}, "unknown language 'Spanish', expected a code of ISO 639-1"),
+        ({"image": "C:\\x.png"}, "begins at a drive or a share of Windows, and must be a path relative to"),
+        ({"image": "gs://bucket/x.png"}, "is an address, expected a file"),
+        ({"patient_id": "1.23457E+15"}, "is a number that a spreadsheet shortened"),
+        ({"report": "NA"}, "neither report nor report_path is given"),
         ({"report": ""}, "neither report nor report_path is given, and no label or mask either"),
         ({"report": "  "}, "neither report nor report_path is given"),
         ({"report_path": "report.txt"}, "both report and report_path are given"),
@@ -156,8 +160,8 @@ def test_all_problems_are_told_but_at_most_twenty(folder: Path) -> None:
 
 def test_files_that_are_no_manifest(folder: Path) -> None:
     assert problem(folder / "absent.csv") == "no such file"
-    (folder / "m.csv").write_bytes("study_id\nNódulo".encode("latin-1"))
-    assert "not UTF-8" in problem(folder / "m.csv")
+    (folder / "m.csv").write_bytes(b"study_id\n\xff\xfe\x81\x8d\x00\x01")
+    assert "cannot be read" in problem(folder / "m.csv")
     (folder / "m.parquet").write_bytes(b"no")
     assert "cannot be read" in problem(folder / "m.parquet")
     (folder / "m.csv").write_text("")
@@ -224,3 +228,120 @@ def test_reading_costs_in_proportion_to_the_rows(folder: Path) -> None:
 
     calls(1)  # what is made once only
     assert calls(1000) < 12 * calls(100)
+
+
+def test_a_manifest_may_be_in_any_table_that_people_write(folder: Path) -> None:
+    from openpyxl import Workbook
+
+    row = GOOD | {"report": "Nódulo; nuevo.", "split": "val", "modality": "dx", "language": "ES"}
+    expected = Study("s1", "p1", Modality.DX, folder / "x.png", Report("Nódulo; nuevo.", "es"), Split.VALIDATION)
+    book = Workbook()
+    for cells in (row, row.values()):
+        book.worksheets[0].append(list(cells))
+    book.save(folder / "m.xlsx")
+    semicolons = ";".join(row) + "\n" + ";".join(f'"{cell}"' for cell in row.values())
+    (folder / "m.csv").write_bytes(semicolons.encode("cp1252"))
+    (folder / "m.tsv").write_bytes("\n".join("\t".join(cells) for cells in (row, row.values())).encode("utf-16"))
+    for name in ("m.xlsx", "m.csv", "m.tsv"):
+        assert read_manifest(folder / name) == [expected]
+
+
+def test_paths_of_windows_and_other_spellings_are_found(folder: Path) -> None:
+    (folder / "Süd").mkdir()
+    (folder / "Süd" / "Bild 1.PNG").write_bytes(b"x")
+    row = GOOD | {
+        "image": "süd\\bild 1.png",
+        "report": "",
+        "report_path": "REPORT.TXT",
+        "mask:nodule": "süd\\BILD 1.png#2",
+    }
+    (study,) = read_manifest(write(folder, row))
+    found = folder / "Süd" / "Bild 1.PNG"
+    assert (study.image, study.masks) == (found, {"nodule": Mask(found, 2)})
+    assert study.report.text == "Nódulo en el lóbulo."
+
+
+@pytest.mark.parametrize("column", ["Language", "Report Path", "report-path", "Translation", "SERIES"])
+def test_a_column_that_is_nearly_ours_is_not_left_out_in_silence(folder: Path, column: str) -> None:
+    assert f"column {column!r} is not known; did you mean" in problem(write(folder, GOOD | {column: "es"}))
+
+
+def test_one_patient_in_two_spellings_is_in_one_split(folder: Path) -> None:
+    rows = (GOOD | {"patient_id": "123"}, GOOD | {"study_id": "s2", "patient_id": "0123", "split": "test"})
+    text = problem(write(folder, *rows))
+    assert text.startswith("row 3: study s2: patient 0123 is in split test here and as 123 in train in study s1")
+
+
+def test_every_row_that_is_none_is_told(folder: Path) -> None:
+    lines = [
+        ",".join(GOOD),
+        "s1,p1,DX,train,x.png,Effusion, new",
+        "s2,p2,DX,train,x.png",
+        "s3,p3,DX,train,x.png,Clear.",
+    ]
+    (folder / "m.csv").write_text("\n".join(lines))
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(folder / "m.csv")
+    assert [text[:25] for text in caught.value.problems] == ["row 2: 7 values for 6 col", "row 3: 5 values for 6 col"]
+
+
+@pytest.mark.parametrize("change", [{"patient_id": "p\0"}, {"study_id": "s\udcff"}])
+def test_what_could_not_be_read_back_is_not_written(folder: Path, change: dict[str, str]) -> None:
+    about = {"study_id": "s", "patient_id": "p", "modality": Modality.DX, "image": folder / "x.png"} | change
+    study = Study(**about, report=Report("Clear."), split=Split.TRAIN)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="holds a NUL, or bytes that are no text"):
+        write_manifest([study], folder / "m.csv")
+    with pytest.raises(ValueError, match=r"is written as \.csv or \.parquet"):
+        write_manifest([study], folder / "m.xlsx")
+    assert not list(folder.glob("*m.*"))
+
+
+WORDS = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20
+)
+NAMES = WORDS.map(str.strip).filter(bool)
+LISTED = st.builds(lambda name: name.replace("/", "-"), NAMES.filter(lambda name: len(name.encode()) < 200)).filter(
+    lambda name: (
+        name not in (".",)
+        and ".." not in name
+        and not name.startswith(("\\\\", "//"))
+        and name[1:2] != ":"
+        and "://" not in name
+    )
+)
+
+
+@settings(max_examples=50)
+@given(
+    names=st.lists(LISTED, min_size=1, max_size=3, unique_by=lambda name: name.casefold()),
+    patient=NAMES,
+    text=WORDS,
+    finding=NAMES.filter(lambda name: ":" not in name),
+    suffix=st.sampled_from(["csv", "parquet"]),
+)
+def test_any_names_and_words_are_read_back_unchanged(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], patient: str, text: str, finding: str, suffix: str
+) -> None:
+    """Commas, quotes, line breaks, umlauts, backslashes: what we read and wrote is read again the same."""
+    folder = tmp_path_factory.mktemp("cohort")
+    for name in names:
+        (folder / name).touch()
+    studies = [
+        Study(
+            f"{name} {k}",
+            patient,
+            Modality.DX,
+            folder / name,
+            Report("x" + text + "x", "de"),
+            Split.TRAIN,
+            {finding: True},
+        )
+        for k, name in enumerate(names)
+    ]
+    write_manifest(studies, folder / f"m.{suffix}")
+    once = read_manifest(folder / f"m.{suffix}")
+    assert [(study.image, study.patient_id, study.labels) for study in once] == [
+        (study.image, study.patient_id, study.labels) for study in studies
+    ]
+    write_manifest(once, folder / f"again.{suffix}")
+    assert read_manifest(folder / f"again.{suffix}") == once

@@ -35,6 +35,7 @@ def put_dicom(path: Path, modality: str, implicit: bool = False) -> Path:
     dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
     dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
     dataset.StudyDate, dataset.Modality, dataset.PatientID = "20200101", modality, "X"
+    dataset.Rows = dataset.Columns = 10
     dataset.PixelData = np.zeros(200_000, np.uint8).tobytes()
     dataset["PixelData"].VR = "OW"
     dataset.save_as(path, enforce_file_format=True)
@@ -153,13 +154,15 @@ def test_what_cannot_be_used_is_listed_and_told(tmp_path: Path) -> None:
     assert reasons(cohort) == {
         "p2/silent.png": "no report",
         "p3/blank.png": "empty report",
+        "p3/blank.txt": "the file of its name is left out",
         "p4/lonely.txt": "no image",
         "p5/notes.docx": "not an image",
-        "p6/odd.dcm": "unknown modality: give one",
-        ".": "DICOM slices in the root: each series needs a folder of its own",
+        "p6/odd.dcm": "modality SR: expected one of DX, CR, US, CT, MR",
+        "p6/odd.txt": "the file of its name is left out",
+        "slice.dcm": "DICOM slices in the root: each series needs a folder of its own, or `cohort dicom-tree`",
     }
-    assert "6 left out (1 " in cohort.complaint()
-    with pytest.warns(UserWarning, match=r"(?s)6 left out .*p2/silent.png: no report"):
+    assert "8 left out (" in cohort.complaint()
+    with pytest.warns(UserWarning, match=r"(?s)8 left out .*p2/silent.png: no report"):
         folder_cohort(tmp_path)
 
 
@@ -222,8 +225,8 @@ def test_a_table_in_anyone_s_columns(tmp_path: Path) -> None:
             "label:nodule": "1",
         },
         {"file": "x/3.png", "text": "Gone.", "subject": "s3"},
-        {"file": "x/1.png", "text": "", "subject": "s4"},
-        {"file": "x/1.png", "text": "Clear.", "subject": "s5", "kind": "XR"},
+        {"file": "x/1.png", "text": "", "subject": "s4", "fold": "train"},
+        {"file": "x/1.png", "text": "Clear.", "subject": "s5", "kind": "XR", "fold": "train"},
         {"file": "../out.png", "text": "Clear.", "subject": "s6"},
         {"file": "x/1.png", "text": "Clear.", "subject": "s7", "fold": "tset"},
     )
@@ -237,7 +240,7 @@ def test_a_table_in_anyone_s_columns(tmp_path: Path) -> None:
     assert "unknown modality 'XR'" in cohort.skipped[2].reason
     assert [skipped.reason for skipped in cohort.skipped][1] == "no report"
     assert told["row 7 (../out.png)"] == "image outside the root"
-    assert "'tset' is not a valid Split" in cohort.skipped[4].reason
+    assert "unknown split 'tset', expected one of train, validation, test" in cohort.skipped[4].reason
 
 
 def test_a_table_that_leaks_or_lacks_is_refused(tmp_path: Path) -> None:
@@ -250,13 +253,13 @@ def test_a_table_that_leaks_or_lacks_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(SplitError, match="patient p"):
         scan_folder(tmp_path, table=leak)
-    with pytest.raises(FolderError, match="has no column 'file'; it has image, report, patient_id, split"):
+    with pytest.raises(FolderError, match="column 'file' is missing; found image, report, patient_id, split"):
         scan_folder(tmp_path, table=leak, columns={"image": "file"})
     with pytest.raises(FolderError, match="unknown field 'picture'"):
         scan_folder(tmp_path, table=leak, columns={"picture": "file"})
-    with pytest.raises(FolderError, match="has no column 'report'"):
+    with pytest.raises(FolderError, match="column 'report' is missing"):
         scan_folder(tmp_path, table=table(tmp_path / "bare.csv", {"image": "1.png"}))
-    with pytest.raises(FolderError, match="no such table"):
+    with pytest.raises(FolderError, match="no such file"):
         scan_folder(tmp_path, table=tmp_path / "none.csv")
     with pytest.raises(FolderError, match="no table"):
         scan_folder(tmp_path, columns={"image": "file"})
@@ -290,7 +293,7 @@ def test_a_table_may_not_lead_out_of_the_folder_or_hold_a_label_that_is_none(tmp
     assert list(reasons(cohort).values()) == [
         *["image outside the root"] * 3,
         "report outside the root",
-        "label:nodule is 'maybe', expected 1, 0 or empty",
+        "label:nodule is 'maybe', expected 1, 0 or empty (1.0, true, 0.0, false and NA are read, too)",
     ]
 
 

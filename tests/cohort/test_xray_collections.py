@@ -66,7 +66,7 @@ def test_mimic_cxr(tmp_path: Path, name: str, suffix: str, reports: str) -> None
     first, second = cohort.studies
     assert first.image == tmp_path / "files/p10/p10000032/s50414267" / f"a1{suffix}"
     assert (first.patient_id, first.split, first.modality) == ("10000032", Split.TRAIN, Modality.DX)
-    assert training_text(first.report) == "Seen in 50414267. Done."  # the last section of a name
+    assert training_text(first.report) == "Done. Seen in 50414267."  # the last section of a name
     assert {name: value for name, value in first.labels.items() if value is not None} == {"atelectasis": True}
     assert len(first.labels) == 14
     assert second.split == Split.TEST
@@ -155,7 +155,7 @@ def test_openi_as_the_library_gives_it(tmp_path: Path) -> None:
     cohort = read_collection("openi", tmp_path)
     assert [study.study_id for study in cohort.studies] == ["CXR1_1_IM-1", "CXR1_1_IM-2"]
     assert {study.patient_id for study in cohort.studies} == {"CXR1"}
-    assert training_text(cohort.studies[0].report) == "Clear. Normal."
+    assert training_text(cohort.studies[0].report) == "Normal. Clear."
     found = reasons(cohort)
     assert (found["no image"], found["empty report"], found["image outside the root"]) == (2, 1, 1)
     assert sum(count for reason, count in found.items() if reason.startswith("unreadable report")) == 3
@@ -177,7 +177,7 @@ def test_openi_as_kaggle_gives_it(tmp_path: Path) -> None:
         put(tmp_path / "images/images_normalized" / f"{name}.dcm.png")
     cohort = read_collection("openi", tmp_path)
     (study,) = cohort.studies
-    assert (study.patient_id, training_text(study.report)) == ("CXR1", "Clear, both. Normal.")
+    assert (study.patient_id, training_text(study.report)) == ("CXR1", "Normal. Clear, both.")
     assert reasons(cohort) == {"projection Lateral: not frontal": 1, "empty report": 1}
 
 

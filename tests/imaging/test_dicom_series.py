@@ -15,11 +15,12 @@ from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
 from tests.imaging.test_dicom import CT, XRAY, dataset, reason, save, write_series, xray
-from unimedi.imaging.dicom import _whole
 from unimedi.imaging.dicom_display import shown
+from unimedi.imaging.dicom_file import open_whole
 from unimedi.imaging.image import ImagingError, Volume
+from unimedi.imaging.plane import Grid, Plane
 from unimedi.imaging.read import read_image
-from unimedi.imaging.stacking import Grid, Plane, stack
+from unimedi.imaging.stacking import stack
 
 AXIAL = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 
@@ -320,7 +321,7 @@ def test_pixels_agree_with_itk_on_all_that_pydicom_ships() -> None:
     agreed, apart = [], {}
     for path in sorted(folder.rglob("*.dcm")):
         try:
-            header = _whole(path)
+            header = open_whole(path)
             if header.SamplesPerPixel != 1 or "PALETTE" in header.PhotometricInterpretation:
                 continue
             if header.BitsAllocated == 1 or int(header.get("NumberOfFrames") or 1) > 1:

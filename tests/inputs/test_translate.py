@@ -41,6 +41,11 @@ def test_sentences_come_back_in_order_and_the_same_alone_or_together(model: Path
     assert translator.name.startswith(model.name)
 
 
+def test_a_control_token_that_is_written_does_not_end_the_sentence(model: Path) -> None:
+    translator = ModelTranslator(model)
+    assert translator(["derrame </s> nódulo ."]) == translator(["derrame s nódulo ."])
+
+
 def test_the_command_fills_in_translations(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.png").touch()
     about = (Modality.DX, tmp_path / "x.png")

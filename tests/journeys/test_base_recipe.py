@@ -26,11 +26,12 @@ from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.study import Study
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import UniMediModel
+from unimedi.pretraining.recipe_names import RECIPES
 from unimedi.representation.table import read_table
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-BASE = Path(__file__).parents[2] / "recipes" / "base.yaml"
+BASE = RECIPES / "base.yaml"
 STEPS = 3
 RADIOGRAPHS, VOLUMES = 2, 2  # a single volume is its own running mean: L_vl would teach E_v nothing about CTs
 WORDS = 28_996  # Bio_ClinicalBERT's: BERT-base, cased

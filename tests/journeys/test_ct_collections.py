@@ -14,7 +14,6 @@ from PIL import Image
 from unimedi.cli import main
 from unimedi.inputs.store import Store
 
-RECIPE = str(Path(__file__).parents[2] / "recipes" / "tiny.yaml")
 GRID = (24, 16, 20)  # slices, rows, columns
 HU = np.random.default_rng(0).integers(-900, 900, GRID).astype(np.int16)
 
@@ -81,7 +80,7 @@ def test_a_collection_becomes_a_store(tmp_path: Path, build: object) -> None:
     build(root)  # type: ignore[operator]
     with redirect_stdout(io.StringIO()):
         main(["cohort", name, str(root), "--out", str(cohort)])
-        main(["prepare", str(cohort), "--out", str(out), "--config", RECIPE, "--workers", "0"])
+        main(["prepare", str(cohort), "--out", str(out), "--config", "tiny", "--workers", "0"])
     store = Store.open(out)
     assert len(store.studies) == {"radchestct": 3}.get(name, 1)
     study, stored = store.studies[0], store.pixels(0)

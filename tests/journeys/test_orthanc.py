@@ -121,8 +121,7 @@ def test_a_hospital_is_pulled_from_orthanc_and_prepared(
     whole = sorted(read_array(study.image, study.series).tobytes() for study in pulled)
     assert whole == sorted(read_array(study.image, "").tobytes() for study in held)
 
-    recipe = str(Path(__file__).parents[2] / "recipes" / "tiny.yaml")
-    assert main(["prepare", str(out), "--out", str(tmp_path / "store"), "--config", recipe, "--workers", "1"]) == 0
+    assert main(["prepare", str(out), "--out", str(tmp_path / "store"), "--config", "tiny", "--workers", "1"]) == 0
     assert len(Store.open(tmp_path / "store")) == len(held)
 
 

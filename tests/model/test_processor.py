@@ -48,20 +48,69 @@ def test_image_and_text_meet_in_the_model(processor: UniMediProcessor) -> None:
     assert tiny_model()(**inputs).shape == (1, 1)
 
 
+def test_the_words_of_a_clip_processor_change_nothing(processor: UniMediProcessor) -> None:
+    given = processor(text=["A nodule.", "Clear lungs."], images=[volume()], return_tensors="pt", padding=True)
+    expected = processor([volume()], ["A nodule.", "Clear lungs."])
+    assert all(torch.equal(given[name], expected[name]) for name in expected)
+    assert given.to("cpu")["fine"].shape == expected.fine.shape
+    for other in ({"return_tensors": "np"}, {"padding": "max_length"}, {"do_resize": False}):
+        with pytest.raises(TypeError, match=f"expected no other option than .*got {next(iter(other))}="):
+            processor(text="A nodule.", **other)
+
+
 @pytest.mark.parametrize(
     ("images", "spacing", "message"),
     [
         (np.zeros((4, 8, 8)), None, "spacing="),
         (np.zeros(5), None, "got 1-D"),
-        ([volume(), Radiograph(np.eye(9, dtype=np.float32))], None, "mixture"),
+        ([volume(), Radiograph(np.eye(9, dtype=np.float32))], None, r"mixture: images\[0\] 3-D, images\[1\] 2-D"),
+        ([], None, "at least one image, got an empty list"),
+        ([volume(), None], None, r"images\[1\]: expected a path, .*got NoneType"),
+        (b"bytes of a file", None, "image: expected a path, .*got bytes"),
         (None, None, "neither"),
     ],
 )
 def test_what_cannot_be_told_is_refused(processor: UniMediProcessor, images, spacing, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         processor(images, spacing=spacing)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ([], "at least one text, got an empty list"),
+        (["a", None], r"text\[1\]: expected a string, got NoneType"),
+        (b"a", "text: expected a string, got bytes"),
+        ([b"a"], r"text\[0\]: expected a string, got bytes"),
+        (7, "text: expected a string, got int"),
+        ({"text": "a"}, "text: expected a string, got dict"),
+        ("a\ud800", "half a character at place 1"),
+    ],
+)
+def test_what_is_no_text_is_refused(processor: UniMediProcessor, text: object, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        processor(text=text)
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"preprocessor_config\.json"):
         UniMediProcessor.from_pretrained(tmp_path)
+
+
+def test_a_report_that_is_too_long_is_read_with_its_impression_first(processor: UniMediProcessor) -> None:
+    head = "Clear lungs. No nodule in the left lung. " * 4
+    for end in ("A nodule.", "Clear."):
+        alone = processor(text=end)["input_ids"][0, :-1]
+        for text in (f"FINDINGS: {head}\nIMPRESSION: {end}", f"IMPRESSION: {end}\nFINDINGS: {head}"):
+            assert torch.equal(processor(text=text)["input_ids"][0, : len(alone)], alone)
+    short = "Lung: clear"  # is read as it stands
+    assert processor(text=short)["input_ids"].tolist() == [processor.tokenizer(short)["input_ids"]]
+
+
+def test_a_long_text_without_headings_is_cut_and_not_changed(processor: UniMediProcessor) -> None:
+    text = "A nodule in the left lung. " * 9
+    expected = processor.tokenizer(text, truncation=True, max_length=12)["input_ids"]
+    assert processor(text=text)["input_ids"].tolist() == [expected]
+    assert processor.lengths([text, ""]) == [len(processor.tokenizer(text, verbose=False)["input_ids"]), 2]
+    assert processor.too_long([text, "Clear.", text]) == 2
+    assert processor.too_long([]) == 0

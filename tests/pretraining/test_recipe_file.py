@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from unimedi.pretraining.recipe_file import RecipeError, load_recipe
+from unimedi.pretraining.recipe_names import RECIPES, ROWS
 
 TEXT = """
 seed: 3
@@ -104,7 +105,7 @@ def test_a_base_that_is_not_there_or_never_ends(tmp_path: Path, text: str, sente
 
 
 def test_every_recipe_of_the_project_can_be_read() -> None:
-    recipes = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
+    recipes = sorted(RECIPES.rglob("*.yaml"))
     assert len(recipes) > 10
     tiny = load_recipe(next(path for path in recipes if path.stem == "tiny"))
     for path in recipes:
@@ -118,3 +119,27 @@ def test_a_recipe_must_learn_from_something(path: Path) -> None:
     load_recipe(path, ["--language_weight", "0"])
     with pytest.raises(RecipeError, match="nothing to learn from"):
         load_recipe(path, ["--language_weight", "0", "--method", "joint"])
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny.yaml", "recipes/tiny.yaml"])
+def test_a_recipe_that_ships_is_found_by_its_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where no clone is
+    assert load_recipe(name) == load_recipe(RECIPES / "tiny.yaml")
+    assert load_recipe(Path(name), ["--method", "joint"]) == load_recipe("comparison/joint")
+
+
+def test_a_file_comes_before_a_name_that_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text("base: small\nseed: 9\n")
+    (tmp_path / "tiny").mkdir()  # a folder is no recipe
+    assert load_recipe("tiny.yaml") == load_recipe("small", ["--seed", "9"])
+    assert load_recipe("tiny") == load_recipe(RECIPES / "tiny.yaml")
+
+
+def test_a_name_that_does_not_ship_is_told_the_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        RecipeError, match=r"no recipe tyni: no such file.*base, small, tiny, comparison/aclip, .*joint"
+    ):
+        load_recipe("tyni")
+    assert all(load_recipe(f"comparison/{path.stem}") for path in ROWS.glob("*.yaml"))

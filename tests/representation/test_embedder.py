@@ -1,14 +1,14 @@
-"""Embedding a store and files: order kept, a batch equals its elements, what is unreadable is said."""
+"""Embedding a store and sentences: order kept, a batch equals its elements, any type of weights."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from tests.transfer.hospital import write_hospital, write_pretrained
-from unimedi.representation.embedder import Embedder, embed_files, images_under
+from unimedi.model.unimedi import UniMediModel
+from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable, read_table, write_table
 
 
@@ -67,28 +67,6 @@ def test_texts_keep_order_and_duplicates(folder: Path) -> None:
     assert embedder.texts([]).shape == (0, 8)
 
 
-def test_files_become_a_table_and_the_unreadable_are_named(folder: Path, tmp_path: Path) -> None:
-    draws = np.random.default_rng(0)
-    good = [tmp_path / f"{name}.png" for name in "ab"]
-    for path in good:
-        Image.fromarray(draws.integers(0, 255, (48, 40)).astype(np.uint8)).save(path)
-    (tmp_path / "bad.png").write_bytes(b"not a picture")
-    out = tmp_path / "embeddings.parquet"
-    table, refused = embed_files([good[0], tmp_path / "bad.png", good[1]], folder, out)
-    assert table.study_ids == tuple(str(path) for path in good)
-    assert [path.name for path, _ in refused] == ["bad.png"]
-    back = read_table(out)
-    assert back.study_ids == table.study_ids
-    assert back.modalities == ("DX", "DX")
-    np.testing.assert_array_equal(back.embedding, table.embedding)
-    assert back.model == Embedder.from_pretrained(folder).fingerprint
-    with pytest.raises(ValueError, match=r"at least one readable image.*bad\.png"):
-        embed_files([tmp_path / "bad.png"], folder, out)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty: no image in it"):
-        embed_files([tmp_path / "empty"], folder, out)
-
-
 def test_table_refuses_what_does_not_fit_and_files_without_columns(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
@@ -98,23 +76,48 @@ def test_table_refuses_what_does_not_fit_and_files_without_columns(tmp_path: Pat
     pyarrow.parquet.write_table(pyarrow.table({"study_id": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(ValueError, match=r"missing \['embedding', 'modality'\]"):
         read_table(tmp_path / "other.parquet")
+    (tmp_path / "text.parquet").write_text("study_id,embedding")
+    with pytest.raises(ValueError, match=r"text\.parquet: expected a Parquet table of embeddings"):
+        read_table(tmp_path / "text.parquet")
+    for rows, sizes in (([[1.0, 0.0], [1.0]], "1, 2"), ([[1.0, 0.0], None], "0, 2")):
+        columns = {"study_id": ["a", "b"], "modality": ["CT", "CT"], "embedding": rows}
+        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "ragged.parquet")
+        with pytest.raises(ValueError, match=f"embeddings of one size, got {sizes}"):
+            read_table(tmp_path / "ragged.parquet")
+    columns = {"study_id": ["a", "b"], "modality": ["CT", "CT"], "embedding": [[1.0, 0.0], [1.0, None]]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "hole.parquet")
+    with pytest.raises(ValueError, match="expected finite numbers in embedding, got nan for study b"):
+        read_table(tmp_path / "hole.parquet")
     write_table(EmbeddingTable((), (), np.zeros((0, 3), np.float32), "m"), tmp_path / "empty.parquet")
     assert len(read_table(tmp_path / "empty.parquet")) == 0
 
 
-def test_a_folder_gives_its_images_and_a_run_its_model(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "new" / "deeper").mkdir(parents=True)
-    pixels = np.random.default_rng(1).integers(0, 255, (40, 40)).astype(np.uint8)
-    for name in ("new/b.png", "new/deeper/a.jpg"):
-        Image.fromarray(pixels).save(tmp_path / name)
-    (tmp_path / "new" / "notes.txt").write_text("no image")
-    assert [str(path.relative_to(tmp_path)) for path in images_under(tmp_path)] == ["new/b.png", "new/deeper/a.jpg"]
+def test_a_run_is_its_model_and_another_folder_is_none(folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "pretrained").symlink_to(folder)
-    table, refused = embed_files([tmp_path / "new"], run, tmp_path / "out.parquet")
-    assert (len(table), refused) == (2, [])
+    assert Embedder.from_pretrained(run).fingerprint == Embedder.from_pretrained(folder).fingerprint
     with pytest.raises(FileNotFoundError, match=r"pretrained/config\.json"):
         Embedder.from_pretrained(tmp_path)
-    with pytest.raises(FileNotFoundError, match="no such file or folder"):
-        images_under(tmp_path / "elsewhere")
+
+
+def test_a_model_in_bf16_gives_embeddings_in_fp32_and_the_common_limit_of_the_scale(
+    folder: Path, tmp_path: Path
+) -> None:
+    exact = Embedder.from_pretrained(folder)
+    half = Embedder(UniMediModel.from_pretrained(folder, dtype=torch.bfloat16), exact.processor)
+    store = write_hospital(tmp_path)
+    indices = [*store.select(ndim=3)[:2], *store.select(ndim=2)[:2]]
+    found, expected = half.images(store, indices), exact.images(store, indices)
+    sentences = ["The heart is enlarged."]
+    for ours, theirs in (
+        (found.embedding, expected.embedding),
+        (found.cls, expected.cls),
+        (half.texts(sentences), exact.texts(sentences)),
+    ):
+        assert ours is not None
+        assert theirs is not None
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, theirs, atol=0.05)
+    half.model.logit_scale.data.fill_(9.0)
+    assert half.scale == pytest.approx(100, rel=0.01)

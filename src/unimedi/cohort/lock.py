@@ -15,6 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from unimedi.cohort.destination import folder_to_write
+
 LOCK = ".lock"
 PATIENCE = 2.0  # s that one who is just leaving, or only looks, is waited for
 
@@ -28,9 +30,10 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Inside, no other process is in ``folder`` with this. The folder is made.
 
     Raises:
+        DestinationError: it cannot be written into.
         LockedError: another process is; nothing was changed.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder_to_write(folder)
     with _held(folder / LOCK, folder):
         yield
 
@@ -38,7 +41,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 @contextmanager
 def alone_at(path: Path) -> Iterator[None]:
     """The same for one file, or one folder, of a folder that others write into as well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder_to_write(path.parent)
     with _held(path.with_name(f".{path.name}{LOCK}"), path):
         yield
 

@@ -1,41 +1,36 @@
-"""A report's sections by rules, the text that trains and retrieves, and the language it is written in.
+"""A report's sections by rules, the text that trains and retrieves, and what of a report that leaves out.
 
-Headings in English and Spanish: ``FINDINGS:`` at the head of a line, in the middle of one as in MIMIC-CXR, or alone on
-a line; with and without accents. A report without headings is findings as a whole.
+Findings, impression and addenda train. What stands under an indication, a comparison, a technique and the like does
+not (``heading_names.py``), nor do notes to colleagues and signatures (``notes.py``). Text under any other heading is
+findings: no finding may be lost, and a report without headings is findings as a whole.
 """
 
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from unimedi.cohort.heading_names import PLACE, TITLE, UNKNOWN
+from unimedi.cohort.headings import A_LINE, A_PARAGRAPH, KEPT, Heading, find_headings
+from unimedi.cohort.language import detect_language
+from unimedi.cohort.markup import plain
+from unimedi.cohort.notes import without_notes
 from unimedi.cohort.study import Report
 
-HEADINGS = {
-    "indication": (
-        r"indications?|reasons? for (?:the )?(?:exam(?:ination)?|study)|(?:clinical )?history|"
-        r"clinical (?:information|data|indications?)|indicaci[oó]n(?:es)?|antecedentes|"
-        r"motivo(?: de (?:la )?(?:consulta|petici[oó]n)| del estudio)?|"
-        r"(?:datos|informaci[oó]n|historia) cl[ií]nic[oa]s?"
-    ),
-    "comparison": r"comparisons?|comparison studies|comparaci[oó]n|estudios? previos?",
-    "findings": (
-        r"findings?(?: ?(?:and|/|&) ?impressions?)?|report|"
-        r"hallazgos(?: ?(?:e|y|/) ?impresi[oó]n)?|informe|descripci[oó]n"
-    ),
-    "impression": (
-        r"impressions?|conclusions?|opinion|summary|(?:final )?diagnosis|impresi[oó]n(?:es)?(?: diagn[oó]stica)?|"
-        r"conclusi[oó]n(?:es)?|(?:juicio )?diagn[oó]stico|resumen"
-    ),
-    "other": (
-        r"final report|wet read|examinations?|exam|procedure|techniques?|views?|recommendations?|notifications?|"
-        r"addendum|t[eé]cnica|estudio|exploraci[oó]n|prueba|recomendaci[oó]n(?:es)?"
-    ),
-}
-_ANY = "|".join(f"(?P<{name}>{pattern})" for name, pattern in HEADINGS.items())
-_HEADING = re.compile(rf"(?<!\w)(?:{_ANY})[ \t]*(?::|(?=[ \t]*(?:\n|$)))", re.IGNORECASE)
-_BLANK = re.compile(r"\n[ \t]*\n")
+BEFORE = "before"  # what stands before the first heading
+MAYBE_FINDINGS = ("examination", "technique", "preliminary", "recommendation", "note")  # where there is nothing else
+COUNTED = {"signature": "note", "administrative": "note", "detail": "technique"}  # kinds that are counted as another
+_PARAGRAPH = re.compile(r"\n[ \t]*\n")
+_NEXT = re.compile(
+    rf"{_PARAGRAPH.pattern}|(?<=[.!?])[ \t]*\n[ \t]*(?=[^\W\d_a-z])"
+)  # or a sentence on a line of its own
+# Of these the first paragraph is theirs; the story of an illness may have more lines.
+OWN = {"indication": _PARAGRAPH, "comparison": _NEXT, "technique": _NEXT, "examination": _NEXT}
+_SENTENCE_END = re.compile(r"[^\W\d_A-Z]{3}[.!?](?:\s|$)")
 
 # What de-identification leaves: MIMIC's ___ and [**Name**], OpenI's XXXX.
 _MARK = re.compile(r"_{2,}|\[\*\*.*?\*\*\]|\w*X{4,}\w*", re.DOTALL)
+_BOLD = re.compile(r"(?<!\[)\*\*(?!\])")  # of Markdown
 # Punctuation that nothing stands before any more.
 _ORPHAN = re.compile(r"(?:^|(?<=[.!?]))\s*[.,;:!?]+(?=\s|$)")
 # "1." or "(2)" at the head of a line or after a sentence, before a capital.
@@ -55,9 +50,8 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 
-# Function words that the other language does not have ("no" and "a" are in both).
-_ENGLISH = re.compile(r"\b(?:the|of|is|are|and|with|there|was|were|in|to|for|right|left|or|not|this|has|been|from)\b")
-_SPANISH = re.compile(r"\b(?:el|la|los|las|de|del|y|con|sin|en|se|un|una|que|por|al|es|son|derech[oa]|izquierd[oa])\b")
+
+Parts = defaultdict[str, list[str]]  # kind of heading to the pieces of text under it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,34 +62,65 @@ class Sections:
     comparison: str = ""
     findings: str = ""
     impression: str = ""
+    addendum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A report read: its sections, how many characters of which kind do not train, and the headings of no table."""
+
+    sections: Sections
+    left_out: dict[str, int]
+    unknown: tuple[str, ...]
+
+
+def written_report(text: str, language: str = "", translation: str = "") -> Report:
+    """A report as it came: without the codes of HTML and RTF; its language is told where none is given."""
+    text, translation = plain(text).strip(), plain(translation).strip()
+    return Report(text, language or detect_language(text), translation) if text else Report("", translation=translation)
 
 
 def sections(text: str) -> Sections:
-    """Split a report at its headings; a section that appears twice is joined.
+    """A report's sections; one that appears twice is joined."""
+    return read_report(text).sections
 
-    Where neither findings nor an impression is headed, the findings are the text under no heading: before the first
-    one, or after the first paragraph of the last one (MIMIC-CXR's unheaded reports); at worst the whole text.
+
+def read_report(text: str) -> Reading:
+    """Split a report at its headings.
+
+    Where no findings are headed, they are the sentences before the first heading and the paragraphs after the first one
+    of an indication, a comparison or a technique (MIMIC-CXR's unheaded reports); at worst the whole text.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    heads = _headings(text)
-    found: dict[str, list[str]] = {}
-    ends = [match.start() for match in heads[1:]] + [len(text)]
-    for match, end in zip(heads, ends[: len(heads)], strict=True):
-        found.setdefault(match.lastgroup or "other", []).append(text[match.end() : end])
-    joined = {field.name: _plain(" ".join(found.get(field.name, []))) for field in fields(Sections)}
-    if not joined["findings"] and not joined["impression"]:
-        joined["findings"] = _unheaded(text, heads)
-    return Sections(**joined)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ")
+    heads = find_headings(text)
+    parts = _parts(text, heads)
+    if not any(head.kind == "findings" for head in heads) or not any(part.strip() for part in parts["findings"]):
+        _find_unheaded(parts, alone=not any(part.strip() for kind in KEPT for part in parts[kind]))
+    for kind in KEPT:
+        cleaned = [without_notes(part) for part in parts[kind]]
+        parts[kind] = [kept for kept, _ in cleaned]
+        parts["note"] += [note for _, note in cleaned]
+    unknown = tuple(head.name for head in heads if head.kind == UNKNOWN)
+    clean = {kind: _plain("\n".join(several)) for kind, several in parts.items()}
+    if not any(clean[kind] for kind in KEPT):
+        return Reading(Sections(**_of_sections(clean) | {"findings": _plain(text)}), {}, unknown)
+    left_out = {kind: len(part) for kind, part in clean.items() if part and kind not in KEPT}
+    return Reading(Sections(**_of_sections(clean)), left_out, unknown)
 
 
 def training_text(report: Report) -> str:
-    """What trains and what is retrieved: findings, then impression, of the translation where there is one.
+    """What trains and what is retrieved: impression, addendum, findings, of the translation where there is one.
 
-    Never empty for a report that is not (marks of de-identification and list numbers aside).
+    The impression comes first, for what is too long for a text encoder loses its end. Never empty for a report that is
+    not (marks of de-identification and list numbers aside).
     """
     text = report.translation or report.text
-    parts = sections(text)
-    return " ".join(part for part in (parts.findings, parts.impression) if part) or _plain(text)
+    found = sections(text)
+    addendum = "" if says_nothing(found.addendum) else found.addendum
+    joined = ""
+    for part in filter(None, (found.impression, addendum, found.findings)):
+        joined += (_between(joined) if joined else "") + part
+    return joined or _plain(text)
 
 
 def training_language(report: Report) -> str:
@@ -105,58 +130,66 @@ def training_language(report: Report) -> str:
 
 def says_nothing(text: str) -> bool:
     """Whether a report is empty or a phrase that stands for one ("see report of CT", "informe no disponible")."""
-    plain = _plain(text).strip(" .;:-*\"'()")
-    return not plain or bool(_NOTHING.fullmatch(plain))
+    said = _plain(text).strip(" .;:-*\"'()")
+    return not said or bool(_NOTHING.fullmatch(said))
 
 
 def last_of_each(text: str) -> str:
     """The report with only the last section of every name: what MIMIC-CXR's own code takes, for a preliminary reading
     is repeated there in the final one. Elsewhere a repeated heading is a second body part, and both count."""
-    heads, last = _headings(text), {}
-    if not heads:
-        return text
-    ends = [match.start() for match in heads[1:]] + [len(text)]
-    for place, match in enumerate(heads):
-        last[match.lastgroup] = place
-    kept = [text[: heads[0].start()]]
-    kept += [
-        text[match.start() : end]
-        for place, (match, end) in enumerate(zip(heads, ends, strict=True))
-        if match.lastgroup == "other" or last[match.lastgroup] == place
-    ]
+    heads = [head for head in find_headings(text) if head.kind not in (UNKNOWN, PLACE, *A_LINE)]
+    ends = [head.start for head in heads[1:]] + [len(text)] * bool(heads)
+    kinds = ["findings" if head.kind == TITLE else head.kind for head in heads]
+    last = {kind: place for place, kind in enumerate(kinds) if text[heads[place].end : ends[place]].strip()}
+    kept = [text[: heads[0].start] if heads else text]
+    for place, (head, end) in enumerate(zip(heads, ends, strict=True)):
+        if kinds[place] in ("addendum", "examination", *A_PARAGRAPH) or last.get(kinds[place]) == place:
+            kept.append(text[head.start : end])
     return "".join(kept)
 
 
-def detect_language(text: str) -> str:
-    """``en`` or ``es`` (ISO 639-1) by function words; English where the text gives no sign."""
-    text = text.lower()
-    return "es" if len(_SPANISH.findall(text)) > len(_ENGLISH.findall(text)) else "en"
+def _parts(text: str, heads: Sequence[Heading]) -> Parts:
+    """The pieces of text under each kind of heading, as they are written."""
+    parts: Parts = defaultdict(list, {BEFORE: [text[: heads[0].start] if heads else text]})
+    section = BEFORE
+    for head, end in zip(heads, [head.start for head in heads[1:]] + [len(text)] * bool(heads), strict=True):
+        under = text[head.end : end]
+        if head.kind in (UNKNOWN, PLACE, TITLE):
+            section = section if section in KEPT else "findings"
+            parts[section].append(under if head.kind == TITLE else text[head.start : end])
+        elif head.kind in (*A_LINE, *A_PARAGRAPH):
+            own = _PARAGRAPH.split(under.strip(), maxsplit=1)[0]
+            own = under.partition("\n")[0] if head.kind in A_LINE else under[: under.index(own) + len(own)]
+            parts[COUNTED.get(head.kind, head.kind)].append(own)
+            parts[section].append(under.removeprefix(own))
+        else:
+            section = head.kind
+            parts[section].append(under)
+    return parts
 
 
-def _headings(text: str) -> list[re.Match[str]]:
-    return [match for match in _HEADING.finditer(text) if _stands_as_heading(text, match)]
+def _find_unheaded(parts: Parts, alone: bool) -> None:
+    """Move findings that no heading names to where they belong. ``alone``: there is no impression either."""
+    before = _PARAGRAPH.split("\n\n".join(parts[BEFORE]))
+    loose = [part for part in before if alone or _SENTENCE_END.search(part)]
+    parts[BEFORE] = [part for part in before if part not in loose]
+    for kind, end in OWN.items():
+        pieces = [end.split(part.strip()) for part in parts[kind]]
+        parts[kind] = [own for own, *_ in pieces]
+        loose += [part for _, *more in pieces for part in more]
+    parts["findings"] = loose + parts["findings"]
+    if alone and not _plain(" ".join(parts["findings"])):
+        last = next((kind for kind in MAYBE_FINDINGS if _plain(" ".join(parts[kind]))), BEFORE)
+        parts["findings"] = parts.pop(last)
 
 
-def _stands_as_heading(text: str, match: re.Match[str]) -> bool:
-    """At the head of a line (capitalised if alone on it); else with a colon, after a sentence's end or in capitals."""
-    before = text[: match.start()].rstrip(" \t")
-    colon = match.group().endswith(":")
-    if not before or before.endswith("\n"):
-        return colon or match.group()[0].isupper()  # "findings" alone in lower case is a wrapped line
-    return colon and (before[-1] in ".!?;:" or match.group().isupper())
-
-
-def _unheaded(text: str, heads: list[re.Match[str]]) -> str:
-    if not heads:
-        return _plain(text)
-    before = _plain(text[: heads[0].start()])
-    last = text[heads[-1].end() :]
-    after = last if heads[-1].lastgroup == "other" else " ".join(_BLANK.split(last.strip())[1:])
-    return before or _plain(after) or _plain(text)
+def _of_sections(parts: dict[str, str]) -> dict[str, str]:
+    return {field.name: parts.get(field.name, "") for field in fields(Sections)}
 
 
 def _plain(text: str) -> str:
     """Single spaces, without list numbers and without what de-identification left; a sentence of nothing else goes."""
+    text = _BOLD.sub("", text)
     text = _NUMBER.sub(lambda match: _between(text[: match.start()]), text)
     kept = _MARK.sub(" ", text)
     if kept != text:
@@ -167,4 +200,4 @@ def _plain(text: str) -> str:
 def _between(before: str) -> str:
     """What stands between two items of a list: a full stop, where the one before has no end of its own."""
     before = before.rstrip()
-    return " " if not before or before[-1] in ".!?;:" else ". "
+    return " " if not before or before[-1] in ".!?;:。！？" else ". "

@@ -23,9 +23,9 @@ def translate_reports(
 ) -> Iterator[Study]:
     """The studies in their order; those whose report is in ``language`` and has no translation get one.
 
-    Findings and impression are translated, sentence by sentence, for models are trained on sentences; the original
-    stays in ``report.text``. ``cache`` holds a line a sentence, keyed by a hash of it and of the translator's ``name``,
-    written as soon as it is known: what was interrupted goes on, and a sentence that many reports have costs once.
+    Findings, impression and addenda are translated, sentence by sentence, for models are trained on sentences; the
+    original stays in ``report.text``. ``cache`` holds a line a sentence, keyed by a hash of it and of the translator's
+    ``name``, written as soon as it is known: what was interrupted goes on, and a sentence of many reports costs once.
 
     A report of which a sentence comes back empty keeps none: half a report would say that the rest is not there.
 
@@ -39,7 +39,7 @@ def translate_reports(
             yield study
             continue
         found = sections(report.text)
-        parts = {"FINDINGS": found.findings, "IMPRESSION": found.impression}
+        parts = {"FINDINGS": found.findings, "IMPRESSION": found.impression, "ADDENDUM": found.addendum}
         lines = {head: [s for s in _SENTENCE.split(text) if s] for head, text in parts.items()}
         new = list(dict.fromkeys(s for said in lines.values() for s in said if _key(name, s) not in known))
         for start in range(0, len(new), BATCH):

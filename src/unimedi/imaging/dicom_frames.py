@@ -1,14 +1,34 @@
-"""A multi-frame CT or MR (one file, a frame a slice) as planes: DICOM's "enhanced" images."""
+"""The frames of a multi-frame CT or MR (one file, a frame a slice) as slices: DICOM's "enhanced" images."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
 
+from unimedi.imaging.dicom_file import stored_pixels
+from unimedi.imaging.dicom_padding import padding
+from unimedi.imaging.dicom_scale import scale_of
+from unimedi.imaging.dicom_slice import Slice, directions, numbers
+from unimedi.imaging.dicom_spacing import two
 from unimedi.imaging.image import ImagingError
-from unimedi.imaging.intensity import to_hu
-from unimedi.imaging.stacking import Grid, Plane
+
+# What may tell one pass from another (see passes.py): macro and keyword, in this order.
+PASSES = (
+    ("FrameContentSequence", "TemporalPositionIndex"),
+    ("FrameContentSequence", "FrameAcquisitionNumber"),
+    ("FrameContentSequence", "StackID"),
+    ("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase"),
+    ("MREchoSequence", "EffectiveEchoTime"),
+    ("MRDiffusionSequence", "DiffusionBValue"),
+    ("CTXRayDetailsSequence", "KVP"),
+    ("CTReconstructionSequence", "ConvolutionKernel"),
+    ("PixelMeasuresSequence", "SliceThickness"),
+    ("CTImageFrameTypeSequence", "FrameType"),
+    ("MRImageFrameTypeSequence", "FrameType"),
+    ("FrameContentSequence", "FrameAcquisitionDateTime"),
+)
 
 
 def is_enhanced(header: Dataset) -> bool:
@@ -16,55 +36,61 @@ def is_enhanced(header: Dataset) -> bool:
     return "PerFrameFunctionalGroupsSequence" in header
 
 
-def frames(header: Dataset, name: str) -> tuple[list[Plane], Grid]:
-    """The planes of an enhanced image and what they share; values are rescaled frame by frame.
+def frame_directions(header: Dataset) -> NDArray[np.float64] | None:
+    """Directions of rows and columns (2, 3) of the first frame; None where it does not say."""
+    groups = header.PerFrameFunctionalGroupsSequence
+    first = groups[0] if groups else Dataset()
+    return directions(_value(first, _shared(header), "PlaneOrientationSequence", "ImageOrientationPatient"))
+
+
+def frames(header: Dataset, name: str) -> list[Slice]:
+    """The slices of an enhanced image.
 
     Raises:
-        ImagingError: ``uneven_slices`` (a frame without a position), ``bad_spacing``, ``wrong_dimension`` (frames in
-            several orientations, or not one group a frame).
+        ImagingError: ``wrong_dimension`` (not one group a frame), ``bad_spacing`` or ``bad_scaling``.
     """
-    groups: Sequence = header.PerFrameFunctionalGroupsSequence
-    shared = header.SharedFunctionalGroupsSequence[0] if header.get("SharedFunctionalGroupsSequence") else Dataset()
+    groups, shared = header.PerFrameFunctionalGroupsSequence, _shared(header)
     count = int(header.get("NumberOfFrames") or 1)
     if len(groups) != count:
         raise ImagingError("wrong_dimension", f"{name}: {count} frames, and {len(groups)} descriptions of them")
-    positions = [_value(group, shared, "PlanePositionSequence", "ImagePositionPatient") for group in groups]
-    cosines = [_value(group, shared, "PlaneOrientationSequence", "ImageOrientationPatient") for group in groups]
-    sizes = [_value(group, shared, "PixelMeasuresSequence", "PixelSpacing") for group in groups]
-    if any(place is None for place in positions) or any(value is None for value in cosines):
-        raise ImagingError("uneven_slices", f"{name}: frames without a position in the patient")
-    if any(size is None for size in sizes):
-        raise ImagingError("bad_spacing", f"{name}: frames without a pixel spacing")
-    if np.ptp(np.array(cosines, dtype=np.float64), axis=0).max() > 1e-3:
-        raise ImagingError("wrong_dimension", f"{name}: frames in several orientations")
-    pixels = header.pixel_array
 
-    def plane(place: int) -> Plane:
-        slope = _value(groups[place], shared, "PixelValueTransformationSequence", "RescaleSlope")
-        offset = _value(groups[place], shared, "PixelValueTransformationSequence", "RescaleIntercept")
-        scaled = (1.0 if slope is None else float(slope), 0.0 if offset is None else float(offset))
-        return Plane(
-            np.array(positions[place], dtype=np.float64),
-            lambda: to_hu(pixels[place] * scaled[0] + scaled[1], name),
-            _pass(groups[place]),
+    @cache
+    def unpacked() -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        pixels = stored_pixels(header).reshape(count, header.Rows, header.Columns)
+        return pixels, padding(pixels, header)
+
+    def frame(number: int, group: Dataset) -> Slice:
+        def value(macro: str, keyword: str) -> Any:
+            return _value(group, shared, macro, keyword)
+
+        said = f"{name}, frame {number + 1}"
+        scale = next((one for one in _items(group, shared, "PixelValueTransformationSequence")), Dataset())
+        return Slice(
+            numbers(value("PlanePositionSequence", "ImagePositionPatient"), 3),
+            directions(value("PlaneOrientationSequence", "ImageOrientationPatient")),
+            two(value("PixelMeasuresSequence", "PixelSpacing"), "PixelSpacing", said),
+            scale_of(scale, said),
+            lambda: (unpacked()[0][number], unpacked()[1][number]),
+            {f"{keyword} ({macro})": _text(value(macro, keyword)) for macro, keyword in PASSES},
+            f"frame {number + 1}",
         )
 
-    grid = Grid(np.array(cosines[0], dtype=np.float64).reshape(2, 3), (float(sizes[0][0]), float(sizes[0][1])))  # type: ignore[index]
-    return [plane(place) for place in range(count)], grid
+    return [frame(number, group) for number, group in enumerate(groups)]
+
+
+def _shared(header: Dataset) -> Dataset:
+    return header.SharedFunctionalGroupsSequence[0] if header.get("SharedFunctionalGroupsSequence") else Dataset()
+
+
+def _items(group: Dataset, shared: Dataset, macro: str) -> list[Dataset]:
+    """The frame's own item of a functional group, then the one that all frames share."""
+    return [holder[macro][0] for holder in (group, shared) if holder.get(macro)]
 
 
 def _value(group: Dataset, shared: Dataset, macro: str, keyword: str) -> Any:
-    """A value of a functional group: the frame's own, or else the one that all frames share."""
-    for holder in (group, shared):
-        items = holder.get(macro)
-        if items and items[0].get(keyword) is not None:
-            return items[0].get(keyword)
-    return None
+    found = (item.get(keyword) for item in _items(group, shared, macro))
+    return next((value for value in found if value is not None), None)
 
 
-def _pass(group: Dataset) -> str:
-    content = group.get("FrameContentSequence")
-    if not content:
-        return ""
-    words = (content[0].get("TemporalPositionIndex"), content[0].get("FrameAcquisitionNumber"))
-    return " ".join(f"{int(word):06d}" for word in words if word is not None)
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)

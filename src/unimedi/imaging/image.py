@@ -20,7 +20,14 @@ class Radiograph:
     pixels: NDArray[np.float32]
     spacing: tuple[float, float] | None = None  # mm a pixel, (height, width); None where the file does not say
     notes: tuple[str, ...] = ()  # what was corrected in reading, as short codes
+    modality: str = ""  # as a DICOM header states it; empty where the file does not say
+    aspect: float = 1.0  # height of a pixel in its widths, where the file says that and no spacing
     ndim: ClassVar[int] = 2
+
+    @property
+    def pixel(self) -> tuple[float, float]:
+        """Sides of a pixel, (height, width), in mm or, without spacing, in some unit."""
+        return self.spacing or (self.aspect, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,10 @@ class Volume:
     voxels: NDArray[np.int16]
     spacing: tuple[float, float, float]
     notes: tuple[str, ...] = ()  # what was corrected in reading, as short codes
+    modality: str = ""  # as a DICOM header states it; empty where the file does not say
+    # (4, 4), from an index (width, height, depth) to mm in the patient, as NIfTI has it (to the right, the front, the
+    # head); None where the file does not say where the volume lies.
+    affine: NDArray[np.float64] | None = None
     ndim: ClassVar[int] = 3
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 
 AIR_HU = -1024  # scanners write -2000 or -3024 outside the field of view; nothing in a patient is below air
+NO_GREY = -500  # HU: lung and air are below; grey values of an X-ray are not
 METAL_HU = 3071  # the top of the 12-bit CT scale
 MIN_SIDE = 8  # pixels: below one patch of the smallest recipe there is nothing to see
 MIN_SLICES = 4  # planes under one slab of the T_3D grid
@@ -38,6 +39,19 @@ def check(image: Radiograph | Volume, name: str = "image") -> None:
         raise ImagingError("nan", f"{name}: holds NaN or infinite values")
     if low == high:
         raise ImagingError("constant", f"{name}: every pixel is {low}; the image is empty")
+
+
+def check_no_slice(plane: NDArray[np.generic], name: str) -> None:
+    """Refuse a slice of a CT that stands alone, where a plane would be taken for a radiograph.
+
+    Raises:
+        ImagingError: ``too_few_slices``.
+    """
+    if plane.min() < NO_GREY:
+        message = (
+            f"{name}: one plane of values from {plane.min():g}: a single slice of a CT; one slab needs {MIN_SLICES}"
+        )
+        raise ImagingError("too_few_slices", message)
 
 
 def hu_window(hu: Float[Tensor, "*shape"], window: tuple[float, float]) -> Float[Tensor, "*shape"]:

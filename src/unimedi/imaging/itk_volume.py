@@ -11,8 +11,10 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from unimedi.imaging.axes import affine_of
 from unimedi.imaging.bounded import check_deflated, check_finite, check_length
 from unimedi.imaging.image import ImagingError
+from unimedi.imaging.intensity import check_no_slice
 from unimedi.imaging.text_header import Stored, parse_metaimage, parse_nrrd
 
 sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes its warnings straight to the terminal
@@ -20,28 +22,31 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes its warnings str
 READERS = {"nrrd": ("NrrdImageIO", parse_nrrd), "metaimage": ("MetaImageIO", parse_metaimage)}
 
 
-def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...]]:
-    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left; or a plane
-    (height, width) as it is stored. ``kind`` is ``nrrd`` or ``metaimage``.
+def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
+    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left, and the affine
+    (see ``Volume``); or a plane (height, width) as it is stored, with two axes or a third of length 1, and None.
+    ``kind`` is ``nrrd`` or ``metaimage``.
 
     Raises:
         ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``unsafe_path``,
             ``missing`` (the file of the voxels), ``bad_scaling``, ``bad_spacing``, ``bad_orientation``,
-            ``no_orientation`` or ``nan``.
+            ``no_orientation``, ``nan`` or ``too_few_slices``.
     """
     name, parse = READERS[kind]
     stored = parse(path)
     _check_data(stored)
     image = _read(path, name, stored)
-    if len(stored.shape) == 3:
-        # One slice in three axes stays as it is: volumes are refused later with the number of slices.
+    if len(stored.shape) == 3 and stored.shape[2] > 1:
         image = sitk.DICOMOrient(image, "LPS")
-    elif not np.allclose(image.GetDirection(), (1, 0, 0, 1), atol=1e-3):
+    elif not np.allclose(image.GetDirection(), np.eye(len(stored.shape)).ravel(), atol=1e-3):
         # Which side is the patient's right cannot be told from a rotated plane.
         raise ImagingError("unsupported", f"{path}: a plane with a turned direction; save it as DICOM or PNG")
-    array = sitk.GetArrayFromImage(image)
+    array, spacing = sitk.GetArrayFromImage(image), tuple(reversed(image.GetSpacing()))
     check_finite(array, path)
-    return array, tuple(reversed(image.GetSpacing()))
+    if array.ndim == 3 and len(array) == 1:
+        array, spacing = array[0], spacing[1:]
+        check_no_slice(array, str(path))
+    return array, spacing, affine_of(image) if array.ndim == 3 else None
 
 
 def _check_data(stored: Stored) -> None:

@@ -47,6 +47,19 @@ def read_picture(path: Path) -> NDArray[np.float32]:
         raise ImagingError("unreadable", f"{path}: {error}") from error
 
 
+def grey_values(picture: Image.Image, name: str) -> NDArray[np.float32]:
+    """As :func:`read_picture`, of a picture that somebody opened; ``name`` says in messages which one it was."""
+    place = Path(name)
+    try:
+        check_size((picture.height, picture.width), place)
+        _check_single(picture, place)
+        return _grey(picture, place)
+    except ImagingError:
+        raise
+    except Exception as error:  # its bytes are decoded here, and may be damaged
+        raise ImagingError("unreadable", f"{name}: {error}") from error
+
+
 def _check_single(picture: Image.Image, path: Path) -> None:
     if getattr(picture, "is_animated", False):  # n_frames would walk through all of a hostile chain of pages
         raise ImagingError("wrong_dimension", f"{path}: a picture of several pages or frames; expected one")

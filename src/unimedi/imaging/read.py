@@ -5,11 +5,15 @@ MetaImage (``itk_volume.py``), PNG, JPEG and TIFF (``pictures.py``). A file that
 with a reason; nothing is returned half-read. docs/formats.md lists what is read and what is refused.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unimedi.cohort.sources.dicom_header import START, begins_dicom
 from unimedi.imaging.dicom import read_dicom, read_series
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.intensity import check, to_hu
@@ -42,7 +46,8 @@ def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
     path = Path(path)
     if not path.exists():
         raise ImagingError("missing", f"{path}: no such file or folder")
-    image = _read_folder(path, series) if path.is_dir() else _read_file(path)
+    with _quiet():
+        image = _read_folder(path, series) if path.is_dir() else _read_file(path)
     check(image, str(path))
     return image
 
@@ -60,8 +65,17 @@ def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.bool_]:
     kind = _kind(path)
     if kind in ("dicom", "radchestct"):
         raise ImagingError("unsupported", f"{path}: a mask is NIfTI, NRRD, MetaImage or PNG")
-    labels = read_picture(path) if kind == "picture" else _grid(path, kind)[0]
+    with _quiet():
+        labels = read_picture(path) if kind == "picture" else _grid(path, kind)[0]
     return np.asarray(labels != 0 if value is None else labels == value)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Python's warnings: the packages below print what they mend or dislike, and not of which file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _read_folder(path: Path, series: str) -> Radiograph | Volume:
@@ -76,20 +90,23 @@ def _read_file(path: Path) -> Radiograph | Volume:
         return Radiograph(read_picture(path))
     if kind == "radchestct":
         return read_radchestct(path)
-    array, spacing = _grid(path, kind)
+    array, spacing, affine = _grid(path, kind)
     if array.ndim == 2:
         return Radiograph(array.astype(np.float32), (spacing[0], spacing[1]))
-    return Volume(to_hu(array, str(path)), (spacing[0], spacing[1], spacing[2]))
+    if 1 in array.shape:
+        message = f"{path}: one plane in three axes {array.shape}; an X-ray has the axes (x, y) or (x, y, 1)"
+        raise ImagingError("wrong_dimension", message)
+    return Volume(to_hu(array, str(path)), (spacing[0], spacing[1], spacing[2]), affine=affine)
 
 
-def _grid(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...]]:
+def _grid(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
     return read_nifti(path) if kind == "nifti" else read_itk(path, kind)
 
 
 def _kind(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            head = file.read(132)
+            head = file.read(START)
         unpacked = first_bytes(path)
     except OSError as error:
         raise ImagingError("unreadable", f"{path}: {error.strerror}") from error
@@ -108,7 +125,7 @@ def _kind(path: Path) -> str:
     if head.startswith(ZIP):
         return "radchestct"
     name = path.name.lower()
-    if name.endswith(".dcm"):  # old files have no preamble
+    if name.endswith(".dcm") or begins_dicom(head):  # old files have no preamble
         return "dicom"
     if name.endswith(NAMES):
         raise ImagingError("unreadable", f"{path}: the content is not what the name says; the file is damaged")

@@ -4,59 +4,35 @@ What is mended is noted; what would be a guess is refused. Positions are millime
 the back, z to the head), as DICOM gives them.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from unimedi.imaging.axes import affine_of
 from unimedi.imaging.image import ImagingError, Volume
 from unimedi.imaging.intensity import AIR_HU, MIN_SLICES
-
-EVEN = 0.1  # of the step between planes: what differs by less is rounding
-UNEVEN = 0.5  # of the median step: what differs by more is no scan that was meant to be one
-SAME_PLACE = 0.01  # mm
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """One slice: where its first pixel's centre lies, and how to get its Hounsfield units, int16 (height, width)."""
-
-    position: NDArray[np.float64]  # (3,)
-    voxels: Callable[[], NDArray[np.int16]]
-    acquisition: str = ""  # which pass of the scanner, where a series has several
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """What the planes share: directions of a row and of a column (2, 3), and mm between rows and between columns."""
-
-    cosines: NDArray[np.float64]
-    spacing: tuple[float, float]
-
-    @property
-    def normal(self) -> NDArray[np.float64]:
-        return np.asarray(np.cross(*self.cosines))
+from unimedi.imaging.passes import EVEN, SAME_PLACE, UNEVEN, one_pass
+from unimedi.imaging.plane import Grid, Plane
 
 
 def stack(planes: Sequence[Plane], grid: Grid, name: str) -> Volume:
     """The planes as a volume, with notes of what was corrected.
 
-    Notes: ``duplicates_dropped`` (the same plane twice), ``other_acquisition_dropped`` (the same places scanned again),
-    ``uneven_resampled`` (uneven steps, brought to even ones), ``tilt_corrected`` (a tilted gantry).
+    Notes: ``duplicates_dropped`` (the same plane twice), ``other_acquisition_dropped`` (a pass of several, see
+    ``passes.py``), ``uneven_resampled`` (uneven steps, brought to even ones), ``tilt_corrected`` (a tilted gantry).
 
     Raises:
         ImagingError: ``bad_orientation``, ``bad_spacing``, ``too_few_slices``, ``duplicate_slices`` (one place, other
-            pixels), ``missing_slices`` or ``uneven_slices``.
+            pixels; or passes that cannot be told apart), ``missing_slices`` or ``uneven_slices``.
     """
     _check(grid, name)
     if not all(np.isfinite(plane.position).all() for plane in planes):
         raise ImagingError("uneven_slices", f"{name}: a slice without a finite position in the patient")
-    notes: list[str] = []
-    planes = _ordered(planes, grid)
-    planes = _one_acquisition(planes, grid, notes)
-    kept, arrays = _without_duplicates(planes, grid, name, notes)
+    one = one_pass(planes, grid.normal, name)
+    notes = ["other_acquisition_dropped"] if len(one) < len(planes) else []
+    kept, arrays = _without_duplicates(one, grid, name, notes)
     if len(kept) < MIN_SLICES:
         raise ImagingError("too_few_slices", f"{name}: {len(kept)} different slices; one slab needs {MIN_SLICES}")
     voxels = np.stack(arrays)
@@ -80,9 +56,11 @@ def stack(planes: Sequence[Plane], grid: Grid, name: str) -> Volume:
         notes.append("tilt_corrected")
     else:
         image.SetDirection(np.stack([*grid.cosines, grid.normal], axis=1).ravel().tolist())
+    image.SetOrigin((np.array(image.GetOrigin()) + places[0]).tolist())
     image = sitk.DICOMOrient(image, "LPS")
     spacing = image.GetSpacing()
-    return Volume(sitk.GetArrayFromImage(image), (spacing[2], spacing[1], spacing[0]), tuple(notes))
+    voxels = sitk.GetArrayFromImage(image)
+    return Volume(voxels, (spacing[2], spacing[1], spacing[0]), tuple(notes), affine=affine_of(image))
 
 
 def _check(grid: Grid, name: str) -> None:
@@ -95,21 +73,6 @@ def _check(grid: Grid, name: str) -> None:
         raise ImagingError("bad_orientation", f"{name}: rows and columns point to {grid.cosines.round(3).tolist()}")
     if not all(np.isfinite(side) and side > 0 for side in grid.spacing):
         raise ImagingError("bad_spacing", f"{name}: spacing must be positive mm, got {grid.spacing}")
-
-
-def _ordered(planes: Sequence[Plane], grid: Grid) -> list[Plane]:
-    return sorted(planes, key=lambda plane: (float(plane.position @ grid.normal), plane.acquisition))
-
-
-def _one_acquisition(planes: list[Plane], grid: Grid, notes: list[str]) -> list[Plane]:
-    """Where places repeat because the scanner passed several times: the pass with most slices, of equals the first."""
-    along = np.array([plane.position @ grid.normal for plane in planes])
-    passes = sorted({plane.acquisition for plane in planes})
-    if len(passes) < 2 or len(along) < 2 or np.diff(along).min() > SAME_PLACE:
-        return planes
-    best = max(passes, key=lambda name: (sum(plane.acquisition == name for plane in planes), -passes.index(name)))
-    notes.append("other_acquisition_dropped")
-    return [plane for plane in planes if plane.acquisition == best]
 
 
 def _without_duplicates(

@@ -7,9 +7,10 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from unimedi.cohort.report import says_nothing, training_language, training_text
-from unimedi.cohort.study import Modality, Study
+from unimedi.cohort.study import Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.read import read_image, read_mask
+from unimedi.inputs.gate import refuse_foreign
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Packed, Record, StoredStudy, pack
 
@@ -43,19 +44,13 @@ def refusal(study: Study, error: ImagingError) -> Refusal:
 
 
 def read_study(study: Study) -> Radiograph | Volume:
-    """The image of a study, in the dimension that the manifest says.
+    """The image of a study, of the modality that the manifest says.
 
     Raises:
-        ImagingError: as ``read_image``, ``wrong_dimension``, ``not_hu`` or ``empty_report``.
+        ImagingError: as ``read_image`` and ``refuse_foreign``, or ``empty_report``.
     """
     image = read_image(study.image, study.series)
-    if image.ndim != study.modality.ndim:
-        message = (
-            f"{study.image}: the manifest says {study.modality} ({study.modality.ndim}-D), the file is {image.ndim}-D"
-        )
-        raise ImagingError("wrong_dimension", message)
-    if study.modality is Modality.CT and isinstance(image, Volume) and image.voxels.min() >= 0:
-        raise ImagingError("not_hu", f"{study.image}: no voxel below 0, so these are not Hounsfield units")
+    refuse_foreign(image, study.modality, str(study.image))
     if says_nothing(training_text(study.report)) and (study.report.text or not (study.labels or study.masks)):
         said = f"says nothing: {study.report.text[:60]!r}" if study.report.text.strip() else "is empty"
         raise ImagingError("empty_report", f"study {study.study_id}: the report {said}")

@@ -13,6 +13,7 @@ from typing import Any
 from unimedi.cohort.study import Mask, Study
 from unimedi.imaging.image import ImagingError
 from unimedi.inputs.guarded import LIMITED, Guarded, Limits
+from unimedi.inputs.mended import RULES
 from unimedi.inputs.one_study import Job, Refusal, packed, refusal
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import FORMAT, Packed, part_is_done, part_name, write_part
@@ -127,7 +128,7 @@ def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Seq
     """Of everything a part is made from: settings, software, rows of the manifest, size and time of every file."""
     from unimedi import __version__
 
-    hashed = hashlib.sha256(json.dumps([FORMAT, __version__, preprocess.fingerprint(), list(findings)]).encode())
+    hashed = hashlib.sha256(json.dumps([FORMAT, RULES, __version__, preprocess.fingerprint(), list(findings)]).encode())
     for s in studies:
         row = [
             s.study_id,

@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from unimedi.cohort.study import Modality, Split
+from unimedi.inputs.mended import RULES
 from unimedi.inputs.preprocess import Preprocess
 
 FORMAT = 1
@@ -39,7 +40,7 @@ class StoredStudy:
     patient_id: str
     modality: Modality
     split: Split
-    report: str  # the text that trains and retrieves: findings + impression; "" where there is none
+    report: str  # the text that trains and retrieves: impression + findings; "" where there is none
     language: str = "en"
     labels: dict[str, bool | None] = field(default_factory=dict)
     has_mask: bool = False
@@ -74,6 +75,7 @@ class Store:
         self.fingerprint: str = header["fingerprint"]
         self.software: str = header["software"]
         self.phantom: bool = header.get("phantom", False)
+        self.rules: int = header.get("rules", 1)  # by which it was prepared: inputs/mended.py
         self.refused: list[dict[str, str]] = json.loads((path / "refused.json").read_text(encoding="utf-8"))
         self.studies = _studies(table, self.findings)
         self._bytes = {kind: table[kind] for kind in ("pixels", "mask")}
@@ -244,6 +246,7 @@ def finish_store(
         "format": FORMAT,
         "software": f"unimedi {__version__}",
         "phantom": phantom,
+        "rules": RULES,
         "preprocess": preprocess.to_dict(),
         "findings": list(findings),
         "fingerprint": hashed.hexdigest(),

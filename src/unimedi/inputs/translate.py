@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from unimedi.inputs.plain_words import plain_words
+
 LONGEST = 512  # tokens of a translated sentence
 
 
@@ -29,7 +31,8 @@ class ModelTranslator:
 
     @torch.inference_mode()
     def __call__(self, sentences: list[str]) -> list[str]:
-        words = self.tokenizer(sentences, return_tensors="pt", padding=True, truncation=True)
+        plain = plain_words(sentences, self.tokenizer)
+        words = self.tokenizer(plain, return_tensors="pt", padding=True, truncation=True)
         room = getattr(self.model.config, "max_position_embeddings", LONGEST + 1) - 1
         found = self.model.generate(**words, num_beams=1, do_sample=False, max_new_tokens=min(LONGEST, room))
         return list(self.tokenizer.batch_decode(found, skip_special_tokens=True))

@@ -10,15 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from unimedi.imaging.image import Radiograph, Volume
-from unimedi.imaging.read import read_image
+from unimedi.cohort.report import sections, training_text
+from unimedi.cohort.study import Report
+from unimedi.inputs.open_image import open_image
+from unimedi.inputs.plain_words import plain_words
 from unimedi.inputs.preprocess import Preprocess
 
 FILE = "preprocessor_config.json"
-
-ImageLike = str | Path | Radiograph | Volume | NDArray[Any]
+AS_CLIP = {"return_tensors": "pt", "padding": True, "truncation": True}  # what a CLIP user writes, and gets anyway
+AT_ONCE = 1000  # texts whose tokens are held in memory while they are counted
 
 
 class UniMediProcessor:
@@ -27,30 +29,38 @@ class UniMediProcessor:
     def __init__(self, preprocess: Preprocess, tokenizer: PreTrainedTokenizerBase, text_length: int) -> None:
         self.preprocess, self.tokenizer, self.text_length = preprocess, tokenizer, text_length
 
-    def __call__(
-        self,
-        images: ImageLike | Sequence[ImageLike] | None = None,
-        text: str | Sequence[str] | None = None,
-        spacing: Sequence[float] | None = None,
-    ) -> dict[str, Tensor]:
+    def __call__(self, images: Any = None, text: Any = None, spacing: Any = None, **as_clip: Any) -> BatchFeature:
         """Tensors by the names of :meth:`UniMediModel.get_image_features` and ``get_text_features``.
 
-        ``images`` is a path (file or folder of a DICOM series), a :class:`Radiograph`, a :class:`Volume`, an array
-        (2-D: radiograph, dense bright; 3-D: Hounsfield units, axes as in :mod:`unimedi.imaging.image`) or a list of
-        these, all radiographs or all volumes. ``spacing`` in mm goes with arrays: required for 3-D ones.
+        ``images`` is what :func:`unimedi.inputs.open_image.open_image` takes (a path, a PIL image, a
+        :class:`Radiograph`, a :class:`Volume`, an array or tensor, 2-D: radiograph, dense bright; 3-D: Hounsfield
+        units, axes as in :mod:`unimedi.imaging.image`) or a list of these, all radiographs or all volumes. ``spacing``
+        in mm goes with arrays: required for 3-D ones. ``text`` is a sentence or a list. The words of a CLIP processor
+        (``return_tensors="pt", padding=True, truncation=True``) may be given and change nothing.
+
+        Raises:
+            TypeError, ValueError: what was expected, what came, and which of several it was.
         """
+        for word, value in as_clip.items():
+            if word not in AS_CLIP or value != AS_CLIP[word]:
+                known = ", ".join(f"{word}={value!r}" for word, value in AS_CLIP.items())
+                raise TypeError(f"expected no other option than {known}, got {word}={value!r}")
         if images is None and text is None:
             raise ValueError("expected images, text or both, got neither")
         out: dict[str, Tensor] = {}
         if images is not None:
-            several = images if isinstance(images, Sequence) and not isinstance(images, str) else [images]
-            opened = [open_image(image, spacing) for image in several]
-            if len({image.ndim for image in opened}) != 1:
-                raise ValueError("expected all radiographs or all volumes in one call, got a mixture")
-            out |= self.from_stored([self.preprocess.stored(image) for image in opened])
+            named = _named(images, "image", "images")
+            opened = {name: open_image(image, spacing, name) for name, image in named.items()}
+            if len({image.ndim for image in opened.values()}) != 1:
+                kinds = ", ".join(f"{name} {image.ndim}-D" for name, image in opened.items())
+                raise ValueError(f"expected all radiographs or all volumes in one call, got a mixture: {kinds}")
+            out |= self.from_stored([self.preprocess.stored(image) for image in opened.values()])
         if text is not None:
-            out |= self.text([text] if isinstance(text, str) else list(text))
-        return out
+            sentences = _named(text, "text", "text")
+            for name, sentence in sentences.items():
+                _refuse_no_text(sentence, name)
+            out |= self.text(list(sentences.values()))
+        return BatchFeature(out)
 
     def from_stored(self, stored: Sequence[NDArray[np.int16]]) -> dict[str, Tensor]:
         """Model inputs of arrays as the store keeps them, all 2-D or all 3-D."""
@@ -58,11 +68,36 @@ class UniMediProcessor:
         return {"fine": batch} if batch.ndim == 4 else {"radiographs": self.preprocess.radiographs(batch)}
 
     def text(self, sentences: Sequence[str]) -> dict[str, Tensor]:
-        """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens."""
-        encoded = self.tokenizer(
-            list(sentences), padding=True, truncation=True, max_length=self.text_length, return_tensors="pt"
+        """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens.
+
+        A report that is longer is read as a store keeps it, impression first: findings are what is cut then.
+        """
+        encoded = self._tokens(
+            self._shortened(sentences), padding=True, truncation=True, max_length=self.text_length, return_tensors="pt"
         )
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+    def lengths(self, sentences: Sequence[str]) -> list[int]:
+        """How many tokens each has before any is cut."""
+        parts = (list(sentences[start : start + AT_ONCE]) for start in range(0, len(sentences), AT_ONCE))
+        return [len(ids) for part in parts for ids in self._tokens(part, verbose=False)["input_ids"]]
+
+    def too_long(self, sentences: Sequence[str]) -> int:
+        """How many of them are longer than ``text_length`` tokens and lose their end."""
+        return sum(length > self.text_length for length in self.lengths(sentences))
+
+    def _tokens(self, sentences: Sequence[str], **options: Any) -> BatchEncoding:
+        """The one place where text becomes tokens: no control token comes of what is written."""
+        tokens: BatchEncoding = self.tokenizer(
+            plain_words(sentences, self.tokenizer), split_special_tokens=True, **options
+        )
+        return tokens
+
+    def _shortened(self, sentences: Sequence[str]) -> list[str]:
+        return [
+            _conclusion_first(text) if length > self.text_length else text
+            for text, length in zip(sentences, self.lengths(sentences), strict=True)
+        ]
 
     def save_pretrained(self, folder: str | Path) -> None:
         folder = Path(folder)
@@ -89,17 +124,25 @@ class UniMediProcessor:
         return cls(Preprocess.from_dict(settings["preprocess"]), tokenizer, settings["text_length"])
 
 
-def open_image(image: ImageLike, spacing: Sequence[float] | None = None) -> Radiograph | Volume:
-    """Anything a user may hold, as a radiograph or a volume in physical units."""
-    if isinstance(image, str | Path):
-        return read_image(Path(image))
-    if isinstance(image, Radiograph | Volume):
-        return image
-    if image.ndim == 2:
-        return Radiograph(image.astype(np.float32), (spacing[0], spacing[1]) if spacing else None)
-    if image.ndim == 3:
-        if spacing is None or len(spacing) != 3:
-            raise ValueError(f"expected spacing=(depth, height, width) in mm with a 3-D array, got {spacing}")
-        voxels = np.clip(np.rint(image), -32768, 32767).astype(np.int16)
-        return Volume(voxels, (float(spacing[0]), float(spacing[1]), float(spacing[2])))
-    raise ValueError(f"expected a radiograph (height, width) or a volume (depth, height, width), got {image.ndim}-D")
+def _named(given: Any, one: str, several: str) -> dict[str, Any]:
+    """What was given, one or several, by the name that a message gives it."""
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray | memoryview):
+        return {one: given}
+    if not len(given):
+        raise ValueError(f"expected at least one {one}, got an empty {type(given).__name__}")
+    return {f"{several}[{place}]": item for place, item in enumerate(given)}
+
+
+def _refuse_no_text(sentence: Any, name: str) -> None:
+    if not isinstance(sentence, str):
+        raise TypeError(f"{name}: expected a string, got {type(sentence).__name__}")
+    try:
+        sentence.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name}: expected Unicode text, got half a character at place {error.start}") from None
+
+
+def _conclusion_first(text: str) -> str:
+    """A report as the store keeps it, impression and addendum first; a text that has neither stays as it is."""
+    found = sections(text)
+    return training_text(Report(text)) if found.impression or found.addendum else text

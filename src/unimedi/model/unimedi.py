@@ -192,14 +192,18 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         embedding: Tensor = self.text_projection(self.text(input_ids, attention_mask))
         return embedding
 
+    def scale(self) -> Float[Tensor, ""]:
+        """The learnt inverse temperature, at most 100: what cosines are multiplied with before a softmax."""
+        return self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp()
+
     def forward(
         self,
-        input_ids: Int[Tensor, "n words"],
-        attention_mask: Int[Tensor, "n words"],
-        radiographs: Float[Tensor, "n 1 height width"] | None = None,
-        fine: Int16[Tensor, "n depth height width"] | None = None,
+        input_ids: Int[Tensor, "reports words"],
+        attention_mask: Int[Tensor, "reports words"],
+        radiographs: Float[Tensor, "images 1 height width"] | None = None,
+        fine: Int16[Tensor, "images depth height width"] | None = None,
     ) -> Float[Tensor, "images reports"]:
         """Similarity of every image with every report: cosine times the learnt scale."""
         images = self.get_image_features(radiographs, fine)
         reports = self.get_text_features(input_ids, attention_mask)
-        return self.logit_scale.clamp(max=MAX_LOGIT_SCALE).exp() * images @ reports.T
+        return self.scale() * images @ reports.T

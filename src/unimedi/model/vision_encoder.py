@@ -99,21 +99,25 @@ class VisionEncoder(nn.Module):
         if self.centre_inputs:
             pixels = pixels - self.mean_radiograph
         grid = (pixels.shape[2] // self.patch, pixels.shape[3] // self.patch)
-        return Tokens(self.embed_2d(pixels), self.positions.radiograph(grid).to(pixels.device))
+        return Tokens(self.embed_2d(self._typed(pixels)), self.positions.radiograph(grid).to(pixels.device))
 
     def volumes(self, voxels: Float[Tensor, "n 1 depth height width"]) -> Tokens:
         """Tokens of volumes, values in [-1, 1]."""
         if self.centre_inputs:
             voxels = voxels - self.mean_volume
-        return Tokens(self.embed_3d(voxels), self.positions.volume(self.volume_grid).to(voxels.device))
+        return Tokens(self.embed_3d(self._typed(voxels)), self.positions.volume(self.volume_grid).to(voxels.device))
 
     def slices(self, pixels: Float[Tensor, "n k 1 height width"], depth: Float[Tensor, "n k"]) -> Tokens:
         """Tokens of the k slices of each volume as one run of ``k * patches``; ``depth`` in [0, 1], feet to head."""
         n = len(pixels)
         if self.centre_inputs:
             pixels = pixels - self._mean_slices(depth, pixels.shape[-2:])
-        content = self.embed_2d(pixels.flatten(0, 1))
+        content = self.embed_2d(self._typed(pixels.flatten(0, 1)))
         return Tokens(content.reshape(n, -1, content.shape[-1]), self.positions.slices(self.slice_grid, depth))
+
+    def _typed(self, values: Tensor) -> Tensor:
+        """In the type of the weights (fp32 under autocast): pixels, means and heights come in fp32."""
+        return values.to(self.cls_token.dtype)
 
     def _mean_slices(self, depth: Tensor, size: torch.Size) -> Tensor:
         planes = self.mean_volume.shape[1]
@@ -133,7 +137,7 @@ class VisionEncoder(nn.Module):
             content = torch.where(mask.unsqueeze(-1), self.mask_token.to(content.dtype), content)
         if self.cls_start == "strongest":
             cls = cls + content.amax(1, keepdim=True)
-        sequence = content + tokens.position
+        sequence = self._typed(content + tokens.position)
         sequence = torch.cat([cls.to(sequence.dtype), sequence], dim=1)
         rows: list[Tensor] | None = [] if attention_rows else None
         for layer in self.layers:

@@ -11,6 +11,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.recipe_names import find_recipe, shipped
 
 
 class RecipeError(ValueError):
@@ -18,16 +19,21 @@ class RecipeError(ValueError):
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read ``path`` and apply ``overrides``, words as on a command line: ``["--model.slices", "3", "--seed=1"]``.
+    """Read ``path`` (a file, or the name of a shipped recipe: ``tiny``) and apply ``overrides``, words as on a command
+    line: ``["--model.slices", "3", "--seed=1"]``.
 
-    A recipe may begin with ``base: other.yaml`` (relative to itself) and say only what differs from it.
+    A recipe may begin with ``base: other.yaml`` (relative to itself, or a shipped one's name) and say only what differs
+    from it.
 
     Raises:
         RecipeError: no such file, not YAML, an unknown key (the nearest known one is suggested), a value of another
             type, or values that do not go together.
     """
-    path = Path(path)
     known = _keys(Recipe)
+    try:
+        path = find_recipe(path)
+    except FileNotFoundError as error:
+        raise RecipeError(str(error)) from error
     values = _read(path)
     given = _given(values)
     _refuse_unknown(list(given), known, f"recipe {path}")
@@ -61,7 +67,9 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         return values
     if path.resolve() in above:
         raise RecipeError(f"recipe {path} is its own base")
-    return _over(_read(path.parent / str(base), (*above, path.resolve())), values)
+    beside = path.parent / str(base)
+    below = beside if beside.is_file() else shipped(str(base)) or beside
+    return _over(_read(below, (*above, path.resolve())), values)
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Studies and sentences to embeddings, each image encoded once, whatever is asked of it afterwards."""
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,19 +13,18 @@ from numpy import ndarray
 from numpy.typing import NDArray
 
 from unimedi.cohort.lock import writer_in
-from unimedi.cohort.sources.dicom_header import is_dicom
-from unimedi.cohort.sources.scan import PICTURES, VOLUMES, guess_modality, suffix
 from unimedi.inputs.store import Store
-from unimedi.model.processor import UniMediProcessor, open_image
+from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import ImageOutput, UniMediModel
-from unimedi.representation.table import EmbeddingTable, write_table
+from unimedi.representation.fingerprint import model_fingerprint
+from unimedi.representation.table import EmbeddingTable
 
 log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 B = TypeVar("B")
 SIDE_BY_SIDE = 4  # batches at a time, at most: each holds its own activations
-_Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
+Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
 
 
 class Embedder:
@@ -34,7 +32,7 @@ class Embedder:
 
     def __init__(self, model: UniMediModel, processor: UniMediProcessor, batch_size: int = 16) -> None:
         self.model, self.processor, self.batch_size = model.eval(), processor, batch_size
-        self.fingerprint = weights_fingerprint(model)
+        self.fingerprint = model_fingerprint(model, processor)
 
     @classmethod
     def from_pretrained(cls, folder: Path, batch_size: int = 16) -> "Embedder":
@@ -54,21 +52,16 @@ class Embedder:
             places = [place for place, n in enumerate(ndims) if n == ndim]
             batches += [places[start : start + self.batch_size] for start in range(0, len(places), self.batch_size)]
 
-        def encoded(batch: list[int]) -> dict[int, _Row]:
-            output = self.encode([store.pixels(indices[place]) for place in batch])
-            return dict(zip(batch, _split(output), strict=True))
+        def encoded(batch: list[int]) -> dict[int, Row]:
+            encoded_rows = self.rows([store.pixels(indices[place]) for place in batch])
+            return dict(zip(batch, encoded_rows, strict=True))
 
-        rows: dict[int, _Row] = {}
+        rows: dict[int, Row] = {}
         for done in self._side_by_side(encoded, batches):
             rows |= done
         studies = [store.studies[i] for i in indices]
-        return _table(
-            [s.study_id for s in studies],
-            [str(s.modality) for s in studies],
-            [rows[place] for place in range(len(indices))],
-            self.fingerprint,
-            self.model.config.embedding_size,
-        )
+        in_order = [rows[place] for place in range(len(indices))]
+        return self.table([s.study_id for s in studies], [str(s.modality) for s in studies], in_order)
 
     def _side_by_side(self, work: Callable[[A], B], batches: Sequence[A]) -> Iterator[B]:
         """``work`` of each batch, in order. On a CPU several at a time share the threads out: in one batch they would
@@ -92,6 +85,24 @@ class Embedder:
         output: ImageOutput = self.model.encode_images(**tensors)
         return output
 
+    def rows(self, stored: Sequence[NDArray[np.int16]]) -> list[Row]:
+        """As :meth:`encode`, a row a study."""
+        return _split(self.encode(stored))
+
+    def table(self, ids: Sequence[str], modalities: Sequence[str], rows: Sequence[Row]) -> EmbeddingTable:
+        """The rows of :meth:`rows` with the studies that they are of."""
+        embedding = _column(rows, "embedding")
+        return EmbeddingTable(
+            study_ids=tuple(ids),
+            modalities=tuple(modalities),
+            embedding=np.zeros((0, self.model.config.embedding_size), np.float32) if embedding is None else embedding,
+            model=self.fingerprint,
+            cls=_column(rows, "cls"),
+            attention=tuple(row["attention"] for row in rows),
+            slice_scores=_column(rows, "slice_scores"),
+            selected=_column(rows, "selected"),
+        )
+
     @torch.inference_mode()
     def texts(self, sentences: Sequence[str]) -> Float[ndarray, "texts dim"]:
         """Embed sentences or reports, L2-normalised; equal strings are encoded once."""
@@ -108,55 +119,8 @@ class Embedder:
 
     @property
     def scale(self) -> float:
-        """exp(logit scale): what cosines are multiplied with before a softmax."""
-        return float(self.model.logit_scale.detach().exp())
-
-
-def embed_files(
-    paths: Sequence[Path], model: Path, out: Path, batch_size: int = 8
-) -> tuple[EmbeddingTable, list[tuple[Path, str]]]:
-    """Embed image files, DICOM series and folders of either into a Parquet table; ``study_id`` is the path.
-
-    ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. Returns the table and
-    the refused files with the reason; ValueError where every file was refused.
-    """
-    embedder = Embedder.from_pretrained(model, batch_size)
-    images = list(dict.fromkeys(image for path in paths for image in images_under(path)))
-    groups: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
-    rows: dict[Path, tuple[str, _Row]] = {}
-    refused: list[tuple[Path, str]] = []
-
-    def flush(ndim: int) -> None:
-        if group := groups[ndim]:
-            encoded = _split(embedder.encode([stored for _, stored in group]))
-            modality = "CT" if ndim == 3 else "DX"
-            rows.update({path: (modality, row) for (path, _), row in zip(group, encoded, strict=True)})
-            group.clear()
-
-    for path in images:
-        try:
-            stored = embedder.processor.preprocess.stored(open_image(path))
-        except (ValueError, OSError) as error:
-            refused.append((path, str(error)))
-            continue
-        groups[stored.ndim].append((path, stored))
-        if len(groups[stored.ndim]) == batch_size:
-            flush(stored.ndim)
-    flush(2)
-    flush(3)
-    if not rows:
-        why = [f"{path}: {reason}" for path, reason in refused] or [f"{path}: no image in it" for path in paths]
-        raise ValueError("expected at least one readable image, got none: " + "; ".join(why))
-    kept = [path for path in images if path in rows]
-    table = _table(
-        [str(path) for path in kept],
-        [rows[path][0] for path in kept],
-        [rows[path][1] for path in kept],
-        embedder.fingerprint,
-        embedder.model.config.embedding_size,
-    )
-    write_table(table, out)
-    return table, refused
+        """What cosines are multiplied with before a softmax."""
+        return float(self.model.scale().detach())
 
 
 def pretrained_folder(run: Path) -> Path:
@@ -171,36 +135,7 @@ def pretrained_folder(run: Path) -> Path:
     )
 
 
-def images_under(path: Path) -> list[Path]:
-    """The images of a file or a folder, sorted: files, and folders that hold the slices of a DICOM series.
-
-    Files that are no image by name or first bytes are passed over; FileNotFoundError where nothing is there.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file or folder")
-    if path.is_file():
-        return [path]
-    found: list[Path] = []
-    for file in sorted(child for child in path.iterdir() if not child.name.startswith(".")):
-        if file.is_dir():
-            found += images_under(file)
-        elif suffix(file.name) in (*VOLUMES, *PICTURES) or is_dicom(file):
-            modality = guess_modality(file, None)
-            slices = is_dicom(file) and modality is not None and modality.ndim == 3
-            found.append(path if slices else file)
-    return list(dict.fromkeys(found))
-
-
-def weights_fingerprint(model: UniMediModel) -> str:
-    """Sha256 of the names and bytes of all weights: two tables may be compared only where it is equal."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _split(output: ImageOutput) -> list[_Row]:
+def _split(output: ImageOutput) -> list[Row]:
     columns = {
         "embedding": output.embedding.float(),
         "cls": output.cls.float(),
@@ -215,19 +150,6 @@ def _split(output: ImageOutput) -> list[_Row]:
     ]
 
 
-def _table(ids: Sequence[str], modalities: Sequence[str], rows: Sequence[_Row], model: str, dim: int) -> EmbeddingTable:
-    def column(name: str) -> NDArray[Any] | None:
-        values = [row[name] for row in rows]
-        return None if not values or any(v is None for v in values) else np.stack(values)
-
-    embedding = column("embedding")
-    return EmbeddingTable(
-        study_ids=tuple(ids),
-        modalities=tuple(modalities),
-        embedding=np.zeros((0, dim), np.float32) if embedding is None else embedding,
-        model=model,
-        cls=column("cls"),
-        attention=tuple(row["attention"] for row in rows),
-        slice_scores=column("slice_scores"),
-        selected=column("selected"),
-    )
+def _column(rows: Sequence[Row], name: str) -> NDArray[Any] | None:
+    values = [row[name] for row in rows]
+    return None if not values or any(value is None for value in values) else np.stack(values)

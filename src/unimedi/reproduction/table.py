@@ -37,11 +37,11 @@ def show(results: Sequence[Result], page: Path | None) -> None:
 
 def write_tables(results: Sequence[Result], page: Path) -> None:
     """Replace what stands between the markers of a Markdown page. ValueError if it has none."""
-    before, behind = around(page)
+    before, behind = around_tables(page)
     write_atomically(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
 
 
-def around(page: Path) -> tuple[str, str]:
+def around_tables(page: Path) -> tuple[str, str]:
     """What stands before and behind the markers of a page; ValueError if it has none."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:

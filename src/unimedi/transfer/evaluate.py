@@ -29,6 +29,7 @@ from unimedi.transfer.task import (
     EvaluationOptions,
     Outcome,
     View,
+    cut_reports,
     foreign_reports,
     known_classes,
     unlabelled,
@@ -61,7 +62,7 @@ def evaluate(
     compare with was not evaluated, ValueError where the store was prepared for another model, has none of the classes,
     or the split is empty; LockedError where the run still trains or is evaluated.
     """
-    pretrained_folder(run)  # before a folder is made for a run that is not there
+    pretrained_folder(run)  # a run that is not there is not made
     out = out or (run / "tasks" / task.name if task else run)
     with alone_in(out):
         return _evaluate(run, data, out, split, compare, options or EvaluationOptions(), task, say)
@@ -100,6 +101,7 @@ def _evaluate(
     asked = options.classes or store.findings
     absent += [note for seen in views.values() for note in unlabelled(seen, asked, split)]
     unread = foreign_reports(store, split, embedder.model.config.report_languages)
+    unread += cut_reports(store, split, embedder.processor)
     for note in unspoken + unread:
         say(note)
     outcome = Outcome(notes=lacking + absent + unspoken + unread)

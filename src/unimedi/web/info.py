@@ -1,6 +1,5 @@
 """What is installed, what the machine has, what a path holds: answered in milliseconds, without torch."""
 
-import csv
 import json
 import os
 import platform
@@ -13,9 +12,19 @@ from typing import Any, Final
 from unimedi.optimization.precision import kind_of_cpu
 
 _PACKAGES: Final = (
-    "unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy", "datasets", "SimpleITK",
-    "pydicom", "python-gdcm",
-)  # fmt: skip
+    "unimedi",
+    "torch",
+    "lightning",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "datasets",
+    "SimpleITK",
+    "pydicom",
+    "python-gdcm",
+)
+_NOT_NEEDED: Final = "torchvision"  # one that does not fit torch keeps transformers from being imported  # fmt: skip
 
 
 def describe(path: Path | None = None) -> dict[str, Any]:
@@ -26,7 +35,7 @@ def describe(path: Path | None = None) -> dict[str, Any]:
         ValueError: it is none of the things that we write.
     """
     found: dict[str, Any] = {
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES} | _not_needed(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "executable": sys.executable,
@@ -35,6 +44,11 @@ def describe(path: Path | None = None) -> dict[str, Any]:
         "memory_gib": _memory(),
     }
     return found if path is None else {**found, "path": {"name": str(path), **_holds(path)}}
+
+
+def _not_needed() -> dict[str, str]:
+    found = _version(_NOT_NEEDED)
+    return {_NOT_NEEDED: f"{found} (not needed; one that does not fit torch does harm)"} if found else {}
 
 
 def _processor() -> str:
@@ -76,7 +90,7 @@ def _holds(path: Path) -> dict[str, Any]:
     ):
         if (path / mark).is_file():
             return kind(path)
-    if path.suffix in (".csv", ".parquet"):
+    if path.suffix.lower() in (".csv", ".tsv", ".xlsx", ".parquet"):
         return _manifest(path)
     raise ValueError(f"{path}: expected a run, a store, a model, a phantom hospital or a manifest")
 
@@ -134,20 +148,17 @@ def _hospital(path: Path) -> dict[str, Any]:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    if path.suffix == ".csv":
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    else:
-        import pyarrow.parquet as parquet
+    from unimedi.cohort.table_file import read_table
 
-        rows = parquet.read_table(path).to_pylist()
+    header, table = read_table(path)
+    rows = [row.values for row in table]
     counts = {key: dict(Counter(str(row.get(key)) for row in rows)) for key in ("modality", "split")}
     return {
         "kind": "manifest",
         "studies": len(rows),
         "patients": len({row.get("patient_id") for row in rows}),
         **counts,
-        "labels": [c.removeprefix("label:") for c in (rows[0] if rows else {}) if c.startswith("label:")],
+        "labels": [c.removeprefix("label:") for c in header if c.startswith("label:")],
     }
 
 

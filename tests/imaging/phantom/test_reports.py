@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from unimedi.cohort.report import detect_language, sections, training_text
+from unimedi.cohort.language import detect_language
+from unimedi.cohort.report import sections, training_text
 from unimedi.cohort.study import Modality
 from unimedi.imaging.phantom.findings import FINDINGS, Finding, Patient, draw_patient
 from unimedi.imaging.phantom.reports import READERS, WORDINGS, labels_for, reportable, write_report

@@ -60,11 +60,11 @@ def _sessions(part: Path) -> dict[str, Session]:
     """By session: the report of the table of labels, or else the one of the subject's own table."""
     found: dict[str, Session] = {}
     for table in sorted(part.glob("sub-*/*sessions.tsv")):
-        for row in rows(table, "session_id", delimiter="\t"):
+        for row in rows(table, "session_id"):
             found[row["session_id"]] = Session(text_of(row.get("medical_evaluation", "")))
     tables = part.glob("derivatives/labels/*.tsv")
     for table in sorted(table for table in tables if table.name.lower().startswith("labels")):
-        for row in rows(table, "ReportID", "Report", "Labels", delimiter="\t"):
+        for row in rows(table, "ReportID", "Report", "Labels"):
             session = found.setdefault(row["ReportID"], Session())
             session.text = text_of(row["Report"]) or session.text
             session.names = findings_of(row["Labels"])

@@ -1,43 +1,51 @@
 """Any tree of DICOM files, whatever the names, by study and series; reports from a table or structured reports."""
 
-import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
-from unimedi.cohort.sources.dicom_report import read_report
-from unimedi.cohort.sources.listing import rows
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
-from unimedi.cohort.sources.table import label_values
+from unimedi.cohort.sources.dicom_report import MODALITIES, Document, read_document, reports_by_study
+from unimedi.cohort.sources.header import Header, read_header
+from unimedi.cohort.sources.images import Found, doubts, same_bytes, without_raw
+from unimedi.cohort.sources.patients import note_placeholders
+from unimedi.cohort.sources.scan import FolderCohort, FolderError, kinds
+from unimedi.cohort.sources.table import label_values, report_table
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
+from unimedi.cohort.walk import name_of, walk
 
-TAGS = (
-    *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "Modality", "PatientID", "AccessionNumber"),
-    *("ViewPosition", "ImageType", "NumberOfFrames", "Rows"),
-)
-LATERAL = ("LL", "RL", "LLD", "RLD", "LATERAL", "LAT")
 FEWEST = 4  # slices: under one slab there is nothing to see
 
 
 @dataclass(slots=True)
 class _Series:
-    """The files of one series: where they lie and what their headers say of study and patient."""
+    """The slices of one series, a file each, or one file that holds them all as frames."""
 
-    uid: str
-    study: str
-    accession: str
-    patient: str
-    modality: Modality
-    folders: set[Path] = field(default_factory=set)
-    files: list[Path] = field(default_factory=list)
+    first: Header
+    files: list[Header] = field(default_factory=list)
 
     @property
     def slices(self) -> int:
-        return len(self.files)
+        return sum(file.frames for file in self.files)
+
+    @property
+    def folders(self) -> set[Path]:
+        return {file.path.parent for file in self.files}
+
+    @property
+    def image(self) -> Path:
+        """The file of frames, or the folder of the slices."""
+        return self.first.path if self.first.frames > 1 else self.first.path.parent
+
+    def name(self, root: Path) -> str:
+        """Where it lies, and which of several there it is."""
+        if self.first.frames > 1:
+            return name_of(self.first.path, root)
+        count = "1 file" if len(self.files) == 1 else f"{len(self.files)} files"
+        return f"{name_of(self.first.path.parent, root)} ({count} of series {self.first.series or 'without a UID'})"
 
 
 @dataclass(slots=True)
@@ -48,11 +56,11 @@ class _Reports:
     written: Mapping[str, str]
     asked: set[str] = field(default_factory=set)
 
-    def of(self, series: _Series) -> dict[str, str]:
+    def of(self, header: Header) -> dict[str, str]:
         """The table's row, with the structured report where the table has no text."""
-        self.asked |= {series.study, series.accession}
-        row = self.listed.get(series.study) or self.listed.get(series.accession) or {}
-        text = row.get("report") or self.written.get(series.study)
+        self.asked |= {header.study, header.accession}
+        row = self.listed.get(header.study) or self.listed.get(header.accession) or {}
+        text = row.get("report") or self.written.get(header.study)
         return {**row, "report": text} if text else {name: value for name, value in row.items() if name != "report"}
 
     def left(self) -> list[str]:
@@ -62,11 +70,11 @@ class _Reports:
 
 def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str] | None = None) -> FolderCohort:
     """Every DICOM image under ``root``: an X-ray is a study of its own, of an examination's CT (or MR) series the one
-    with most slices is taken.
+    with most slices is taken, CT before MR; a file of several frames is a series of its own.
 
     Args:
-        table: a CSV with a row an examination: ``key`` (accession number or StudyInstanceUID), ``report`` and
-            ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
+        table: CSV, Excel or Parquet with a row an examination: ``key`` (accession number or StudyInstanceUID),
+            ``report`` and ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
         columns: the table's own names of ``key`` and ``report``.
 
     Raises:
@@ -75,113 +83,111 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     if not root.is_dir():
         raise FolderError(f"no such folder: {root}")
     cohort = FolderCohort(root)
-    listed = _table(table, columns or {}) if table else {}
-    flat, deep, written = _walk(cohort)
+    listed = report_table(table, columns or {}) if table else {}
+    headers, written = _walk(cohort)
     reports = _Reports(listed, written)
-    for series in flat:
-        _add(cohort, series, series.files[0], series.uid, reports)
-    by_study: dict[str, list[_Series]] = defaultdict(list)
-    for series in deep:
-        by_study[series.study].append(series)
-    for study, several in by_study.items():
-        best, *others = sorted(several, key=lambda one: (-one.slices, one.uid))
+    flat, deep = _sorted(cohort, headers)
+    taken = [one for one in flat if one.header and _add(cohort, one.header, name_of(one.path, root), one.path, reports)]
+    for several in deep.values():
+        best, *others = sorted(
+            several, key=lambda one: (one.first.modality is not Modality.CT, -one.slices, _key(one.first))
+        )
         for other in others:
-            cohort.skip(other.uid, f"another series of its examination has more slices ({best.slices})")
+            reason = f"another series of its examination has more slices ({best.slices})"
+            cohort.skip(other.name(root), reason if best.slices > other.slices else "another series of its examination")
         if best.slices < FEWEST:
-            cohort.skip(best.uid, f"a series of fewer than {FEWEST} slices")
+            cohort.skip(best.name(root), f"a series of fewer than {FEWEST} slices")
+        elif not all(inside(file.path, root) for file in best.files):
+            cohort.skip(best.name(root), "image outside the root")
         elif len(best.folders) > 1:
-            cohort.skip(best.uid, "a series spread over several folders")
-        else:
-            _add(cohort, best, next(iter(best.folders)), study, reports)
+            cohort.skip(best.name(root), "a series spread over several folders")
+        elif _add(cohort, best.first, best.name(root), best.image, reports):
+            taken.append(Found(best.image, best.first.modality, best.first))
     for key in reports.left():
         cohort.skip(key, "a report of which no image is taken")
     if not cohort.studies and not listed and not written:
         cohort.skip(".", "no table of reports or labels was given: --table")
+    note_placeholders(cohort, (study.patient_id for study in cohort.studies))
+    cohort.notes += doubts(taken)
     cohort.studies = assign_splits(cohort.studies)
     return cohort
 
 
-def _walk(cohort: FolderCohort) -> tuple[list[_Series], list[_Series], dict[str, str]]:
-    """X-rays, one by one; series of slices; structured reports by study."""
-    reports: dict[str, str] = {}
-    flat: list[_Series] = []
-    deep: dict[str, _Series] = {}
-    for where, folders, names in os.walk(cohort.root):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(where) / name
-            if name == "DICOMDIR" or not is_dicom(path):
-                cohort.skip(str(path.relative_to(cohort.root)), "not a DICOM image")
+def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
+    """The headers of images; structured reports by study."""
+    documents: list[tuple[str, Document]] = []
+    headers: list[Header] = []
+    first: dict[str, Path] = {}  # file of a SOPInstanceUID
+    every: list[str] = []
+    for folder, names in walk(cohort.root, cohort.skip):
+        every += names
+        for name in names:
+            path = folder / name
+            if not is_dicom(path):
+                cohort.skip(name_of(path, cohort.root), "not a DICOM image")
                 continue
-            if modality_name(path) == "SR" and (report := read_report(path)):
-                reports[report[0]] = "\n".join(filter(None, (reports.get(report[0]), report[1])))
+            document = read_document(path) if modality_name(path) in MODALITIES else None
+            if isinstance(document, Document):
+                documents.append((name_of(path, cohort.root), document))
                 continue
-            found = _header(path)
-            if isinstance(found, str):
-                cohort.skip(str(path.relative_to(cohort.root)), found)
-            elif found.modality.ndim == 2:
-                found.files.append(path)
-                flat.append(found)
+            header = read_header(path)
+            reason = document or header.unfit or header.foreign or _lacks(header)
+            twin = first.setdefault(header.image, path) if header.image and not reason else path
+            if not reason and twin != path and same_bytes(path, twin):
+                reason = f"a copy of {name_of(twin, cohort.root)}"
+            if reason:
+                cohort.skip(name_of(path, cohort.root), reason)
             else:
-                series = deep.setdefault(found.uid, found)
-                series.files.append(path)
-                series.folders.add(path.parent)
-    return flat, list(deep.values()), reports
+                headers.append(header)
+    reports, left = reports_by_study(documents)
+    for name, reason in left:
+        cohort.skip(name, reason)
+    if not headers:
+        seen = kinds(every) or "none"
+        cohort.notes.append(f"no DICOM image among {len(every)} files ({seen}); other kinds: `unimedi cohort folder`")
+    return headers, reports
 
 
-def _header(path: Path) -> _Series | str:
-    """Study and series of a file, or why it is no image for us."""
-    import pydicom
-
-    try:
-        header: Any = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-        values = {name: str(header.get(name) or "") for name in TAGS}
-    except Exception as error:  # damaged bytes make pydicom raise nearly anything
-        return f"unreadable header: {type(error).__name__}"
-    if not values["Rows"]:
-        return "no image: a report, a directory or a presentation"
-    try:
-        modality = Modality(values["Modality"])
-    except ValueError:
-        return f"modality {values['Modality'] or 'not stated'}"
-    if modality.ndim == 2 and values["ViewPosition"].upper() in LATERAL:
-        return "not frontal"
-    if "LOCALIZER" in str(header.get("ImageType", "")).upper():
-        return "a localiser"
-    if not values["StudyInstanceUID"] or not values["PatientID"]:
-        return "no patient or study in the header"
-    uid = values["SeriesInstanceUID"] if modality.ndim == 3 else values["SOPInstanceUID"]
-    return _Series(uid, values["StudyInstanceUID"], values["AccessionNumber"], values["PatientID"], modality)
+def _lacks(header: Header) -> str:
+    if header.modality is None:
+        return "modality not stated"
+    return "" if header.study and header.patient else "no patient or study in the header"
 
 
-def _add(cohort: FolderCohort, series: _Series, image: Path, study_id: str, reports: _Reports) -> None:
-    row = reports.of(series)
+def _key(header: Header) -> tuple[str, ...]:
+    """Of a series, or of a file that is one."""
+    return (header.patient, header.study, header.series, str(header.path) if header.frames > 1 else "")
+
+
+def _sorted(cohort: FolderCohort, headers: Sequence[Header]) -> tuple[list[Found], dict[str, list[_Series]]]:
+    """X-rays, one by one; series by examination."""
+    series: dict[tuple[str, ...], _Series] = {}
+    flat = []
+    for header in headers:
+        if header.modality is not None and header.modality.ndim == 2:
+            flat.append(Found(header.path, header.modality, header))
+        else:
+            series.setdefault(_key(header), _Series(header)).files.append(header)
+    deep: dict[str, list[_Series]] = defaultdict(list)
+    for one in series.values():
+        deep[one.first.study].append(one)
+    return without_raw(flat, cohort), deep
+
+
+def _add(cohort: FolderCohort, header: Header, what: str, image: Path, reports: _Reports) -> bool:
+    """Take an image, or list it as ``what``; whether it was taken. An X-ray is named by its own UID, for an examination
+    may have several."""
+    row = reports.of(header)
+    study_id = header.image if header.modality is not None and header.modality.ndim == 2 else header.study
+    before = len(cohort.studies)
     cohort.add(
-        study_id,
+        what,
         image,
-        series.modality,
+        header.modality,
         row.get("report"),
         study_id=study_id,
-        patient_id=series.patient,
+        patient_id=header.patient,
         labels=label_values(row),
-        series=series.uid if series.modality.ndim == 3 else "",
+        series=header.series if image != header.path else "",
     )
-
-
-def _table(table: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    names = {"key": "key", "report": "report", **columns}
-    if unknown := sorted(set(names) - {"key", "report"}):
-        raise FolderError(f"unknown field {unknown[0]!r}; a table of reports has key and report")
-    if not table.is_file():
-        raise FolderError(f"no such table: {table}")
-    found = {}
-    for number, row in enumerate(rows(table, names["key"], *(names[name] for name in columns)), start=2):
-        key, report = row[names["key"]], row.get(names["report"], "")
-        if not key or key in found:
-            raise FolderError(f"{table}, row {number}: {names['key']} is {'there twice: ' + key if key else 'empty'}")
-        try:
-            label_values(row)
-        except FolderError as error:
-            raise FolderError(f"{table}, row {number} ({key}): {error}") from None
-        found[key] = {**row, "report": report}
-    return found
+    return len(cohort.studies) > before

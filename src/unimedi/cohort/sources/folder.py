@@ -1,30 +1,26 @@
 """Anyone's own files as a cohort: images with a text beside them, or a table that names both.
 
 Without a table, an image's report is the text of the same name (``a.png``, ``a.txt``), or else the folder's only text
-that is no other image's. A folder of DICOM slices is one study; its report lies in it or beside it. The patient is the
-first folder under the root, or the image itself where it lies in the root. Whatever cannot be used is listed with the
-reason, never left out in silence.
+where the folder's images are one examination, or else the text of the same name in a folder beside (``images/a.png``,
+``reports/a.txt``). A folder of DICOM slices is one study; its report lies in it or beside it. The patient is the
+PatientID of the file, or else the first folder under the root that may be one's, or else the image itself. Whatever
+cannot be used is listed with the reason, never left out in silence.
 """
 
-import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unimedi.cohort.sources.dicom_header import is_dicom
-from unimedi.cohort.sources.scan import (
-    PICTURES,
-    VOLUMES,
-    FolderCohort,
-    FolderError,
-    given_modality,
-    guess_modality,
-    stem,
-    suffix,
-)
-from unimedi.cohort.sources.table import read_table
+from unimedi.cohort.sources.header import header_of
+from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_raw
+from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, named_for_others
+from unimedi.cohort.sources.patients import name_patients
+from unimedi.cohort.sources.scan import TEXTS, FolderCohort, FolderError, NoStudyError, given_modality, kinds, suffix
+from unimedi.cohort.sources.side_by_side import by_sibling
+from unimedi.cohort.sources.table import add_table
 from unimedi.cohort.split import assign_splits, check_splits
 from unimedi.cohort.study import Modality, Study
+from unimedi.cohort.walk import name_of, walk
 
 
 def folder_cohort(
@@ -57,7 +53,7 @@ def scan_folder(
     Args:
         modality: of every image that does not say. The table's column and DICOM headers go first; without this, NIfTI
             means CT and PNG or JPEG means DX.
-        table: a CSV file with a row a study, its paths relative to ``root``.
+        table: CSV, Excel or Parquet with a row a study, its paths relative to ``root``.
         columns: the table's own names of our fields, as ``{"image": "file", "report": "text"}``.
         validation, test, seed: shares of the patients, drawn by a hash of the patient id unless the table has a split.
 
@@ -74,11 +70,13 @@ def scan_folder(
     given = given_modality(modality)
     has_splits = False
     if table is None:
-        _read_tree(cohort, given)
+        stated = _read_tree(cohort, given)
     else:
-        has_splits = read_table(cohort, Path(table), columns or {}, given)
+        has_splits = add_table(cohort, Path(table), columns or {}, given)
+        stated = _check_listed(cohort)
+    name_patients(cohort, stated)
     if not cohort.studies:
-        raise FolderError(f"no study under {root}: {cohort.complaint() or 'it holds no images'}")
+        raise NoStudyError(cohort)
     if has_splits:
         check_splits(cohort.studies)
     else:
@@ -86,53 +84,76 @@ def scan_folder(
     return cohort
 
 
-def _read_tree(cohort: FolderCohort, given: Modality | None) -> None:
-    """Every image under the root in the order of the paths, then the texts that belong to none."""
-    texts: set[Path] = set()
-    used: set[Path] = set()
-    for where, folders, names in os.walk(cohort.root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        folder = Path(where)
-        names = sorted(name for name in names if not name.startswith("."))
-        texts |= {folder / name for name in names if suffix(name) == ".txt"}
-        for image, file in _images(cohort, folder, names, given):
-            report = _text_of(image, {stem(name) for name in names if suffix(name) != ".txt"})
-            used |= {report} if report else set()
-            cohort.add(str(image.relative_to(cohort.root)), image, guess_modality(file, given), report)
-    for text in sorted(texts - used):
-        cohort.skip(str(text.relative_to(cohort.root)), "no image")
+def _check_listed(cohort: FolderCohort) -> dict[str, str]:
+    """List the table's images whose headers say that they are none for us. Returns PatientIDs by study id."""
+    stated: dict[str, str] = {}
+    kept = []
+    for study in cohort.studies:
+        header = header_of(study.image)
+        if header and header.unfit and study.image.is_file():
+            cohort.skip(name_of(study.image, cohort.root), header.unfit)
+            continue
+        kept.append(study)
+        if header and study.study_id in cohort.unnamed:
+            stated[study.study_id] = header.patient
+    cohort.studies = kept
+    return stated
 
 
-def _images(cohort: FolderCohort, folder: Path, names: list[str], given: Modality | None) -> list[tuple[Path, Path]]:
-    """The images of one folder, each with a file that tells its modality; a DICOM series is the folder itself."""
-    images: list[tuple[Path, Path]] = []
-    slices: list[Path] = []
-    for name in names:
-        file = folder / name
-        if suffix(name) in (*VOLUMES, *PICTURES):
-            images.append((file, file))
-        elif suffix(name) not in (".txt", ".csv") and is_dicom(file):
-            found = guess_modality(file, given)
-            slices += [file] if found and found.ndim == 3 else []
-            images += [] if found and found.ndim == 3 else [(file, file)]
-        elif suffix(name) not in (".txt", ".csv"):
-            cohort.skip(str(file.relative_to(cohort.root)), "not an image")
-    if slices and folder == cohort.root:
-        cohort.skip(".", "DICOM slices in the root: each series needs a folder of its own")
-    elif slices:
-        images.append((folder, slices[0]))
-    return images
+def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
+    """Every image under the root with its report; every other file is listed. Returns PatientIDs by study id."""
+    found: list[Found] = []
+    files: list[Path] = []
+    for folder, names in walk(cohort.root, cohort.skip):
+        files += [folder / name for name in names]
+        found += images_of(cohort, folder, names, given)
+    found = without_raw(found, cohort)
+    texts = [file for file in files if suffix(file.name) in TEXTS]
+    pairs = Pairs(of_others=named_for_others(texts, found, files))
+    by_name(found, texts, pairs)
+    by_being_alone(found, texts, pairs)
+    by_sibling(found, texts, cohort.root, pairs)
+    stated: dict[str, str] = {}
+    taken = Taken()
+    for one in found:
+        if _add(cohort, one, pairs, taken) and one.header:
+            stated[cohort.studies[-1].study_id] = one.header.patient
+    for text, reason in pairs.unused(texts, found, taken.all):
+        cohort.skip(name_of(text, cohort.root), reason)
+    if beside := sum(one.path in pairs.elsewhere for one in taken.all):
+        cohort.notes.append(f"{beside} images have their report in a folder beside, found by name: each pair is listed")
+    cohort.notes += doubts(taken.all)
+    if not taken.all:
+        cohort.notes.append(_advice(len(found), len(texts), [file.name for file in files]))
+    return stated
 
 
-def _text_of(image: Path, stems: set[str]) -> Path | None:
-    """The text that belongs to an image; ``stems`` are the names of the images in its folder."""
-    own = image.parent / f"{stem(image.name)}.txt"
-    if image.is_dir():
-        inside = sorted(image.glob("*.txt"))
-        if len(inside) == 1:
-            return inside[0]
-        stems = {stem(path.name) for path in image.parent.iterdir() if path != image and path.suffix != ".txt"}
-    if own.is_file():
-        return own
-    free = [text for text in image.parent.glob("*.txt") if text.stem not in stems]
-    return free[0] if len(free) == 1 else None
+def _advice(images: int, texts: int, names: Sequence[str]) -> str:
+    """What was seen where nothing could be taken, and what would help."""
+    seen = f"seen: {images} usable images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
+    if not images:
+        return f"{seen}; images are DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
+    return (
+        f"{seen}; a report is a text of its image's name ({', '.join(TEXTS)}) beside it or in a folder beside "
+        "(images/a.png, reports/a.txt), or a column of a --table"
+    )
+
+
+def _add(cohort: FolderCohort, one: Found, pairs: Pairs, taken: Taken) -> bool:
+    """Take an image with its report, or list it; whether it was taken."""
+    what, report = name_of(one.path, cohort.root), pairs.reports.get(one.path)
+    before = len(cohort.studies)
+    if reason := pairs.refused.get(one.path):
+        cohort.skip(what, reason)
+    elif report and (first := taken.copy(one)):
+        cohort.skip(what, f"a copy of {name_of(first, cohort.root)}, which is taken")
+    else:
+        cohort.add(what, one.path, one.modality, report)
+    if len(cohort.studies) == before:
+        return False
+    taken.add(one)
+    if report and one.path in pairs.elsewhere:
+        text = name_of(report, cohort.root)
+        cohort.tell(what, f"taken with {text}, which has its name in a folder beside")
+        cohort.tell(text, f"taken as the report of {what}")
+    return True

@@ -1,15 +1,12 @@
 """The tables that a collection ships: found under one of their names, read row by row, their columns checked."""
 
-import csv
-import gzip
-import os
-import zlib
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from unimedi.cohort.columns import missing
 from unimedi.cohort.sources.scan import FolderCohort, FolderError, suffix
-
-LONGEST = 1 << 24  # characters of a field; a report with its addenda is beyond csv's 128 KiB
+from unimedi.cohort.table_file import TableError, read_table
+from unimedi.cohort.walk import name_of, walk
 
 
 def find(root: Path, *names: str) -> Path:
@@ -27,24 +24,19 @@ def find(root: Path, *names: str) -> Path:
     raise FolderError(f"{root} has no {' or '.join(names)}: is it the folder that the collection was unpacked into?")
 
 
-def rows(path: Path, *columns: str, delimiter: str = ",") -> Iterator[dict[str, str]]:
-    """The rows of a CSV file, plain or packed by gzip; missing values are empty.
+def rows(path: Path, *columns: str) -> Iterator[dict[str, str]]:
+    """The rows of a table; missing values are empty.
 
     Raises:
         FolderError: one of ``columns`` is not in the header, or the file is no such table.
     """
-    csv.field_size_limit(LONGEST)
-    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter)
-            header = list(reader.fieldnames or [])
-            if missing := [name for name in columns if name not in header]:
-                raise FolderError(f"{path} has no column {missing[0]!r}; it has {', '.join(header) or 'none'}")
-            for row in reader:
-                yield {str(key): (value or "").strip() for key, value in row.items() if isinstance(value, str | None)}
-    except (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FolderError(f"{path}: {error}") from error
+        header, found = read_table(path)
+        if problems := [missing(name, header, columns) for name in columns if name not in header]:
+            raise TableError(path, problems)
+        yield from (row.values for row in found)
+    except TableError as error:
+        raise FolderError(str(error)) from error
 
 
 def snake(name: str) -> str:
@@ -54,8 +46,10 @@ def snake(name: str) -> str:
 
 def skip_unlisted(cohort: FolderCohort, folder: Path, listed: Container[Path], *kinds: str) -> None:
     """Note each file with a suffix of ``kinds`` in ``folder`` and below that the collection's tables do not list."""
-    for where, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            if suffix(name) in kinds and not name.startswith(".") and (path := Path(where, name)) not in listed:
-                cohort.skip(str(path.relative_to(cohort.root)), "listed in no table")
+    if not folder.is_dir():
+        return
+    above = name_of(folder, cohort.root)
+    for where, names in walk(folder, lambda what, reason: cohort.skip(f"{above}/{what}", reason)):
+        for name in names:
+            if suffix(name) in kinds and (path := where / name) not in listed:
+                cohort.skip(name_of(path, cohort.root), "listed in no table")

@@ -1,11 +1,13 @@
 """MIMIC-CXR (PhysioNet), as JPEG or as DICOM: a row a frontal image, the official split, the last section of a name."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from unimedi.cohort.report import last_of_each
 from unimedi.cohort.sources.listing import find, rows, skip_unlisted, snake
-from unimedi.cohort.sources.scan import FolderCohort, read_text
+from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.study import Modality, Split
+from unimedi.cohort.text_file import TextError, read_text
 
 SPLITS = {"train": Split.TRAIN, "validate": Split.VALIDATION, "test": Split.TEST}
 FRONTAL = ("PA", "AP")
@@ -51,7 +53,8 @@ def _cohort(root: Path, suffix: str) -> FolderCohort:
             cohort.skip(about, "in no split")
         else:
             if report.is_file() and report not in texts:
-                texts[report] = last_of_each(read_text(report))
+                with suppress(TextError):  # what is no text is listed when the study is added
+                    texts[report] = last_of_each(read_text(report))
             cohort.add(
                 about,
                 image,

@@ -1,18 +1,20 @@
 """Studies gathered from someone's own files, and a list of what could not be used."""
 
-import difflib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unimedi.cohort.choices import given, read_modality
 from unimedi.cohort.inside import inside
-from unimedi.cohort.report import detect_language
+from unimedi.cohort.report import written_report
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
-from unimedi.cohort.study import Mask, Modality, Report, Split, Study
+from unimedi.cohort.study import Mask, Modality, Split, Study
+from unimedi.cohort.text_file import TextError, read_text
 
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+TEXTS = (".txt", ".rtf", ".html", ".htm")  # what a report may be
 
 
 class FolderError(ValueError):
@@ -29,16 +31,27 @@ class Skipped:
 
 @dataclass(slots=True)
 class FolderCohort:
-    """The studies found under ``root``, and what was left out."""
+    """The studies found under ``root``, and what was left out.
+
+    ``told`` are files that were taken in a way that a person should look at; ``notes`` are sentences about the whole;
+    ``unnamed`` the ids of studies that were added without a patient.
+    """
 
     root: Path
     studies: list[Study] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
+    told: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unnamed: set[str] = field(default_factory=set)
 
     def skip(self, what: str, reason: str) -> None:
         """Note that something was left out."""
         self.skipped.append(Skipped(what, reason))
+
+    def tell(self, what: str, how: str) -> None:
+        """Note in which way a file was taken, where a person should look at it."""
+        self.told.append(Skipped(what, how))
 
     def add(
         self,
@@ -57,14 +70,17 @@ class FolderCohort:
         """Add a study, or note why it is none. ``report`` is the text, or the file that holds it; None where the
         collection has none, which a study with a known label or a mask may do without.
 
-        Without ids the study is named by its path and the patient by the first folder under the root. What lies
-        outside the root, by ``..`` or by a link, is left out unread: a manifest may not list it.
+        Without ids the study is named by its path, and so is the patient, until ``name_patients`` knows better. What
+        lies outside the root, by ``..`` or by a link, is left out unread: a manifest may not list it.
         """
         if not inside(image, self.root):
             return self.skip(what, "image outside the root")
         if isinstance(report, Path) and not inside(report, self.root):
             return self.skip(what, "report outside the root")
-        text = read_text(report) if isinstance(report, Path) and report.is_file() else report
+        try:
+            text = read_text(report) if isinstance(report, Path) and report.is_file() else report
+        except TextError as error:
+            return self.skip(what, f"report: {error.reason}")
         parts = image.relative_to(self.root).parts
         name = study_id or "_".join((*parts[:-1], stem(parts[-1])))
         if not study_id and name in self.ids:
@@ -72,28 +88,46 @@ class FolderCohort:
         measures = bool(masks) or any(value is not None for value in (labels or {}).values())
         if not isinstance(text, str) and (report is not None or not measures):
             return self.skip(what, "no report")
-        text = text if isinstance(text, str) else ""
-        if not text.strip() and report is not None:
+        text = given(text.strip()) if isinstance(text, str) else ""
+        if not text and report is not None:
             return self.skip(what, "empty report")
         if modality is None:
             return self.skip(what, "unknown modality: give one")
         if name in self.ids:
             return self.skip(what, f"duplicate study_id {name}")
         self.ids.add(name)
-        patient = patient_id or (parts[0] if len(parts) > 1 else name)
-        written = Report(text.strip(), language or detect_language(text))
-        self.studies.append(Study(name, patient, modality, image, written, split, labels or {}, masks or {}, series))
+        self.unnamed |= set() if patient_id else {name}
+        written = written_report(text, language)
+        self.studies.append(
+            Study(name, patient_id or name, modality, image, written, split, labels or {}, masks or {}, series)
+        )
         return None
 
     def complaint(self, shown: int = 10) -> str:
-        """What was left out, counted by reason, with the first names; empty where nothing was."""
+        """What was left out, counted by the reason up to its colon, with the first names; empty where nothing was."""
         if not self.skipped:
             return ""
-        counts = Counter(skipped.reason for skipped in self.skipped).most_common()
+        counts = Counter(skipped.reason.split(": ")[0] for skipped in self.skipped).most_common()
         names = [f"  {skipped.what}: {skipped.reason}" for skipped in self.skipped[:shown]]
         more = [f"  ... and {len(self.skipped) - shown} more"] if len(self.skipped) > shown else []
         listed = ", ".join(f"{count} {reason}" for reason, count in counts)
         return "\n".join([f"{len(self.skipped)} left out ({listed}):", *names, *more])
+
+
+class NoStudyError(FolderError):
+    """Nothing under the root is a study. ``cohort`` has what was left out; ``written`` is where all of it stands."""
+
+    def __init__(self, cohort: FolderCohort, written: Path | None = None) -> None:
+        self.cohort = cohort
+        said = [cohort.complaint() or "it holds no images, and no other files either", *cohort.notes]
+        said += [f"all of them: {written}"] if written and cohort.skipped else []
+        super().__init__(f"no study under {cohort.root}: " + "\n".join(said))
+
+
+def kinds(names: Iterable[str]) -> str:
+    """How many files there are of which kind, as ``12 .png, 3 .docx``; of the five most frequent."""
+    counts = Counter(suffix(name) or "without a suffix" for name in names).most_common(5)
+    return ", ".join(f"{count} {kind}" for kind, count in counts)
 
 
 def suffix(name: str) -> str:
@@ -103,19 +137,16 @@ def suffix(name: str) -> str:
 
 def stem(name: str) -> str:
     """The name without a suffix that we know; a folder's dots stay."""
-    known = suffix(name) in (*VOLUMES, *PICTURES, ".dcm", ".dicom", ".txt")
+    known = suffix(name) in (*VOLUMES, *PICTURES, ".dcm", ".dicom", *TEXTS)
     return name[: -len(suffix(name))] if known else name
 
 
 def given_modality(name: str | None) -> Modality | None:
     """The modality that an option or a column names; None for none. Raises ``FolderError`` for an unknown one."""
     try:
-        return Modality(name.strip().upper()) if name else None
-    except ValueError:
-        codes = [modality.value for modality in Modality]
-        near = difflib.get_close_matches(str(name).upper(), codes, 1, 0.3)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise FolderError(f"unknown modality {name!r}, expected one of {', '.join(codes)}{hint}") from None
+        return read_modality(name) if name else None
+    except ValueError as error:
+        raise FolderError(str(error)) from None
 
 
 def guess_modality(file: Path, given: Modality | None) -> Modality | None:
@@ -126,12 +157,3 @@ def guess_modality(file: Path, given: Modality | None) -> Modality | None:
     if kind in PICTURES:
         return given or Modality.DX
     return (modality_of(file) if is_dicom(file) else None) or given
-
-
-def read_text(path: Path) -> str:
-    """UTF-8, or Latin-1 as older Spanish and French systems export."""
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")

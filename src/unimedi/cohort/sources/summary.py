@@ -4,15 +4,16 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
-from unimedi.cohort.sources.scan import FolderCohort, Skipped
+from unimedi.cohort.patient_id import alike, crowd
+from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.study import Split
 
 
 def summary(cohort: FolderCohort) -> str:
-    """Studies by modality and split, patients, reports by language, labels, masks; and that nothing is missing."""
+    """Studies by modality and split, patients, reports by language, labels, masks; that nothing is missing;
+    doubts about patients."""
     studies = cohort.studies
     modalities = Counter(str(study.modality) for study in studies)
     lines = []
@@ -26,17 +27,22 @@ def summary(cohort: FolderCohort) -> str:
     labelled = sum(any(value is not None for value in study.labels.values()) for study in studies)
     masked = sum(bool(study.masks) for study in studies)
     lines.append(f"with labels: {labelled}   with masks: {masked}")
+    patients = [study.patient_id for study in studies]
+    lines += cohort.notes + crowd(patients) + alike(patients)
     listed = len(studies) + len(cohort.skipped)
     lines.append(f"listed {listed} = taken {len(studies)} + left out {len(cohort.skipped)}")
     return "\n".join(lines)
 
 
-def write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
-    """``what, reason`` a row; atomic. Written even where nothing was left out, so that an old list does not stay."""
+def write_skipped(cohort: FolderCohort, path: Path) -> None:
+    """``what, reason`` a row: all that was left out, then what was taken in a way to look at; atomic.
+
+    Written even where there is nothing to say, so that an old list does not stay.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(("what", "reason"))
-    writer.writerows((one.what, one.reason) for one in skipped)
+    writer.writerows((one.what, one.reason) for one in (*cohort.skipped, *cohort.told))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
     os.replace(temporary, path)

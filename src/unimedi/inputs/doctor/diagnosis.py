@@ -1,9 +1,10 @@
 """All that was seen as counts, lists and figures: what the page shows and the JSON holds."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from unimedi.cohort.patient_id import doubts
 from unimedi.inputs.doctor.duplicates import groups, near_images
 from unimedi.inputs.doctor.examine import Examined
 from unimedi.inputs.doctor.leakage import Leak, leaks_between_cohorts, leaks_between_splits
@@ -16,7 +17,7 @@ GRAVE = (  # signs that spoil training, worst first; the other signs are worth a
     *("cut_at_side", "cut_at_feet", "cut_at_head", "short_volume", "few_slices"),
 )
 LISTED = 200  # pairs of duplicates that are listed; all are counted
-FATAL = ("study", "patient", "file", "image", "near_image")  # what must not stand on two sides
+FATAL = ("study", "patient", "header_patient", "file", "image", "near_image")  # what must not stand on two sides
 
 
 def grave(seen: Seen) -> tuple[str, ...]:
@@ -42,6 +43,8 @@ def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any
         "refused": dict(Counter(row["reason"] for row in refused).most_common()),
         "by_modality_and_split": _crossed(seen),
         "patients": {split: len({s.patient_id for s in seen if s.split == split}) for split in _splits(seen)},
+        "patients_by_header": _patients(seen),
+        "doubtful_patients": doubts([one.patient_id for one in seen]),
         "languages": dict(Counter(s.language for s in seen).most_common()),
         "signs": dict(Counter(sign for one in read for sign in one.signs).most_common()),
         "spoilt": sum(bool(grave(one)) for one in read),
@@ -55,6 +58,7 @@ def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any
         "leaks_between_cohorts": [_leak(leak) for leak in across],
         "studies_with_signs": [_signed(one) for one in worst(read, len(read))],
         "refusals": refused,
+        "outdated": examined.outdated,
     }
 
 
@@ -69,6 +73,21 @@ def fatal(figures: dict[str, Any]) -> list[str]:
     """The leaks that are errors, as sentences."""
     rows = figures["leaks_between_splits"] + figures["leaks_between_cohorts"]
     return [row["text"] for row in rows if row["what"] in FATAL]
+
+
+def _patients(seen: Sequence[Seen]) -> dict[str, Any]:
+    """Where patients of the manifest and PatientIDs of the files are not one to one."""
+    stated = [(one.patient_id, one.header_patient) for one in seen if one.header_patient]
+    of_id: dict[str, set[str]] = defaultdict(set)
+    of_patient: dict[str, set[str]] = defaultdict(set)
+    for patient, header in stated:
+        of_id[header].add(patient)
+        of_patient[patient].add(header)
+    return {
+        "stated": len(stated),
+        "id_of_several_patients": {one: sorted(names) for one, names in of_id.items() if len(names) > 1},
+        "patient_of_several_ids": {one: sorted(names) for one, names in of_patient.items() if len(names) > 1},
+    }
 
 
 def _crossed(seen: Sequence[Seen]) -> dict[str, dict[str, int]]:

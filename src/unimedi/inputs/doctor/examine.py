@@ -17,6 +17,7 @@ from unimedi.imaging.image import ImagingError
 from unimedi.inputs.doctor.geometry import spacing_outliers
 from unimedi.inputs.doctor.reading import Seen, Stored, describe, look
 from unimedi.inputs.guarded import Guarded, Limits
+from unimedi.inputs.mended import outdated
 from unimedi.inputs.store import Store
 
 BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort may have 100,000 studies
@@ -24,12 +25,14 @@ BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was looked at: ``kind`` is ``store`` or ``cohort``; ``lost`` are refusals that a store remembers."""
+    """What was looked at: ``kind`` is ``store`` or ``cohort``; ``lost`` are refusals that a store remembers,
+    ``outdated`` what the store has wrong because it was prepared by older rules."""
 
     path: Path
     kind: str
     seen: list[Seen]
     lost: list[dict[str, str]]
+    outdated: list[str]
 
 
 def examine(
@@ -51,16 +54,17 @@ def examine(
     if path.is_dir():
         store = Store.open(path)
         items, kind, lost = [Stored(path, i) for i in range(len(store))], "store", store.refused
+        old = outdated(store.rules)
         names = [study.study_id for study in store.studies]
     else:
-        items, kind, lost = read_manifest(path, root), "cohort", []
+        items, kind, lost, old = read_manifest(path, root), "cohort", [], []
         names = [study.study_id for study in items if isinstance(study, Study)]
     if workers == 0:
         with _progress(len(items)) as advance:
             seen = [advance(look(item)) for item in items]
     else:
         seen = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
-    return Examined(path, kind, _with_outliers(seen), lost)
+    return Examined(path, kind, _with_outliers(seen), lost, old)
 
 
 def _in_processes(items: Sequence[Study | Stored], names: Sequence[str], workers: int, limits: Limits) -> list[Seen]:

@@ -11,6 +11,7 @@ from unimedi.inputs.doctor.reading import Seen
 SHOWN = 20  # leaks that an error lists; the page and its JSON have all
 KEYS: dict[str, Callable[[Seen], str]] = {
     "patient": lambda seen: seen.patient_id,
+    "header_patient": lambda seen: seen.header_patient,
     "file": lambda seen: seen.file,
     "image": lambda seen: seen.pixels,
 }
@@ -28,8 +29,9 @@ class LeakageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Two studies on two sides. ``what`` they share: ``patient``, ``study``, ``file`` (its bytes), ``image`` (its
-    pixels), ``near_image`` (``bits`` of 256 differ) or ``report``; ``first`` and ``second`` as "side/study id"."""
+    """Two studies on two sides. ``what`` they share: ``patient``, ``header_patient`` (the PatientID in their files),
+    ``study``, ``file`` (its bytes), ``image`` (its pixels), ``near_image`` (``bits`` of 256 differ) or
+    ``report``; ``first`` and ``second`` as "side/study id"."""
 
     what: str
     first: str
@@ -39,6 +41,8 @@ class Leak:
 
     def __str__(self) -> str:
         shared = f"the same {self.what}" + (f" {self.key}" if self.what in ("patient", "study") else "")
+        if self.what == "header_patient":
+            shared = f"the same PatientID {self.key} in their files"
         if self.what == "near_image":
             shared = f"nearly the same image ({self.bits} of 256 bits differ)"
         return f"{self.first} and {self.second}: {shared}"
@@ -87,7 +91,7 @@ def _alike(seen: Sequence[Seen], sides: Sequence[str]) -> Iterator[Leak]:
 def _strongest(leaks: Sequence[Leak]) -> list[Leak]:
     """Each pair of studies once: whoever shares a file shares the image, and nearly the image, too."""
     kept: dict[tuple[str, str], Leak] = {}
-    order = ("study", "file", "image", "near_image", "patient")
+    order = ("study", "file", "image", "header_patient", "near_image", "patient")
     for leak in sorted(leaks, key=lambda one: order.index(one.what)):
         kept.setdefault((leak.first, leak.second), leak)
     return list(kept.values())

@@ -73,7 +73,7 @@ def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
         ("preprocessing (fingerprint)", inputs.store.preprocess.fingerprint()),
         ("model.safetensors (sha256)", sha256(folder / "model.safetensors")),
         ("config.json (sha256)", sha256(folder / "config.json")),
-        ("weights (sha256 of names and values)", inputs.embedder.fingerprint),
+        ("model (sha256 of weights, settings, vocabulary)", inputs.embedder.fingerprint),
         *((f"{path.name} (sha256)", sha256(path)) for path in _prompt_files(inputs)),
         ("recipe.yaml (sha256)", sha256(recipe) if recipe.is_file() else "none beside the model"),
         ("resamples of patients", f"{inputs.options.resamples}, seed {inputs.options.seed}"),

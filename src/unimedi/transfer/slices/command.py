@@ -11,10 +11,11 @@ from pathlib import Path
 from jaxtyping import Float
 from numpy import ndarray
 
+from unimedi.cohort.destination import file_to_write
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.model.slice_selection import SLAB_POOLINGS
-from unimedi.representation.embedder import Embedder
+from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, write_metrics
 from unimedi.transfer.references import untrained
 from unimedi.transfer.slices.churn import churn_figures, read_others
@@ -70,6 +71,8 @@ def slice_eval(
     """
     options = options or EvaluationOptions()
     started = time.monotonic()
+    pretrained_folder(run)  # a run that is not there is not made
+    out = file_to_write(out or run / "slice_eval.json", (".json",), beside=(".png",))
     embedder = Embedder.from_pretrained(run, options.batch_size)
     options, unspoken = with_prompts(options, embedder.model.config.report_languages)
     named = {f"with_{name}": model for name, model in read_others(others, embedder.model).items()}
@@ -93,8 +96,6 @@ def slice_eval(
         figures |= worth_of_slices(embedder, store, volumes, all_lesions, options, notes)
     except NotComputable as reason:
         notes.append(f"slice inputs: {reason}")
-    out = out or run / "slice_eval.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_metrics(figures, out)
     picture = out.with_suffix(".png")
     temporary = picture.with_name(picture.name + ".part")

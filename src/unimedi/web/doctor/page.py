@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from unimedi.cohort.destination import file_to_write
 from unimedi.inputs.doctor.diagnosis import LISTED, diagnose, fatal, worst
 from unimedi.inputs.doctor.examine import Examined, examine
 from unimedi.inputs.doctor.leakage import LeakageError
@@ -39,6 +40,7 @@ def doctor(
     Raises:
         LeakageError: a patient, a file or an image on two sides; page and JSON are written before.
     """
+    file_to_write(page, (".html",), beside=(".json",), inputs=(path, other))
     examined = examine(path, root, workers, limits)
     compared = examine(other, None, workers, limits) if other else None
     figures = diagnose(examined, compared)
@@ -72,13 +74,24 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
     duplicates = figures["duplicates"]
     lines = [
         f"Leaks: {leaks}. Nothing measured on these splits can be trusted before they are mended." if leaks else "",
+        _patients(figures["patients_by_header"]),
+        *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in figures["doubtful_patients"]),
         f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
         f"{refused} of {figures['listed']} studies are refused." if refused else "",
+        *(f"Prepared by older rules. {wrong}." for wrong in figures["outdated"]),
         f"Images repeated exactly: {duplicates['identical_images']}; nearly: {duplicates['near_images']}."
         if duplicates["identical_images"] or duplicates["near_images"]
         else "",
     ]
     return [line for line in lines if line] or ["Nothing was found."]
+
+
+def _patients(found: Mapping[str, Any]) -> str:
+    split, joined = len(found["id_of_several_patients"]), len(found["patient_of_several_ids"])
+    said = [f"{split} PatientIDs of files stand under several patients" if split else ""]
+    said += [f"{joined} patients have files of several PatientIDs" if joined else ""]
+    text = ", ".join(filter(None, said))
+    return f"{text[0].upper()}{text[1:]}: whose these images are is listed in the JSON." if text else ""
 
 
 def _parts(examined: Examined, figures: Mapping[str, Any]) -> list[Part]:
@@ -164,10 +177,14 @@ def _reports(figures: Mapping[str, Any]) -> Part:
         *((f"language {language}", str(n)) for language, n in facts["languages"].items()),
         ("language is another than the text's", str(len(facts["language_differs_from_text"]))),
         ("words: median (quartiles)", "{median:.0f} ({q1:.0f}-{q3:.0f})".format(**facts["words"])),
+        *((f"more than {length} words", str(count)) for length, count in facts["more_words_than"].items()),
         ("longer than most text encoders read", str(facts["longer_than_encoders_read"])),
         ("word for word the report of another patient", str(facts["shared_by_patients"])),
     ]
-    return Part("reports", "Reports", tables=[Table("", ("", "studies"), rows)])
+    tables = [Table("", ("", "studies"), rows)]
+    if facts["said"]:
+        tables.append(Table("", ("to know",), [(line,) for line in facts["said"]], prose=True))
+    return Part("reports", "Reports", tables=tables)
 
 
 def _duplicates(figures: Mapping[str, Any]) -> Part:
@@ -187,7 +204,6 @@ def _pictures(png: bytes | None) -> list[Tile]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

@@ -16,11 +16,12 @@ EXPLAINED = {
     "short_volume": "less than 120 mm from feet to head",
     "few_slices": "fewer than 16 slices",
     "thick_slices": "more than 7.5 mm from slice to slice",
+    "not_frontal": "the header says a lateral or another view; reports and findings are taken for frontal images",
     "odd_field": "a picture smaller or larger than a chest: check the spacing",
     "spacing_outlier": "spacing three times off the median of its modality",
 }
 STORE_LIMITS = (
-    "A store keeps no files. Hashes of files, the orientation that a header claimed, slopes and intercepts, values "
-    "beyond -1024 to 3071 HU and the original number and spacing of slices are gone: a volume that was truncated or "
-    "wrapped shows it only by what is left. Run the doctor on the manifest to see them."
+    "A store keeps no files. Hashes of files, the PatientIDs in their headers, the orientation that a header claimed, "
+    "slopes and intercepts, values beyond -1024 to 3071 HU and the original number and spacing of slices are gone: a "
+    "volume that was truncated or wrapped shows it only by what is left. Run the doctor on the manifest to see them."
 )

@@ -1,0 +1,77 @@
+"""The words that a table's cells may hold where only some are meant: splits, modalities, labels, languages.
+
+Each function raises ``ValueError`` with what came and what was expected.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from unimedi.cohort.study import Modality, Split
+
+SPLITS = {
+    Split.TRAIN: ("train", "training"),
+    Split.VALIDATION: ("validation", "val", "valid", "validate", "dev", "development"),
+    Split.TEST: ("test", "testing"),
+}
+LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": None}
+MISSING = frozenset(("na", "n/a", "#n/a", "nan", "nat", "<na>", "null", "none"))  # what R, pandas and databases write
+_CODES = (
+    "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo "
+    "es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka "
+    "kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng "
+    "nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su "
+    "sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+)
+ISO_639_1 = frozenset(_CODES.split())
+UNKNOWN_LANGUAGE = "und"
+_REGION = re.compile(r"([a-z]{2})[-_][a-z0-9]{2,4}")  # en-US
+
+
+def given(cell: str) -> str:
+    """The cell, or nothing where it holds a word for a missing value (``NA``, ``nan``, ``NULL``)."""
+    return "" if cell.casefold() in MISSING else cell
+
+
+def read_split(text: str) -> Split:
+    """``Val`` as ``Split.VALIDATION``. What could be either of two (``holdout``, ``eval``) is none."""
+    found = next((split for split, names in SPLITS.items() if text.strip().casefold() in names), None)
+    if found is None:
+        also = ", ".join(name for names in SPLITS.values() for name in names[1:])
+        names = [name for spellings in SPLITS.values() for name in spellings]
+        raise ValueError(_unknown("split", text, [*Split], text.casefold(), names) + f" (also read: {also})")
+    return found
+
+
+def read_modality(text: str) -> Modality:
+    """DICOM's code in any case."""
+    try:
+        return Modality(text.strip().upper())
+    except ValueError:
+        codes = [*Modality]
+        raise ValueError(_unknown("modality", text, codes, text.upper(), codes)) from None
+
+
+def read_label(text: str) -> bool | None:
+    """Present, absent, or None for unknown."""
+    try:
+        return LABELS[given(text).casefold()]
+    except KeyError:
+        raise ValueError(f"is {text!r}, expected 1, 0 or empty (1.0, true, 0.0, false and NA are read, too)") from None
+
+
+def read_language(text: str) -> str:
+    """``en`` of ``en``, ``EN`` and ``en-US``; empty where nothing is given."""
+    code = given(text).casefold()
+    region = _REGION.fullmatch(code)
+    code = region[1] if region else code
+    if code and code not in ISO_639_1 and code != UNKNOWN_LANGUAGE:
+        expected = f"a code of ISO 639-1 (en, es, de, fr, it, pt …), {UNKNOWN_LANGUAGE} or empty"
+        raise ValueError(f"unknown language {text!r}, expected {expected}")
+    return code
+
+
+def _unknown(what: str, text: str, expected: Sequence[str], like: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(like, names, 1, 0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"unknown {what} {text!r}, expected one of {', '.join(expected)}{hint}"

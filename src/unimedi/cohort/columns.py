@@ -1,0 +1,76 @@
+"""Names of a table's columns: those that are missing, those that are nearly ours, a person's own names for ours."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+PATIENT = frozenset(("patient", "patientid", "patientnumber", "subject", "subjectid", "mrn", "pid"))
+
+
+def missing(column: str, header: Sequence[str], ours: Iterable[str]) -> str:
+    """That ``column`` is not in the header, and which of its other names could be meant."""
+    return f"column {column!r} is missing{hint(column, [name for name in header if name not in set(ours)], header)}"
+
+
+def hint(column: str, candidates: Sequence[str], header: Sequence[str]) -> str:
+    """``; did you mean 'StudyID'?``, or else what there is."""
+    plain = {_plain(name): name for name in reversed(candidates)}
+    near = difflib.get_close_matches(_plain(column), list(plain), 1, 0.5)
+    return f"; did you mean {plain[near[0]]!r}?" if near else f"; found {', '.join(header) or 'none'}"
+
+
+def misspelt(header: Sequence[str], ours: Iterable[str]) -> list[str]:
+    """What is wrong with columns that would be left out without a word: ``Split`` for ``split``, ``lable:nodule``.
+
+    ``ours`` are the names that are looked for; columns of other names may stand beside them.
+    """
+    ours = list(ours)
+    absent = {_plain(name): name for name in ours if name not in header}
+    found = []
+    for name in header:
+        kind, colon, finding = name.partition(":")
+        near = difflib.get_close_matches(kind.strip().casefold(), ["label", "mask"], 1)
+        if name not in ours and (meant := absent.get(_plain(name))):
+            found.append(f"column {name!r} is not known; did you mean {meant!r}?")
+        elif colon and near and kind != near[0]:
+            found.append(f"column {name!r} is not known; did you mean '{near[0]}:{finding}'?")
+    return found
+
+
+def nameless_patient(header: Sequence[str], ours: str) -> str:
+    """That a column seems to hold the patient under another name; empty where none does. Were it left out, one patient
+    could come into two splits."""
+    found = next((name for name in header if _plain(name) in PATIENT), "")
+    return f"column {found!r} seems to hold the patient; say --column {ours}={found}, or rename it" if found else ""
+
+
+def given_names(pairs: Sequence[str]) -> dict[str, str]:
+    """``["image=file"]`` as ``{"image": "file"}``.
+
+    Raises:
+        ValueError: a pair that is none, or a name of ours that is given twice.
+    """
+    names: dict[str, str] = {}
+    for pair in pairs:
+        ours, sign, theirs = (part.strip() for part in pair.partition("="))
+        if not sign or not ours or not theirs:
+            raise ValueError(f"--column {pair!r}: expected OURS=THEIRS, our name of a column and the table's")
+        if names.setdefault(ours, theirs) != theirs:
+            raise ValueError(f"--column {ours} is given twice, as {names[ours]!r} and as {theirs!r}")
+    return names
+
+
+def check_names(names: Mapping[str, str], fields: Sequence[str]) -> str:
+    """Why ``names`` are not all of ``fields``; empty where they are."""
+    for ours, theirs in names.items():
+        if ours not in fields:
+            if theirs in fields:
+                return f"unknown field {ours!r}; is it the other way round, {theirs}={ours}?"
+            near = difflib.get_close_matches(ours.casefold(), fields, 1, 0.5)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            return f"unknown field {ours!r}{meant}; the fields are {', '.join(fields)}"
+    return ""
+
+
+def _plain(name: str) -> str:
+    """Without case, blanks, underscores and hyphens."""
+    return "".join(char for char in name.casefold() if char.isalnum() or char == ":")

@@ -1,0 +1,25 @@
+"""A report is words and nothing else: what a tokenizer would take for a control token becomes an ordinary word.
+
+De-identifiers write [MASK] or [PAD] where a name stood. Read as BERT's own tokens these would end the report, or hide
+a part of it.
+"""
+
+import re
+from collections.abc import Iterable
+from string import punctuation
+
+from transformers import PreTrainedTokenizerBase
+
+
+def plain_words(sentences: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The sentences with every special token of ``tokenizer`` as a word: ``[MASK]`` as ``MASK``, ``</s>`` as ``s``.
+
+    Without the brackets, as these would be [UNK] to a vocabulary that never saw them. Of a special token without
+    any, the tokenizer's own ``split_special_tokens`` takes care.
+    """
+    special = {
+        *tokenizer.all_special_tokens,
+        *(t.content for t in tokenizer.added_tokens_decoder.values() if t.special),
+    }
+    found = re.compile("|".join(re.escape(token) for token in sorted(special, key=len, reverse=True)) or r"(?!)")
+    return [found.sub(lambda match: f" {match[0].strip(punctuation)} ", sentence) for sentence in sentences]

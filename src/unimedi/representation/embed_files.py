@@ -1,0 +1,61 @@
+"""Image files and whole folders into a table of embeddings, and a list of all that was left out, with the reason."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unimedi.cohort.destination import file_to_write
+from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.summary import write_skipped
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.representation.embedder import Embedder, Row
+from unimedi.representation.files_given import find_images, opened
+from unimedi.representation.table import EmbeddingTable, write_table
+
+
+class NothingEmbeddedError(ValueError):
+    """No image among what was given, or none that could be used; the sentence says what was left out."""
+
+
+def embed_files(
+    paths: Sequence[Path], model: Path, out: Path, batch_size: int = 8
+) -> tuple[EmbeddingTable, FolderCohort]:
+    """Embed image files, DICOM series and folders of either into a Parquet table; ``study_id`` is the path.
+
+    ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. What was left out,
+    returned as well, always stands beside the table in ``.skipped.csv``. NothingEmbeddedError where all was.
+    """
+    file_to_write(out, (".parquet",), (".skipped.csv",), paths)
+    embedder = Embedder.from_pretrained(model, batch_size)
+    listed = FolderCohort(Path())
+    images = find_images(paths, listed)
+    rows: dict[Path, tuple[str, Row]] = {}
+    for batch in _batches(images, embedder.processor.preprocess, batch_size, listed):
+        encoded = embedder.rows([stored for _, stored in batch])
+        rows |= {
+            path: ("CT" if stored.ndim == 3 else "DX", row) for (path, stored), row in zip(batch, encoded, strict=True)
+        }
+    write_skipped(listed, out.with_suffix(".skipped.csv"))
+    if not rows:
+        said = listed.complaint() or "there is no file"
+        raise NothingEmbeddedError(f"expected at least one image that can be used, got none: {said}")
+    kept = [path for path in images if path in rows]
+    table = embedder.table([str(path) for path in kept], *zip(*(rows[path] for path in kept), strict=True))
+    write_table(table, out)
+    return table, listed
+
+
+def _batches(
+    images: Sequence[Path], preprocess: Preprocess, size: int, listed: FolderCohort
+) -> Iterator[list[tuple[Path, NDArray[np.int16]]]]:
+    """Images as they are stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
+    waiting: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
+    for path, image, stored in opened(images, preprocess, listed):
+        group = waiting[image.ndim]
+        group.append((path, stored))
+        if len(group) == size:
+            yield group
+            waiting[image.ndim] = []
+    yield from (group for group in waiting.values() if group)
