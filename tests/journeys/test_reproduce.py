@@ -243,7 +243,6 @@ def test_a_store_without_a_split_is_refused_before_anything_is_trained(
     ("given", "said"),
     [
         (["--steps", "3", "--budget", "1"], "either --steps or --budget"),
-        (["--steps", "0"], "budget above 0"),
         (["--steps", "3", "--rows", "joint", "unimed"], "no row unimed (did you mean 'unimedi'?)"),
         (["--steps", "3", "phantom"], "expected one of: the word phantom"),
         (["--steps", "3", "--task", "covidx"], "NAME=STORE"),
@@ -257,6 +256,12 @@ def test_what_cannot_be_run_is_said(
 ) -> None:
     assert main(words(folder, *given)) != 0
     assert said in capsys.readouterr().err
+
+
+def test_a_budget_is_above_0() -> None:
+    for nothing in ({"steps": 0}, {"minutes": -1.0}):
+        with pytest.raises(ValueError, match="budget above 0"):
+            Budget(**nothing)
 
 
 @pytest.mark.parametrize("given", [["--steps", "3"], ["--budget", "1"], ["--task", "covidx=nowhere"], ["--data", "x"]])
