@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +42,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         if arguments.verb == "cohort":
             _check_manifest(arguments)
-        arguments.run(arguments)
+        with _alone(arguments):
+            arguments.run(arguments)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -238,16 +240,24 @@ def slice_eval(arguments: argparse.Namespace) -> None:
 def reproduce(arguments: argparse.Namespace) -> None:
     """Train and evaluate every row of the comparison on the same data, and build the tables. Resumes."""
     from unimedi.cohort.destination import file_to_write, folder_to_write
+    from unimedi.inputs.store import Store
     from unimedi.pretraining.recipe_names import ROWS
     from unimedi.reproduction import data
     from unimedi.reproduction.downstream import read_downstream
-    from unimedi.reproduction.results import read_results
-    from unimedi.reproduction.run import Budget, chosen_rows
+    from unimedi.reproduction.results import current, read_results
+    from unimedi.reproduction.run import chosen_rows
     from unimedi.reproduction.run import reproduce as run
-    from unimedi.reproduction.table import around, tables, write_tables
+    from unimedi.reproduction.table import around_tables, show
+    from unimedi.reproduction.terms import Budget
 
-    if sum(map(bool, (arguments.phantom, arguments.cohort, arguments.data))) != 1:
-        raise ValueError("expected one of: the word phantom, --cohort MANIFEST, --data STORE")
+    if sum(map(bool, (arguments.what, arguments.cohort, arguments.data))) != 1:
+        raise ValueError("expected one of: the word phantom, the word tables, --cohort MANIFEST, --data STORE")
+    if arguments.what == "tables":
+        if arguments.steps or arguments.budget or arguments.task:
+            raise ValueError("tables are of what is finished: --steps, --budget and --task train and do not go with it")
+        found = read_results(arguments.results)
+        show([r for r in found if not arguments.rows or r.terms.name in arguments.rows], arguments.page)
+        return
     if arguments.steps is None and arguments.budget is None:
         arguments.budget = 5.0
     budget = Budget(arguments.steps, arguments.budget)
@@ -256,18 +266,19 @@ def reproduce(arguments: argparse.Namespace) -> None:
     folder_to_write(arguments.out)
     folder_to_write(arguments.results)
     if arguments.page:
-        around(file_to_write(arguments.page, (".md",)))
-    if arguments.phantom:
+        around_tables(file_to_write(arguments.page, (".md",)))
+    if arguments.what == "phantom":
         store = data.phantom_store(arguments.out, recipes, arguments.preset)
     elif arguments.cohort:
         store = data.cohort_store(arguments.cohort, arguments.root, arguments.out, recipes)
     else:
         store = arguments.data
     run(store, recipes, arguments.out, arguments.results, budget, arguments.seeds, tasks)
-    found = read_results(arguments.results)
-    if arguments.page:
-        write_tables(found, arguments.page)
-    print(tables(found))
+    here, rows = Store.open(store).fingerprint, chosen_rows(arguments.recipes or ROWS)
+    found, others = current(read_results(arguments.results), here, rows)
+    show(found, arguments.page)
+    if others:
+        print(others, file=sys.stderr)
 
 
 def finetune(arguments: argparse.Namespace) -> None:
@@ -479,7 +490,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--focal", nargs="+", default=[], metavar="FINDING", help="whose masks count (default: local ones)")
 
     p = verb("reproduce", reproduce)
-    p.add_argument("phantom", nargs="?", choices=("phantom",), help="on a phantom hospital, made in OUT first")
+    p.add_argument(
+        "what", nargs="?", choices=("phantom", "tables"),
+        help="phantom: on a phantom hospital, made in OUT first; tables: of all that RESULTS has, nothing is trained",
+    )  # fmt: skip
     p.add_argument("--preset", default="tiny", help="of the phantom hospital (default: tiny, the demo's)")
     p.add_argument("--cohort", type=Path, metavar="MANIFEST", help="on a cohort of your own, prepared in OUT first")
     p.add_argument("--root", type=Path, help="where the manifest's paths begin (default: its own folder)")
@@ -562,6 +576,19 @@ def _write_cohort(find: "Callable[[], FolderCohort]", out: Path) -> None:
         print(f"{found.complaint()}\nall of them, and what to look at: {skipped}".strip(), file=sys.stderr)
     if not above:
         print(f"its paths begin in {found.root}: unimedi prepare {out} --root {found.root} --out STORE --config RECIPE")
+
+
+def _alone(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """What OUT of a verb is held with while it runs, where the verb's own function does not see to it."""
+    from unimedi.cohort.lock import alone_at, alone_in
+
+    if arguments.verb in ("finetune", "segment"):
+        return alone_in(arguments.out)
+    if arguments.verb in ("translate", "predict"):
+        return alone_at(arguments.out)
+    if arguments.verb == "slice-eval" and arguments.path.is_dir():
+        return alone_at(arguments.out or arguments.path / "slice_eval.json")
+    return nullcontext()
 
 
 def _pairs(words: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from unimedi.cohort.manifest import read_manifest, write_manifest
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
 from unimedi.cohort.sources.folder import folder_cohort, scan_folder
-from unimedi.cohort.sources.phantom import phantom_cohort
+from unimedi.cohort.sources.phantom import is_phantom, phantom_cohort
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
 from unimedi.cohort.split import SplitError
 from unimedi.cohort.study import Modality, Split
@@ -71,6 +71,20 @@ def test_no_phantom_and_an_unfinished_one_are_told_apart(tmp_path: Path) -> None
     (tmp_path / ".building").mkdir()
     with pytest.raises(FileNotFoundError, match="an unfinished phantom hospital"):
         phantom_cohort(tmp_path)
+
+
+def test_a_cohort_is_the_phantoms_where_every_image_is(hospital: Path, tmp_path: Path) -> None:
+    studies = phantom_cohort(hospital)
+    assert is_phantom(studies)
+    assert not is_phantom([])
+    image = tmp_path / "mine" / "chest.png"
+    image.parent.mkdir()
+    image.write_bytes(studies[0].image.read_bytes() if studies[0].image.is_file() else b"")
+    own = replace(studies[0], study_id="own", image=image)
+    assert not is_phantom([*studies, own])
+    for text in ("{}", "[1]", "not JSON", "3"):  # a file of that name that is somebody's own
+        (image.parent / "hospital.json").write_text(text)
+        assert not is_phantom([own])
 
 
 def test_a_phantom_is_found_as_a_folder_once_its_reports_lie_beside(hospital: Path, tmp_path: Path) -> None:

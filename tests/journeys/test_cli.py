@@ -85,7 +85,7 @@ def test_of_a_whole_hospital_its_studies_are_embedded_and_its_masks_are_listed(g
     [
         ("run", {"kind": "run", "steps_logged": 3, "pretrained": True}),
         ("run/pretrained", {"kind": "model", "hidden_size": 16, "slices": 1}),
-        ("store", {"kind": "store", "studies": 17, "refused": 0}),
+        ("store", {"kind": "store", "studies": 17, "refused": 0, "phantom": True}),
         ("hospital", {"kind": "phantom hospital"}),
         ("hospital/cohort.csv", {"kind": "manifest", "studies": 17, "patients": 12}),
     ],

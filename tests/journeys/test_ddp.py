@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cohort.test_lock import hold
 from tests.pretraining.toy_run import RECIPE, in_process, result, sha256, start, toy_recipe, toy_store
 
 # Nothing that is drawn per process: no augmentation, no left-out sentences, no masks, no random slices. What remains
@@ -74,6 +75,17 @@ def test_two_processes_are_one(ground: Path) -> None:
         for key in ("loss", "l_vl", "ln_batch", "effective_rank"):
             assert double[key] == pytest.approx(single[key], rel=2e-5 if first else 1e-2), (single["step"], key)
         assert double["gradient_norm"] == pytest.approx(single["gradient_norm"], rel=1e-3 if first else 5e-2)
+
+
+def test_every_rank_leaves_where_the_folder_is_taken(ground: Path) -> None:
+    """Rank 0 alone holds the folder and is refused; the other must not wait for it for ever."""
+    port = free_port()
+    with hold(ground / "two") as holder:
+        ranks = [in_process(rank_of_two, rank, port, str(ground)) for rank in range(2)]
+        for process in ranks:
+            process.join()
+            assert process.exitcode == 1
+        holder.communicate("")
 
 
 @pytest.mark.slow

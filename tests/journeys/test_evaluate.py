@@ -119,6 +119,8 @@ def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Pat
     for file in (model / "pretrained" / "model.safetensors", DEFAULT_PROMPTS):
         assert hashlib.sha256(file.read_bytes()).hexdigest() in page
     assert Store.open(evaluated[0]).fingerprint in page
+    assert "No bars" in page  # which are the phantom's
+    assert "≥ 0.72" not in page
 
 
 def test_thresholds_come_from_validation_and_nowhere_else(model: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from unimedi.pretraining.loop import pace_of, train
 from unimedi.pretraining.monitors import NAN_PATIENCE
 from unimedi.pretraining.notices import TrainingError, notices
 from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe, TextRecipe
-from unimedi.pretraining.run_folder import RunFolder, RunFolderError
+from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
 from unimedi.pretraining.update import step_seed
 
 TOTAL = 12
@@ -263,6 +264,42 @@ def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:
     assert folder.begun() == json.loads(folder.environment.read_text())
     assert folder.begun()["store"] == "abc"
     assert RunFolder(tmp_path / "another").begun() == {}
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_the_defaults_of_what_it_lacks(tmp_path: Path) -> None:
+    folder, facts = RunFolder(tmp_path / "run"), {"store": "abc", "devices": 1}
+    whole = plain(Recipe())
+    older = {key: value for key, value in whole.items() if key != "language_keep"}
+    older["batch"] = {key: value for key, value in whole["batch"].items() if key != "whole_until"}
+    folder.begin(older, facts, resume=False)
+    default = BatchRecipe().whole_until
+    assert folder.begin(whole, facts, resume=True) == [
+        f"{folder.recipe} is of an earlier version: not in it, and so at its default, is language_keep 1.0, "
+        f"batch.whole_until {default!r}"
+    ]
+    assert folder.begin(older, facts, resume=True) == []
+    with pytest.raises(RunFolderError, match=r"another run .*: language_keep was 1\.0, now 0\.5$"):
+        folder.begin({**whole, "language_keep": 0.5}, facts, resume=True)
+    folder.begin({**whole, "unheard_of": 3}, facts, resume=False)
+    with pytest.raises(RunFolderError, match="unheard_of was 3, now there is no such key"):
+        folder.begin(whole, facts, resume=True)
+
+
+@pytest.mark.parametrize("lost", ["recipe.yaml", "environment.json"])
+def test_weights_that_nobody_knows_are_not_gone_on_with(tmp_path: Path, lost: str) -> None:
+    folder, facts = RunFolder(tmp_path / "run"), {"store": "abc", "devices": 1}
+    folder.begin(plain(Recipe()), facts, resume=False)
+    (folder.checkpoints / "step-000001").mkdir(parents=True)
+    (folder.path / lost).unlink()
+    for resume in (False, True):
+        with pytest.raises(RunFolderError, match=rf"the weights of a run without its {re.escape(lost)}; choose"):
+            folder.begin(plain(Recipe()), facts, resume)
+    for damaged in ("recipe.yaml", "environment.json"):
+        folder.recipe.write_text("seed: 0")
+        folder.environment.write_text("{}")
+        (folder.path / damaged).write_text("[1, ")
+        with pytest.raises(RunFolderError, match=rf"{re.escape(damaged)} is damaged"):
+            folder.begin(plain(Recipe()), facts, resume=True)
 
 
 def test_an_export_replaces_the_folder_as_a_whole(tmp_path: Path) -> None:

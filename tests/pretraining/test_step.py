@@ -10,7 +10,7 @@ from unimedi.model.config import CLS_STARTS
 from unimedi.model.scoring import SCORERS
 from unimedi.objectives.contrastive import contrastive_loss
 from unimedi.pretraining.recipe import SCORINGS, DistillationRecipe, Recipe, SelectionRecipe
-from unimedi.pretraining.step import Plan, Pretraining, View, effective_rank
+from unimedi.pretraining.step import Plan, Pretraining, View
 
 SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
 NOW = Plan(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
@@ -154,11 +154,6 @@ def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
 def test_a_share_of_the_batch_is_enough_for_distillation() -> None:
     logs = pretraining(Recipe(distillation=replace(SMALL, share=0.5)))(tiny_batch(4, 4), step=0).logs
     assert torch.isfinite(logs["l_icl"])
-
-
-@pytest.mark.parametrize(("rank", "matrix"), [(1, torch.ones(5, 4)), (4, torch.eye(4))])
-def test_effective_rank(rank: int, matrix: torch.Tensor) -> None:
-    assert float(effective_rank(matrix)) == pytest.approx(rank, rel=1e-3)
 
 
 def test_recipes_refuse_what_they_do_not_know() -> None:

@@ -64,15 +64,14 @@ def test_cosines_gap_and_rank_equal_the_libraries(studies: int, seed: int) -> No
     units = [part / np.linalg.norm(part.astype(np.float64), axis=1)[:, None] for part in (first, second)]
     slow = sum((a - b) ** 2 for a, b in zip(*(unit.mean(axis=0) for unit in units), strict=True)) ** 0.5
     assert centroid_gap(first, second) == pytest.approx(slow, abs=1e-9)
-    centred = second.astype(np.float64) - second.astype(np.float64).mean(axis=0)
-    assert effective_rank(second) == pytest.approx(np.exp(entropy(svdvals(centred))), abs=1e-9)
+    assert effective_rank(second) == pytest.approx(np.exp(entropy(svdvals(second.astype(np.float64)))), abs=1e-9)
 
 
 def test_gap_and_rank_at_their_ends() -> None:
     east = np.tile([[1.0, 0.0]], (6, 1))
     assert centroid_gap(east, east) == pytest.approx(0)
     assert centroid_gap(east, -east) == pytest.approx(2)
-    assert effective_rank(east) == 0
+    assert effective_rank(east) == pytest.approx(1)
     assert effective_rank(np.outer(np.arange(6.0), [3.0, 4.0])) == pytest.approx(1)
     assert effective_rank(np.concatenate([np.eye(4), -np.eye(4)])) == pytest.approx(4)
 

@@ -6,27 +6,81 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.reproduction.results import Result, read_results, result_file, write_result
-from unimedi.reproduction.table import BEGIN, END, tables, write_tables
+from unimedi.reproduction.results import Result, find_result, read_results, result_file, write_result
+from unimedi.reproduction.table import BEGIN, END, show, tables, write_tables
+from unimedi.reproduction.terms import Terms
 
 FIGURES = {
     "zero_shot/xray/auroc": {"value": 0.7, "low": 0.6, "high": 0.8, "n": 400},
     "random_init/xray/10%/auroc": {"value": 0.55, "low": 0.5, "high": 0.6, "n": 400},
     "slice_selection/attentive/hit@1": {"value": None, "low": None, "high": None, "n": 0},
 }
-RESULT = Result("unimedi", 0, "60 steps", 60, 120.0, "abcdef", "x86_64, 2 threads", FIGURES)
+TERMS = Terms("unimedi", 0, "60 steps", "abcdef", {"method": "unimedi", "seed": 0})
+RESULT = Result(TERMS, 60, 120.0, "x86_64, 2 threads", FIGURES)
+
+
+def on(**changes: object) -> Result:
+    """The row on other terms."""
+    return replace(RESULT, terms=replace(TERMS, **changes))  # type: ignore[arg-type]
 
 
 def with_auroc(value: float, **changes: object) -> Result:
     figures = {**FIGURES, "zero_shot/xray/auroc": {"value": value, "low": 0.0, "high": 1.0, "n": 400}}
-    return replace(RESULT, figures=figures, **changes)  # type: ignore[arg-type]
+    return replace(on(**changes), figures=figures)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = write_result(RESULT, tmp_path)
-    assert path == result_file(tmp_path, "unimedi", 0, "60 steps") == tmp_path / "60-steps" / "unimedi-0.json"
+    assert path == result_file(tmp_path, TERMS)
+    assert path.parent == tmp_path / "60-steps"
+    assert path.name.startswith("unimedi-0-")
     assert read_results(tmp_path) == [RESULT]
-    assert [child.name for child in path.parent.iterdir()] == ["unimedi-0.json"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+OTHER_TERMS = [
+    {"name": "joint"},
+    {"seed": 1},
+    {"budget": "61 steps"},
+    {"store": "abcdeg"},
+    {"recipe": {"method": "joint", "seed": 0}},
+    {"format": TERMS.format + 1},
+]
+
+
+@pytest.mark.parametrize("changed", OTHER_TERMS, ids=lambda changed: next(iter(changed)))
+def test_a_row_serves_on_its_own_terms_and_none_is_written_over(tmp_path: Path, changed: dict[str, object]) -> None:
+    other = on(**changed)
+    write_result(other, tmp_path)
+    assert find_result(tmp_path, TERMS) is None
+    write_result(RESULT, tmp_path)
+    assert find_result(tmp_path, TERMS) == RESULT
+    assert find_result(tmp_path, other.terms) == other
+
+
+def test_a_row_that_was_copied_is_not_another_seed(tmp_path: Path) -> None:
+    path = write_result(RESULT, tmp_path)
+    path.with_name("copy of it.json").write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match=r"the same row as .*remove one"):
+        read_results(tmp_path)
+
+
+def test_what_an_earlier_version_wrote_is_read_and_serves_for_nothing(tmp_path: Path) -> None:
+    raw = {"name": "unimedi", "seed": 0, "budget": "60 steps", "steps": 60, "seconds": 1.0, "store": "abcdef"}
+    (tmp_path / "60-steps").mkdir()
+    answers = {"two": {"store": "xyz", "figures": FIGURES}}
+    rest = {"machine": "x", "figures": FIGURES, "tasks": answers}
+    (tmp_path / "60-steps" / "unimedi-0.json").write_text(json.dumps(raw | rest))
+    (found,) = read_results(tmp_path)
+    assert (found.terms.format, found.terms.recipe_key) == (1, "")
+    assert [(said.name, said.store) for said in found.tasks] == [("two", "xyz")]
+    assert find_result(tmp_path, TERMS) is None
+
+
+def test_the_committed_table_is_that_of_the_committed_rows() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    shown = (docs / "results.md").read_text().split(BEGIN)[1].split(END)[0]
+    assert shown.strip() == tables(read_results(docs / "results"))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"name": "x"})])
@@ -58,25 +112,40 @@ def test_a_row_is_the_mean_and_sd_over_seeds_the_reference_first() -> None:
 )
 def test_a_difference_counts_where_every_seed_shows_it(intervals: list[tuple[float, float]], mark: str) -> None:
     gaps = [{"zero_shot/xray/auroc": {"value": 0.0, "low": low, "high": high}} for low, high in intervals]
-    rows = [replace(RESULT, name="joint", seed=seed, minus_reference=gap) for seed, gap in enumerate(gaps)]
-    text = tables(rows)
+    key = TERMS.recipe_key
+    rows = [replace(on(name="joint", seed=seed), minus_reference=gap, reference=key) for seed, gap in enumerate(gaps)]
+    text = tables([RESULT, *rows])
     assert f"| joint | 2 | 60 | 2.0 | {mark}" in text
     assert "not significant; no mark" in text
+    for others in (rows, [on(recipe={"method": "joint"}), *rows], [RESULT, on(recipe={"method": "joint"}), *rows]):
+        assert "| joint | 2 | 60 | 2.0 | 0.700 ± 0.000 |" in tables(others)  # compared with what is not in the table
 
 
 def test_other_data_or_another_budget_is_another_table() -> None:
-    text = tables([RESULT, replace(RESULT, budget="5 minutes"), replace(RESULT, store="other")])
+    text = tables([RESULT, on(budget="5 minutes"), on(store="other")])
     assert text.count("| method |") == 3
+
+
+def test_two_recipes_of_one_name_are_two_rows() -> None:
+    changed = with_auroc(0.9, recipe={"method": "unimedi", "seed": 0, "language_weight": 2.0})
+    unknown = with_auroc(0.8, recipe={}, format=1)
+    text = tables([RESULT, on(seed=1, recipe={**TERMS.recipe, "seed": 1}), changed, unknown])
+    assert f"| unimedi (recipe {TERMS.recipe_key}) | 2 | 60 | 2.0 | 0.700 ± 0.000 |" in text
+    assert f"| unimedi (recipe {changed.terms.recipe_key}) | 1 | 60 | 2.0 | 0.900 |" in text
+    assert "| unimedi (recipe not recorded) | 1 | 60 | 2.0 | 0.800 |" in text
 
 
 def test_the_page_keeps_what_stands_around(tmp_path: Path) -> None:
     page = tmp_path / "results.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nbehind\n")
-    write_tables([RESULT], page)
+    show([RESULT], page)
     text = page.read_text()
     assert text.startswith(f"before\n{BEGIN}\n**60 steps a run**")
     assert text.endswith(f"\n{END}\nbehind\n")
     assert "old" not in text
+    with pytest.raises(ValueError, match="found none"):
+        show([], page)
+    assert page.read_text() == text
     page.write_text("no markers")
     with pytest.raises(ValueError, match="expected the markers"):
         write_tables([RESULT], page)

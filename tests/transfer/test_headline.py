@@ -9,7 +9,7 @@ from unimedi.transfer.report.headline import JUDGED_FROM, as_text, headline
 
 
 def verdict(figures: dict[str, Figure], name: str, patients: int = JUDGED_FROM) -> str:
-    return next(row.verdict for row in headline(figures, patients) if name in row.name)
+    return next(row.verdict for row in headline(figures, patients, phantom=True) if name in row.name)
 
 
 def test_bars_are_reached_missed_or_not_judged() -> None:
@@ -17,6 +17,13 @@ def test_bars_are_reached_missed_or_not_judged() -> None:
     assert verdict(figures, "AUROC, X-ray") == "reached"
     assert verdict(figures, "AUROC, CT") == "missed"
     assert verdict(figures, "AUROC, CT", patients=JUDGED_FROM - 1) == ""
+
+
+def test_the_phantoms_bars_do_not_judge_another_cohort() -> None:
+    figures = {"zero_shot/ct/auroc": Figure(0.99, 0.98, 1.0, 400), "training/l_icl/last": Figure(2.0, 1.0, 3.0)}
+    for row in headline(figures, JUDGED_FROM, phantom=False):
+        assert (row.bar, row.verdict) == ("", "")
+    assert as_text(headline(figures, JUDGED_FROM, phantom=False)).splitlines()[0].endswith("0.990  0.980 to 1.000")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_method_at_work_needs_falling_losses_and_no_warning() -> None:
 
 def test_terminal_table_shows_every_row_in_line() -> None:
     figures = {"zero_shot/ct/auroc": Figure(0.71, 0.6, 0.8, 400), "supervised/ct/auroc": Figure(0.9)}
-    first, second = as_text(headline(figures, JUDGED_FROM)).splitlines()
+    first, second = as_text(headline(figures, JUDGED_FROM, phantom=True)).splitlines()
     assert first.endswith("0.710  0.600 to 0.800   ≥ 0.72: missed")
     assert second.startswith("  same encoder")
     assert first.index("0.710") == second.index("0.900")
@@ -66,7 +73,7 @@ def test_terminal_table_shows_every_row_in_line() -> None:
 
 def test_printed_values_have_no_minus_zero_and_no_nan() -> None:
     ours = {"zero_shot/ct/auroc": Figure(-0.0001, -0.2, 0.2, 9), "space/modality_probe": Figure(math.nan)}
-    assert [(row.value, row.interval) for row in headline(ours, 0)] == [
+    assert [(row.value, row.interval) for row in headline(ours, 0, phantom=True)] == [
         ("0.000", "-0.200 to 0.200"),
         ("not defined", ""),
     ]

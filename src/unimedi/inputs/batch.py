@@ -1,14 +1,13 @@
 """What one training step sees: radiographs and volumes with their reports, side by side."""
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int, Int16
 from torch import Tensor
 
-_NOT_A_WORD = re.compile(r"[\W_]+")
+from unimedi.cohort.same_report import words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,5 @@ class MixedBatch:
 
 
 def report_key(report: str) -> int:
-    """A 63-bit key that identical reports share, whatever their case, spacing and punctuation."""
-    words = _NOT_A_WORD.sub(" ", report.lower()).strip()
-    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big") >> 1
+    """A 63-bit key that the same reports share (:func:`words_of`)."""
+    return int.from_bytes(hashlib.blake2b(words_of(report).encode(), digest_size=8).digest(), "big") >> 1

@@ -19,7 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from unimedi.cohort.language import UNKNOWN
+from unimedi.cohort.lock import alone_in
 from unimedi.cohort.report_counts import count_report, report_lines
+from unimedi.cohort.sources.phantom import is_phantom
 from unimedi.cohort.study import Study
 from unimedi.inputs.guarded import Limits
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
@@ -68,32 +70,33 @@ def prepare(
         text_length: tokens that the model will read of a report; longer ones are counted.
 
     Raises:
+        LockedError: another process prepares into ``out``.
         StoreError: more refused than ``strict`` allows, or the counts of the parts do not add up.
     """
     if strict is not None and not 0 <= strict <= 1:
         raise ValueError(f"strict: expected a share of refused studies between 0 and 1, got {strict}")
     started = time.perf_counter()
     out, preprocess = Path(out), preprocess or Preprocess()
-    out.mkdir(parents=True, exist_ok=True)
     findings, here = finding_names(studies), workers == 0 and scheduler is None
-    parts = cut(studies, out, preprocess, findings, part_size, None if here else limits or Limits())
-    todo = [part for part in parts if not part.done]
-    if todo:
-        (out / "store.json").unlink(missing_ok=True)  # while parts change, this is no store
-    with _progress(len(studies)) as advance:
-        for part in parts:
-            if part not in todo:
-                advance(part)
-        if here:
-            for part in todo:
-                prepare_part(part)
-                advance(part)
-        elif todo:
-            _on_cluster(todo, workers or len(os.sched_getaffinity(0)), scheduler, advance)
-    summary = _summary(studies, parts, len(parts) - len(todo), text_length, started)
-    if strict is not None and summary.listed - summary.taken > strict * summary.listed:
-        _fail(out, summary, strict, parts)
-    finish_store(out, preprocess, findings, len(parts))
+    with alone_in(out):
+        parts = cut(studies, out, preprocess, findings, part_size, None if here else limits or Limits())
+        todo = [part for part in parts if not part.done]
+        if todo:
+            (out / "store.json").unlink(missing_ok=True)  # while parts change, this is no store
+        with _progress(len(studies)) as advance:
+            for part in parts:
+                if part not in todo:
+                    advance(part)
+            if here:
+                for part in todo:
+                    prepare_part(part)
+                    advance(part)
+            elif todo:
+                _on_cluster(todo, workers or len(os.sched_getaffinity(0)), scheduler, advance)
+        summary = _summary(studies, parts, len(parts) - len(todo), text_length, started)
+        if strict is not None and summary.listed - summary.taken > strict * summary.listed:
+            _fail(out, summary, strict, parts)
+        finish_store(out, preprocess, findings, len(parts), is_phantom(studies))
     return summary
 
 

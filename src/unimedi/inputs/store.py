@@ -74,6 +74,7 @@ class Store:
         self.findings: tuple[str, ...] = tuple(header["findings"])
         self.fingerprint: str = header["fingerprint"]
         self.software: str = header["software"]
+        self.phantom: bool = header.get("phantom", False)
         self.rules: int = header.get("rules", 1)  # by which it was prepared: inputs/mended.py
         self.refused: list[dict[str, str]] = json.loads((path / "refused.json").read_text(encoding="utf-8"))
         self.studies = _studies(table, self.findings)
@@ -215,8 +216,13 @@ def read_markers(path: Path, parts: int) -> list[dict[str, Any]]:
     return [json.loads((path / f"{part_name(number)}.json").read_text(encoding="utf-8")) for number in range(parts)]
 
 
-def finish_store(path: Path, preprocess: Preprocess, findings: Sequence[str], parts: int) -> None:
-    """Bind ``parts`` finished parts into a store; ``store.json`` comes last and makes it one."""
+def finish_store(
+    path: Path, preprocess: Preprocess, findings: Sequence[str], parts: int, phantom: bool = False
+) -> None:
+    """Bind ``parts`` finished parts into a store; ``store.json`` comes last and makes it one.
+
+    ``phantom``: all of it is of a phantom hospital, and figures of it are called that.
+    """
     from datasets import Features  # 0.9 s, only where a store is written
 
     from unimedi import __version__
@@ -239,6 +245,7 @@ def finish_store(path: Path, preprocess: Preprocess, findings: Sequence[str], pa
     header = {
         "format": FORMAT,
         "software": f"unimedi {__version__}",
+        "phantom": phantom,
         "rules": RULES,
         "preprocess": preprocess.to_dict(),
         "findings": list(findings),

@@ -8,7 +8,8 @@ A step is a function of (weights, optimiser, step number): data order, augmentat
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lightning.fabric import Fabric
 from torch import nn
 from transformers.utils.logging import disable_progress_bar
 
+from unimedi.cohort.lock import LockedError, alone_in
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
@@ -30,7 +32,7 @@ from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row,
 from unimedi.pretraining.notices import TrainingError, at_rest, cut_reports, diverged, notices, refuse_one_pair
 from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
-from unimedi.pretraining.run_folder import RunFolder, plain
+from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 from unimedi.pretraining.update import Updater
 
@@ -47,7 +49,7 @@ def pretrain(
 
     Raises:
         InterruptedRunError: SIGTERM or SIGINT came; everything is saved.
-        CheckpointError, RunFolderError, StoreError, TrainingError: each says what to do.
+        CheckpointError, LockedError, RunFolderError, StoreError, TrainingError: each says what to do.
     """
     store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
     begun = run.begun() if resume else {}
@@ -56,36 +58,58 @@ def pretrain(
     pace = pace_of(recipe, store, devices)
     refuse_one_pair(recipe, pace, devices)
     total = steps(recipe.duration, pace)
-    with reproducible(begun.get("threads", torch.get_num_threads())):
+    facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total} | computed_in
+    with _alone(fabric, run, plain(recipe), facts, resume) as taken:
+        with reproducible(begun.get("threads", torch.get_num_threads())):
+            if fabric.is_global_zero:
+                for notice in [*said, *taken, *notices(recipe, store, devices)]:
+                    print(notice, file=sys.stderr)
+            module, processor = build(recipe, store, total, pace)
+            if fabric.is_global_zero and (cut := cut_reports(store, processor)):
+                print(cut, file=sys.stderr)
+            accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
+            count = total * accumulate
+            micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
+
+            def batches_from(step: int) -> Iterator[Any]:
+                return training_loader(micro_steps, step * accumulate, workers)
+
+            def studies_of(step: int) -> list[str]:
+                micro = range(step * accumulate, (step + 1) * accumulate)
+                return [study_id for number in micro for study_id in micro_steps.study_ids(number)]
+
+            stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
+        disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
+        ndims = [ndim for ndim, size in ((2, recipe.batch.radiographs), (3, recipe.batch.volumes)) if size]
+        take_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
         if fabric.is_global_zero:
-            facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total}
-            run.begin(plain(recipe), facts | computed_in, resume)
-            for notice in [*said, *notices(recipe, store, devices)]:
-                print(notice, file=sys.stderr)
+            run.export(module.teacher.save_pretrained, processor.save_pretrained)
         fabric.barrier()
-        module, processor = build(recipe, store, total, pace)
-        if fabric.is_global_zero and (cut := cut_reports(store, processor)):
-            print(cut, file=sys.stderr)
-        accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
-        micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total * accumulate, rank, ranks)
-
-        def batches_from(step: int) -> Iterator[Any]:
-            return training_loader(micro_steps, step * accumulate, workers)
-
-        def studies_of(step: int) -> list[str]:
-            micro = range(step * accumulate, (step + 1) * accumulate)
-            return [study_id for number in micro for study_id in micro_steps.study_ids(number)]
-
-        stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
-    disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
-    ndims = [ndim for ndim, size in ((2, recipe.batch.radiographs), (3, recipe.batch.volumes)) if size]
-    take_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
-    if fabric.is_global_zero:
-        run.export(module.teacher.save_pretrained, processor.save_pretrained)
-    fabric.barrier()
     if stopped:
         raise stopped
     return run.pretrained
+
+
+@contextmanager
+def _alone(
+    fabric: Fabric, run: RunFolder, recipe: Mapping[str, Any], facts: Mapping[str, Any], resume: bool
+) -> Iterator[list[str]]:
+    """The run folder, begun and held by rank 0 alone; gives what :meth:`RunFolder.begin` has to say.
+
+    What is wrong is raised on every rank: none waits for one that has left.
+    """
+    with ExitStack() as held:
+        said: list[str] | Exception = []
+        if fabric.is_global_zero:
+            try:
+                held.enter_context(alone_in(run.path))
+                said = run.begin(recipe, facts, resume)
+            except (LockedError, RunFolderError, OSError) as error:
+                said = error
+        said = fabric.broadcast(said)
+        if isinstance(said, Exception):
+            raise said
+        yield said
 
 
 def train(

@@ -18,6 +18,8 @@ from typing import Any, Final
 import torch
 import yaml
 
+from unimedi.pretraining.recipe import Recipe
+
 _PACKAGES: Final = ("unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy")
 _FIXED: Final = ("store", "devices")  # facts of environment.json that resuming must not change
 
@@ -38,33 +40,45 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.pretrained = self.path / "pretrained"
 
-    def begin(self, recipe: Mapping[str, Any], facts: Mapping[str, Any], resume: bool) -> None:
+    def begin(self, recipe: Mapping[str, Any], facts: Mapping[str, Any], resume: bool) -> list[str]:
         """Claim the folder for ``recipe`` (resolved, plain), or check that it is the run to go on with.
 
-        ``facts`` go into ``environment.json``: at least the store's fingerprint and the number of devices.
+        ``facts`` go into ``environment.json``: at least the store's fingerprint and the number of devices. A key that
+        the recipe of an earlier version did not have counts as its default; returns a sentence that names these.
 
         Raises:
             RunFolderError: a run is there and ``resume`` was not asked for, or it has another recipe or store; the
-                difference is named.
+                difference is named. Or there are weights and nothing that says of what.
         """
         begun = self.recipe.exists() and self.environment.exists()
         worth_keeping = self.pretrained.exists() or any(self.checkpoints.glob("step-*"))
+        if worth_keeping and not begun:
+            lacking = " and ".join(path.name for path in (self.recipe, self.environment) if not path.exists())
+            raise RunFolderError(f"{self.path} holds the weights of a run without its {lacking}; choose another --out")
         if begun and worth_keeping and not resume:
             raise RunFolderError(f"{self.path} already holds a run; continue it with --resume or choose another --out")
         if begun and resume:
-            environment = json.loads(self.environment.read_bytes())
-            lines = difference(yaml.safe_load(self.recipe.read_text(encoding="utf-8")), recipe)
-            lines += difference({k: environment[k] for k in _FIXED}, {k: facts[k] for k in _FIXED})
+            saved, missing = _completed(_read_yaml(self.recipe), recipe, plain(Recipe()))
+            environment = self.begun()
+            lines = difference(saved, recipe)
+            lines += difference({k: environment.get(k) for k in _FIXED}, {k: facts[k] for k in _FIXED})
             if lines:
                 raise RunFolderError(f"{self.path} is another run and cannot be resumed with this: {'; '.join(lines)}")
-            return
+            told = f"{self.recipe} is of an earlier version: not in it, and so at its default, is"
+            return [f"{told} {', '.join(missing)}"] if missing else []
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.recipe, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
         write_atomically(self.environment, json.dumps({**_machine(), **facts}, indent=1))
+        return []
 
     def begun(self) -> dict[str, Any]:
         """What ``environment.json`` says of the run that began here; nothing where none did."""
-        return dict(json.loads(self.environment.read_bytes())) if self.environment.exists() else {}
+        if not self.environment.exists():
+            return {}
+        try:
+            return dict(json.loads(self.environment.read_bytes()))
+        except ValueError as error:
+            raise RunFolderError(f"{self.environment} is damaged: expected JSON, got {error}") from error
 
     def export(self, *savers: Callable[[Path], object]) -> None:
         """Let each of ``savers`` write into a new folder and put it in the place of ``pretrained/``."""
@@ -80,6 +94,28 @@ class RunFolder:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _completed(
+    saved: Mapping[str, Any], given: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """``saved`` with the default of each key that only ``given`` has, and these as ``key value``."""
+    whole, missing = dict(saved), list[str]()
+    for key, value in given.items():
+        if isinstance(value, Mapping) and isinstance(saved.get(key, {}), Mapping):
+            inner = _completed(saved.get(key, {}), value, defaults.get(key, {}), f"{prefix}{key}.")
+            whole[key], missing = inner[0], missing + inner[1]
+        elif key not in saved and key in defaults:
+            whole[key] = defaults[key]
+            missing.append(f"{prefix}{key} {defaults[key]!r}")
+    return whole, missing
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise RunFolderError(f"{path} is damaged: expected keys and values, got {error}") from error
+
+
 def difference(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> list[str]:
     """What differs between two nested mappings, one phrase a key."""
     lines = []
@@ -87,6 +123,8 @@ def difference(saved: Mapping[str, Any], given: Mapping[str, Any], prefix: str =
         old, new = saved.get(key), given.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += difference(old, new, f"{prefix}{key}.")
+        elif key not in given:
+            lines.append(f"{prefix}{key} was {old!r}, now there is no such key")
         elif old != new:
             lines.append(f"{prefix}{key} was {old!r}, now {new!r}")
     return lines

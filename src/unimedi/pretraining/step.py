@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimedi.inputs.batch import MixedBatch
+from unimedi.model.effective_rank import effective_rank
 from unimedi.model.projection import MOMENTUM, Projection, RunningMean
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import token_scores
@@ -356,11 +357,3 @@ def draws_of(seed: int, step: int, micro_step: int, rank: int) -> torch.Generato
     """The generator of one micro-batch: resuming needs no state but the number of the step."""
     state = np.random.SeedSequence([seed, step, micro_step, rank]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state))
-
-
-@torch.no_grad()
-def effective_rank(embeddings: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
-    """exp of the entropy of the normalised singular values (Roy & Vetterli 2007): 1 if all rows are one direction."""
-    values = torch.linalg.svdvals(embeddings.float())
-    shares = values / values.sum().clamp(min=1e-12)
-    return entropy(shares[None]).exp()

@@ -1,5 +1,6 @@
 """Studies and sentences to embeddings, each image encoded once, whatever is asked of it afterwards."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,11 +12,14 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from unimedi.cohort.lock import writer_in
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import ImageOutput, UniMediModel
 from unimedi.representation.fingerprint import model_fingerprint
 from unimedi.representation.table import EmbeddingTable
+
+log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -34,6 +38,8 @@ class Embedder:
     def from_pretrained(cls, folder: Path, batch_size: int = 16) -> "Embedder":
         """Load a run's model (a run folder, or a ``pretrained`` folder itself); on a GPU if there is one."""
         folder = pretrained_folder(folder)
+        if folder.name == "pretrained" and (writer := writer_in(folder.parent)):  # what is there is whole all the same
+            log.warning("%s is at work in %s: this model is of an earlier moment of it", writer, folder.parent)
         processor = UniMediProcessor.from_pretrained(folder)
         model = UniMediModel.from_pretrained(folder, local_files_only=True)
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, batch_size)
@@ -122,7 +128,11 @@ def pretrained_folder(run: Path) -> Path:
     for folder in (run / "pretrained", run):
         if (folder / "config.json").is_file():
             return folder
-    raise FileNotFoundError(f"expected a run with pretrained/config.json or a pretrained folder, found none in {run}")
+    writer = writer_in(run)
+    going = f": {writer} is still at work there, and leaves its model at the end" if writer else ""
+    raise FileNotFoundError(
+        f"expected a run with pretrained/config.json or a pretrained folder, found none in {run}{going}"
+    )
 
 
 def _split(output: ImageOutput) -> list[Row]:

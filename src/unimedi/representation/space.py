@@ -5,6 +5,7 @@ to paired against unpaired cosine, and next to retrieval.
 """
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from sklearn.linear_model import LogisticRegression
@@ -12,6 +13,7 @@ from sklearn.metrics import silhouette_samples
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
+from unimedi.model.effective_rank import effective_rank as of_tensor
 from unimedi.representation.given import refuse_no_similarity, refuse_not_finite
 
 
@@ -62,18 +64,9 @@ def centroid_gap(first: Float[ndarray, "n dim"], second: Float[ndarray, "m dim"]
 
 
 def effective_rank(embedding: Float[ndarray, "studies dim"]) -> float:
-    """exp of the entropy of the normalised singular values of the centred embeddings (Roy & Vetterli 2007), from 1.
-
-    1 is a line (collapse); the embedding's dimension is the ceiling. 0 where all embeddings are equal.
-    """
+    """The log's :func:`unimedi.model.effective_rank.effective_rank`, in float64: 1 is one direction (collapse)."""
     refuse_not_finite(embedding, "embeddings")
-    values = np.linalg.svd(embedding - embedding.mean(axis=0, dtype=np.float64), compute_uv=False)
-    total = float(values.sum())
-    if total < 1e-9:
-        return 0.0
-    share = values / total
-    share = share[share > 0]
-    return float(np.exp(-(share * np.log(share)).sum()))
+    return float(of_tensor(torch.from_numpy(embedding.astype(np.float64))))
 
 
 def silhouettes(embedding: Float[ndarray, "studies dim"], groups: Int[ndarray, "studies"]) -> Float[ndarray, "studies"]:

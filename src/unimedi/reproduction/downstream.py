@@ -1,15 +1,18 @@
 """Tasks of other collections that each row of a comparison answers: a task file and the store of its cohort."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from unimedi.reproduction.terms import digest
 from unimedi.transfer.evaluate import evaluate
 from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
 from unimedi.transfer.metrics import Figure, write_metrics
 from unimedi.transfer.segmentation.segment import SegmentSettings, segment
 from unimedi.transfer.settings import read_settings
 from unimedi.transfer.task_file import VERBS, TaskFile, answers, find_task, words
+
+PROSE = ("about", "official_split", "source", "notes", "published")  # of a task file: no figure depends on them
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,17 @@ class Downstream:
 
     task: TaskFile
     store: Path
+
+    @property
+    def key(self) -> str:
+        """The digest of what is asked: all of the task file that decides figures."""
+        return task_key(self.task)
+
+
+def task_key(task: TaskFile) -> str:
+    """The digest of a task without its prose and without what others have published."""
+    asked = {name: value for name, value in asdict(task).items() if name not in PROSE}
+    return digest(asked)
 
 
 def read_downstream(word: str) -> Downstream:

@@ -1,11 +1,12 @@
 """From results to the paper-shaped table in Markdown: a row a method, mean and SD over its seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
+from unimedi.pretraining.run_folder import write_atomically
 from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Result
-from unimedi.reproduction.task_table import task_tables
+from unimedi.reproduction.task_table import label, task_tables
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 ABOVE, BELOW, LEVEL = " ▲", " ▼", " ≈"
@@ -17,22 +18,31 @@ LEGEND = (
 
 def tables(results: Sequence[Result]) -> str:
     """A table for each budget and store, and one for each task: different data or budgets never share one."""
-    groups = sorted({(result.budget, result.store) for result in results})
+    groups = sorted({(result.terms.budget, result.terms.store) for result in results})
     shown = []
     for budget, store in groups:
-        group = [r for r in results if (r.budget, r.store) == (budget, store)]
+        group = [r for r in results if (r.terms.budget, r.terms.store) == (budget, store)]
         shown += [_table(budget, group), *task_tables(group)]
     return "\n\n".join(shown)
 
 
+def show(results: Sequence[Result], page: Path | None) -> None:
+    """Print the tables, and put them into a page where there is one; ValueError where there is no row."""
+    if not results:
+        raise ValueError("expected finished rows to show, found none")
+    if page:
+        write_tables(results, page)
+    print(tables(results))
+
+
 def write_tables(results: Sequence[Result], page: Path) -> None:
     """Replace what stands between the markers of a Markdown page. ValueError if it has none."""
-    before, behind = around(page)
-    page.write_text(f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}", encoding="utf-8")
+    before, behind = around_tables(page)
+    write_atomically(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
 
 
-def around(page: Path) -> tuple[str, str]:
-    """What stands before the markers of a Markdown page, and behind them. ValueError if it has none."""
+def around_tables(page: Path) -> tuple[str, str]:
+    """What stands before and behind the markers of a page; ValueError if it has none."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise ValueError(f"{page}: expected the markers {BEGIN} and {END}")
@@ -41,36 +51,50 @@ def around(page: Path) -> tuple[str, str]:
 
 
 def _table(budget: str, results: Sequence[Result]) -> str:
-    names = sorted({result.name for result in results}, key=lambda name: (name != REFERENCE, name))
+    rows = {(result.terms.name, result.terms.recipe_key) for result in results}
+    ordered = sorted(rows, key=lambda row: (row[0] != REFERENCE, row))
+    names = [name for name, _ in ordered]
     studies = sorted(
         {int(figure["n"]) for result in results for key, figure in result.figures.items() if "zero" in key}
     )
-    machines = ", ".join(sorted({result.machine for result in results}))
+    measured_by = ", ".join(
+        sorted({result.machine for result in results} | {r.software for r in results if r.software})
+    )
     head = ["method", "seeds", "steps", "minutes", *COLUMNS]
     lines = [
-        f"**{budget} a run** (store {results[0].store[:12]}, test studies a kind: "
-        f"{', '.join(map(str, studies)) or 'none'}; {machines}):",
+        f"**{budget} a run** (store {results[0].terms.store[:12]}, test studies a kind: "
+        f"{', '.join(map(str, studies)) or 'none'}; {measured_by}):",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
     ]
-    for name in names:
-        lines.append(_row(name, [result for result in results if result.name == name], COLUMNS))
+    references = {key for name, key in rows if name == REFERENCE}
+    for name, key in ordered:
+        lines.append(_row(label(name, key, names), _of(results, name, key), COLUMNS, references))
     # An untrained encoder is the same in every run.
-    lines.append(_row("never trained", [r for r in results if r.name == names[0]][:1], UNTRAINED, trained=False))
+    lines.append(_row("never trained", _of(results, *ordered[0])[:1], UNTRAINED))
     if any(result.minus_reference for result in results):
         lines += ["", LEGEND]
     return "\n".join(lines)
 
 
-def _row(name: str, results: Sequence[Result], keys: Mapping[str, str], trained: bool = True) -> str:
+def _of(results: Sequence[Result], name: str, recipe_key: str) -> list[Result]:
+    return [result for result in results if (result.terms.name, result.terms.recipe_key) == (name, recipe_key)]
+
+
+def _row(
+    name: str, results: Sequence[Result], keys: Mapping[str, str], references: Collection[str] | None = None
+) -> str:
+    """``references``: the recipes of the reference that are in the table; None for what was never trained."""
     cells = [name, str(len(results)), "0", "0"]
-    if trained:
+    if references is not None:
         cells[2:] = [_over([float(r.steps) for r in results], 0), _over([r.seconds / 60 for r in results], 1)]
     for column in COLUMNS:
         found = [r.figures.get(keys.get(column, ""), {}).get("value") for r in results]
         values = [float(value) for value in found if value is not None]
-        mark = _mark([r.minus_reference.get(keys.get(column, "")) for r in results]) if trained else ""
+        # A difference to a reference that is not the one of this table would mislead.
+        shown = [r.minus_reference if references == {r.reference} else {} for r in results]
+        mark = _mark([gaps.get(keys.get(column, "")) for gaps in shown])
         cells.append(_over(values, 3) + mark if values else "–")
     return "| " + " | ".join(cells) + " |"
 

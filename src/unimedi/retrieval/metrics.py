@@ -5,7 +5,6 @@ findings") belong to one group, and every member of the query's group is a right
 a wrong candidate as similar as the best right one stands in front of it, so a collapsed model scores 0 and not 1.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,18 +12,14 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.special import gammaln
 
+from unimedi.cohort.same_report import words_of
 from unimedi.representation.given import refuse_no_similarity
 
 
 def report_groups(texts: Sequence[str]) -> Int[ndarray, "texts"]:
-    """One integer a text; equal after lower-casing and dropping all but letters and digits means an equal integer."""
+    """One integer a text; the same report (:func:`words_of`) means an equal integer."""
     seen: dict[str, int] = {}
-    return np.array([seen.setdefault(normalised(text), len(seen)) for text in texts], dtype=np.int64)
-
-
-def normalised(text: str) -> str:
-    """The words of a text, lower case, one blank between them: the key by which duplicates of a report are found."""
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return np.array([seen.setdefault(words_of(text), len(seen)) for text in texts], dtype=np.int64)
 
 
 def first_right_rank(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from unimedi.cohort.destination import folder_to_write
+from unimedi.cohort.lock import alone_in
 from unimedi.cohort.study import Split
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder, pretrained_folder
@@ -60,14 +60,27 @@ def evaluate(
     report, with paired differences (also in ``differences.json``) where they were measured on the same. ``task`` sets
     the kind, the classes and the shares of the labels. Raises FileNotFoundError where there is no model or a run to
     compare with was not evaluated, ValueError where the store was prepared for another model, has none of the classes,
-    or the split is empty.
+    or the split is empty; LockedError where the run still trains or is evaluated.
     """
-    options = options or EvaluationOptions()
+    pretrained_folder(run)  # a run that is not there is not made
+    out = out or (run / "tasks" / task.name if task else run)
+    with alone_in(out):
+        return _evaluate(run, data, out, split, compare, options or EvaluationOptions(), task, say)
+
+
+def _evaluate(
+    run: Path,
+    data: Path,
+    out: Path,
+    split: str,
+    compare: Sequence[Path],
+    options: EvaluationOptions,
+    task: TaskFile | None,
+    say: Callable[[str], None],
+) -> dict[str, Figure]:
     if task:
         options = evaluation_options(task, options)
     started = time.monotonic()
-    pretrained_folder(run)  # a run that is not there is not made
-    out = folder_to_write(out or (run / "tasks" / task.name if task else run))
     others = read_runs(compare)
     embedder = EncodedOnce.from_pretrained(run, options.batch_size)
     options, unspoken = with_prompts(options, embedder.model.config.report_languages)
@@ -124,7 +137,7 @@ def evaluate(
         out / "report.html",
     )
     patients = len({patient for seen in views.values() for patient in seen.patients})
-    say(as_text(headline(figures, patients)))
+    say(as_text(headline(figures, patients, store.phantom)))
     for line in answer_lines(task, figures):
         say(line)
     say(f"evaluated in {time.monotonic() - started:.0f} s: {out / 'metrics.json'}, {out / 'report.html'}")

@@ -135,6 +135,7 @@ def _store(path: Path) -> dict[str, Any]:
         "preprocess": header["preprocess"],
         "fingerprint": header["fingerprint"],
         "software": header["software"],
+        "phantom": header.get("phantom", False),
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from unimedi.cohort.lock import alone_in
 from unimedi.cohort.sources.scan import FolderError, Skipped
 
 PAGE = 100  # studies asked for at once
@@ -50,19 +51,23 @@ def pull(
 
     Raises:
         FolderError: the package is not installed, the server cannot be reached or refuses, or nothing matches.
+        LockedError: another process pulls into the folder.
     """
     client = _client(url, per_second)
-    done = Pulled(folder)
-    try:
-        studies = list(_studies(client, query))
-        if not studies:
-            raise FolderError(f"{url}: no study matches {' '.join(f'{k}={v}' for k, v in query.items()) or 'anything'}")
-        for number, study in enumerate(studies, start=1):
-            say(f"study {number} of {len(studies)}")
-            _study(client, study, done, say)
-    except OSError as error:  # of requests, whose texts may hold the address and no more
-        raise FolderError(f"{url}: {error}; what was fetched is kept, run the same again") from error
-    return done
+    with alone_in(folder):
+        done = Pulled(folder)
+        try:
+            studies = list(_studies(client, query))
+            if not studies:
+                raise FolderError(
+                    f"{url}: no study matches {' '.join(f'{k}={v}' for k, v in query.items()) or 'anything'}"
+                )
+            for number, study in enumerate(studies, start=1):
+                say(f"study {number} of {len(studies)}")
+                _study(client, study, done, say)
+        except OSError as error:  # of requests, whose texts may hold the address and no more
+            raise FolderError(f"{url}: {error}; what was fetched is kept, run the same again") from error
+        return done
 
 
 def _client(url: str, per_second: float) -> Any:

@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from unimedi import __version__
+from unimedi.cohort.lock import LOCK, alone_in
 from unimedi.cohort.report import training_text
+from unimedi.cohort.same_report import words_of
 from unimedi.cohort.study import Modality, Report, Split
 from unimedi.imaging.phantom.findings import FINDINGS, draw_patient
 from unimedi.imaging.phantom.innocents import INNOCENT
@@ -73,6 +75,7 @@ def build_hospital(
     Raises:
         ValueError: an unknown preset, option or finding, or a share outside 0..1.
         HospitalError: ``out`` holds something else, or a worker died.
+        LockedError: another process writes a hospital there.
     """
     chosen = find_preset(preset) if isinstance(preset, str) else preset
     chosen = chosen.with_options(overrides or {})
@@ -81,21 +84,24 @@ def build_hospital(
     draw_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
     out = Path(out)
     ticket = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
-    if (finished := _open(out, ticket)) is not None:
-        return finished
-    plans = plan_hospital(chosen, seed)
-    parts = [plans[start : start + PART] for start in range(0, len(plans), PART)]
-    todo = [number for number in range(len(parts)) if not _part_file(out, number).exists()]
-    with _progress_bar(progress, len(plans), sum(len(parts[i]) for i in set(range(len(parts))) - set(todo))) as advance:
-        for number in _write_parts(out, parts, todo, chosen, seed, workers or os.cpu_count() or 1):
-            advance(len(parts[number]))
-    rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
-    _make_distinct(out, rows, chosen, seed)
-    _write_index(out / "index.csv", rows, (*FINDINGS, INNOCENT) if chosen.mask_innocents else FINDINGS)
-    summary = {**ticket, **_summary(rows)}
-    _write_atomically(out / "hospital.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
-    shutil.rmtree(out / BUILDING)
-    return summary
+    with alone_in(out):
+        if (finished := _open(out, ticket)) is not None:
+            return finished
+        plans = plan_hospital(chosen, seed)
+        parts = [plans[start : start + PART] for start in range(0, len(plans), PART)]
+        todo = [number for number in range(len(parts)) if not _part_file(out, number).exists()]
+        with _progress_bar(
+            progress, len(plans), sum(len(parts[i]) for i in set(range(len(parts))) - set(todo))
+        ) as advance:
+            for number in _write_parts(out, parts, todo, chosen, seed, workers or os.cpu_count() or 1):
+                advance(len(parts[number]))
+        rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
+        _make_distinct(out, rows, chosen, seed)
+        _write_index(out / "index.csv", rows, (*FINDINGS, INNOCENT) if chosen.mask_innocents else FINDINGS)
+        summary = {**ticket, **_summary(rows)}
+        _write_atomically(out / "hospital.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        shutil.rmtree(out / BUILDING)
+        return summary
 
 
 def _write_parts(
@@ -172,7 +178,7 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
         path = out / row["report_path"]
         report = Report(path.read_text("utf-8"), row["language"])
         attempt = 0
-        while (text := training_text(report).casefold()) in texts:
+        while (text := words_of(training_text(report))) in texts:
             attempt += 1
             if attempt > ATTEMPTS:
                 raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
@@ -198,7 +204,7 @@ def _open(out: Path, ticket: Mapping[str, Any]) -> dict[str, Any] | None:
         return summary
     if begun.exists():
         _check(begun, ticket, out)
-    elif out.exists() and any(out.iterdir()):
+    elif any(path.name != LOCK for path in out.iterdir()):
         raise HospitalError(f"{out} is not empty and holds no phantom hospital; choose another folder")
     else:
         building.mkdir(parents=True)

@@ -14,6 +14,7 @@ from PIL import Image
 from unimedi.cohort.language import detect_language
 from unimedi.cohort.report import says_nothing, training_language, training_text
 from unimedi.cohort.report_counts import CountedReport, count_report
+from unimedi.cohort.same_report import words_of
 from unimedi.cohort.sources.header import header_of
 from unimedi.cohort.sources.patients import patient_key
 from unimedi.cohort.study import Modality, Report, Study
@@ -159,7 +160,7 @@ def _opened(path: Path) -> Store:
 
 
 def _described(study: Study | StoredStudy, text: str, language: str) -> Seen:
-    plain = " ".join(text.casefold().split())
+    plain = words_of(text)
     return Seen(
         study_id=study.study_id,
         patient_id=study.patient_id,
@@ -167,7 +168,7 @@ def _described(study: Study | StoredStudy, text: str, language: str) -> Seen:
         split=str(study.split),
         language=language,
         detected=detect_language(text) if plain else "",
-        words=len(plain.split()),
+        words=len(text.split()),
         report="" if says_nothing(text) else hashlib.blake2b(plain.encode(), digest_size=16).hexdigest(),
     )
 

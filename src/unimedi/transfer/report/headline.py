@@ -128,18 +128,19 @@ SELECTOR_WORDS = {
 }
 
 
-def headline(figures: Figures, patients: int) -> list[Row]:
-    """The lines whose figure there is; bars are judged from ``JUDGED_FROM`` patients on."""
+def headline(figures: Figures, patients: int, phantom: bool) -> list[Row]:
+    """The lines whose figure there is. Bars stand beside the phantom's alone, judged from ``JUDGED_FROM`` patients on;
+    what is good on another cohort, nobody can tell from them."""
     rows = []
     for line in lines():
         if line.key not in figures:
             continue
         verdict = ""
-        if line.reached is not None and patients >= JUDGED_FROM:
+        if line.reached is not None and phantom and patients >= JUDGED_FROM:
             verdict = "reached" if line.reached(figures) else "missed"
         row = printed(line.name, figures[line.key])
         style = "honest" if line.honest else "ours"
-        rows.append(Row(row.name, row.value, row.interval, row.n, style, line.bar, verdict))
+        rows.append(Row(row.name, row.value, row.interval, row.n, style, line.bar if phantom else "", verdict))
     return rows
 
 

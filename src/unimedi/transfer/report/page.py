@@ -17,6 +17,9 @@ from unimedi.transfer.report.side_by_side import side_by_side
 from unimedi.transfer.report.summary import summary
 from unimedi.transfer.zero_shot.files import shipped_prompts
 
+BARS = f"Bars are the project's own, for its phantom and {JUDGED_FROM} patients or more."
+NO_BARS = "No bars: the project has some for its phantom alone, and this store was not prepared as one."
+
 
 def write_report(inputs: ReportInputs, path: Path) -> None:
     """Render and write the page, whole or not at all."""
@@ -37,10 +40,10 @@ def write_report(inputs: ReportInputs, path: Path) -> None:
         subtitle=f"{inputs.split} split of the store: {counts}, {patients} patients.",
         figures_note=(
             "Grey rows are what the figure above them has to be compared with. Intervals: 95 %, patients drawn with "
-            f"replacement. Bars are the project's own, for its phantom and {JUDGED_FROM} patients or more."
+            f"replacement. {BARS if inputs.store.phantom else NO_BARS}"
         ),
         contents=contents,
-        headline=headline(inputs.figures, patients),
+        headline=headline(inputs.figures, patients, inputs.store.phantom),
         summary=summary(inputs.figures),
         notes=notes,
         compare=compare,

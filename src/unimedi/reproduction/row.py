@@ -1,0 +1,124 @@
+"""One row of the comparison: a recipe with a seed, trained and measured when something is asked of it."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from unimedi import __version__
+from unimedi.pretraining.journal import read_log
+from unimedi.pretraining.loop import pretrain
+from unimedi.pretraining.recipe_file import load_recipe
+from unimedi.pretraining.run_folder import RunFolder
+from unimedi.reproduction.downstream import Downstream, measure
+from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Answers, JsonFigures, Result
+from unimedi.reproduction.terms import Budget, Terms, digest, terms_of
+from unimedi.transfer.comparison import differences, read_runs, why_not_paired
+from unimedi.transfer.evaluate import evaluate
+
+TIMED_STEPS = 40  # of a short run that says what a step of a row costs, where the budget is time
+WARMING = 4  # of them: memory is taken from the system, files enter its cache
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recipe with one seed: its run below ``out``, trained when something is asked of it."""
+
+    store: Path
+    recipe: Path
+    terms: Terms
+    budget: Budget
+    out: Path
+    say: Say
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.terms.folder
+
+    @property
+    def run(self) -> Path:
+        return self.folder / self.terms.label
+
+    @property
+    def timing(self) -> Path:
+        """The short run that says what a step costs on this machine: one for all seeds."""
+        return self.folder / f"{self.terms.name}-timing-{digest(self.terms.store, self.terms.recipe_key, _machine())}"
+
+    @property
+    def title(self) -> str:
+        return f"{self.terms.name}, seed {self.terms.seed}, {self.terms.budget}"
+
+    @cached_property
+    def reference(self) -> Terms | None:
+        """What the reference stands for with the same seed, store and budget; None where no recipe is beside ours."""
+        path = self.recipe.with_stem(REFERENCE)
+        return terms_of(path, self.terms.seed, self.budget, self.terms.store) if path.is_file() else None
+
+    @property
+    def reference_key(self) -> str:
+        return self.reference.recipe_key if self.reference else ""
+
+    def trained(self) -> int:
+        """Train, or go on, or nothing where it is done; returns the number of steps."""
+        seconds = 60 * (self.budget.minutes or 0)
+        steps = self.budget.steps or steps_within(seconds, self.recipe, self.store, self.timing)
+        words = ["--duration", f"{steps} steps", "--seed", str(self.terms.seed)]
+        pretrain(load_recipe(self.recipe, words), self.store, self.run, resume=True)
+        return steps
+
+    def measured(self) -> Result:
+        self.say(f"--- {self.title}")
+        steps = self.trained()
+        figures = evaluate(self.run, self.store, say=self.say)
+        folder = RunFolder(self.run)
+        seconds, precision = float(read_log(folder.log)[-1]["seconds"]), folder.begun()["precision"]
+        kept = {key: figures[key].to_json() for key in (*COLUMNS.values(), *UNTRAINED.values()) if key in figures}
+        software = f"unimedi {__version__}"
+        return Result(self.terms, steps, seconds, f"{_machine()}, {precision}", kept, software=software)
+
+    def minus_reference(self) -> JsonFigures:
+        """Ours minus the reference's with the same seed, the same patients drawn for both; empty where that, or our own
+        run, does not lie below ``folder``."""
+        if self.terms.name == REFERENCE or self.reference is None:
+            return {}
+        runs = [self.run, self.folder / self.reference.label]
+        if not all((run / "metrics.json").is_file() for run in runs):
+            return {}
+        ours, other = read_runs(runs)
+        gaps = {} if why_not_paired(ours.conditions, other) else differences(ours.figures, other)
+        return {key: gaps[key].to_json() for key in COLUMNS.values() if key in gaps}
+
+    def answered(self, asked: Downstream, store: str) -> Answers:
+        self.say(f"--- {self.title}: {asked.task.name}")
+        self.trained()
+        found = measure(self.run, asked, self.say)
+        return Answers(asked.task.name, asked.key, store, {key: f.to_json() for key, f in found.items()})
+
+
+def steps_within(seconds: float, recipe: Path, store: Path, out: Path) -> int:
+    """How many steps of a recipe fit, by a short run of it; at least one.
+
+    A recipe's phases (uniform slices, ramps) are shares of the run and cost differently, so the short run, which has
+    the same shares, is taken as a whole. It is kept in ``out``: all seeds of a row get the same number.
+    """
+    if not RunFolder(out).pretrained.is_dir():
+        short = ["--duration", f"{TIMED_STEPS} steps", "--checkpoint_every", "100 percent"]
+        pretrain(load_recipe(recipe, short), store, out, resume=True)
+    times = [float(line["seconds"]) for line in read_log(RunFolder(out).log)][WARMING - 1 :]
+    return max(1, int(seconds * (len(times) - 1) / (times[-1] - times[0])))
+
+
+def _machine() -> str:
+    """The GPU's name, or the processor's and how many threads compute."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    threads = torch.get_num_threads()
+    return f"{names[0] if names else platform.machine()}, {threads} thread{'s' * (threads > 1)}"
