@@ -18,7 +18,7 @@ from tests.imaging.test_dicom import CT, XRAY, dataset
 from unimedi.cli import main
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.sources import dicomweb
-from unimedi.cohort.sources.dicom_report import read_report
+from unimedi.cohort.sources.dicom_report import Document, read_document
 from unimedi.cohort.sources.dicomweb import TOKEN, pull
 from unimedi.cohort.sources.scan import FolderError
 from unimedi.imaging.image import Volume
@@ -247,4 +247,6 @@ def test_the_command_makes_a_cohort_with_the_structured_report(
     assert "12 series in" in said.out
     assert "no report" in said.err
     file = next(out.parent.glob("*/1.2.1/1.2.1.9/*.dcm"))
-    assert read_report(file) == ("1.2.1", "FINDINGS: Nodule on the left.\nIMPRESSION: Nodule.")
+    read = read_document(file)
+    assert isinstance(read, Document)
+    assert (read.study, read.text) == ("1.2.1", "FINDINGS: Nodule on the left.\nIMPRESSION: Nodule.")

@@ -17,6 +17,7 @@ def root(tmp_path: Path) -> Path:
         "both/a.png",
         "both/A.PNG",
         "literal\\name.png",
+        "T: 1/a.png",
     ):
         path = tmp_path / "root" / unicodedata.normalize("NFC", name)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,7 @@ def root(tmp_path: Path) -> Path:
         ("both/a.png", "both/a.png"),
         ("both/A.PNG", "both/A.PNG"),
         ("literal\\name.png", "literal\\name.png"),
+        ("T: 1/a.png", "T: 1/a.png"),
         ("p1", "p1"),
     ],
 )
@@ -61,7 +63,7 @@ def test_a_file_is_found_in_any_spelling(root: Path, value: str, name: str) -> N
         ("\\\\server\\share\\img.dcm", "drive or a share of Windows"),
         ("//server/share/img.dcm", "drive or a share of Windows"),
         ("s3://bucket/img.dcm", "an address"),
-        ("https://host/img.dcm", "an address"),
+        ("gs://bucket/img.dcm", "an address"),
         ("file:///img.dcm", "an address"),
         ("/etc/hostname", "outside the root"),
         ("../secret/x.png", "outside the root"),

@@ -102,7 +102,7 @@ def test_a_row_with_a_label_or_a_mask_needs_no_report(folder: Path, measured: di
         ({"split": "holdout"}, "expected one of train, validation, test"),
         ({"language": "Spanish"}, "unknown language 'Spanish', expected a code of ISO 639-1"),
         ({"image": "C:\\x.png"}, "begins at a drive or a share of Windows, and must be a path relative to"),
-        ({"image": "https://host/x.png"}, "is an address, expected a file"),
+        ({"image": "gs://bucket/x.png"}, "is an address, expected a file"),
         ({"patient_id": "1.23457E+15"}, "is a number that a spreadsheet shortened"),
         ({"report": "NA"}, "neither report nor report_path is given"),
         ({"report": ""}, "neither report nor report_path is given, and no label or mask either"),

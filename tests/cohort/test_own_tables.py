@@ -86,7 +86,7 @@ def test_words_that_could_mean_something_else_are_listed(root: Path) -> None:
         ["a.png", "Clear.", "p1/c.txt", "", "", ""],
         ["a.png", "NA", "", "", "", ""],
         ["C:\\data\\a.png", "Clear.", "", "", "", ""],
-        ["https://host/a.png", "Clear.", "", "", "", ""],
+        ["gs://bucket/a.png", "Clear.", "", "", "", ""],
         ["p1\\C.NII", "", "P1\\c.TXT", "dev", "de-CH", "ct"],
     )
     cohort = scan_folder(root, table=table(root, *rows, header=header))
@@ -100,7 +100,7 @@ def test_words_that_could_mean_something_else_are_listed(root: Path) -> None:
         "row 5 (a.png)": "both a report and the path of one",
         "row 6 (a.png)": "no report",
         "row 7 (C:\\data\\a.png)": "image begins at a drive or a share of Windows",
-        "row 8 (https://host/a.png)": "image is an address",
+        "row 8 (gs://bucket/a.png)": "image is an address",
         "IMG.PNG": "listed in no row of the table",
         "p1/b.png": "listed in no row of the table",
     }

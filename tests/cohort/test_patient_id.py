@@ -52,11 +52,11 @@ def test_a_number_that_a_spreadsheet_shortened_is_known() -> None:
 
 
 def test_one_word_for_everybody_is_told() -> None:
-    many = [study(f"s{k}", "0") for k in range(30)] + [study(f"t{k}", f"p{k}") for k in range(10)]
+    many = ["0"] * 30 + [f"p{k}" for k in range(10)]
     (sentence,) = doubts(many)
     assert "patient '0' has 30 of the 40 studies" in sentence
-    assert doubts([study(f"s{k}", f"p{k // 4}") for k in range(40)]) == []
-    (sentence,) = doubts([study("a", "nan"), study("b", "nan"), study("c", "1")])
+    assert doubts([f"p{k // 4}" for k in range(40)]) == []
+    (sentence,) = doubts(["nan", "nan", "1"])
     assert "'nan' (2 studies)" in sentence
-    (sentence,) = doubts([study("a", "P7"), study("b", "p7"), study("c", "1")])
+    (sentence,) = doubts(["P7", "p7", "1"])
     assert "'P7' and 'p7'" in sentence

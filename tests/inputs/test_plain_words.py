@@ -42,7 +42,7 @@ def test_no_special_token_comes_from_the_text(make: object) -> None:
     special = set(tokenizer.all_special_ids)
     assert len(special) >= 5
     for token in tokenizer.all_special_tokens:
-        for text in (f"Seen by {token} today", f"Seen by{token}today", token * 3, f"{token} {token[:2]}{token}"):
+        for text in (f"Seen by {token} today", f"Seen by{token}today", token * 3, f"{token}a {token}"):
             assert not special & set(inside(tokenizer, text)), text
 
 

@@ -69,7 +69,7 @@ def change(**values: str) -> Callable[[Rows], None]:
         (change(report=" "), ["s1", "report"]),
         (change(study_id="s0"), ["s0", "row"]),
         (change(patient_id="p0", split="test"), ["p0", "train", "test"]),
-        (change(split="training"), ["s1", "training", "validation"]),
+        (change(split="holdout"), ["s1", "holdout", "validation"]),
     ],
     ids=["missing file", "unknown modality", "empty report", "duplicate id", "patient in two splits", "unknown split"],
 )

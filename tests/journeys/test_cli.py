@@ -1,5 +1,6 @@
 """From nothing to embeddings by the commands of the README, at toy size; what each verb says and returns."""
 
+import csv
 import json
 import os
 import subprocess
@@ -64,6 +65,19 @@ def test_files_and_folders_are_embedded(ground: Path) -> None:
     assert table.study_ids == tuple(str(path) for path in files)
     assert unimedi("embed", patients, "--model", ground / "run" / "pretrained", "--out", ground / "all.parquet") == 0
     assert len(read_table(ground / "all.parquet").study_ids) > len(files)
+
+
+def test_of_a_whole_hospital_its_studies_are_embedded_and_its_masks_are_listed(ground: Path) -> None:
+    from unimedi.representation.table import read_table
+
+    hospital, out = ground / "hospital", ground / "hospital.parquet"
+    assert unimedi("embed", hospital, "--model", ground / "run" / "pretrained", "--out", out) == 0
+    assert {Path(row).relative_to(hospital).parts[0] for row in read_table(out).study_ids} == {"patients"}
+    assert len(read_table(out).study_ids) == 17
+    masks = [str(path) for path in (hospital / "masks").rglob("*") if path.is_file()]
+    with out.with_suffix(".skipped.csv").open(newline="") as file:
+        assert masks
+        assert {row["what"] for row in csv.DictReader(file)} >= set(masks)
 
 
 @pytest.mark.parametrize(

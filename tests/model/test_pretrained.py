@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTModel
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTModel
 
 from tests.tiny import tiny_model
 from unimedi.model.pretrained import PretrainedError
@@ -66,6 +66,57 @@ def test_a_whole_folder_is_taken(tmp_path: Path) -> None:
     assert torch.equal(words, load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"])
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_weights_of_half_precision_train_in_full(tmp_path: Path, dtype: torch.dtype) -> None:
+    """A step of 1e-5 is below the spacing of bf16 at .02: in it most weights would never move."""
+    folder = write_bert(tmp_path / "bert")
+    BertModel.from_pretrained(folder).to(dtype).save_pretrained(folder)
+    encoder, stored = read_bert(folder), load_file(folder / "model.safetensors")
+    assert {value.dtype for value in stored.values()} == {dtype}
+    assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
+    name = "encoder.layer.0.attention.self.query.weight"
+    query = encoder.bert.get_parameter(name)
+    assert torch.equal(query, stored[name].float())
+    with torch.no_grad():
+        query.add_(1e-5)
+    assert not (query == stored[name].float()).any()
+
+
+def test_a_vit_of_half_precision_is_summed_and_resized_in_full(tmp_path: Path) -> None:
+    folder = write_vit(tmp_path / "vit")
+    ViTModel.from_pretrained(folder).to(torch.bfloat16).save_pretrained(folder)
+    model = tiny_model()
+    load_vit(model.vision, folder)
+    kernel = load_file(folder / "model.safetensors")["embeddings.patch_embeddings.projection.weight"]
+    assert torch.equal(model.vision.embed_2d.layers[0].weight, kernel.float().sum(1, keepdim=True))
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", ["dinov2", "clip_vision_model", "deit"])
+def test_another_vision_model_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    AutoModel.from_config(AutoConfig.for_model(name, **small, image_size=32, patch_size=8)).save_pretrained(tmp_path)
+    with pytest.raises(PretrainedError, match=f"expected a ViT, its config.json says that it is a '{name}'"):
+        load_vit(tiny_model().vision, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("gpt2", {"n_embd": 16, "n_layer": 1, "n_head": 2, "vocab_size": 20}),
+        ("t5", {"d_model": 16, "d_ff": 32, "num_layers": 1, "num_heads": 2, "d_kv": 8, "vocab_size": 20}),
+        ("bart", {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "vocab_size": 20}),
+        ("vit", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}),
+    ],
+)
+def test_a_model_that_does_not_read_as_bert_does_is_refused_by_name(
+    tmp_path: Path, name: str, sizes: dict[str, int]
+) -> None:
+    AutoConfig.for_model(name, **sizes).save_pretrained(tmp_path)
+    with pytest.raises(PretrainedError, match=f"expected a BERT-like text model, .* it is a '{name}'"):
+        pretrained_text_config(tmp_path, 11, 8)
+
+
 def test_an_unused_pooler_may_be_missing(tmp_path: Path) -> None:
     rewrite(write_bert(tmp_path / "bert"), "pooler.")
     read_bert(tmp_path / "bert")
@@ -120,7 +171,7 @@ def test_what_is_no_vit_is_refused(tmp_path: Path) -> None:
     cases = [
         (tmp_path / "nowhere", "expected the folder of a ViT"),
         (torn, "torn lacks 4 weights of a ViT"),
-        (write_bert(tmp_path / "bert"), "bert lacks 16 weights of a ViT"),
+        (write_bert(tmp_path / "bert"), "expected a ViT, its config.json says that it is a 'bert'"),
     ]
     for folder, said in cases:
         with pytest.raises(PretrainedError, match=said):

@@ -95,3 +95,22 @@ def test_what_is_no_text_is_refused(processor: UniMediProcessor, text: object, m
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"preprocessor_config\.json"):
         UniMediProcessor.from_pretrained(tmp_path)
+
+
+def test_a_report_that_is_too_long_is_read_with_its_impression_first(processor: UniMediProcessor) -> None:
+    head = "Clear lungs. No nodule in the left lung. " * 4
+    for end in ("A nodule.", "Clear."):
+        alone = processor(text=end)["input_ids"][0, :-1]
+        for text in (f"FINDINGS: {head}\nIMPRESSION: {end}", f"IMPRESSION: {end}\nFINDINGS: {head}"):
+            assert torch.equal(processor(text=text)["input_ids"][0, : len(alone)], alone)
+    short = "Lung: clear"  # is read as it stands
+    assert processor(text=short)["input_ids"].tolist() == [processor.tokenizer(short)["input_ids"]]
+
+
+def test_a_long_text_without_headings_is_cut_and_not_changed(processor: UniMediProcessor) -> None:
+    text = "A nodule in the left lung. " * 9
+    expected = processor.tokenizer(text, truncation=True, max_length=12)["input_ids"]
+    assert processor(text=text)["input_ids"].tolist() == [expected]
+    assert processor.lengths([text, ""]) == [len(processor.tokenizer(text, verbose=False)["input_ids"]), 2]
+    assert processor.too_long([text, "Clear.", text]) == 2
+    assert processor.too_long([]) == 0

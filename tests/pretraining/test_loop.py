@@ -13,17 +13,16 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from tests.pretraining.toy_module import Toy, toy_batch, toy_batches
-from tests.pretraining.toy_run import toy_recipe, toy_store
+from tests.pretraining.toy_run import toy_store
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
 from unimedi.inputs.store import Record, write_store
 from unimedi.optimization.schedule import Pace, warmup_cosine
 from unimedi.pretraining.engine import reproducible
 from unimedi.pretraining.journal import read_log
-from unimedi.pretraining.loop import TrainingError, notices, pace_of, train
-from unimedi.pretraining.methods import build
+from unimedi.pretraining.loop import pace_of, train
 from unimedi.pretraining.monitors import NAN_PATIENCE
+from unimedi.pretraining.notices import TrainingError, notices
 from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe, TextRecipe
-from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError
 from unimedi.pretraining.update import step_seed
 
@@ -52,7 +51,7 @@ def run(
     module = module or Toy()
     folder.mkdir(exist_ok=True)
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)  # type: ignore[arg-type]
-    train(fabric, settings or recipe(), module, batches, RunFolder(folder), total, PACE)
+    train(fabric, settings or recipe(), module, batches, RunFolder(folder), total, PACE, lambda step: [f"s{step}"])
     return module
 
 
@@ -140,6 +139,7 @@ def test_too_many_in_a_row_stop_the_run(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=rf"{NAN_PATIENCE} steps in a row, up to step {4 + NAN_PATIENCE}.*learning"):
         run(tmp_path, batches=poisoned(*range(5, TOTAL)))
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["step-000004", "step-000008"]
+    assert [line.get("studies") for line in figures(tmp_path)] == [None] * 5 + [[f"s{n}"] for n in range(5, 10)]
 
 
 def test_the_gradient_is_clipped_and_its_norm_is_logged(tmp_path: Path) -> None:
@@ -214,19 +214,18 @@ def test_one_modality_only_says_what_is_off(tmp_path: Path) -> None:
     assert notices(Recipe(method="convirt", batch=BatchRecipe(radiographs=4, volumes=0)), store) == []
 
 
-def test_a_single_image_of_a_kind_is_its_own_mean(tmp_path: Path) -> None:
-    """It is said, and it is so: L_vl alone leaves T_3D without a gradient."""
+def test_one_image_of_a_kind_is_no_notice_and_sinkhorn_over_one_is(tmp_path: Path) -> None:
     store = toy_store(tmp_path / "store")
-    for volumes, devices, said in ((1, 1, True), (2, 1, False), (1, 2, False)):
-        assert bool(notices(Recipe(batch=BatchRecipe(4, volumes)), store, devices)) == said
-    for volumes in (1, 2):
-        changes = {"method": "joint", "batch": {"radiographs": 4, "volumes": volumes}}
-        settings = load_recipe(toy_recipe(tmp_path / "recipe.yaml", **changes))
-        module, processor = build(settings, store, TOTAL, PACE)
-        batch = TrainingSteps(store, settings.batch, processor.text, 0, TOTAL)[0]
-        module.train()(batch, 0).loss.backward()
-        gradient = module.student.vision.embed_3d.layers[0].weight.grad
-        assert (gradient.abs().max() == 0) == (volumes == 1)
+    one, two = BatchRecipe(4, 1), BatchRecipe(4, 2)
+    assert notices(Recipe(batch=one), store) == []
+    shared = DistillationRecipe(targets="sinkhorn")
+    assert notices(Recipe(batch=two, distillation=shared), store) == []
+    (notice,) = notices(Recipe(batch=one, distillation=shared), store)
+    assert notice.startswith("Of volumes one a step and device is distilled: Sinkhorn's targets")
+    (notice,) = notices(Recipe(batch=two, distillation=replace(shared, share=0.5)), store)
+    assert "volumes" in notice
+    assert notices(Recipe(batch=one, method="joint", distillation=shared), store) == []
+    assert notices(Recipe(batch=one, distillation=replace(shared, icl_weight=0.0)), store) == []
 
 
 def test_studies_without_a_report_do_not_train_and_are_counted(tmp_path: Path) -> None:
@@ -243,6 +242,11 @@ def test_studies_without_a_report_do_not_train_and_are_counted(tmp_path: Path) -
     steps = TrainingSteps(store, batch, lambda texts: dict.fromkeys(words, torch.ones(len(texts), 2).long()), 0, 6)
     drawn = {name for step in range(6) for name in steps[step].study_ids}
     assert drawn == {study.study_id for study in store.studies if study.report}
+    ranks = [TrainingSteps(store, batch, steps.tokenize, 0, 6, rank, 2) for rank in range(2)]
+    for step in range(6):  # named without a look at the pixels, for all ranks
+        assert steps.study_ids(step) == list(steps[step].study_ids)
+        both = [name for rank in ranks for name in rank[step].study_ids]
+        assert ranks[0].study_ids(step) == ranks[1].study_ids(step) == both
 
 
 def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:

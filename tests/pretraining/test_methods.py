@@ -5,12 +5,19 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
-from tests.pretraining.toy_run import RECIPE, toy_recipe, toy_store
+from tests.pretraining.toy_run import PREPROCESS, RECIPE, toy_recipe, toy_store
+from unimedi.cohort.study import Modality, Split
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.store import Record, StoredStudy, write_store
 from unimedi.model.unimedi import UniMediModel
+from unimedi.optimization.schedule import Pace
+from unimedi.pretraining import methods
 from unimedi.pretraining.loop import pretrain
-from unimedi.pretraining.recipe_file import load_recipe
+from unimedi.pretraining.recipe_file import RecipeError, load_recipe
 
 
 @pytest.mark.parametrize(
@@ -36,3 +43,46 @@ def test_every_method_trains(tmp_path: Path, method: str, batch: dict[str, int],
     for line in lines:
         assert ("l_icl" in line) == ("l_pcl" in line) == distils
         assert line["ln_batch"] == pytest.approx(math.log(images))
+
+
+def test_input_means_are_of_studies_that_train_drawn_from_the_whole_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dark half first, then a bright one; every third study is black and has no report."""
+    preprocess = Preprocess.from_dict(PREPROCESS)
+    studies = [
+        StoredStudy(f"s{i}", f"p{i}", Modality.DX, Split.TRAIN, "" if i % 3 == 0 else "Clear lungs.")
+        for i in range(600)
+    ]
+    grey = [0 if i % 3 == 0 else 1000 if i < 300 else 3000 for i in range(600)]
+    pixels = [np.full(preprocess.radiograph_size, value, np.int16) for value in grey]
+    records = [Record(study, image) for study, image in zip(studies, pixels, strict=True)]
+    store = write_store(tmp_path / "store", records, preprocess)
+    recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", model={**RECIPE["model"], "centre_inputs": True}))
+    monkeypatch.setattr(methods, "MEAN_STUDIES", 100)
+    module, _ = methods.build(recipe, store, 10, Pace(4, 4))
+    mean = module.student.vision.mean_radiograph
+    dark, bright = (float(preprocess.radiographs(torch.from_numpy(pixels[i][None])).mean()) for i in (1, 301))
+    share = (float(mean.mean()) - dark) / (bright - dark)
+    assert 0.35 < share < 0.65  # of a hundred drawn; the first of the manifest give 0, black ones less
+    again, _ = methods.build(recipe, store, 10, Pace(4, 4))
+    assert torch.equal(again.student.vision.mean_radiograph, mean)
+
+
+@pytest.mark.parametrize("kind", ["radiographs", "volumes"])
+def test_a_batch_norm_of_one_image_is_refused_by_the_recipe(tmp_path: Path, kind: str) -> None:
+    changes = {"model": {**RECIPE["model"], "projection": "batch_norm"}}
+    path = toy_recipe(tmp_path / "recipe.yaml", batch={**RECIPE["batch"], kind: 1}, **changes)
+    with pytest.raises(RecipeError, match=r"model\.projection batch_norm .* expected 0 or 2 and more images of a kind"):
+        load_recipe(path)
+    load_recipe(toy_recipe(tmp_path / "recipe.yaml", batch={**RECIPE["batch"], kind: 0}, **changes))
+
+
+def test_reports_that_are_cut_are_counted_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    toy_store(tmp_path / "store")  # reports of 14 words and two full stops
+    for length, said in ((16, "20 of 20 training reports are longer than model.text_length, 16 tokens"), (32, "")):
+        model = {**RECIPE["model"], "text_length": length}
+        recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", model=model, duration="1 steps"))
+        pretrain(recipe, tmp_path / "store", tmp_path / f"run-{length}")
+        assert said in (err := capsys.readouterr().err)
+        assert ("longer" in err) == bool(said)

@@ -32,7 +32,7 @@ def test_the_loss_is_the_sum_of_its_parts() -> None:
     logs = pretraining()(tiny_batch(), step=0).logs
     torch.testing.assert_close(logs["loss"], logs["l_vl"] + logs["l_icl"] + logs["l_pcl"])
     weighted = Recipe(distillation=replace(SMALL, icl_weight=0.5, pcl_weight=0.0))
-    logs = pretraining(weighted)(tiny_batch(), step=0).logs
+    logs = pretraining(weighted)(tiny_batch(4, 4), step=0).logs
     torch.testing.assert_close(logs["loss"], logs["l_vl"] + 0.5 * logs["l_icl"])
     assert set(logs) >= {"xray/l_icl", "ct/l_icl", "xray/prototype_use", "ct/teacher_entropy", "effective_rank"}
 
@@ -57,6 +57,15 @@ def test_one_modality_alone_trains(radiographs: int, volumes: int) -> None:
     output.loss.backward()
     assert torch.isfinite(output.loss)
     assert ("ct/l_icl" in output.logs) == bool(volumes)
+
+
+def test_few_images_are_not_asked_whether_they_collapsed() -> None:
+    """Two images have a rank of 2 at most and share two prototypes at most: a warning at every step of a sound run."""
+    logs = pretraining()(tiny_batch(1, 1), step=0).logs
+    assert not {"effective_rank", "xray/prototype_use", "ct/prototype_use"} & set(logs)
+    logs = pretraining()(tiny_batch(4, 1), step=0).logs
+    assert {"effective_rank", "xray/prototype_use"} <= set(logs)
+    assert "ct/prototype_use" not in logs
 
 
 def test_joint_neither_distils_nor_keeps_a_head_busy() -> None:

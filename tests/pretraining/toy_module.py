@@ -30,6 +30,9 @@ class Toy(nn.Module):
         loss = (self.student(noisy).squeeze(1) - batch.sum(1)).pow(2).mean()
         return Output(loss, {"l_vl": loss.detach()})
 
+    def gradients(self) -> dict[str, Tensor]:
+        return {}
+
     @torch.no_grad()
     def after_step(self, step: int) -> None:
         for mean, new in zip(self.teacher.parameters(), self.student.parameters(), strict=True):

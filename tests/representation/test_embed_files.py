@@ -189,9 +189,9 @@ def test_what_a_person_names_is_taken_as_it_is(model: Path, tmp_path: Path) -> N
     assert len(embed_files([side], model, tmp_path / "e.parquet")[0]) == 1
 
 
-def test_where_nothing_can_be_embedded_the_list_is_written_and_the_table_is_not(model: Path, tmp_path: Path) -> None:
+def test_where_nothing_is_embedded_there_is_a_list_and_no_table(model: Path, tmp_path: Path) -> None:
     mask, out = nifti(tmp_path / "in" / "mask.nii", (HU > 0).astype(np.uint8)), tmp_path / "e.parquet"
-    with pytest.raises(NothingEmbeddedError, match=r"at least one image.*1 not_hu.*mask\.nii"):
+    with pytest.raises(NothingEmbeddedError, match=r"(?s)at least one image.*1 not_hu.*mask\.nii"):
         embed_files([mask.parent], model, out)
     assert not out.exists()
     assert listed(out)[str(mask)].startswith("not_hu")
@@ -211,6 +211,6 @@ def test_the_command_counts_what_it_left_out(model: Path, tmp_path: Path, capsys
     assert main(["embed", str(tmp_path / "in"), "--model", str(model), "--out", str(out)]) == 0
     said = capsys.readouterr()
     assert said.out == f"1 embeddings in {out}\n"
-    assert said.err.startswith("12 left out (12 not_hu):\n")
-    assert said.err.count("mask") == 10
+    assert "12 left out (12 not_hu):\n" in said.err
+    assert said.err.count(".nii: not_hu: ") == 10
     assert said.err.endswith(f"all of them: {tmp_path / 'e.skipped.csv'}\n")

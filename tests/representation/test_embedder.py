@@ -76,6 +76,18 @@ def test_table_refuses_what_does_not_fit_and_files_without_columns(tmp_path: Pat
     pyarrow.parquet.write_table(pyarrow.table({"study_id": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(ValueError, match=r"missing \['embedding', 'modality'\]"):
         read_table(tmp_path / "other.parquet")
+    (tmp_path / "text.parquet").write_text("study_id,embedding")
+    with pytest.raises(ValueError, match=r"text\.parquet: expected a Parquet table of embeddings"):
+        read_table(tmp_path / "text.parquet")
+    for rows, sizes in (([[1.0, 0.0], [1.0]], "1, 2"), ([[1.0, 0.0], None], "0, 2")):
+        columns = {"study_id": ["a", "b"], "modality": ["CT", "CT"], "embedding": rows}
+        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "ragged.parquet")
+        with pytest.raises(ValueError, match=f"embeddings of one size, got {sizes}"):
+            read_table(tmp_path / "ragged.parquet")
+    columns = {"study_id": ["a", "b"], "modality": ["CT", "CT"], "embedding": [[1.0, 0.0], [1.0, None]]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "hole.parquet")
+    with pytest.raises(ValueError, match="expected finite numbers in embedding, got nan for study b"):
+        read_table(tmp_path / "hole.parquet")
     write_table(EmbeddingTable((), (), np.zeros((0, 3), np.float32), "m"), tmp_path / "empty.parquet")
     assert len(read_table(tmp_path / "empty.parquet")) == 0
 

@@ -1,5 +1,6 @@
 """Whatever changes an embedding changes the fingerprint of the model; what does not, does not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def test_every_setting_of_the_model_counts(change: dict[str, object]) -> None:
 
 
 def test_preprocessing_length_and_vocabulary_count() -> None:
-    model, window = tiny_model(), Preprocess(**{**PREPROCESS.to_dict(), "hu_window": (-900.0, 1000.0)})
+    model, window = tiny_model(), replace(PREPROCESS, hu_window=(-900.0, 1000.0))
     fewer, other = processor(), processor()
     fewer.tokenizer = learn_tokenizer(REPORTS, 30, 12)
     other.tokenizer.backend_tokenizer.normalizer.lowercase = False

@@ -13,7 +13,7 @@ from pathlib import Path
 from unimedi.cohort.inside import inside
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
-_WINDOWS = re.compile(r"[a-zA-Z]:|\\\\|//")  # a drive, or a computer's share
+_DRIVE = re.compile(r"[a-zA-Z]:")
 OUTSIDE, ABSENT = "outside the root", "is not there"
 SHOWN = 80  # characters of a path in a message
 
@@ -44,10 +44,12 @@ class ListedPaths:
             raise PathError("holds a NUL character", value, "holds a NUL character")
         if _ADDRESS.match(value):
             raise PathError("is an address", value, f"is an address, expected a file: copy it under {self.root}")
-        if _WINDOWS.match(value):
+        share, drive = value.startswith(("\\\\", "//")), _DRIVE.match(value)
+        inner = not os.path.isabs(value) and ".." not in value.replace("\\", "/").split("/")
+        if share or (drive and not (inner and _exists(self.root / value))):  # elsewhere, a name may hold a colon
             reason = "begins at a drive or a share of Windows"
             raise PathError(reason, value, f"{reason}, and {within}: cut that beginning off")
-        if os.path.isabs(value) or ".." in value.replace("\\", "/").split("/"):
+        if not inner:
             raise PathError(OUTSIDE, value, within)
         return self.root / value
 

@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from unimedi.cohort.choices import given
-from unimedi.cohort.study import Study
 
 CROWD = 10  # studies of one patient that are too many, where they are most of the cohort's
 SHOWN = 5  # ids in a sentence
@@ -27,10 +26,10 @@ def likeness(patient_id: str) -> str:
 
 def spellings(patient_ids: Iterable[str]) -> list[list[str]]:
     """The ids that are alike, in groups of two or more, sorted."""
-    alike: dict[str, set[str]] = defaultdict(set)
+    groups: dict[str, set[str]] = defaultdict(set)
     for patient_id in patient_ids:
-        alike[likeness(patient_id)].add(patient_id)
-    return sorted(sorted(group) for group in alike.values() if len(group) > 1)
+        groups[likeness(patient_id)].add(patient_id)
+    return sorted(sorted(group) for group in groups.values() if len(group) > 1)
 
 
 def shortened(text: str) -> bool:
@@ -38,31 +37,31 @@ def shortened(text: str) -> bool:
     return bool(_SHORTENED.fullmatch(text))
 
 
-def alike(studies: Sequence[Study]) -> list[str]:
-    """A sentence about ids that look like one patient; none where there are none."""
-    groups = spellings(study.patient_id for study in studies)
-    shown = "; ".join(" and ".join(map(repr, group)) for group in groups[:SHOWN])
-    more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
-    sentence = f"patient ids that look like one patient: {shown}{more}; they are kept apart, and in one split"
-    return [sentence] if groups else []
-
-
-def doubts(studies: Sequence[Study]) -> list[str]:
-    """What of a cohort's patients a person should look at, a sentence each."""
-    counts = Counter(study.patient_id for study in studies)
+def doubts(patient_ids: Sequence[str]) -> list[str]:
+    """What of a cohort's patients, one a study, a person should look at; a sentence each."""
+    counts = Counter(patient_ids)
     told = []
     if words := [patient for patient in counts if not given(patient)]:
         shown = ", ".join(f"{word!r} ({counts[word]} studies)" for word in words)
         told.append(f"patient ids that stand for a missing value: {shown}; all studies of one count as one patient")
-    return told + crowd(studies) + alike(studies)
+    return told + crowd(patient_ids) + alike(patient_ids)
 
 
-def crowd(studies: Sequence[Study]) -> list[str]:
+def crowd(patient_ids: Sequence[str]) -> list[str]:
     """A sentence about a patient of so many studies that it may be several; none where there is no such."""
-    for patient, count in Counter(study.patient_id for study in studies).most_common(1):
-        if count >= CROWD and 2 * count > len(studies):
+    for patient, count in Counter(patient_ids).most_common(1):
+        if count >= CROWD and 2 * count > len(patient_ids):
             return [
-                f"patient {patient!r} has {count} of the {len(studies)} studies, and a patient is in one split; if "
+                f"patient {patient!r} has {count} of the {len(patient_ids)} studies, and a patient is in one split; if "
                 "that is no person, say who was imaged: by a folder each, or by the column patient_id of a table"
             ]
     return []
+
+
+def alike(patient_ids: Iterable[str]) -> list[str]:
+    """A sentence about ids that look like one patient; none where there are none."""
+    groups = spellings(patient_ids)
+    shown = "; ".join(" and ".join(map(repr, group)) for group in groups[:SHOWN])
+    more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+    sentence = f"patient ids that look like one patient: {shown}{more}; they are kept apart, and in one split"
+    return [sentence] if groups else []

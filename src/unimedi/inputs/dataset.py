@@ -67,8 +67,8 @@ class TrainingSteps(Dataset[MixedBatch]):
         return self.steps
 
     def __getitem__(self, step: int) -> MixedBatch:
-        radiographs = self._chosen(RADIOGRAPHS, step, self.recipe.radiographs)
-        volumes = self._chosen(VOLUMES, step, self.recipe.volumes)
+        radiographs = self._chosen(RADIOGRAPHS, step, self.recipe.radiographs, self.rank)
+        volumes = self._chosen(VOLUMES, step, self.recipe.volumes, self.rank)
         chosen = [*radiographs, *volumes]
         originals = [self.store.studies[self.report_of[i]].report for i in chosen]
         generator = np.random.default_rng([self.seed, REPORTS, step, self.rank])
@@ -83,9 +83,19 @@ class TrainingSteps(Dataset[MixedBatch]):
             tuple(self.store.studies[i].study_id for i in chosen),
         )
 
-    def _chosen(self, stream: int, step: int, size: int) -> list[int]:
+    def study_ids(self, step: int) -> list[str]:
+        """The studies of micro-step ``step`` on all ranks; nothing is read."""
+        sizes = {RADIOGRAPHS: self.recipe.radiographs, VOLUMES: self.recipe.volumes}
+        return [
+            self.store.studies[i].study_id
+            for rank in range(self.world_size)
+            for stream, size in sizes.items()
+            for i in self._chosen(stream, step, size, rank)
+        ]
+
+    def _chosen(self, stream: int, step: int, size: int, rank: int) -> list[int]:
         studies = self.streams[stream]
-        return step_studies(studies, self.seed, stream, step, size, self.rank, self.world_size) if studies else []
+        return step_studies(studies, self.seed, stream, step, size, rank, self.world_size) if studies else []
 
     def _pixels(self, chosen: list[int], stream: int, step: int, ranges: AugmentationRange) -> Tensor | None:
         if not chosen:

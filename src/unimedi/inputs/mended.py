@@ -14,7 +14,7 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (2, "reports: the language of one that is neither English nor Spanish is called one of the two"),
     (
         2,
-        "reports: letters beyond ASCII are wrong where a text file was not UTF-8 or Latin-1; codes of HTML and RTF stay",
+        "reports: letters are wrong where a text file was neither UTF-8 nor Latin-1; codes of HTML and RTF stay",
     ),
     (2, "reports: a dose report or another structured document of an examination stands in some for the radiologist's"),
     (
@@ -31,8 +31,22 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (
         2,
         "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a "
-        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1 or "
-        "a display table has entries of 8 bits",
+        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1 "
+        "or a display table has entries of 8 bits",
+    ),
+    (
+        2,
+        "X-rays: lateral and oblique views are there, where `cohort folder` listed them, or `dicom-tree` and their "
+        "headers did not say LL, RL or LATERAL; list the cohort again",
+    ),
+    (
+        2,
+        "patients: where `cohort folder` listed them they are names of folders, not PatientIDs, and one person may "
+        "stand in two splits, or all in one; list the cohort again",
+    ),
+    (
+        2,
+        "reports: a folder's only text, a README too, is the report of each image there; list the cohort again",
     ),
 )
 

@@ -22,6 +22,15 @@ def study_at(studies: Sequence[int], seed: int, stream: int, position: int) -> i
     return studies[int(_permutation(len(studies), seed, stream, epoch)[place])]
 
 
+def drawn(studies: Sequence[int], most: int, seed: int) -> list[int]:
+    """At most ``most`` of ``studies``, drawn at random, in their order: the first of a manifest are of one source or
+    disease where somebody has sorted it. A function of its arguments, like all draws here."""
+    if len(studies) <= most:
+        return list(studies)
+    places = np.random.default_rng([seed, len(studies)]).choice(len(studies), most, replace=False)
+    return [studies[int(place)] for place in np.sort(places)]
+
+
 def step_studies(
     studies: Sequence[int], seed: int, stream: int, step: int, size: int, rank: int = 0, world_size: int = 1
 ) -> list[int]:

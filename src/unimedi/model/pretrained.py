@@ -28,6 +28,11 @@ def opened(name_or_folder: str | Path, kind: str) -> Iterator[None]:
         ) from error
 
 
+def refuse_architecture(name_or_folder: str | Path, kind: str, model_type: str) -> None:
+    """Another architecture's weights may fit in part, and the rest would start at random."""
+    raise PretrainedError(f"{name_or_folder}: expected {kind}, its config.json says that it is a {model_type!r}")
+
+
 def refuse_missing(missing: Iterable[str], name_or_folder: str | Path, kind: str) -> None:
     """Weights that the file lacks would start at random, unseen. The pooler is not used and may be missing."""
     lacking = sorted(name for name in missing if "pooler." not in name)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import ViTModel
+from transformers import AutoConfig, ViTModel
 
-from unimedi.model.pretrained import PretrainedError, opened, refuse_missing
+from unimedi.model.pretrained import PretrainedError, opened, refuse_architecture, refuse_missing
 from unimedi.model.vision_encoder import VisionEncoder
 
 KIND = "a ViT"
@@ -22,8 +22,15 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     patch embedding.
     """
     with opened(name_or_folder, KIND):
+        model_type = AutoConfig.from_pretrained(name_or_folder, local_files_only=not download).model_type
+        if model_type != "vit":
+            refuse_architecture(name_or_folder, KIND, model_type)
         vit, found = ViTModel.from_pretrained(
-            name_or_folder, local_files_only=not download, use_safetensors=True, output_loading_info=True
+            name_or_folder,
+            local_files_only=not download,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,  # kernels are summed and positions resized in it, however they were saved
         )
     refuse_missing(found["missing_keys"], name_or_folder, KIND)
     for name in SIZES:  # another number of heads fits every weight, and reads them wrongly

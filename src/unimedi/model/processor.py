@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from unimedi.cohort.report import sections, training_text
+from unimedi.cohort.study import Report
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.plain_words import plain_words
 from unimedi.inputs.preprocess import Preprocess
 
 FILE = "preprocessor_config.json"
 AS_CLIP = {"return_tensors": "pt", "padding": True, "truncation": True}  # what a CLIP user writes, and gets anyway
+AT_ONCE = 1000  # texts whose tokens are held in memory while they are counted
 
 
 class UniMediProcessor:
@@ -65,16 +68,36 @@ class UniMediProcessor:
         return {"fine": batch} if batch.ndim == 4 else {"radiographs": self.preprocess.radiographs(batch)}
 
     def text(self, sentences: Sequence[str]) -> dict[str, Tensor]:
-        """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens."""
-        encoded = self.tokenizer(
-            plain_words(sentences, self.tokenizer),
-            padding=True,
-            truncation=True,
-            max_length=self.text_length,
-            split_special_tokens=True,
-            return_tensors="pt",
+        """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens.
+
+        A report that is longer is read as a store keeps it and impression first: findings are what is cut then.
+        """
+        encoded = self._tokens(
+            self._shortened(sentences), padding=True, truncation=True, max_length=self.text_length, return_tensors="pt"
         )
         return {name: encoded[name] for name in ("input_ids", "attention_mask")}
+
+    def lengths(self, sentences: Sequence[str]) -> list[int]:
+        """How many tokens each has before any is cut."""
+        parts = (list(sentences[start : start + AT_ONCE]) for start in range(0, len(sentences), AT_ONCE))
+        return [len(ids) for part in parts for ids in self._tokens(part, verbose=False)["input_ids"]]
+
+    def too_long(self, sentences: Sequence[str]) -> int:
+        """How many of them are longer than ``text_length`` tokens and lose their end."""
+        return sum(length > self.text_length for length in self.lengths(sentences))
+
+    def _tokens(self, sentences: Sequence[str], **options: Any) -> BatchEncoding:
+        """The one place where text becomes tokens: no control token comes of what is written."""
+        tokens: BatchEncoding = self.tokenizer(
+            plain_words(sentences, self.tokenizer), split_special_tokens=True, **options
+        )
+        return tokens
+
+    def _shortened(self, sentences: Sequence[str]) -> list[str]:
+        return [
+            _impression_first(text) if length > self.text_length else text
+            for text, length in zip(sentences, self.lengths(sentences), strict=True)
+        ]
 
     def save_pretrained(self, folder: str | Path) -> None:
         folder = Path(folder)
@@ -117,3 +140,12 @@ def _refuse_no_text(sentence: Any, name: str) -> None:
         sentence.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{name}: expected Unicode text, got half a character at place {error.start}") from None
+
+
+def _impression_first(text: str) -> str:
+    """A report as the store keeps it, behind its impression; a text that has none stays as it is."""
+    impression = sections(text).impression
+    if not impression:
+        return text
+    stored = training_text(Report(text))
+    return stored if stored.startswith(impression) else f"{impression} {stored}"

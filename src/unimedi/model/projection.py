@@ -14,10 +14,10 @@ MOMENTUM = 0.9  # of the running means: a window of about ten steps
 
 
 class RunningMean(nn.Module):
-    """Subtract an exponential mean of the past batches; training mode also updates it, over all ranks.
+    """Subtract an exponential mean of the batches so far; training mode also updates it, over all ranks.
 
-    The gradient loses its own mean over the batch, as behind a BatchNorm: otherwise the loss pushes all features one
-    way, the mean follows some steps behind, and what is learnt leans on that lag (docs/log.md).
+    It is a constant to the gradient: what that must lose is :mod:`unimedi.pretraining.common_gradient`'s. A single row
+    is centred by the batches before: of a mean that began with itself nothing would be left.
     """
 
     mean: Tensor
@@ -25,24 +25,36 @@ class RunningMean(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
+        self.momentum = MOMENTUM
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("weight", torch.zeros(()))  # how much of the mean is filled: corrects the start
 
     def forward(self, features: Float[Tensor, "n size"]) -> Float[Tensor, "n size"]:
+        before = self.value()
         if self.training:
-            self.mean.lerp_(_mean_over_ranks(features.detach()).to(self.mean.dtype), 1 - MOMENTUM)
-            self.weight.lerp_(torch.ones_like(self.weight), 1 - MOMENTUM)
-            if features.requires_grad:
-                features.register_hook(lambda gradient: gradient - _mean_over_ranks(gradient).to(gradient.dtype))
-        return features - (self.mean / self.weight.clamp(min=1e-6)).to(features.dtype)
+            batch, rows = mean_over_ranks(features.detach())
+            self.follow(batch)
+            return features - (self.value() if rows > 1 else before).to(features.dtype)
+        return features - before.to(features.dtype)
+
+    def value(self) -> Float[Tensor, " size"]:
+        """The mean as it is subtracted; 0 before the first batch."""
+        return self.mean / self.weight.clamp(min=1e-6)
+
+    def follow(self, batch: Float[Tensor, " size"]) -> None:
+        """Take in the mean of a batch."""
+        self.mean.lerp_(batch.to(self.mean.dtype), 1 - self.momentum)
+        self.weight.lerp_(torch.ones_like(self.weight), 1 - self.momentum)
 
 
-def _mean_over_ranks(rows: Float[Tensor, "n size"]) -> Float[Tensor, " size"]:
+def mean_over_ranks(rows: Float[Tensor, "n size"]) -> tuple[Float[Tensor, " size"], int]:
+    """The mean over the rows of all ranks, and how many these are; each rank has as many."""
     mean = rows.to(torch.promote_types(rows.dtype, torch.float32)).mean(0)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(mean)
-        mean = mean / torch.distributed.get_world_size()
-    return mean
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return mean, len(rows)
+    ranks = torch.distributed.get_world_size()
+    torch.distributed.all_reduce(mean)
+    return mean / ranks, len(rows) * ranks
 
 
 def _centring(kind: str, size: int) -> nn.Module:
@@ -64,5 +76,9 @@ class Projection(nn.Module):
         self.centre = nn.ModuleList(_centring(centring, embedding_size) for _ in range(kinds))
 
     def forward(self, features: Float[Tensor, "n hidden"], kind: int = 0) -> Float[Tensor, "n embedding"]:
-        centred: Tensor = self.centre[kind](self.linear(features))
+        return self.onto_sphere(self.linear(features), kind)
+
+    def onto_sphere(self, projected: Float[Tensor, "n embedding"], kind: int = 0) -> Float[Tensor, "n embedding"]:
+        """What the linear map gave, centred and at unit length."""
+        centred: Tensor = self.centre[kind](projected)
         return F.normalize(centred.to(torch.promote_types(centred.dtype, torch.float32)), dim=-1)

@@ -13,10 +13,11 @@ from jaxtyping import Float, Int
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as READ_BOTH_WAYS
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from unimedi.model import attention
-from unimedi.model.pretrained import PretrainedError, opened, refuse_missing
+from unimedi.model.pretrained import PretrainedError, opened, refuse_architecture, refuse_missing
 
 # BERT's 0.02 makes all words nearly alike after the embeddings' LayerNorm; from scratch the words must differ.
 WORD_EMBEDDING_STD = 0.5
@@ -84,6 +85,8 @@ def pretrained_text_config(
     """
     with opened(name_or_folder, KIND):
         config = dict(AutoConfig.from_pretrained(name_or_folder, local_files_only=not download).to_dict())
+    if config["model_type"] not in READ_BOTH_WAYS or config.get("is_encoder_decoder"):
+        refuse_architecture(name_or_folder, KIND, config["model_type"])
     if words > config["vocab_size"]:
         raise PretrainedError(
             f"{name_or_folder}: its tokenizer has {words} words, its model vectors for {config['vocab_size']}"
@@ -101,7 +104,8 @@ class TextEncoder(nn.Module):
 
     def __init__(self, text: dict[str, Any], pooling: str) -> None:
         super().__init__()
-        settings = {key: value for key, value in text.items() if key != "model_type"}
+        # Not the type that its weights were saved in: training moves a bf16 weight by nothing, most of the time.
+        settings = {key: value for key, value in text.items() if key not in ("model_type", "dtype", "torch_dtype")}
         config = AutoConfig.for_model(text["model_type"], **settings)
         self.bert = AutoModel.from_config(config, attn_implementation=attention.NAME)
         self.pooling = pooling

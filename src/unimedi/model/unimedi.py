@@ -198,10 +198,10 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
 
     def forward(
         self,
-        input_ids: Int[Tensor, "n words"],
-        attention_mask: Int[Tensor, "n words"],
-        radiographs: Float[Tensor, "n 1 height width"] | None = None,
-        fine: Int16[Tensor, "n depth height width"] | None = None,
+        input_ids: Int[Tensor, "reports words"],
+        attention_mask: Int[Tensor, "reports words"],
+        radiographs: Float[Tensor, "images 1 height width"] | None = None,
+        fine: Int16[Tensor, "images depth height width"] | None = None,
     ) -> Float[Tensor, "images reports"]:
         """Similarity of every image with every report: cosine times the learnt scale."""
         images = self.get_image_features(radiographs, fine)

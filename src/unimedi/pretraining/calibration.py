@@ -2,7 +2,8 @@
 
 The projections subtract a running mean. The student's follows the student; the average of many students has features
 with another mean, and since the mean is the longest part of a feature, a borrowed one leaves X-rays and CTs at
-opposite poles (docs/log.md). So the means are taken anew, over training studies as they are, without augmentation.
+opposite poles (docs/log.md). So the means are taken anew, over training studies as they are, without augmentation:
+those that have a report, for the others did not train, drawn from the whole split, for its first may be of one source.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.projection import RunningMean
@@ -21,9 +23,19 @@ BATCH = 16
 
 
 @torch.no_grad()
-def take_means(model: UniMediModel, processor: UniMediProcessor, store: Store) -> None:
-    """Set every running mean of ``model`` (in evaluation mode) to the mean over the training split."""
-    studies = [store.select(split="train", ndim=ndim)[:STUDIES] for ndim in (2, 3)]
+def take_means(
+    model: UniMediModel,
+    processor: UniMediProcessor,
+    store: Store,
+    seed: int = 0,
+    ndims: Sequence[int] = (2, 3),
+) -> None:
+    """Set the running means of ``model`` (in evaluation mode) to those of the training split, of kinds ``ndims``.
+
+    Of reports it is the mean over the same studies. A kind that is not there keeps its mean.
+    """
+    trained = [store.select(split="train", ndim=ndim, reported=True) for ndim in ndims]
+    studies = [drawn(kind, STUDIES, seed) for kind in trained]
     with _averaging([module for module in model.modules() if isinstance(module, RunningMean)]):
         for batch in (kind[start : start + BATCH] for kind in studies for start in range(0, len(kind), BATCH)):
             images = processor.from_stored([store.pixels(i) for i in batch])

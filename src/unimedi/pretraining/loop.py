@@ -8,8 +8,7 @@ A step is a function of (weights, optimiser, step number): data order, augmentat
 import math
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +26,13 @@ from unimedi.pretraining.calibration import take_means
 from unimedi.pretraining.engine import computing, make_fabric, reproducible
 from unimedi.pretraining.journal import Journal
 from unimedi.pretraining.methods import build
-from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, warnings_of
+from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
+from unimedi.pretraining.notices import TrainingError, at_rest, cut_reports, diverged, notices, refuse_one_pair
 from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.run_folder import RunFolder, plain
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 from unimedi.pretraining.update import Updater
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the sentence says what to change."""
 
 
 def pretrain(
@@ -58,6 +54,7 @@ def pretrain(
     computed_in, said = computing(recipe.precision, begun)
     fabric = make_fabric(computed_in["precision"], devices)
     pace = pace_of(recipe, store, devices)
+    refuse_one_pair(recipe, pace, devices)
     total = steps(recipe.duration, pace)
     with reproducible(begun.get("threads", torch.get_num_threads())):
         if fabric.is_global_zero:
@@ -67,15 +64,22 @@ def pretrain(
                 print(notice, file=sys.stderr)
         fabric.barrier()
         module, processor = build(recipe, store, total, pace)
+        if fabric.is_global_zero and (cut := cut_reports(store, processor)):
+            print(cut, file=sys.stderr)
         accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
         micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total * accumulate, rank, ranks)
 
         def batches_from(step: int) -> Iterator[Any]:
             return training_loader(micro_steps, step * accumulate, workers)
 
-        stopped = train(fabric, recipe, module, batches_from, run, total, pace)
+        def studies_of(step: int) -> list[str]:
+            micro = range(step * accumulate, (step + 1) * accumulate)
+            return [study_id for number in micro for study_id in micro_steps.study_ids(number)]
+
+        stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
     disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
-    take_means(module.teacher, processor, store)  # on every rank: they end alike
+    ndims = [ndim for ndim, size in ((2, recipe.batch.radiographs), (3, recipe.batch.volumes)) if size]
+    take_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
     if fabric.is_global_zero:
         run.export(module.teacher.save_pretrained, processor.save_pretrained)
     fabric.barrier()
@@ -92,11 +96,13 @@ def train(
     run: RunFolder,
     total: int,
     pace: Pace,
+    studies_of: Callable[[int], list[str]],
 ) -> InterruptedRunError | None:
     """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
 
     ``module(batch, step, micro_step, rank)`` gives an object with ``loss`` and ``logs``; ``module.after_step(step)``
-    runs once the weights have moved. ``batches_from(step)`` yields ``accumulate`` batches a step, from that step on.
+    runs once the weights have moved. ``batches_from(step)`` yields ``accumulate`` batches a step, from that step on;
+    ``studies_of(step)`` names their studies, which are logged where a step is skipped.
     """
     settings = recipe.optimization
     warmup, save_every = steps(settings.warmup, pace, total), max(1, steps(recipe.checkpoint_every, pace, total))
@@ -119,14 +125,17 @@ def train(
             rate = settings.learning_rate * warmup_cosine(step, warmup=warmup, total=total, floor=settings.floor)
             record = {"step": step, **updater.update(batches, step, rate), "learning_rate": rate}
             record["examples_per_second"] = pace.examples_per_step / (time.perf_counter() - started)
-
+            if record.get("skipped"):
+                record["studies"] = studies_of(step)
             recent = [*recent, record][-WINDOW:]
             warned = warnings_of(recent, recipe.distillation.prototypes)
             record["warnings"] = [warning.name for warning in warned]
             journal.write(record)
             progress.update(record, warned)
             if skipped_in_a_row(recent) >= NAN_PATIENCE:
-                raise TrainingError(_diverged(recent, run))
+                raise TrainingError(diverged(recent, run))
+            if still := unmoved(recent):
+                raise TrainingError(at_rest(still, step))
 
             signum, done = stop.requested(), step + 1
             if signum or done % save_every == 0 or done == total:
@@ -148,40 +157,4 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
     return Pace(
         examples_per_step=max(1, sum(kinds[ndim] for ndim in present)),
         steps_per_epoch=max([math.ceil(count / kinds[ndim]) for ndim, count in present.items()], default=1),
-    )
-
-
-def notices(recipe: Recipe, store: Store, devices: int = 1) -> list[str]:
-    """What the recipe asks for and this store or batch cannot give; training goes on without it."""
-    found = []
-    for ndim, size, off in (
-        (2, recipe.batch.radiographs, "T_2D learns from slices alone and nothing ties X-rays to reports"),
-        (3, recipe.batch.volumes, "T_3D, slice selection and the volume's share of the losses are off"),
-    ):
-        if size and not store.select(split="train", ndim=ndim, reported=True):
-            kind = "radiographs" if ndim == 2 else "volumes"
-            found.append(f"The store's training split has no {kind}: {off}. Batches hold the other kind only.")
-        elif size * devices == 1 and recipe.model.projection == "running_mean" and recipe.language_weight:
-            kind = "radiographs" if ndim == 2 else "volumes"
-            found.append(
-                f"batch.{kind} is 1: the mean gradient of a kind is taken off, and of one image that leaves nothing. "
-                f"L_vl teaches nothing about {kind}; take 2 or more (batch.accumulate does not help)."
-            )
-    if silent := len(store.select(split="train")) - len(store.select(split="train", reported=True)):
-        found.append(f"{silent} studies of the training split have no report and are left out.")
-    foreign = Counter(s.language for s in store.studies if s.split == "train" and s.report and s.language != "en")
-    if foreign and recipe.text.pretrained:
-        listed = ", ".join(f"{count} in {language!r}" for language, count in foreign.most_common())
-        found.append(
-            f"{foreign.total()} training reports are not in English ({listed}): {recipe.text.pretrained} must have "
-            f"been trained on that language too, or its vectors of them mean little. `unimedi translate` translates."
-        )
-    return found
-
-
-def _diverged(recent: Sequence[Mapping[str, Any]], run: RunFolder) -> str:
-    return (
-        f"{NAN_PATIENCE} steps in a row, up to step {recent[-1]['step']}, gave a loss or gradient that is not finite "
-        f"(the weights were not touched by them). Lower optimization.learning_rate or optimization.clip, or see the "
-        f"studies of those steps; the last checkpoint is in {run.checkpoints}."
     )

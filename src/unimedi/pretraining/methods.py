@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Store
 from unimedi.model.config import UniMediConfig
 from unimedi.model.pretrained_vit import load_vit
@@ -33,7 +34,7 @@ def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretrai
     else:
         model.vision.embed_3d.inflate_from(model.vision.embed_2d)
     if recipe.model.centre_inputs:
-        set_input_means(model, store)
+        set_input_means(model, store, recipe.seed)
     processor = UniMediProcessor(recipe.preprocess, tokenizer, recipe.model.text_length)
     stop = tokenizer.convert_tokens_to_ids(".")
     full_stop = -1 if stop in (None, tokenizer.unk_token_id) else stop
@@ -78,10 +79,11 @@ def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) ->
 
 
 @torch.no_grad()
-def set_input_means(model: UniMediModel, store: Store) -> None:
-    """The mean radiograph and the mean volume of (up to ``MEAN_STUDIES`` of) the training split."""
-    radiographs = store.select(split="train", ndim=2)[:MEAN_STUDIES]
-    volumes = store.select(split="train", ndim=3)[:MEAN_STUDIES]
+def set_input_means(model: UniMediModel, store: Store, seed: int) -> None:
+    """The mean radiograph and the mean volume of (up to ``MEAN_STUDIES``, drawn at random, of) what trains."""
+    radiographs, volumes = (
+        drawn(store.select(split="train", ndim=ndim, reported=True), MEAN_STUDIES, seed) for ndim in (2, 3)
+    )
     if radiographs:
         pixels = torch.from_numpy(np.stack([store.pixels(i) for i in radiographs]))
         model.vision.mean_radiograph.copy_(model.preprocess.radiographs(pixels).mean(0))

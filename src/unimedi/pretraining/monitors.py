@@ -10,9 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from unimedi.pretraining.witness import PREFIX
+
 WINDOW: Final = 20  # steps over which a measure is averaged before it is judged; one batch says little
 STUCK_AFTER: Final = 150  # steps; a healthy start from scratch may stay at ln(batch) for 140 (docs/log.md)
 NAN_PATIENCE: Final = 5  # skipped steps in a row: not a bad batch any more but a broken run
+GRADIENT_PATIENCE: Final = 10  # steps in a row without a gradient: not a batch that has nothing to say
+NO_GRADIENT: Final = 1e-8  # of the largest norm of its group: below the rounding of float32
 UNIFORM_SHARE: Final = 0.998  # of ln K: a teacher above this says the same of every image (docs/log.md)
 STUCK_SHARE: Final = 0.98  # of the chance level: a contrastive loss above this has learnt nothing
 
@@ -81,6 +85,31 @@ def warnings_of(records: Sequence[Mapping[str, Any]], prototypes: int) -> list[W
             sentence = f"l_vl {l_vl:.3f} is still at ln(batch) = {chance:.3f}: images and reports do not meet"
             found.append(Warned("stuck/l_vl", sentence))
     return found
+
+
+def unmoved(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What got no gradient in any of the last ``GRADIENT_PATIENCE`` records, though it took part in all of them.
+
+    Compared are the norms under ``gradient/`` (see :mod:`unimedi.pretraining.witness`), branches with branches, what a
+    loss sent to each kind of image with what it sent to the others: a branch that is at rest while the rest moves, or
+    all where nothing does. A branch that a recipe, a kind of batch or the point of the run leaves out is not in the
+    record.
+    """
+    recent = records[-GRADIENT_PATIENCE:]
+    if len(recent) < GRADIENT_PATIENCE or any(record.get("skipped") for record in recent):
+        return []
+    still = [_still(record) for record in recent]
+    return sorted(set.intersection(*still))
+
+
+def _still(record: Mapping[str, Any]) -> set[str]:
+    """The names under ``gradient/`` with a norm of nothing beside the largest of their group."""
+    norms = {key.removeprefix(PREFIX): float(norm) for key, norm in record.items() if key.startswith(PREFIX)}
+    largest: dict[str, float] = {}
+    for name, norm in norms.items():
+        group = name.rpartition("/")[0]
+        largest[group] = max(norm, largest.get(group, 0.0))
+    return {name for name, norm in norms.items() if norm <= NO_GRADIENT * largest[name.rpartition("/")[0]]}
 
 
 def skipped_in_a_row(records: Sequence[Mapping[str, Any]]) -> int:

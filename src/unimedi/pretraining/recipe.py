@@ -156,5 +156,10 @@ class Recipe:
             )
         if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
             raise ValueError("selection.scoring text needs selection.scorer teacher: the student's means would move")
+        if self.model.projection == "batch_norm" and 1 in (self.batch.radiographs, self.batch.volumes):
+            raise ValueError(
+                "model.projection batch_norm takes its mean and spread from a device's batch: expected 0 or 2 and more "
+                f"images of a kind, got batch.radiographs {self.batch.radiographs}, batch.volumes {self.batch.volumes}"
+            )
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:
             raise ValueError("method convirt is for one modality: set batch.radiographs or batch.volumes to 0")

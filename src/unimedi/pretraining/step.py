@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimedi.inputs.batch import MixedBatch
+from unimedi.model.projection import MOMENTUM, Projection, RunningMean
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import token_scores
 from unimedi.model.unimedi import CutSlices, UniMediModel
@@ -24,10 +25,15 @@ from unimedi.objectives.dino_head import DinoHead
 from unimedi.objectives.distillation import TARGETS, distillation_loss, entropy, updated_centre
 from unimedi.objectives.reconstruction import patch_pixels, reconstruction_loss
 from unimedi.optimization.schedule import ramp
+from unimedi.pretraining.common_gradient import CommonGradient
 from unimedi.pretraining.gather import gather, gather_with_gradient
 from unimedi.pretraining.masking import random_mask
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.teacher import make_teacher, momentum_at, update_teacher
+from unimedi.pretraining.witness import Witness
+
+FEW = 4  # images: below it their rank and their prototypes say nothing of a collapse
+KINDS = ("xray", "ct", "report")  # what L_vl brings together: each loses what its gradients have in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,12 @@ class View:
             return model.vision.slices(self.slices.pixels, self.slices.depth)
         return model.volume_tokens(self.pixels, self.slices) if self.kind else model.radiograph_tokens(self.pixels)
 
+    def tokenizers(self, model: UniMediModel) -> set[str]:
+        """Those that :meth:`tokens` come from."""
+        deep = self.kind == 1 and self.whole and (model.config.volume_tokens or self.slices is None)
+        flat = self.kind == 0 or self.slices is not None
+        return {name for name, used in (("T_2D", flat), ("T_3D", deep)) if used}
+
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
@@ -85,6 +97,13 @@ class Pretraining(nn.Module):
         if recipe.reconstruction_weight:
             patch, slab = model.config.patch_size, model.config.slab_depth
             self.pixel_heads = nn.ModuleList(nn.Linear(model.config.hidden_size, n * patch**2) for n in (1, slab))
+        centres = model.config.projection == "running_mean" and recipe.language_weight > 0
+        self.uncommon = nn.ModuleDict(
+            {kind: CommonGradient(model.config.embedding_size) if centres else nn.Identity() for kind in KINDS}
+        )
+        for mean in (module for module in self.modules() if isinstance(module, RunningMean)):
+            mean.momentum = MOMENTUM ** (1 / recipe.batch.accumulate)  # a window of steps, not of micro-batches
+        self.witness = Witness()
         self.register_buffer("cls_centre", torch.zeros(settings.prototypes))
         self.register_buffer("patch_centre", torch.zeros(settings.prototypes))
 
@@ -106,6 +125,7 @@ class Pretraining(nn.Module):
         if batch.fine is not None:
             views += self.volume_views(batch, step, draws, logs)
         student_views = [view.tokens(self.student) for view in views]
+        self.witness.expect("E_v", *(name for view in views for name in view.tokenizers(self.student)))
 
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from both dimensions and all ranks.
         loss = torch.zeros((), device=student_views[0].content.device)
@@ -183,17 +203,18 @@ class Pretraining(nn.Module):
         self, views: list[View], student_views: list[Tokens], batch: MixedBatch, logs: dict[str, Tensor]
     ) -> Float[Tensor, ""]:
         """L_vl over all images of the step, on all ranks."""
+        self.witness.expect("E_l", "image_projection", "text_projection")
         states: dict[int, list[EncoderOutput]] = {}
         for view, tokens in zip(views, student_views, strict=True):
             seen = tokens if self.recipe.language_keep == 1 else tokens.at(self.attended(view))
             states.setdefault(view.kind, []).append(self.student.vision(seen))
         images = torch.cat(
             [
-                self.student.image_projection(torch.cat([output.cls for output in outputs]), kind)
+                self.embed(KINDS[kind], torch.cat([output.cls for output in outputs]), kind)
                 for kind, outputs in states.items()
             ]
         )
-        reports = self.student.get_text_features(batch.input_ids, batch.attention_mask)
+        reports = self.embed("report", self.student.text(batch.input_ids, batch.attention_mask))
         scale = self.student.scale()
         keys = gather(batch.report_keys)
         images, reports = gather_with_gradient(images), gather_with_gradient(reports)
@@ -201,7 +222,8 @@ class Pretraining(nn.Module):
         logs["l_vl"], logs["scale"] = l_vl.detach(), scale.detach()
         logs["ln_batch"] = torch.log(torch.tensor(float(len(keys))))
         logs["accuracy"] = matching_accuracy(images, reports, keys)
-        logs["effective_rank"] = effective_rank(images.detach())
+        if len(images) >= FEW:
+            logs["effective_rank"] = effective_rank(images.detach())
         if not self.recipe.alignment_weight:
             return l_vl
         l_local = self.align(
@@ -209,6 +231,14 @@ class Pretraining(nn.Module):
         )
         logs["l_local"] = l_local.detach()
         return l_vl + self.recipe.alignment_weight * l_local
+
+    def embed(self, name: str, states: Float[Tensor, "n hidden"], kind: int = 0) -> Float[Tensor, "n embedding"]:
+        """The student's embeddings; on the way back their gradients lose what they have in common."""
+        student = self.student
+        projection: Projection = student.text_projection if name == "report" else student.image_projection
+        projected = self.uncommon[name](projection.linear(states))
+        self.witness.watch(f"l_vl/{name}", projected)
+        return projection.onto_sphere(projected, kind)
 
     def align(
         self, kinds: list[list[EncoderOutput]], words: Float[Tensor, "n words hidden"], batch: MixedBatch
@@ -252,8 +282,12 @@ class Pretraining(nn.Module):
                 patch_logits = self.teacher_head.patches(teacher_output.patches.flatten(0, 1)[counted])
                 cls_targets = targets(cls_logits, self.cls_centre, settings.teacher_temperature)
                 patch_targets = targets(patch_logits, self.patch_centre, settings.teacher_temperature)
-            l_icl = distillation_loss(self.student_head.cls(student_output.cls), cls_targets)
             student_patches = student_output.patches.flatten(0, 1)[counted]
+            if settings.icl_weight:
+                self.witness.watch(f"l_icl/{name}", student_output.cls)
+            if settings.pcl_weight:
+                self.witness.watch(f"l_pcl/{name}", student_patches)
+            l_icl = distillation_loss(self.student_head.cls(student_output.cls), cls_targets)
             l_pcl = distillation_loss(self.student_head.patches(student_patches), patch_targets)
             icl.append(l_icl)
             pcl.append(l_pcl)
@@ -261,7 +295,8 @@ class Pretraining(nn.Module):
             teacher_patches.append(patch_logits)
             logs[f"{name}/l_icl"], logs[f"{name}/l_pcl"] = l_icl.detach(), l_pcl.detach()
             logs[f"{name}/teacher_entropy"] = entropy(cls_targets)
-            logs[f"{name}/prototype_use"] = entropy(cls_targets.mean(0, keepdim=True)).exp()
+            if len(cls_targets) >= FEW:
+                logs[f"{name}/prototype_use"] = entropy(cls_targets.mean(0, keepdim=True)).exp()
         if settings.targets == "centre":
             self.cls_centre.copy_(updated_centre(self.cls_centre, gather(torch.cat(teacher_cls))))
             patch_mean = torch.cat(teacher_patches).float().mean(0, keepdim=True)
@@ -295,6 +330,19 @@ class Pretraining(nn.Module):
         l_rec = torch.stack(losses).mean()
         logs["l_rec"] = l_rec.detach()
         return l_rec
+
+    def gradients(self) -> dict[str, Tensor]:
+        """After the backward passes of a step: how much gradient reached what, by name (see :mod:`.witness`)."""
+        student, vision = self.student, self.student.vision
+        branches: list[tuple[str, nn.Module]] = [
+            ("T_2D", vision.embed_2d),
+            ("T_3D", vision.embed_3d),
+            ("E_v", vision.layers),
+            ("E_l", student.text),
+            ("image_projection", student.image_projection),
+            ("text_projection", student.text_projection),
+        ]
+        return self.witness.report(branches)
 
     def after_step(self, step: int) -> None:
         """The teacher follows once the weights have moved."""

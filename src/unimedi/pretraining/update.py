@@ -24,7 +24,7 @@ class Updater:
         accumulate: int,
         clip: float,
     ) -> None:
-        self.module: Any = module  # with after_step(step), as Pretraining has it
+        self.module: Any = module  # with gradients() and after_step(step), as Pretraining has them
         self.fabric, self.seed, self.accumulate, self.clip = fabric, seed, accumulate, clip
         self.wrapped, self.optimizer = fabric.setup(_Forward(module), optimizer)
         module.train()
@@ -45,6 +45,7 @@ class Updater:
                 loss, figures = self.wrapped(lambda batch=batch: batch, step, micro, self.fabric.global_rank)
                 self.fabric.backward(loss / self.accumulate)
             logs.append({**figures, "loss": loss.detach()})
+        logs.append(self.module.gradients())
         norm = self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.clip, error_if_nonfinite=False)
         record: dict[str, Any] = {**self._mean(logs), "gradient_norm": float(torch.as_tensor(norm))}
         if all(math.isfinite(value) for value in record.values()):

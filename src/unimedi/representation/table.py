@@ -75,14 +75,20 @@ def write_table(table: EmbeddingTable, path: Path) -> None:
 
 
 def read_table(path: Path) -> EmbeddingTable:
-    """Read a Parquet file written by :func:`write_table`; ValueError where a column is missing."""
+    """Read a Parquet file written by :func:`write_table`; ValueError where it is none, or not whole."""
     import pyarrow.parquet
 
-    arrow = pyarrow.parquet.read_table(path)
+    try:
+        arrow = pyarrow.parquet.read_table(path)
+    except pyarrow.ArrowInvalid as error:
+        raise ValueError(f"{path}: expected a Parquet table of embeddings: {str(error).splitlines()[0]}") from error
     missing = {"study_id", "modality", "embedding"} - set(arrow.column_names)
     if missing:
         raise ValueError(f"{path}: expected columns study_id, modality, embedding; missing {sorted(missing)}")
     rows = arrow.column("embedding").to_pylist()
+    sizes = {0 if row is None else len(row) for row in rows}
+    if len(sizes) > 1:
+        raise ValueError(f"{path}: expected embeddings of one size, got {', '.join(map(str, sorted(sizes)))}")
     embedding = np.array(rows, dtype=np.float32) if rows else np.zeros((0, 0), np.float32)
     model = (arrow.schema.metadata or {}).get(b"unimedi.model", b"").decode()
     ids, modalities = (tuple(map(str, arrow[name].to_pylist())) for name in ("study_id", "modality"))

@@ -29,6 +29,7 @@ from unimedi.transfer.task import (
     EvaluationOptions,
     Outcome,
     View,
+    cut_reports,
     foreign_reports,
     known_classes,
     unlabelled,
@@ -87,6 +88,7 @@ def evaluate(
     asked = options.classes or store.findings
     absent += [note for seen in views.values() for note in unlabelled(seen, asked, split)]
     unread = foreign_reports(store, split, embedder.model.config.report_languages)
+    unread += cut_reports(store, split, embedder.processor)
     for note in unspoken + unread:
         say(note)
     outcome = Outcome(notes=lacking + absent + unspoken + unread)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from unimedi.inputs.store import Store
+from unimedi.model.processor import UniMediProcessor
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
 from unimedi.retrieval.metrics import report_groups
@@ -164,6 +165,17 @@ def foreign_reports(store: Store, split: str, languages: Sequence[str]) -> list[
     return [f"{unread.total()} of {len(reports)} reports: {listed}, the model was trained with {trained}"] * bool(
         unread
     )
+
+
+def cut_reports(store: Store, split: str, processor: UniMediProcessor) -> list[str]:
+    """A sentence where reports of the split are longer than the model reads."""
+    reports = [store.studies[i].report for i in store.select(split=split, reported=True)]
+    return [
+        f"{cut} of {len(reports)} reports are longer than the {processor.text_length} tokens that the model reads, and "
+        f"lose their end"
+        for cut in [processor.too_long(reports)]
+        if cut
+    ]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
-from unimedi.cohort.sources.dicom_report import read_report
+from unimedi.cohort.sources.dicom_report import MODALITIES, Document, read_document, reports_by_study
 from unimedi.cohort.sources.header import Header, read_header
 from unimedi.cohort.sources.images import Found, doubts, same_bytes, without_raw
 from unimedi.cohort.sources.patients import note_placeholders
@@ -115,7 +115,7 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
 
 def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
     """The headers of images; structured reports by study."""
-    reports: dict[str, str] = {}
+    documents: list[tuple[str, Document]] = []
     headers: list[Header] = []
     first: dict[str, Path] = {}  # file of a SOPInstanceUID
     every: list[str] = []
@@ -126,11 +126,12 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
             if not is_dicom(path):
                 cohort.skip(name_of(path, cohort.root), "not a DICOM image")
                 continue
-            if modality_name(path) == "SR" and (report := read_report(path)):
-                reports[report[0]] = "\n".join(filter(None, (reports.get(report[0]), report[1])))
+            document = read_document(path) if modality_name(path) in MODALITIES else None
+            if isinstance(document, Document):
+                documents.append((name_of(path, cohort.root), document))
                 continue
             header = read_header(path)
-            reason = header.unfit or _lacks(header)
+            reason = document or header.unfit or header.foreign or _lacks(header)
             twin = first.setdefault(header.image, path) if header.image and not reason else path
             if not reason and twin != path and same_bytes(path, twin):
                 reason = f"a copy of {name_of(twin, cohort.root)}"
@@ -138,6 +139,9 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
                 cohort.skip(name_of(path, cohort.root), reason)
             else:
                 headers.append(header)
+    reports, left = reports_by_study(documents)
+    for name, reason in left:
+        cohort.skip(name, reason)
     if not headers:
         seen = kinds(every) or "none"
         cohort.notes.append(f"no DICOM image among {len(every)} files ({seen}); other kinds: `unimedi cohort folder`")

@@ -1,5 +1,6 @@
 """Validation patients drawn from an official training split, whose test split stays as it is."""
 
+from unimedi.cohort.patient_id import likeness
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Split
@@ -12,9 +13,9 @@ def with_validation(cohort: FolderCohort, share: float) -> FolderCohort:
     """
     test = [study for study in cohort.studies if study.split is Split.TEST]
     train = assign_splits((s for s in cohort.studies if s.split is not Split.TEST), validation=share, test=0.0)
-    known = {study.patient_id for study in test}
+    known = {likeness(study.patient_id) for study in test}
     for study in train:
-        if study.patient_id in known:
+        if likeness(study.patient_id) in known:
             cohort.skip(study.study_id, "its patient is in the test split")
-    cohort.studies = [study for study in train if study.patient_id not in known] + test
+    cohort.studies = [study for study in train if likeness(study.patient_id) not in known] + test
     return cohort

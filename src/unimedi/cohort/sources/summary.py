@@ -27,7 +27,8 @@ def summary(cohort: FolderCohort) -> str:
     labelled = sum(any(value is not None for value in study.labels.values()) for study in studies)
     masked = sum(bool(study.masks) for study in studies)
     lines.append(f"with labels: {labelled}   with masks: {masked}")
-    lines += cohort.notes + crowd(studies) + alike(studies)
+    patients = [study.patient_id for study in studies]
+    lines += cohort.notes + crowd(patients) + alike(patients)
     listed = len(studies) + len(cohort.skipped)
     lines.append(f"listed {listed} = taken {len(studies)} + left out {len(cohort.skipped)}")
     return "\n".join(lines)

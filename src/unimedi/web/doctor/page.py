@@ -75,6 +75,7 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
     lines = [
         f"Leaks: {leaks}. Nothing measured on these splits can be trusted before they are mended." if leaks else "",
         _patients(figures["patients_by_header"]),
+        *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in figures["doubtful_patients"]),
         f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
         f"{refused} of {figures['listed']} studies are refused." if refused else "",
         *(f"Prepared by older rules. {wrong}." for wrong in figures["outdated"]),
@@ -176,10 +177,14 @@ def _reports(figures: Mapping[str, Any]) -> Part:
         *((f"language {language}", str(n)) for language, n in facts["languages"].items()),
         ("language is another than the text's", str(len(facts["language_differs_from_text"]))),
         ("words: median (quartiles)", "{median:.0f} ({q1:.0f}-{q3:.0f})".format(**facts["words"])),
+        *((f"more than {length} words", str(count)) for length, count in facts["more_words_than"].items()),
         ("longer than most text encoders read", str(facts["longer_than_encoders_read"])),
         ("word for word the report of another patient", str(facts["shared_by_patients"])),
     ]
-    return Part("reports", "Reports", tables=[Table("", ("", "studies"), rows)])
+    tables = [Table("", ("", "studies"), rows)]
+    if facts["said"]:
+        tables.append(Table("", ("to know",), [(line,) for line in facts["said"]], prose=True))
+    return Part("reports", "Reports", tables=tables)
 
 
 def _duplicates(figures: Mapping[str, Any]) -> Part:

@@ -1,0 +1,93 @@
+"""What people are told: before a run begins, what it cannot give; when it stops, why, and what to change."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from unimedi.inputs.store import Store
+from unimedi.model.processor import UniMediProcessor
+from unimedi.optimization.schedule import Pace
+from unimedi.pretraining.monitors import GRADIENT_PATIENCE, NAN_PATIENCE
+from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.run_folder import RunFolder
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the sentence says what to change."""
+
+
+def refuse_one_pair(recipe: Recipe, pace: Pace, devices: int) -> None:
+    """L_vl tells a report from others of the same micro-batch, on all ranks; local alignment on the same rank."""
+    together = pace.examples_per_step // recipe.batch.accumulate
+    if together == 1 and recipe.language_weight:
+        raise TrainingError(
+            "batch.radiographs and batch.volumes give one image and its report at a time: L_vl has no other report to "
+            "tell it from, and batch.accumulate brings none; expected 2 or more, on one device or on several"
+        )
+    if together == devices and recipe.language_weight and recipe.alignment_weight:
+        raise TrainingError(
+            "alignment_weight needs 2 or more of batch.radiographs and batch.volumes on each device, got 1 in all"
+        )
+
+
+def notices(recipe: Recipe, store: Store, devices: int = 1) -> list[str]:
+    """What the recipe asks for and this store or batch cannot give; training goes on without it."""
+    found = []
+    for ndim, size, off in (
+        (2, recipe.batch.radiographs, "T_2D learns from slices alone and nothing ties X-rays to reports"),
+        (3, recipe.batch.volumes, "T_3D, slice selection and the volume's share of the losses are off"),
+    ):
+        if size and not store.select(split="train", ndim=ndim, reported=True):
+            kind = "radiographs" if ndim == 2 else "volumes"
+            found.append(f"The store's training split has no {kind}: {off}. Batches hold the other kind only.")
+    found += [
+        f"Of {kind} one a step and device is distilled: Sinkhorn's targets share the prototypes out among the images, "
+        f"and one has its share of each. L_icl teaches nothing about {kind}: take distillation.targets centre, a "
+        f"larger distillation.share or more {kind} a step."
+        for kind, count in _distilled(recipe).items()
+        if count == 1 and recipe.distillation.targets == "sinkhorn" and recipe.distillation.icl_weight
+    ]
+    if silent := len(store.select(split="train")) - len(store.select(split="train", reported=True)):
+        found.append(f"{silent} studies of the training split have no report and are left out.")
+    foreign = Counter(s.language for s in store.studies if s.split == "train" and s.report and s.language != "en")
+    if foreign and recipe.text.pretrained:
+        listed = ", ".join(f"{count} in {language!r}" for language, count in foreign.most_common())
+        found.append(
+            f"{foreign.total()} training reports are not in English ({listed}): {recipe.text.pretrained} must have "
+            f"been trained on that language too, or its vectors of them mean little. `unimedi translate` translates."
+        )
+    return found
+
+
+def _distilled(recipe: Recipe) -> dict[str, int]:
+    """How many images of each kind a micro-batch distils."""
+    share = recipe.distillation.share if recipe.method == "unimedi" else 0.0
+    sizes = {"radiographs": recipe.batch.radiographs, "volumes": recipe.batch.volumes}
+    return {kind: max(1, round(share * size)) for kind, size in sizes.items() if size and share}
+
+
+def cut_reports(store: Store, processor: UniMediProcessor) -> str:
+    reports = [store.studies[i].report for i in store.select(split="train", reported=True)]
+    if not (cut := processor.too_long(reports)):
+        return ""
+    return (
+        f"{cut:,} of {len(reports):,} training reports are longer than model.text_length, {processor.text_length} "
+        f"tokens, and lose their end."
+    )
+
+
+def diverged(recent: Sequence[Mapping[str, Any]], run: RunFolder) -> str:
+    return (
+        f"{NAN_PATIENCE} steps in a row, up to step {recent[-1]['step']}, gave a loss or gradient that is not finite "
+        f"(the weights were not touched by them). Lower optimization.learning_rate or optimization.clip, or look at "
+        f"the studies of those steps, named in {run.log}; the last checkpoint is in {run.checkpoints}."
+    )
+
+
+def at_rest(still: Sequence[str], step: int) -> str:
+    return (
+        f"no gradient has reached {', '.join(still)} for {GRADIENT_PATIENCE} steps, up to step {step}: nothing is "
+        f"learnt there. Where all reports of a step are the same there is nothing to tell apart; otherwise take more "
+        f"studies a step (batch.radiographs, batch.volumes), another model.projection or a lower "
+        f"optimization.learning_rate."
+    )
