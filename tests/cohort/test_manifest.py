@@ -62,6 +62,7 @@ def test_a_mask_may_be_one_value_of_a_label_image_or_boxes(folder: Path, suffix:
     (study,) = read_manifest(write(folder, row, suffix=suffix))
     boxes = ((264.0, 152.5, 213.0, 379.0), (0.0, 1.0, 2.0, 3.0))
     assert study.masks == {"liver": Mask(folder / "x.png", 6), "pneumonia": Mask(boxes=boxes)}
+    study.masks["fine"] = Mask(boxes=((1234.5678, 1e-7, 1234567.0, 3.0),))  # type: ignore[index]
     write_manifest([study], folder / f"again.{suffix}")
     assert read_manifest(folder / f"again.{suffix}") == [study]
 

@@ -81,13 +81,14 @@ def test_words_that_could_mean_something_else_are_listed(root: Path) -> None:
     header = ["image", "report", "report_path", "split", "language", "modality"]
     rows = (
         ["a.png", "Clear.", "", "holdout", "", ""],
-        ["a.png", "Clear.", "", "", "German", ""],
-        ["a.png", "Clear.", "", "", "", "X-ray"],
-        ["a.png", "Clear.", "p1/c.txt", "", "", ""],
-        ["a.png", "NA", "", "", "", ""],
-        ["C:\\data\\a.png", "Clear.", "", "", "", ""],
-        ["gs://bucket/a.png", "Clear.", "", "", "", ""],
+        ["a.png", "Clear.", "", "test", "German", ""],
+        ["a.png", "Clear.", "", "test", "", "X-ray"],
+        ["a.png", "Clear.", "p1/c.txt", "test", "", ""],
+        ["a.png", "NA", "", "test", "", ""],
+        ["C:\\data\\a.png", "Clear.", "", "test", "", ""],
+        ["gs://bucket/a.png", "Clear.", "", "test", "", ""],
         ["p1\\C.NII", "", "P1\\c.TXT", "dev", "de-CH", "ct"],
+        ["", "Clear.", "", "test", "", ""],
     )
     cohort = scan_folder(root, table=table(root, *rows, header=header))
     (study,) = cohort.studies
@@ -101,6 +102,7 @@ def test_words_that_could_mean_something_else_are_listed(root: Path) -> None:
         "row 6 (a.png)": "no report",
         "row 7 (C:\\data\\a.png)": "image begins at a drive or a share of Windows",
         "row 8 (gs://bucket/a.png)": "image is an address",
+        "row 10 (no image)": "no image",
         "IMG.PNG": "listed in no row of the table",
         "p1/b.png": "listed in no row of the table",
     }
@@ -121,6 +123,10 @@ def test_rows_without_a_patient_are_listed_where_others_have_one(root: Path) -> 
     assert [told[f"row {number} ({name})"] for number, name in ((3, "img.png"), (4, "p1/b.png"))] == [
         "no patient_id, where other rows have one, and no PatientID in the image"
     ] * 2
+    rows = (["a.png", "Clear.", "P1", "train"], ["img.png", "Clear.", "P2", ""])
+    cohort = scan_folder(root, table=table(root, *rows))
+    assert [study.patient_id for study in cohort.studies] == ["P1"]
+    assert left_out(cohort)["row 3 (img.png)"] == "no split, where other rows have one"
     rows = (["a.png", "Clear.", "1.23457E+15", "train"], ["img.png", "Clear.", "P1", "train"])
     assert "shortened" in left_out(scan_folder(root, table=table(root, *rows)))["row 2 (a.png)"]
 

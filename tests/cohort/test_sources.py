@@ -211,8 +211,8 @@ def test_a_table_in_anyone_s_columns(tmp_path: Path) -> None:
             "label:nodule": "1",
         },
         {"file": "x/3.png", "text": "Gone.", "subject": "s3"},
-        {"file": "x/1.png", "text": "", "subject": "s4"},
-        {"file": "x/1.png", "text": "Clear.", "subject": "s5", "kind": "XR"},
+        {"file": "x/1.png", "text": "", "subject": "s4", "fold": "train"},
+        {"file": "x/1.png", "text": "Clear.", "subject": "s5", "kind": "XR", "fold": "train"},
         {"file": "../out.png", "text": "Clear.", "subject": "s6"},
         {"file": "x/1.png", "text": "Clear.", "subject": "s7", "fold": "tset"},
     )

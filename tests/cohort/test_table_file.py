@@ -210,6 +210,14 @@ REFUSED: dict[str, tuple[bytes, list[str]]] = {
         b'image,report\na.png,"Effusion\nb.png,"Clear, both"\n',
         ["row 2: a quote within a text"],
     ),
+    "a quote that closes in another row": (
+        b'image,report,patient_id\na.png,"Large effusion,P1\nb.png,Clear.",P2\nc.png,Clear.,P3\n',
+        ["row 2: a text with a line that lists an image"],
+    ),
+    "a quote that closes in another row of a manifest": (
+        b'study_id;image;report;split\ns1;a/1.nii.gz;"Large effusion;test\ns2;a/2.nii.gz;Clear.";train\n',
+        ["row 2: a text with a line that lists an image"],
+    ),
     "quotes within quotes": (b'image,report\na.png,"a "new" nodule"\n', ["row 2: a quote within a text"]),
     "quotes behind a stroke": (b'image,report\na.png,"a \\"new\\" nodule"\n', ["row 2: a quote within a text"]),
     "NUL": (b"image,report\na.png,Cl\0ear lungs\n", ["row 2: a NUL character"]),

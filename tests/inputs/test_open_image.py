@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 import torch
 from PIL import Image
 
@@ -125,10 +126,18 @@ def test_a_spacing_that_cannot_be_is_refused(spacing: object) -> None:
         open_image(CT, spacing)
 
 
-def test_a_spacing_beside_what_has_its_own_is_refused_and_not_forgotten(tmp_path: Path) -> None:
-    Image.fromarray(GREY).save(tmp_path / "x.png")
-    for held in (tmp_path / "x.png", Radiograph(GREY.astype(np.float32)), Volume(CT, STEPS)):
-        with pytest.raises(ValueError, match="has its own"):
+def test_a_spacing_beside_its_own_is_refused_and_not_forgotten(tmp_path: Path) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(GREY), str(tmp_path / "x.mha"))
+    flat = Radiograph(GREY.astype(np.float32), (0.1, 0.1))
+    for held in (tmp_path / "x.mha", flat, Volume(CT, STEPS)):
+        with pytest.raises(ValueError, match=r"got \(1, 1\) beside its own, \("):
             open_image(held, (1, 1))
     with pytest.raises(ValueError, match=r"spacing=\(height, width\)"):
         open_image(GREY, STEPS)
+
+
+def test_a_picture_may_be_given_the_spacing_that_it_does_not_say(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "x.png")
+    for held in (tmp_path / "x.png", str(tmp_path / "x.png"), Radiograph(GREY.astype(np.float32))):
+        assert open_image(held).spacing is None
+        assert open_image(held, (0.2, 0.1)).spacing == (0.2, 0.1)

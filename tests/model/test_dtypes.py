@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.tiny import PREPROCESS, tiny_batch, tiny_model
+from unimedi.model.scoring import SCORERS
 from unimedi.model.unimedi import UniMediModel
 
 BATCH = tiny_batch(3, 2)
@@ -106,6 +107,16 @@ def test_it_learns_in_the_type_of_its_weights(dtype: torch.dtype) -> None:
         for parameter in part.parameters():
             assert parameter.grad is None or (parameter.grad.dtype == dtype and parameter.grad.isfinite().all())
         assert any(parameter.grad is not None and parameter.grad.any() for parameter in part.parameters())
+
+
+@pytest.mark.parametrize("name", SCORERS)
+@torch.no_grad()
+def test_slabs_are_scored_in_any_type(name: str) -> None:
+    made = model("the demo's")
+    reports = made.get_text_features(BATCH.input_ids[:2], BATCH.attention_mask[:2])
+    expected = SCORERS[name](made, BATCH.fine, reports)
+    found = SCORERS[name](made.bfloat16(), BATCH.fine, reports)
+    torch.testing.assert_close(found, expected, atol=2e-2, rtol=2e-2)
 
 
 def test_the_temperature_has_one_limit() -> None:

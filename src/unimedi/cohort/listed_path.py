@@ -60,13 +60,14 @@ class ListedPaths:
             PathError: as ``joined``; or nothing is there, several spellings are, or a link leads out of the root.
         """
         path = self.joined(value)
-        if not _exists(path) and "\\" in value:
+        there = _exists(path)
+        if not there and "\\" in value:
             path = self.joined(value.replace("\\", "/"))
-        if not _exists(path):
+        if not there:
             path = self._spelt(path.relative_to(self.root).parts, value)
         if not inside(path, self.root):
             raise PathError(OUTSIDE, value, f"is a link that leads out of {self.root}, and must stay inside it")
-        if not _exists(path):  # a broken link
+        if not there and not _exists(path):  # a broken link
             raise PathError(ABSENT, value, f"does not exist under {self.root}")
         return path
 

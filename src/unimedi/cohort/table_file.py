@@ -7,6 +7,7 @@ refused as a whole: of such a table, a row that looks sound may be shifted.
 
 import csv
 import io
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,10 @@ OTHER = {  # how files begin that are often taken for tables
     b"{": "JSON; save it as CSV",
     b"[": "JSON; save it as CSV",
 }
+# A line that begins with the cells of a row up to an image: text that a quote has swallowed.
+_SEPARATOR = f"[{''.join(SEPARATORS)}]"
+_IMAGE = rf"[^\s{''.join(SEPARATORS)}]+\.(?:png|jpe?g|tiff?|dcm|dicom|nii|nii\.gz|nrrd|mha|mhd)"
+_ROW = re.compile(rf"(?:^|{_SEPARATOR}) *{_IMAGE} *{_SEPARATOR}", re.IGNORECASE)
 
 
 class TableError(ValueError):
@@ -153,6 +158,11 @@ def _csv_lines(path: Path, text: io.TextIOBase, separator: str) -> Iterator[tupl
     number = 0
     try:
         for number, cells in enumerate(csv.reader(text, delimiter=separator, strict=True), start=1):
+            if any(_ROW.search(line) for cell in cells for line in cell.splitlines()[1:]):
+                problem = (
+                    "a text with a line that lists an image, as a row does; a quote that does not close where it should"
+                )
+                raise TableError(path, [f"row {number}: {problem}"])
             yield number, [cell.strip() for cell in cells]
     except csv.Error as error:
         raise TableError(path, [f"row {number + 1}: {_meaning(str(error))}"]) from error

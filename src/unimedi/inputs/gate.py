@@ -10,9 +10,9 @@ from unimedi.imaging.image import ImagingError, Radiograph, Volume
 
 LOWEST = -20  # HU: fat is -100 and air -1000; splines take a picture of 0..255, a PET or an MR a few units below 0
 SPAN = 100  # HU from the lowest to the highest voxel, at least; what was scaled to -1..1 or by its deviation has less
+GREY = "grey_as_hu"  # the note of a CT that came as pictures, and is judged as these
 ROWS = 64  # pairs of rows looked at
 FLAT = 0.9  # of the pixels equal their neighbours to the right and below: noise and blur leave fewer in an X-ray
-GREY = "grey_as_hu"  # the note of a CT that came as pictures, and is judged as these
 LABELS = 64  # different values, at most: bones of a body, organs of a trunk
 
 

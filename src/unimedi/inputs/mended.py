@@ -19,6 +19,12 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (2, "reports: a dose report or another structured document of an examination stands in some for the radiologist's"),
     (
         2,
+        "cohorts listed with --table: where text with commas stood without quotes, reports end at a comma and patients "
+        "are words of them; studies are missing where a quote was open; a column Split or PatientID was passed over. "
+        "List the cohort anew",
+    ),
+    (
+        2,
         "CTs from DICOM: two phases half a step apart, or passes that overlap in part, are one volume; every second "
         "slice is missing where directions differed by rounding (noted other_series_dropped), most of a scan that was "
         "cut in many where a slice was copied (other_acquisition_dropped)",
@@ -33,6 +39,11 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
         "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a "
         "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1 "
         "or a display table has entries of 8 bits",
+    ),
+    (
+        2,
+        "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or MR "
+        "behind a spline), or that spans less than 100, counts as a CT",
     ),
     (
         2,

@@ -1,6 +1,7 @@
 """Anything a user may hold, as a radiograph or a volume in physical units: a path, a PIL image, an array, a tensor."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,21 +26,19 @@ EXPECTED = (
 
 
 def open_image(image: Any, spacing: Any = None, name: str = "image") -> Radiograph | Volume:
-    """Read, checked and past the gate. ``spacing`` in mm goes with arrays and PIL images; a volume needs it.
+    """Read, checked and past the gate; ``name`` says in messages which one it was.
 
-    ``name`` says in messages which one it was. Arrays are numbers of any real type, a tensor's on any device; colour as
-    (height, width, 3) of uint8 becomes grey as a file's does.
+    Arrays are numbers of any real type, a tensor's on any device; colour as (height, width, 3) of uint8 becomes grey as
+    a file's does. ``spacing`` in mm goes with what has none: pictures, and arrays, where a volume needs it.
 
     Raises:
         TypeError: what came is none of these, or its numbers are none (bool, complex, objects).
         ValueError: its shape or spacing; an ``ImagingError`` as of ``read_image`` and ``refuse_foreign``.
     """
     if isinstance(image, str | os.PathLike):
-        _refuse_spacing(spacing, name)
-        return _read(os.fspath(image), name)
+        return _with_spacing(_read(os.fspath(image), name), spacing, name)
     if isinstance(image, Radiograph | Volume):
-        _refuse_spacing(spacing, name)
-        held: Radiograph | Volume = image
+        held = _with_spacing(image, spacing, name)
     elif isinstance(image, Image.Image):
         held = _radiograph(grey_values(image, name), spacing, name)
     elif isinstance(image, np.ndarray | Tensor):
@@ -95,13 +94,10 @@ def _of_array(array: NDArray[Any], spacing: Any, name: str) -> Radiograph | Volu
     return Volume(voxels, (depth, height, width))
 
 
-def _radiograph(pixels: NDArray[Any], spacing: Any, name: str) -> Radiograph:
+def _radiograph(pixels: NDArray[Any], spacing: Any, name: str) -> Radiograph | Volume:
     with np.errstate(over="ignore"):  # beyond float32 it is infinite, which is refused
         grey = pixels.astype(np.float32)
-    if spacing is None:
-        return Radiograph(grey)
-    height, width = _spacing(spacing, PLANE, name)
-    return Radiograph(grey, (height, width))
+    return _with_spacing(Radiograph(grey), spacing, name)
 
 
 def _spacing(spacing: Any, axes: tuple[str, ...], name: str) -> tuple[float, ...]:
@@ -117,6 +113,11 @@ def _spacing(spacing: Any, axes: tuple[str, ...], name: str) -> tuple[float, ...
     return values
 
 
-def _refuse_spacing(spacing: Any, name: str) -> None:
-    if spacing is not None:
-        raise ValueError(f"{name}: spacing= goes with arrays and PIL images; a file, Radiograph or Volume has its own")
+def _with_spacing(image: Radiograph | Volume, spacing: Any, name: str) -> Radiograph | Volume:
+    """A picture does not say its spacing, and may be given one; never another one than a file says."""
+    if spacing is None:
+        return image
+    if isinstance(image, Volume) or image.spacing is not None:
+        raise ValueError(f"{name}: spacing= goes with what has none, got {spacing!r} beside its own, {image.spacing}")
+    height, width = _spacing(spacing, PLANE, name)
+    return replace(image, spacing=(height, width))

@@ -6,10 +6,11 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from unimedi.model.config import UniMediConfig
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import UniMediModel
 
-# What a configuration says of who wrote it, and in which type the weights lie.
+# What the configuration of a text model says of who wrote it, and in which type its weights lay.
 ABOUT_THE_FILE = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
 
@@ -21,9 +22,9 @@ def model_fingerprint(model: UniMediModel, processor: UniMediProcessor) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().double().numpy().tobytes())
+        digest.update(value.detach().cpu().float().numpy().tobytes())
     settings = {
-        "config": _settings(model.config.to_dict()),
+        "config": {name: _settings(getattr(model.config, name)) for name in UniMediConfig.__annotations__},
         "preprocess": processor.preprocess.to_dict(),
         "text_length": processor.text_length,
         "tokenizer": _vocabulary(processor.tokenizer),
@@ -33,7 +34,7 @@ def model_fingerprint(model: UniMediModel, processor: UniMediProcessor) -> str:
 
 
 def _settings(config: Any) -> Any:
-    """A configuration, and those within it, without what says nothing of the model."""
+    """A value of a configuration, and those within it, without what says nothing of the model."""
     if isinstance(config, dict):
         return {str(key): _settings(value) for key, value in config.items() if key not in ABOUT_THE_FILE}
     return [_settings(value) for value in config] if isinstance(config, list | tuple) else config

@@ -23,7 +23,7 @@ UNLISTED = "listed in no row of the table"
 
 
 def add_table(cohort: FolderCohort, table: Path, columns: Mapping[str, str], modality: Modality | None) -> bool:
-    """Add the rows of a table to the cohort; True where it has a column of splits.
+    """Add the rows of a table to the cohort; True where it tells the splits.
 
     ``columns`` maps our ``FIELDS`` to the table's names; a field that it leaves out goes by our name. Only the image
     and a report (its text, or the path of its text) must be there; ``label:<finding>`` columns are kept. A row that
@@ -34,29 +34,24 @@ def add_table(cohort: FolderCohort, table: Path, columns: Mapping[str, str], mod
     """
     names = _names(columns, FIELDS)
     header, rows = _read(table)
-    wanted = [names[field] for field in ("image", *columns)]
-    if not {names["report"], names["report_path"]} & set(header):
-        wanted.append(names["report"])
-    problems = _missing(header, names, wanted) or misspelt(header, list(names.values()))
-    problems += [f"column {name!r} is of a manifest; use the table as one" for name in header if _of_manifest(name)]
-    if names["patient_id"] not in header and (problem := nameless_patient(header, names["patient_id"])):
-        problems.append(problem)
-    if problems:
+    if problems := _wrong_columns(header, names, columns):
         raise FolderError(str(TableError(table, problems)))
     paths = ListedPaths(cohort.root)
     whole = [{field: given(row.values.get(name, "")) for field, name in names.items()} for row in rows]
-    patients = any(values["patient_id"] for values in whole)
+    patients, splits = (any(values[field] for values in whole) for field in ("patient_id", "split"))
     listed: set[Path] = set()
     for row, values in zip(rows, whole, strict=True):
         what = f"row {row.number} ({values['study_id'] or values['image'] or 'no image'})"
         image = _image(cohort, what, values["image"], paths)
         if image and patients and not values["patient_id"] and not patient_in(image):
             cohort.skip(what, "no patient_id, where other rows have one, and no PatientID in the image")
+        elif image and splits and not values["split"]:
+            cohort.skip(what, "no split, where other rows have one")
         elif image:
             _add_row(cohort, what, image, values, row, paths, modality)
-        listed.add(image or cohort.root / os.path.normpath(values["image"]))
+        listed |= {image or cohort.root / os.path.normpath(values["image"])} if values["image"] else set()
     _skip_unlisted(cohort, listed)
-    return names["split"] in header
+    return splits
 
 
 def report_table(table: Path, columns: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -116,8 +111,17 @@ def _missing(header: Sequence[str], names: Mapping[str, str], wanted: Sequence[s
     return [missing(name, header, names.values()) for name in dict.fromkeys(wanted) if name not in header]
 
 
-def _of_manifest(column: str) -> bool:
-    return column.startswith(OF_A_MANIFEST)
+def _wrong_columns(header: Sequence[str], names: Mapping[str, str], columns: Mapping[str, str]) -> list[str]:
+    """What is wrong with the columns of a table of studies."""
+    wanted = [names[field] for field in ("image", *columns)]
+    if not {names["report"], names["report_path"]} & set(header):
+        wanted.append(names["report"])
+    problems = _missing(header, names, wanted) or misspelt(header, list(names.values()))
+    other = [name for name in header if name.startswith(OF_A_MANIFEST)]
+    problems += [f"column {name!r} is of a manifest; use the table as one" for name in other]
+    if names["patient_id"] not in header and (problem := nameless_patient(header, names["patient_id"])):
+        problems.append(problem)
+    return problems
 
 
 def _image(cohort: FolderCohort, what: str, value: str, paths: ListedPaths) -> Path | None:
