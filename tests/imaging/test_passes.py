@@ -63,6 +63,13 @@ def test_two_phases_are_never_mixed(tmp_path: Path, tag: str, one: object, two: 
     assert image.notes == ("other_acquisition_dropped",)
 
 
+def test_numbers_that_each_pass_shuffles_in_its_own_way_do_not_count(tmp_path: Path) -> None:
+    for seed, voxels in enumerate((FIRST, SECOND)):
+        shuffled = np.random.default_rng(seed).permutation(10).tolist()
+        series(tmp_path / "ct", voxels, 2.5 * seed, AcquisitionNumber=seed, InstanceNumber=shuffled)
+    assert np.array_equal(read(tmp_path / "ct").voxels, FIRST)
+
+
 def test_kernels_and_phases_at_once(tmp_path: Path) -> None:
     for number, (acquisition, kernel) in enumerate(product((1, 2), ("B30f", "B70f"))):
         series(tmp_path / "ct", NOISE[0, :6] + number, AcquisitionNumber=acquisition, ConvolutionKernel=kernel)

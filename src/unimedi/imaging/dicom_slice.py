@@ -15,7 +15,7 @@ from unimedi.imaging.dicom_scale import Scale, check_scales, hounsfield_notes, s
 from unimedi.imaging.dicom_spacing import SAME, slice_spacing
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.intensity import to_hu
-from unimedi.imaging.pass_order import repeats, runs
+from unimedi.imaging.pass_order import runs
 from unimedi.imaging.plane import Grid, Plane, degrees_between
 
 TIMES = ("AcquisitionTime", "ContentTime")
@@ -82,12 +82,11 @@ def planes_of(slices: Sequence[Slice], modality: str, name: str) -> tuple[list[P
     notes = hounsfield_notes(scales, name) if modality == "CT" else []
 
     along = [float(position @ grid.normal) for position in positions]
-    ways, again = _ways(slices, along) if modality == "CT" else {}, repeats([one.number for one in slices], along)
+    ways = _ways(slices, along) if modality == "CT" else {}
 
     def plane(number: int) -> Plane:
         one, told = slices[number], {tag: values[number] for tag, values in ways.items()}
-        signs = {"repeated InstanceNumber": again[number]}
-        return Plane(positions[number], lambda: _values(one, modality, name), {**one.tags, **told}, signs)
+        return Plane(positions[number], lambda: _values(one, modality, name), {**one.tags, **told}, one.number)
 
     return [plane(number) for number in range(len(slices))], grid, notes
 

@@ -7,9 +7,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from unimedi.imaging.intensity import MIN_SLICES
-from unimedi.imaging.passes import SAME_PLACE, rank
 
+SAME_PLACE = 0.01  # mm
 MOST_RUNS = 4  # more, and the numbers are shuffled and say nothing
+
+
+def rank(value: str) -> tuple[float, str]:
+    """To sort values of a tag by: numbers before words."""
+    try:
+        return float(value), value
+    except ValueError:
+        return float("inf"), value
 
 
 def repeats(numbers: Sequence[str], along: Sequence[float]) -> list[str]:

@@ -5,7 +5,7 @@ block to block of one volume says nothing of the kind: AcquisitionNumber counts 
 scan, AcquisitionTime runs from slice to slice.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.intensity import MIN_SLICES
+from unimedi.imaging.pass_order import SAME_PLACE, rank, repeats
 from unimedi.imaging.plane import Plane
 
 EVEN = 0.1  # of the step between planes: what differs by less is rounding
 UNEVEN = 0.5  # of the median step: what differs by more is no scan that was meant to be one
-SAME_PLACE = 0.01  # mm
 MOST = 0.5  # of the length of all planes: a pass that covers less is a part of a scan and not a scan
 
 Placed = list[tuple[float, Plane]]  # mm along the normal, rising
@@ -33,21 +33,18 @@ def one_pass(planes: Sequence[Plane], normal: NDArray[np.float64], name: str) ->
     return [plane for _, plane in _one_pass(placed, name)]
 
 
-def rank(value: str) -> tuple[float, str]:
-    """To sort values of a tag by: numbers before words."""
-    try:
-        return float(value), value
-    except ValueError:
-        return float("inf"), value
-
-
 def _one_pass(placed: Placed, name: str) -> Placed:
-    by_tag = _apart(placed, lambda plane: plane.tags)
-    for passes in by_tag.values():
+    told: dict[str, list[Placed]] = {}
+    for tag in dict.fromkeys(tag for _, plane in placed for tag in plane.tags):
+        told |= _apart(placed, tag, [plane.tags.get(tag, "") for _, plane in placed])
+    for passes in told.values():
         best = max(passes, key=len)
         if _is_whole(best, passes):
             return _one_pass(best, name)
-    for tag, passes in {**by_tag, **_apart(placed, lambda plane: plane.signs)}.items():
+    numbers = repeats([plane.number for _, plane in placed], [place for place, _ in placed])
+    told |= _apart(placed, "repeated InstanceNumber", numbers)  # which shows several, and not surely which is which
+    if told:
+        tag, passes = next(iter(told.items()))
         counts = ", ".join(str(len(one)) for one in passes[:9])
         message = (
             f"{name}: {len(placed)} slices of {len(passes)} passes by {tag} ({counts} slices) lie among each other "
@@ -57,14 +54,11 @@ def _one_pass(placed: Placed, name: str) -> Placed:
     return placed
 
 
-def _apart(placed: Placed, told: Callable[[Plane], Mapping[str, str]]) -> dict[str, list[Placed]]:
-    """The passes by each tag that tells several."""
-    found = {}
-    for tag in dict.fromkeys(tag for _, plane in placed for tag in told(plane)):
-        passes = _passes(placed, [told(plane).get(tag, "") for _, plane in placed])
-        if len(passes) > 1 and not _fills_gaps(max(passes, key=len), passes):
-            found[tag] = passes
-    return found
+def _apart(placed: Placed, tag: str, values: Sequence[str]) -> dict[str, list[Placed]]:
+    """The passes by a tag's values, under its name; nothing where it tells none."""
+    passes = _passes(placed, values)
+    apart = len(passes) > 1 and not _fills_gaps(max(passes, key=len), passes)
+    return {tag: passes} if apart else {}
 
 
 def _passes(placed: Placed, values: Sequence[str]) -> list[Placed]:

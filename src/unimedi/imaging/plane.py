@@ -15,7 +15,7 @@ class Plane:
     position: NDArray[np.float64]  # (3,)
     voxels: Callable[[], NDArray[np.int16]]
     tags: Mapping[str, str] = field(default_factory=dict)  # what may tell one pass of the scanner from another
-    signs: Mapping[str, str] = field(default_factory=dict)  # what shows that there are several, and not surely which
+    number: str = ""  # InstanceNumber
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from unimedi.imaging.axes import affine_of
 from unimedi.imaging.image import ImagingError, Volume
 from unimedi.imaging.intensity import AIR_HU, MIN_SLICES
-from unimedi.imaging.passes import EVEN, SAME_PLACE, UNEVEN, one_pass
+from unimedi.imaging.pass_order import SAME_PLACE
+from unimedi.imaging.passes import EVEN, UNEVEN, one_pass
 from unimedi.imaging.plane import Grid, Plane
 
 
