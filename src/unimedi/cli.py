@@ -162,20 +162,22 @@ def prepare(arguments: argparse.Namespace) -> None:
     from unimedi.inputs.prepare import prepare as run
     from unimedi.pretraining.recipe_file import load_recipe
 
-    preprocess = load_recipe(arguments.config, arguments.overrides).preprocess
+    recipe = load_recipe(arguments.config, arguments.overrides)
     studies = read_manifest(arguments.cohort, arguments.root)
     for doubt in doubts([study.patient_id for study in studies]):
         print(doubt, file=sys.stderr)
     folder_to_write(arguments.out)
     done = run(
-        studies, arguments.out, preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
-        arguments.scheduler, strict=arguments.strict,
+        studies, arguments.out, recipe.preprocess, arguments.workers, Limits(arguments.seconds, arguments.memory << 20),
+        arguments.scheduler, strict=arguments.strict, text_length=recipe.model.text_length,
     )  # fmt: skip
     print(f"{done.taken} of {done.listed} studies in {arguments.out}, {done.seconds:.0f} s")
     for what, counts, name in (("refused", done.refused, "refused"), ("corrected", done.notes, "notes")):
         if counts:
             listed = ", ".join(f"{count} {reason}" for reason, count in counts.items())
             print(f"{what}: {listed}; each is named in {arguments.out / f'{name}.json'}", file=sys.stderr)
+    for line in done.reports:
+        print(line, file=sys.stderr)
 
 
 def doctor(arguments: argparse.Namespace) -> None:
@@ -186,6 +188,8 @@ def doctor(arguments: argparse.Namespace) -> None:
     limits = Limits(arguments.seconds, arguments.memory << 20)
     found = run(arguments.path, arguments.out, arguments.root, arguments.leakage, arguments.workers, limits)
     print(f"{found['read']} of {found['listed']} studies read, {found['spoilt']} look spoilt: {arguments.out}")
+    for line in found["reports"]["said"]:
+        print(line, file=sys.stderr)
     for wrong in found["outdated"]:
         print(f"prepared by older rules. {wrong}", file=sys.stderr)
 

@@ -145,3 +145,25 @@ def test_the_list_is_written_where_nothing_is_taken(
     assert f"all of them: {tmp_path / 'c.skipped.csv'}" in said
     assert "30 .docx" in said
     assert not (tmp_path / "c.csv").exists()
+
+
+def test_pictures_say_their_view_by_name_or_folder(tmp_path: Path) -> None:
+    for name in ("p1/a.png", "p1/a_lateral.png", "Lateral/b.png", "frontal/b.png"):
+        put(put(tmp_path / name).with_suffix(".txt"), f"Effusion in {name}.")
+    cohort = scan_folder(tmp_path)
+    assert [str(study.image.relative_to(tmp_path)) for study in cohort.studies] == ["frontal/b.png", "p1/a.png"]
+    listed = [one.reason for one in cohort.skipped if one.what.endswith("png")]
+    assert listed == ["not frontal by its name: lateral"] * 2
+    assert len(scan_folder(tmp_path, modality="US").studies) == 4
+
+
+def test_a_table_s_images_are_looked_at_too(tmp_path: Path) -> None:
+    for k, view in enumerate(("PA", "LL", "XTABLE LATERAL", "")):
+        put_xray(tmp_path / f"{k}.dcm", PatientID=f"P{k}", ViewPosition=view)
+    put(tmp_path / "t.csv", "image,report\n" + "".join(f"{k}.dcm,Effusion {k}.\n" for k in range(4)))
+    cohort = scan_folder(tmp_path, table=tmp_path / "t.csv")
+    assert [study.patient_id for study in cohort.studies] == ["P0", "P3"]
+    assert {one.what: one.reason for one in cohort.skipped} == {
+        "1.dcm": "not frontal: LL",
+        "2.dcm": "not frontal: XTABLE LATERAL",
+    }

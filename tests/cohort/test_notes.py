@@ -58,6 +58,11 @@ def test_notes_to_colleagues_and_signatures_do_not_train(note: str) -> None:
             "Team of nodules.",
             "Lungs were not discussed.",
         ),
+        *(
+            "Reviewed on lung windows, a nodule.",
+            "I-131 uptake was present.",
+            "The study is reviewed with a prior CT.",
+        ),
     ],
 )
 def test_findings_are_no_notes(sentence: str) -> None:
@@ -73,6 +78,7 @@ def test_a_signature_on_a_line_of_its_own() -> None:
     text = "Beurteilung: Rundherd.\nMit freundlichen Grüßen\nDr. med. Hans Meier"
     assert training_text(Report(text)) == "Rundherd."
     assert training_text(Report("IMPRESSION: Normal.\nJohn Smith, MD")) == "Normal."
+    assert training_text(Report("IMPRESSION: Normal.\nOA Knee")) == "Normal. OA Knee"
 
 
 def test_a_report_of_notes_alone_keeps_its_text() -> None:

@@ -14,9 +14,9 @@ FRONTAL = (
 OTHER = (
     "LL", "RL", "LATERAL", "LAT", "XTABLE LATERAL", "X-TABLE LAT", "CROSS TABLE LATERAL", "LAO", "RAO", "LPO", "RPO",
     "LLO", "RLO", "SWIMMERS", "OBLIQUE", "LLD", "RLD", "AP LLD", "PA RLD", "AP AXIAL", "AP LORDOTIC", "TANGENTIAL",
-    "DECUBITUS", "LEFT LATERAL", "PA LATERAL", "侧位", "SUNRISE", "CHEST", "L",
+    "DECUBITUS", "LEFT LATERAL", "PA LATERAL", "侧位", "SUNRISE", "L",
 )  # fmt: skip
-UNSTATED = ("", "UNKNOWN", "unspecified", "OTHER", "N/A", "-")
+UNSTATED = ("", "UNKNOWN", "unspecified", "OTHER", "N/A", "-", "CHEST", "PORTABLE", "ERECT")
 
 
 def header(**tags: object) -> Dataset:
@@ -78,6 +78,8 @@ def test_where_position_and_code_differ_the_one_that_is_not_frontal_counts() -> 
 def test_the_patient_s_orientation_helps_where_the_view_is_empty(ends: str, frontal: bool | None) -> None:
     seen = header(ViewPosition="", PatientOrientation=ends.split("\\") if ends else None)
     assert view_of(seen).frontal is frontal
+    seen.SeriesDescription = "Chest LAT"
+    assert view_of(seen).frontal is False  # many devices write L\\F whatever was done
     seen.ViewPosition = "PA"
     assert view_of(seen).frontal is True
 

@@ -79,7 +79,7 @@ def test_good_studies_are_taken_and_bad_ones_listed_with_a_reason(
     assert "1 of 11 reports are not in English" in caplog.text
     assert [s.study_id for s in store.studies] == ["x0", "x1", "x2", "ct0", "ct1"]
     ct = store.studies[3]
-    assert (ct.report, ct.labels, ct.spacing) == ("Clear. Normal.", {"nodule": True, "normal": False}, (1.0, 1.0, 1.0))
+    assert (ct.report, ct.labels, ct.spacing) == ("Normal. Clear.", {"nodule": True, "normal": False}, (1.0, 1.0, 1.0))
     assert np.array_equal(store.pixels(3), CT)
     assert np.array_equal(store.mask(3), (CT > 800).astype(np.uint16))  # type: ignore[arg-type]
     assert [store.mask(i) for i in (0, 1, 2, 4)] == [None] * 4

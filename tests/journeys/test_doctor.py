@@ -112,7 +112,7 @@ def test_one_patient_by_the_headers_in_two_splits_is_an_error(
     """A manifest by dates: its own patients are apart, those of the files are not."""
     rows = []
     for k, (patient, split) in enumerate((("P 1", "train"), ("p  1 ", "test"), ("ANON", "train"), ("ANON", "test"))):
-        put_xray(tmp_path / f"day{k}" / "x.dcm", PatientID=patient)
+        put_xray(tmp_path / f"day{k}" / "x.dcm", PatientID=patient, ViewPosition="LL" if k == 3 else "PA")
         rows.append(f"s{k},day{k},DX,{split},day{k}/x.dcm,Effusion {k}.")
     put_ct(tmp_path / "day4", PatientID="P2")
     put_ct(tmp_path / "day5", PatientID="P3")
@@ -127,9 +127,11 @@ def test_one_patient_by_the_headers_in_two_splits_is_an_error(
     assert "1 PatientIDs of files stand under several patients, 1 patients have files of several PatientIDs" in page
     assert figures["patients_by_header"] == {
         "stated": 4,
-        "id_of_several_patients": {"p 1": ["day0", "day1"]},
+        "id_of_several_patients": {"p1": ["day0", "day1"]},
         "patient_of_several_ids": {"day4": ["p2", "p3"]},
     }
+    assert figures["signs"]["not_frontal"] == 1  # type: ignore[index]
+    assert "the header says a lateral or another view" in page
 
 
 def test_ids_that_name_nobody_are_told(hospital: Path, tmp_path: Path) -> None:

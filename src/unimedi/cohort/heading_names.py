@@ -94,6 +94,7 @@ NAMES = {  # the first that fits
         r"(?: (?:clinic[oa]s?|diagnostica|actual))?|peticion|alergias|anamnesis|"
         r"diagnostico (?:de )?(?:presuncion|sospecha|clinico|envio)|"
         r"motifs?(?: (?:de l examen|d examen|de consultation))?|renseignements?(?: cliniques?)?|"
+        r"clinical findings?|hallazgos? clinicos?|klinischer befund|donnees cliniques|"
         r"(?:histoire|contexte|donnees|information|question|clinique)(?: (?:cliniques?|posee|de la maladie))?|"
         r"antecedents?|atcd|"
         r"(?:rechtfertigende )?indikation(?:sstellung)?(?: und .*)?|klinische?(?: (?:angaben?|fragestellung|"

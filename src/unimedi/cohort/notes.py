@@ -38,11 +38,12 @@ NOTES = tuple(
         r"has been|have been) (?:immediately |"
         r"directly |verbally |personally )?(?:informed|notified|called|paged|made aware|alerted|contacted|"
         r"telephoned|aware)\b",
-        r"\W*(?:I|we)\b.{0,60}\b(?:agree|concur|attest|personally reviewed|was present|supervised)\b",
-        r"\W*(?:(?:electronically|digitally) )?(?:signed|dictated|transcribed|verified|approved|finalized|"
-        r"authenticated|read|"
-        r"interpreted|reviewed)(?: (?:and|electronically|but not \w+|&) ?\w*)* (?:by|on|electronically)\b",
-        r"\W*(?:this|the) (?:report|document|study) (?:was|has been|is) (?:electronically |"
+        r"\W*(?:I|we)\b(?!-).{0,60}\b(?:agree|concur|attest|personally reviewed|supervised)\b",
+        r"\W*(?:(?:electronically|digitally) )?"
+        r"(?:signed|dictated|transcribed|verified|approved|finalized|authenticated)"
+        r"(?: (?:and|electronically|but not \w+|&) ?\w*)* (?:by|on|electronically)\b",
+        r"\W*(?:read|interpreted|reviewed)(?: (?:and \w+|electronically))* by\b",
+        r"\W*(?:this|the) (?:report|document) (?:was|has been|is) (?:electronically |"
         r"digitally )?(?:dictated|signed|created|"
         r"generated|transcribed|prepared|interpreted|reviewed|verified|approved|finalized)\b",
         r"\W*(?:thank you (?:very much )?for|(?:with )?(?:kind|best|warm) regards|yours (?:sincerely|"
@@ -93,8 +94,8 @@ _SENTENCE = re.compile(
 )
 # A line that is a name with a title, or a name with degrees.
 _SIGNED = re.compile(
-    r"^[ \t]*(?:(?:Drs?|Dra|Dott(?:\.ssa)?|Prof|PD|Priv\.-Doz|OA|CA)\b\.?[ \t]*(?:(?:Dr|med|univ|"
-    r"Prof)\b\.?[ \t]*)*[^\W\d_a-z][\w.'’-]*"
+    r"^[ \t]*(?:(?:(?:OA|CA|PD)\.?[ \t]+(?=Dr))?(?:Drs?|Dra|Dott(?:\.ssa)?|Prof|Priv\.-Doz)\b\.?[ \t]*"
+    r"(?:(?:Dr|med|univ|Prof)\b\.?[ \t]*)*[^\W\d_a-z][\w.'’-]*"
     r"(?:[ \t]+[^\W\d_a-z][\w.'’-]*){0,3}(?:,? (?:M\.?D\.?|FRC\w+))?|"
     r"[^\W\d_a-z][\w.'’-]*(?:[ \t]+[^\W\d_a-z][\w.'’-]*){1,3},[ \t]*(?:M\.?D|D\.?O|MBBS|FRC\w)[\w., ]*)"
     r"[ \t]*$",

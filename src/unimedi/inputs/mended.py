@@ -20,8 +20,8 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (
         2,
         "cohorts listed with --table: where text with commas stood without quotes, reports end at a comma and patients "
-        "are words of them; studies are missing where a quote was open; a column Split or PatientID was passed over. "
-        "List the cohort anew",
+        "are words of them; studies are missing where a quote was open; a column Split or PatientID was passed over; "
+        "list the cohort again",
     ),
     (
         2,
@@ -43,6 +43,20 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
         2,
         "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or an MR "
         "behind a spline), or that spans less than 100, counts as a CT",
+    ),
+    (
+        2,
+        "X-rays: lateral and oblique views are there, where `cohort folder` listed them, or `dicom-tree` and their "
+        "headers did not say LL, RL or LATERAL; list the cohort again",
+    ),
+    (
+        2,
+        "patients: where `cohort folder` listed them they are names of folders, not PatientIDs, and one person may "
+        "stand in two splits, or all in one; list the cohort again",
+    ),
+    (
+        2,
+        "reports: a folder's only text, a README too, is the report of each image there; list the cohort again",
     ),
 )
 

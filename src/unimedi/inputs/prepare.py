@@ -18,7 +18,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from unimedi.cohort.report import training_language
+from unimedi.cohort.language import UNKNOWN
+from unimedi.cohort.report_counts import count_report, report_lines
 from unimedi.cohort.study import Study
 from unimedi.inputs.guarded import Limits
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
@@ -36,7 +37,8 @@ class PrepareSummary:
     taken: int
     refused: dict[str, int]
     notes: dict[str, int]  # what was corrected in reading (code to count of studies)
-    not_english: int  # reports taken whose language is not English
+    not_english: int  # reports taken whose language is another than English
+    reports: tuple[str, ...]  # what was done with the reports taken, a sentence each
     kept_parts: int  # finished by an earlier run and kept
     seconds: float
 
@@ -50,6 +52,7 @@ def prepare(
     scheduler: str | None = None,
     part_size: int = 256,
     strict: float | None = None,
+    text_length: int | None = None,
 ) -> PrepareSummary:
     """Prepare ``studies`` into the store ``out``; returns the counts, the refusals lie in ``out/refused.json``.
 
@@ -62,6 +65,7 @@ def prepare(
         scheduler: address of a running Dask scheduler (``tcp://…``) instead of local workers.
         part_size: studies in one file of the store, at most; large ones are fewer.
         strict: share of refused studies, 0 to 1, above which no store comes of it; finished parts are kept.
+        text_length: tokens that the model will read of a report; longer ones are counted.
 
     Raises:
         StoreError: more refused than ``strict`` allows, or the counts of the parts do not add up.
@@ -86,7 +90,7 @@ def prepare(
                 advance(part)
         elif todo:
             _on_cluster(todo, workers or len(os.sched_getaffinity(0)), scheduler, advance)
-    summary = _summary(studies, parts, len(parts) - len(todo), time.perf_counter() - started)
+    summary = _summary(studies, parts, len(parts) - len(todo), text_length, started)
     if strict is not None and summary.listed - summary.taken > strict * summary.listed:
         _fail(out, summary, strict, parts)
     finish_store(out, preprocess, findings, len(parts))
@@ -141,7 +145,9 @@ def _cluster(source: str | Callable[[], Any]) -> Iterator[Any]:
         end_processes()
 
 
-def _summary(studies: Sequence[Study], parts: Sequence[Part], kept_parts: int, seconds: float) -> PrepareSummary:
+def _summary(
+    studies: Sequence[Study], parts: Sequence[Part], kept_parts: int, text_length: int | None, started: float
+) -> PrepareSummary:
     """Counted from what the parts hold, part by part: what is neither taken nor refused is an error, never a loss."""
     refused: list[dict[str, str]] = []
     notes: Counter[str] = Counter()
@@ -155,14 +161,18 @@ def _summary(studies: Sequence[Study], parts: Sequence[Part], kept_parts: int, s
         refused += gone
         notes.update(row["note"] for row in marker["notes"])
     names = {row["study_id"] for row in refused}
-    foreign = sum(training_language(s.report) != "en" for s in studies if s.study_id not in names)
+    reports = [s.report for s in studies if s.study_id not in names and s.report.text]
+    counted = [count_report(report) for report in reports]
+    foreign = sum(one.language not in ("en", UNKNOWN) for one in counted)
     if foreign:
         log.warning(
             "%d of %d reports are not in English: prompts are, and most text encoders; `unimedi translate` fills in a "
             "translation", foreign, len(studies),
         )  # fmt: skip
     reasons = dict(Counter(row["reason"] for row in refused).most_common())
-    return PrepareSummary(len(studies), taken, reasons, dict(notes.most_common()), foreign, kept_parts, seconds)
+    lines = tuple(report_lines(counted, text_length))
+    seconds = time.perf_counter() - started
+    return PrepareSummary(len(studies), taken, reasons, dict(notes.most_common()), foreign, lines, kept_parts, seconds)
 
 
 def _fail(out: Path, summary: PrepareSummary, strict: float, parts: Sequence[Part]) -> None:

@@ -40,7 +40,7 @@ class StoredStudy:
     patient_id: str
     modality: Modality
     split: Split
-    report: str  # the text that trains and retrieves: findings + impression; "" where there is none
+    report: str  # the text that trains and retrieves: impression + findings; "" where there is none
     language: str = "en"
     labels: dict[str, bool | None] = field(default_factory=dict)
     has_mask: bool = False

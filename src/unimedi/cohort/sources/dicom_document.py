@@ -32,7 +32,7 @@ TITLES = {
 WORDS = {
     "a radiation dose report": r"dose|dosis|dosi[mg]|radiopharm|exposure",
     "the result of a CAD": r"\bcad\b|computer.aided",
-    "measurements": r"measurement|quantitative|biometr|echocardiogra\w+ procedure|ultrasound procedure|medici[oó]n|messung",
+    "measurements": r"measurement|quantitative|biometr|echocardiogra\w+ procedure|ultrasound procedure|messung",
     "a selection of key objects": r"key (?:object|image)|manifest",
     "a procedure log": r"\blog\b|acquisition context|imaging agent|administration|implantation plan|protocol",
     "another document than an imaging report": r"patholog|laborator|discharge|consult|\be[ck]g\b|electrocardio|"
@@ -75,4 +75,4 @@ def _kind_of_class(sop: str) -> str:
 def _named(sop: str) -> str:
     from pydicom.uid import UID
 
-    return UID(sop).name.removesuffix(" Storage")
+    return str(UID(sop).name).removesuffix(" Storage")

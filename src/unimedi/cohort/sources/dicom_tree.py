@@ -131,7 +131,7 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
                 documents.append((name_of(path, cohort.root), document))
                 continue
             header = read_header(path)
-            reason = document or header.unfit or _lacks(header)
+            reason = document or header.unfit or header.foreign or _lacks(header)
             twin = first.setdefault(header.image, path) if header.image and not reason else path
             if not reason and twin != path and same_bytes(path, twin):
                 reason = f"a copy of {name_of(twin, cohort.root)}"

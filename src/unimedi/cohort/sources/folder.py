@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unimedi.cohort.sources.header import patient_in
+from unimedi.cohort.sources.header import header_of
 from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_raw
 from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, named_for_others
 from unimedi.cohort.sources.patients import name_patients
@@ -73,8 +73,7 @@ def scan_folder(
         stated = _read_tree(cohort, given)
     else:
         has_splits = add_table(cohort, Path(table), columns or {}, given)
-        unnamed = [study for study in cohort.studies if study.study_id in cohort.unnamed]
-        stated = {one.study_id: patient for one in unnamed if (patient := patient_in(one.image)) is not None}
+        stated = _check_listed(cohort)
     name_patients(cohort, stated)
     if not cohort.studies:
         raise NoStudyError(cohort)
@@ -83,6 +82,22 @@ def scan_folder(
     else:
         cohort.studies = assign_splits(cohort.studies, validation, test, seed)
     return cohort
+
+
+def _check_listed(cohort: FolderCohort) -> dict[str, str]:
+    """List the table's images whose headers say that they are none for us. Returns PatientIDs by study id."""
+    stated: dict[str, str] = {}
+    kept = []
+    for study in cohort.studies:
+        header = header_of(study.image)
+        if header and header.unfit and study.image.is_file():
+            cohort.skip(name_of(study.image, cohort.root), header.unfit)
+            continue
+        kept.append(study)
+        if header and study.study_id in cohort.unnamed:
+            stated[study.study_id] = header.patient
+    cohort.studies = kept
+    return stated
 
 
 def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
@@ -115,7 +130,7 @@ def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
 
 def _advice(images: int, texts: int, names: Sequence[str]) -> str:
     """What was seen where nothing could be taken, and what would help."""
-    seen = f"seen: {images} images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
+    seen = f"seen: {images} usable images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
     if not images:
         return f"{seen}; images are DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
     return (

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unimedi.cohort.sources import view
 from unimedi.cohort.sources.dicom_header import is_dicom
+from unimedi.cohort.sources.view import UNSEEN, VIEW_TAGS, View, view_of
 from unimedi.cohort.study import Modality
 
 TAGS = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber", "PatientID", "Modality"),
     *("ImageType", "NumberOfFrames", "Rows", "PresentationIntentType", "BodyPartExamined"),
-    *view.TAGS,
+    *VIEW_TAGS,
 )
 INDEX = "1.2.840.10008.1.3.10"  # the SOP class of a DICOMDIR
 UNSTATED = ("", "OT")  # modalities that say nothing: "other" is what digitisers of films write
@@ -24,7 +24,8 @@ class Header:
     """Of one file; texts are empty where the header is silent.
 
     ``patient`` is the PatientID without the blanks that mean nothing; ``frames`` counts the slices of one file;
-    ``raw`` is a radiograph before processing; ``unfit`` is the reason why the file is no image for us.
+    ``raw`` is a radiograph before processing. ``unfit`` is the reason why the file is no image for us, whatever its
+    modality; ``foreign`` names a modality that we do not know.
     """
 
     path: Path
@@ -35,10 +36,11 @@ class Header:
     image: str = ""
     modality: Modality | None = None
     frames: int = 1
-    view_unstated: bool = False
+    view: View = UNSEEN
     raw: bool = False
     body_part: str = ""
     unfit: str = ""
+    foreign: str = ""
 
 
 def read_header(path: Path) -> Header:
@@ -57,11 +59,17 @@ def read_header(path: Path) -> Header:
         return Header(path, unfit=f"unreadable header: {type(error).__name__}")
 
 
-def patient_in(image: Path) -> str | None:
-    """The PatientID of an image, in a folder of slices that of the first DICOM file; None where nothing is DICOM."""
+def header_of(image: Path) -> Header | None:
+    """The header of an image, in a folder of slices that of the first DICOM file; None where nothing is DICOM."""
     files = sorted(image.iterdir()) if image.is_dir() else [image]
     first = next((file for file in files if is_dicom(file)), None)
-    return read_header(first).patient if first else None
+    return read_header(first) if first else None
+
+
+def patient_in(image: Path) -> str | None:
+    """The PatientID in an image's header; None where nothing is DICOM."""
+    header = header_of(image)
+    return header.patient if header else None
 
 
 def patient_id(text: str) -> str:
@@ -76,7 +84,7 @@ def _header(path: Path, found: Any) -> Header:
     stated = text("Modality").upper()
     modality = Modality(stated) if stated in list(Modality) else None
     flat = modality is None or modality.ndim == 2
-    seen = view.view_of(found) if flat and modality is not Modality.US else view.View(True)
+    seen = view_of(found) if flat and modality is not Modality.US else View(True)
     return Header(
         path,
         patient_id(text("PatientID")),
@@ -86,20 +94,19 @@ def _header(path: Path, found: Any) -> Header:
         text("SOPInstanceUID"),
         modality,
         max(int(found.get("NumberOfFrames") or 1), 1),
-        seen.frontal is None,
+        seen,
         text("PresentationIntentType").upper() == "FOR PROCESSING",
         text("BodyPartExamined").upper(),
-        _unfit(found, stated, modality, seen),
+        _unfit(found, seen),
+        "" if modality or stated in UNSTATED else f"modality {stated}: expected one of {', '.join(Modality)}",
     )
 
 
-def _unfit(found: Any, stated: str, modality: Modality | None, seen: view.View) -> str:
+def _unfit(found: Any, seen: View) -> str:
     if str(found.file_meta.get("MediaStorageSOPClassUID")) == INDEX:
         return "a DICOMDIR: an index, whose files are looked at by themselves"
     if not found.get("Rows"):
         return "no image: a report, a directory or a presentation"
-    if modality is None and stated not in UNSTATED:
-        return f"modality {stated}: expected one of {', '.join(Modality)}"
     if "LOCALIZER" in str(found.get("ImageType") or "").upper():
         return "a localiser"
     return f"not frontal: {seen.said}" if seen.frontal is False else ""

@@ -42,19 +42,20 @@ def images_of(cohort: FolderCohort, folder: Path, names: Sequence[str], given: M
     """
     found: list[Found] = []
     slices: list[Header] = []
+    called = "" if folder == cohort.root else f"{folder.name} "
     for name in names:
         file = folder / name
         kind = suffix(name)
         if is_dicom(file):
             header = read_header(file)
             modality = header.modality or given
-            if header.unfit:
-                cohort.skip(name_of(file, cohort.root), header.unfit)
+            if reason := header.unfit or header.foreign:
+                cohort.skip(name_of(file, cohort.root), reason)
             elif modality is not None and modality.ndim == 3 and header.frames == 1:
                 slices.append(header)
             else:
                 found.append(Found(file, modality, header))
-        elif kind in PICTURES and (seen := view_by_name(stem(name))).frontal is False:
+        elif kind in PICTURES and _is_xray(given) and (seen := view_by_name(called + stem(name))).frontal is False:
             cohort.skip(name_of(file, cohort.root), f"not frontal by its name: {seen.said}")
         elif kind in (*VOLUMES, *PICTURES):
             found.append(Found(file, guess_modality(file, given)))
@@ -113,7 +114,7 @@ def doubts(found: Iterable[Found]) -> list[str]:
     """What was taken although the header leaves a doubt, counted."""
     headers = [(one, one.header) for one in found if one.header]
     flat = [header for one, header in headers if _flat(one)]
-    unstated = sum(header.view_unstated for header in flat)
+    unstated = sum(header.view.frontal is None for header in flat)
     raw = sum(header.raw for header in flat)
     parts = Counter(header.body_part for _, header in headers if _elsewhere(header.body_part))
     named = ", ".join(f"{part} {count}" for part, count in parts.most_common(5))
@@ -126,7 +127,12 @@ def doubts(found: Iterable[Found]) -> list[str]:
 
 
 def _flat(one: Found) -> bool:
-    return one.modality in (Modality.DX, Modality.CR)
+    return _is_xray(one.modality)
+
+
+def _is_xray(modality: Modality | None) -> bool:
+    """Whether a picture or a file of this modality is one; a picture of none is."""
+    return modality in (Modality.DX, Modality.CR, None)
 
 
 def _elsewhere(part: str) -> bool:

@@ -1,12 +1,12 @@
 """The tables that a collection ships: found under one of their names, read row by row, their columns checked."""
 
-import os
 from collections.abc import Container, Iterator
 from pathlib import Path
 
 from unimedi.cohort.columns import missing
 from unimedi.cohort.sources.scan import FolderCohort, FolderError, suffix
 from unimedi.cohort.table_file import TableError, read_table
+from unimedi.cohort.walk import name_of, walk
 
 
 def find(root: Path, *names: str) -> Path:
@@ -46,8 +46,10 @@ def snake(name: str) -> str:
 
 def skip_unlisted(cohort: FolderCohort, folder: Path, listed: Container[Path], *kinds: str) -> None:
     """Note each file with a suffix of ``kinds`` in ``folder`` and below that the collection's tables do not list."""
-    for where, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            if suffix(name) in kinds and not name.startswith(".") and (path := Path(where, name)) not in listed:
-                cohort.skip(str(path.relative_to(cohort.root)), "listed in no table")
+    if not folder.is_dir():
+        return
+    above = name_of(folder, cohort.root)
+    for where, names in walk(folder, lambda what, reason: cohort.skip(f"{above}/{what}", reason)):
+        for name in names:
+            if suffix(name) in kinds and (path := where / name) not in listed:
+                cohort.skip(name_of(path, cohort.root), "listed in no table")

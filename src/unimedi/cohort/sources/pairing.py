@@ -12,12 +12,13 @@ from pathlib import Path
 from unimedi.cohort.sources.images import Found
 from unimedi.cohort.sources.scan import stem
 
-# Names that no report has: of what comes with a disc or a data set.
-NO_REPORT = (
-    *("readme", "license", "licence", "copying", "copyright", "changelog", "changes", "notice", "citation", "authors"),
-    *("disclaimer", "terms", "manifest", "liesmich", "lisezmoi", "leeme", "leame", "leiame", "leggimi", "index"),
-    *("install", "autorun", "viewer", "help", "about", "faq", "eula", "requirements", "version"),
-)
+# Names that no report has, of what comes with a disc or a data set: how they begin, and whole ones.
+NO_REPORT_BEGINS = ("readme", "license", "licence", "copyright", "changelog", "liesmich", "lisezmoi", "leeme", "leiame")
+NO_REPORT = {
+    *("copying", "changes", "notice", "citation", "authors", "disclaimer", "terms", "eula", "manifest", "metadata"),
+    *("checksum", "checksums", "md5sums", "shasums", "filelist", "labels", "classes", "log", "version", "requirements"),
+    *("index", "install", "autorun", "viewer", "help", "about", "faq", "leame", "leggimi"),
+}
 
 
 @dataclass(slots=True)
@@ -71,7 +72,8 @@ def named_for_others(texts: Iterable[Path], found: Iterable[Found], files: Itera
 
 def is_no_report(text: Path) -> bool:
     """Whether the name is one that no report has."""
-    return "".join(filter(str.isalpha, text.stem.casefold())).startswith(NO_REPORT)
+    name = "".join(filter(str.isalpha, text.stem.casefold()))
+    return name in NO_REPORT or name.startswith(NO_REPORT_BEGINS)
 
 
 def one_examination(images: Sequence[Found]) -> bool:

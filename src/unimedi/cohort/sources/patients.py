@@ -13,7 +13,6 @@ from pathlib import Path
 
 from unimedi.cohort.choices import given
 from unimedi.cohort.patient_id import likeness
-from unimedi.cohort.sources.header import patient_in
 from unimedi.cohort.sources.scan import FolderCohort, stem
 from unimedi.cohort.sources.side_by_side import IMAGE_FOLDERS, TEXT_FOLDERS
 from unimedi.cohort.study import Study
@@ -44,10 +43,8 @@ def is_placeholder(patient: str) -> bool:
     return not plain.strip("0") or plain in PLACEHOLDERS or not given(patient)
 
 
-def patient_key(image: Path) -> str:
-    """The PatientID in a DICOM image, the same for all spellings of it; empty where it names nobody or the image is no
-    DICOM."""
-    patient = patient_in(image) or ""
+def patient_key(patient: str) -> str:
+    """A PatientID as it is compared, the same for all spellings; empty where it names nobody."""
     return "" if is_placeholder(patient) else likeness(patient)
 
 

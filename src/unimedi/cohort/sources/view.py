@@ -30,7 +30,7 @@ UNSTATED = {"", "unknown", "unspecified", "other", "none", "na", "notstated", "u
 # SNOMED CT, and the SRT codes before it, of DICOM's CID 4010.
 CODES = {"399033003", "272479007", "399348003", "R-10202", "R-40888", "R-10206", "R-10214"}  # frontal, PA, AP
 DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "StudyDescription")
-TAGS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation", *DESCRIPTIONS)
+VIEW_TAGS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation", *DESCRIPTIONS)
 
 
 class View(NamedTuple):
@@ -40,18 +40,20 @@ class View(NamedTuple):
     said: str = ""
 
 
+UNSEEN = View(None)
+
+
 def view_of(header: Any) -> View:
-    """The view of an X-ray's header: position and code, of which either may say that it is not frontal; where both
-    are silent, how the patient lay to the rows and columns; where that is silent, the first description that speaks.
+    """The view of an X-ray's header, by position and code; where both are silent, by how the patient lay to the rows
+    and columns and by the first description that speaks. Of each two one is enough to say that it is not frontal: many
+    devices write ``PA``, or ``L\\F``, whatever was done.
     """
-    stated = [view for view in (_position(header), _code(header)) if view.frontal is not None]
-    if stated:
-        return next((view for view in stated if not view.frontal), stated[0])
-    turned = _orientation(header)
-    if turned.frontal is not None:
-        return turned
     described = (_described(str(header.get(name) or "")) for name in DESCRIPTIONS)
-    return next((view for view in described if view.frontal is not None), View(None))
+    description = next((view for view in described if view.frontal is not None), UNSEEN)
+    for pair in ((_position(header), _code(header)), (_orientation(header), description)):
+        if stated := [view for view in pair if view.frontal is not None]:
+            return next((view for view in stated if not view.frontal), stated[0])
+    return UNSEEN
 
 
 def view_by_name(name: str) -> View:
@@ -63,8 +65,8 @@ def view_by_name(name: str) -> View:
 def _position(header: Any) -> View:
     said = str(header.get("ViewPosition") or "").strip()
     words = _words(said)
-    if "".join(words) in UNSTATED:
-        return View(None)
+    if "".join(words) in UNSTATED or set(words) <= BESIDE:
+        return UNSEEN
     return View(_all_frontal(words), said)
 
 
@@ -72,13 +74,13 @@ def _code(header: Any) -> View:
     """The first item of the sequence; a code that is not known here is judged by its meaning."""
     items = header.get("ViewCodeSequence") or []
     if not items:
-        return View(None)
+        return UNSEEN
     code = str(items[0].get("CodeValue") or "").strip()
     meaning = str(items[0].get("CodeMeaning") or "").strip()
     if code in CODES:
         return View(True, meaning or code)
     if not code and "".join(_words(meaning)) in UNSTATED:
-        return View(None)
+        return UNSEEN
     return View(_all_frontal(_words(meaning)), meaning or f"view code {code}")
 
 
@@ -87,10 +89,10 @@ def _orientation(header: Any) -> View:
     value = header.get("PatientOrientation") or []
     ends = [str(end)[:1].upper() for end in ([value] if isinstance(value, str) else value)]
     if len(ends) != 2 or not set(ends) <= set("APLRHF"):
-        return View(None)
+        return UNSEEN
     sides = {"".join(sorted(pair & set(ends))) for pair in ({"A", "P"}, {"L", "R"}, {"H", "F"})} - {""}
     if len(sides) != 2:
-        return View(None)
+        return UNSEEN
     frontal = not set(ends) & {"A", "P"}
     return View(frontal, f"patient orientation {ends[0]}\\{ends[1]}")
 
@@ -99,7 +101,7 @@ def _described(text: str) -> View:
     """What a free text says: nothing where it names both a frontal view and another (``chest PA and lateral``)."""
     words = set(_words(text))
     frontal, other = bool(words & FRONTAL), bool(words & OTHER)
-    return View(None) if frontal == other else View(frontal, text.strip())
+    return UNSEEN if frontal == other else View(frontal, text.strip())
 
 
 def _all_frontal(words: list[str]) -> bool:

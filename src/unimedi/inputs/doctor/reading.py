@@ -13,8 +13,10 @@ from PIL import Image
 
 from unimedi.cohort.language import detect_language
 from unimedi.cohort.report import says_nothing, training_language, training_text
+from unimedi.cohort.report_counts import CountedReport, count_report
+from unimedi.cohort.sources.header import header_of
 from unimedi.cohort.sources.patients import patient_key
-from unimedi.cohort.study import Modality, Study
+from unimedi.cohort.study import Modality, Report, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.resample import resize_array
 from unimedi.inputs.doctor.chest import find_chest
@@ -59,6 +61,7 @@ class Seen:
     refused: str = ""
     message: str = ""
     picture: bytes = b""
+    counted: CountedReport | None = None  # what preparing does with the report, where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,14 @@ def look(item: Study | Stored) -> Seen:
         return _look_stored(item)
     about = describe(item)
     try:
-        about = replace(about, file=file_hash(item.image), header_patient=patient_key(item.image))
-        return examine_image(about, read_study(item))
+        about = replace(about, file=file_hash(item.image))
+        header = header_of(item.image)
+        if header is None:
+            return examine_image(about, read_study(item))
+        about = replace(about, header_patient=patient_key(header.patient))
+        seen = examine_image(about, read_study(item))
+        sideways = item.modality.ndim == 2 and header.view.frontal is False
+        return replace(seen, signs=("not_frontal", *seen.signs)) if sideways else seen
     except ImagingError as error:
         return replace(about, refused=error.reason, message=str(error))
     except Exception as error:  # what it was is kept
@@ -86,7 +95,8 @@ def look(item: Study | Stored) -> Seen:
 
 def describe(study: Study) -> Seen:
     """A study of a cohort without its image."""
-    return _described(study, training_text(study.report), training_language(study.report))
+    about = _described(study, training_text(study.report), training_language(study.report))
+    return replace(about, counted=count_report(study.report)) if study.report.text else about
 
 
 def examine_image(about: Seen, image: Radiograph | Volume) -> Seen:
@@ -130,6 +140,9 @@ def _look_stored(item: Stored) -> Seen:
     store = _opened(item.store)
     study = store.studies[item.index]
     about = _described(study, study.report, study.language)
+    if study.report:  # what was left out of it, the store no longer has
+        stored = count_report(Report(study.report, study.language))
+        about = replace(about, counted=replace(stored, left_out={}, unknown=()))
     try:
         pixels = store.pixels(item.index)
         if study.ndim == 2:

@@ -177,10 +177,14 @@ def _reports(figures: Mapping[str, Any]) -> Part:
         *((f"language {language}", str(n)) for language, n in facts["languages"].items()),
         ("language is another than the text's", str(len(facts["language_differs_from_text"]))),
         ("words: median (quartiles)", "{median:.0f} ({q1:.0f}-{q3:.0f})".format(**facts["words"])),
+        *((f"more than {length} words", str(count)) for length, count in facts["more_words_than"].items()),
         ("longer than most text encoders read", str(facts["longer_than_encoders_read"])),
         ("word for word the report of another patient", str(facts["shared_by_patients"])),
     ]
-    return Part("reports", "Reports", tables=[Table("", ("", "studies"), rows)])
+    tables = [Table("", ("", "studies"), rows)]
+    if facts["said"]:
+        tables.append(Table("", ("to know",), [(line,) for line in facts["said"]], prose=True))
+    return Part("reports", "Reports", tables=tables)
 
 
 def _duplicates(figures: Mapping[str, Any]) -> Part:

@@ -16,6 +16,7 @@ EXPLAINED = {
     "short_volume": "less than 120 mm from feet to head",
     "few_slices": "fewer than 16 slices",
     "thick_slices": "more than 7.5 mm from slice to slice",
+    "not_frontal": "the header says a lateral or another view; reports and findings are taken for frontal images",
     "odd_field": "a picture smaller or larger than a chest: check the spacing",
     "spacing_outlier": "spacing three times off the median of its modality",
 }
