@@ -16,6 +16,11 @@ __all__ = ["UniMediConfig", "UniMediModel", "UniMediProcessor", "__version__", "
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'unimedi' has no attribute {name!r}")
+    try:
         return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'unimedi' has no attribute {name!r}")
+    except ImportError as error:
+        if fault := import_module("unimedi.inputs.torchvision_fault").torchvision_fault(error):
+            raise ImportError(fault) from error
+        raise

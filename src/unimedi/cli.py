@@ -45,9 +45,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if not _explains_itself(error):
+        sentence = str(error) if _explains_itself(error) else _foreign_fault(error)
+        if not sentence:
             raise
-        print(f"unimedi {arguments.verb}: {error}", file=sys.stderr)
+        print(f"unimedi {arguments.verb}: {sentence}", file=sys.stderr)
         return int(getattr(error, "exit_code", FAILED))
     return OK
 
@@ -273,13 +274,14 @@ def finetune(arguments: argparse.Namespace) -> None:
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
     from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
     from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.prediction.trained import CLASSIFICATION, out_of_training
     from unimedi.transfer.settings import read_settings
     from unimedi.transfer.task_file import answer_lines, words
 
     task = _task(arguments)
     settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    figures = fine_tune(arguments.path, arguments.data, settings)
+    out_of_training(arguments.out, CLASSIFICATION)
+    figures = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
@@ -288,6 +290,7 @@ def finetune(arguments: argparse.Namespace) -> None:
 def segment(arguments: argparse.Namespace) -> None:
     """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
     from unimedi.transfer.metrics import write_metrics
+    from unimedi.transfer.prediction.trained import SEGMENTATION, out_of_training
     from unimedi.transfer.segmentation.segment import SegmentSettings
     from unimedi.transfer.segmentation.segment import segment as run
     from unimedi.transfer.settings import read_settings
@@ -295,8 +298,8 @@ def segment(arguments: argparse.Namespace) -> None:
 
     task = _task(arguments)
     settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    figures = run(arguments.path, arguments.data, settings)
+    out_of_training(arguments.out, SEGMENTATION)
+    figures = run(arguments.path, arguments.data, settings, out=arguments.out)
     write_metrics(figures, arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
@@ -312,6 +315,16 @@ def embed(arguments: argparse.Namespace) -> None:
         print(f"{listed.complaint()}\nall of them: {arguments.out.with_suffix('.skipped.csv')}", file=sys.stderr)
 
 
+def predict(arguments: argparse.Namespace) -> None:
+    """Apply what finetune or segment has learnt to files: a table of probabilities, or masks that lie on the images."""
+    from unimedi.transfer.prediction.predict import predict as run
+
+    count, listed = run(arguments.files, arguments.model, arguments.out)
+    print(f"{count} images in {arguments.out}")
+    if listed.skipped:
+        print(f"{listed.complaint()}; the list of them lies beside the table, .skipped.csv", file=sys.stderr)
+
+
 def info(arguments: argparse.Namespace) -> None:
     """What is installed, what the machine has, and what a path holds: a run, a store, a manifest, a model."""
     from unimedi.web.info import as_text, describe
@@ -323,6 +336,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from unimedi.cohort.ranges import POSITIVE, SEED, SHARE, at_least
     from unimedi.cohort.sources.collections import COLLECTIONS
 
     parser = argparse.ArgumentParser("unimedi", description="One space for 2D and 3D medical images and their reports.")
@@ -347,9 +361,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("out", type=Path)
     p.add_argument("--sheet", action="store_true", help="only a picture OUT.png: each finding on CT and X-ray")
     p.add_argument("--preset", default="tiny", help="micro, tiny, small or full (default: tiny)")
-    p.add_argument("--patients", type=int, help="as many, in the preset's proportions")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument("--patients", type=at_least(1), help="as many, in the preset's proportions")
+    p.add_argument("--seed", type=SEED, default=0)
+    p.add_argument("--workers", type=at_least(1), help="processes (default: one a core)")
 
     ways = verb("cohort", cohort_folder).add_subparsers(dest="way", required=True, metavar="WAY")
     p = verb("phantom", cohort_phantom, ways)
@@ -361,7 +375,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--modality", help="of images that do not say: DX, CR or CT")
     p.add_argument("--table", type=Path, help="CSV, Excel or Parquet with a row a study, image paths relative to ROOT")
     p.add_argument("--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own names")
-    p.add_argument("--seed", type=int, default=0, help="of the split, where the table has none")
+    p.add_argument("--seed", type=SEED, default=0, help="of the split, where the table has none")
     p = verb("dicom-tree", cohort_dicom_tree, ways)
     p.add_argument("root", type=Path)
     p.add_argument("--out", type=Path, required=True, help="the manifest, .csv or .parquet")
@@ -383,7 +397,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--column", action="append", default=[], metavar="OURS=THEIRS", help="the table's own key and report"
     )
-    p.add_argument("--per-second", type=float, default=5.0, help="requests at most (default: 5)")
+    p.add_argument("--per-second", type=POSITIVE, default=5.0, help="requests at most (default: 5)")
     for collection in COLLECTIONS:
         p = verb(collection.name, cohort_collection, ways, about=collection.about)
         p.add_argument("root", type=Path, help="the folder that it was unpacked into")
@@ -404,30 +418,34 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--config", required=True, metavar="NAME|FILE", help="the recipe that will train on it: tiny, small …"
     )
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
+    p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
     p.add_argument("--scheduler", help="tcp://… of a running Dask scheduler")
-    p.add_argument("--seconds", type=float, default=300.0, help="that one file may take (default: 300)")
-    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one file may take (default: 2048)")
-    p.add_argument("--strict", type=float, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
+    p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one file may take (default: 300)")
+    p.add_argument(
+        "--memory", type=at_least(1), default=2048, metavar="MIB", help="that one file may take (default: 2048)"
+    )
+    p.add_argument("--strict", type=SHARE, metavar="SHARE", help="no store if more of the studies are refused, 0 to 1")
 
     p = verb("doctor", doctor)
     p.add_argument("path", type=Path, metavar="cohort", help="a manifest, or the folder of a store")
     p.add_argument("--root", type=Path, help="where its paths begin (default: its own folder)")
     p.add_argument("--out", type=Path, default=Path("doctor.html"), help="the page; a .json beside it (doctor.html)")
     p.add_argument("--leakage", type=Path, metavar="OTHER", help="another manifest or store that must share nothing")
-    p.add_argument("--workers", type=int, help="processes (default: one a core)")
-    p.add_argument("--seconds", type=float, default=300.0, help="that one study may take (default: 300)")
-    p.add_argument("--memory", type=int, default=2048, metavar="MIB", help="that one study may take (default: 2048)")
+    p.add_argument("--workers", type=at_least(0), help="processes (default: one a core; 0: none, and no limits)")
+    p.add_argument("--seconds", type=POSITIVE, default=300.0, help="that one study may take (default: 300)")
+    p.add_argument(
+        "--memory", type=at_least(1), default=2048, metavar="MIB", help="that one study may take (default: 2048)"
+    )
 
     p = verb("pretrain", pretrain, rest=recipe)
     p.add_argument("--config", metavar="NAME|FILE", help="the recipe: tiny, small, base, comparison/joint …, or a file")
     p.add_argument("--data", type=Path, required=True, help="the store")
     p.add_argument("--out", type=Path, required=True, help="the run folder")
-    p.add_argument("--steps", type=int, help="instead of the recipe's duration")
-    p.add_argument("--seed", type=int, help="instead of the recipe's")
+    p.add_argument("--steps", type=at_least(1), help="instead of the recipe's duration")
+    p.add_argument("--seed", type=SEED, help="instead of the recipe's")
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint, if there is one")
-    p.add_argument("--devices", type=int, default=1, help="GPUs, or CPU processes (default: 1)")
-    p.add_argument("--workers", type=int, default=0, help="processes that read ahead (default: none)")
+    p.add_argument("--devices", type=at_least(1), default=1, help="GPUs, or CPU processes (default: 1)")
+    p.add_argument("--workers", type=at_least(0), default=0, help="processes that read ahead (default: none)")
 
     p = verb("evaluate", evaluate)
     p.add_argument("path", type=Path, metavar="run", help="a run folder or a pretrained folder")
@@ -439,8 +457,12 @@ def _parser() -> argparse.ArgumentParser:
         "--prompts", metavar="NAME|FILE", help="zero-shot sentences (default: shipped ones in the model's language)"
     )
     p.add_argument(
-        "--supervised", type=int, default=0, metavar="STEPS", help="also train the same encoder with labels, for scale"
-    )
+        "--supervised",
+        type=at_least(0),
+        default=0,
+        metavar="STEPS",
+        help="also train the same encoder with labels, for scale",
+    )  # fmt: skip
     p.add_argument(
         "--compare", type=Path, nargs="+", default=[], metavar="RUN", help="evaluated runs to show beside it"
     )
@@ -463,10 +485,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--root", type=Path, help="where the manifest's paths begin (default: its own folder)")
     p.add_argument("--data", type=Path, metavar="STORE", help="on a store at hand")
     p.add_argument(
-        "--budget", type=float, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
+        "--budget", type=POSITIVE, metavar="MINUTES", help="of training for every row, on this machine (default: 5)"
     )
-    p.add_argument("--steps", type=int, help="of every row, in place of equal minutes")
-    p.add_argument("--seeds", type=int, default=1, help="how many a row (default: 1)")
+    p.add_argument("--steps", type=at_least(1), help="of every row, in place of equal minutes")
+    p.add_argument("--seeds", type=at_least(1), default=1, help="how many a row (default: 1)")
     p.add_argument("--rows", nargs="+", default=[], metavar="NAME", help="only these recipes")
     p.add_argument(
         "--task", nargs="+", default=[], metavar="NAME=STORE",
@@ -490,6 +512,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("files", type=Path, nargs="+")
     p.add_argument("--model", type=Path, required=True, help="a pretrained folder")
     p.add_argument("--out", type=Path, required=True, help="the table, .parquet")
+
+    p = verb("predict", predict)
+    p.add_argument("files", type=Path, nargs="+")
+    p.add_argument("--model", type=Path, required=True, help="the --out of finetune or segment")
+    p.add_argument("--out", type=Path, required=True, help="the table, .csv, of a classifier; a folder for masks")
 
     p = verb("info", info)
     p.add_argument("path", type=Path, nargs="?")
@@ -555,6 +582,15 @@ def _explains_itself(error: BaseException) -> bool:
         trace = trace.tb_next
     raised_in = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
     return isinstance(error, (ValueError, OSError)) and raised_in.startswith("unimedi.")
+
+
+def _foreign_fault(error: BaseException) -> str:
+    """What another package that is installed here does to those that we import; empty where it is not that."""
+    if not isinstance(error, ImportError):
+        return ""
+    from unimedi.inputs.torchvision_fault import torchvision_fault
+
+    return torchvision_fault(error)
 
 
 def _restart_with_environment() -> None:

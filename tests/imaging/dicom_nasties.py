@@ -258,7 +258,7 @@ def _short_palette() -> bytes:
 
 
 def _values() -> Iterator[tuple[str, Built]]:
-    yield "slope of 0", (written(plain(RescaleSlope=0, RescaleIntercept=0)), BAD | {"constant"})
+    yield "slope of 0", (written(plain(RescaleSlope=0, RescaleIntercept=0)), frozenset({"bad_scaling"}))
     yield "slope that is no number", (_text("RescaleSlope", "NaN") + b"", SAME | BAD | {"nan", "constant"})
     yield "slope beyond a float", (_text("RescaleSlope", "1e309"), SAME | BAD | {"nan", "constant"})
     yield "a window of no width", (written(plain(WindowCenter=2000, WindowWidth=0)), SAME | BAD)

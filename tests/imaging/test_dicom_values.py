@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from tests.imaging.test_dicom import CT, XRAY, dataset, reason, save, write_series
@@ -167,6 +168,28 @@ def test_frames_of_two_phases_or_two_spacings(tmp_path: Path) -> None:
     assert image.notes == ("other_acquisition_dropped",)
     header.PerFrameFunctionalGroupsSequence[2].update(group(PixelMeasuresSequence={"PixelSpacing": [1, 1]}))
     assert reason(save(header, tmp_path / "spacing.dcm")) == "bad_spacing"
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize(("first", "written"), [(0, 0), (100, 100), (-1024, -1024), (-1024, 64512)])
+@pytest.mark.parametrize("kind", ["16 bits", "8 bits", "8 bits packed", "list"])
+def test_tables_against_a_loop(tmp_path: Path, keyword: str, first: int, written: int, kind: str) -> None:
+    table = np.arange(3000) // 12 + 1
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS" if written < 0 else "US", [3000, written, 8 if "8" in kind else 16])
+    data = table.astype(np.uint8 if "packed" in kind else np.uint16)
+    item.add_new("LUTData", "US" if kind == "list" else "OW", data.tolist() if kind == "list" else data.tobytes())
+    item.ModalityLUTType = "US"
+    pixels = (XRAY.astype(int) - 1024 * (first < 0)).astype(np.int16 if first < 0 else np.uint16)
+    header = dataset(pixels, "DX", **{keyword: [item]})
+    if keyword == "VOILUTSequence":
+        header.RescaleSlope, header.RescaleIntercept = 1, 0
+    image = read_image(save(header, tmp_path / "x.dcm"))
+    wanted = [[table[min(max(int(value) - first, 0), 2999)] for value in row] for row in pixels]
+    assert np.array_equal(image.pixels, wanted)  # type: ignore[union-attr]
 
 
 # -- padding ----------------------------------------------------------------------------------------------------------

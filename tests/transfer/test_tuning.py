@@ -255,8 +255,8 @@ def test_settings_from_words() -> None:
     for words, said in (
         (["--stepz", "7"], "unknown option --stepz; known are kinds"),
         (["--steps", "few"], "steps"),
-        (["--steps", "0"], "steps: expected at least 1, got 0"),
-        (["--fractions", "[2]"], "fractions: expected shares above 0"),
+        (["--steps", "0"], "steps: expected a whole number from 1 on, got 0"),
+        (["--fractions", "[2]"], "fractions: expected a number above 0 and up to 1, got 2"),
         (["--kinds", "[mri]"], "kinds: expected one of xray, ct, got 'mri'"),
     ):
         with pytest.raises(SettingsError, match=said.replace("[", r"\[")):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 MANIFESTS: Final = (".csv", ".parquet")
-BEGINS: Final = {  # in small letters; a file that is there and begins otherwise is somebody's own: it is not written over
+BEGINS: Final = {  # in small letters; a file that begins otherwise is somebody's own, and is not written over
     ".csv": b"study_id",
     ".parquet": b"par1",
     ".html": b"<!doctype html",

@@ -49,7 +49,7 @@ def assign_splits(studies: Iterable[Study], validation: float = 0.1, test: float
     that look like one patient (``spellings``) go by the first of them.
     ``validation`` and ``test`` are shares of the patients, 0 to 1.
     """
-    if min(validation, test) < 0 or validation + test > 1:
+    if not (min(validation, test) >= 0 and validation + test <= 1):
         raise ValueError(f"expected shares of at least 0 with a sum of at most 1, got {validation} and {test}")
 
     def split_of(patient_id: str) -> Split:

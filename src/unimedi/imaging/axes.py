@@ -1,8 +1,9 @@
-"""The axes of a stored volume: they must span a box, and its sides give the spacing."""
+"""The axes of a stored volume: they must span a box, and its sides give the spacing; where they lie in the patient."""
 
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from unimedi.imaging.image import ImagingError
@@ -28,3 +29,12 @@ def box_spacing(columns: NDArray[np.float64], path: Path) -> tuple[float, ...]:
         message = f"{path}: the axes of the grid are not at right angles (cosine {between:.3f}); resample the volume"
         raise ImagingError("bad_orientation", message)
     return tuple(lengths.tolist())
+
+
+def affine_of(volume: sitk.Image) -> NDArray[np.float64]:
+    """From an index (x, y, z) to mm, as NIfTI has it: to the right, the front and the head (ITK and DICOM count to the
+    left and the back)."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(volume.GetDirection()).reshape(3, 3) * volume.GetSpacing()
+    affine[:3, 3] = volume.GetOrigin()
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine

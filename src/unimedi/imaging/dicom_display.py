@@ -3,14 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_voi_lut
+from pydicom.pixels import apply_color_lut, apply_windowing
 
 from unimedi.imaging.dicom_file import stored_pixels
 from unimedi.imaging.dicom_padding import padding
 from unimedi.imaging.dicom_scale import scale_of
+from unimedi.imaging.dicom_table import has_table, look_up
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's "L"
-VALUES = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")  # empty ones, which archives write
+PAIRS = (("RescaleSlope", "RescaleIntercept"), ("WindowCenter", "WindowWidth"))  # of no meaning one without the other
 
 
 def shown(header: Dataset) -> NDArray[np.float32]:
@@ -24,11 +25,10 @@ def shown(header: Dataset) -> NDArray[np.float32]:
         pixels = apply_color_lut(pixels, header)
     if pixels.ndim == 3:
         return np.asarray(pixels[..., :3].astype(np.float32) @ np.array(LUMA, dtype=np.float32))
-    for name in VALUES:
-        if name in header and header[name].is_empty:
-            del header[name]
-    values = scale_of(header, str(header.get("SOPInstanceUID")))(pixels)
-    grey = apply_voi_lut(values, header)
+    _forget_halves(header)
+    values = scale_of(header, str(header.filename))(pixels)
+    tabled = has_table(header, "VOILUTSequence")
+    grey = look_up(values, header, "VOILUTSequence") if tabled else apply_windowing(values, header)
     if grey.min() == grey.max():  # a window that misses the image altogether is a mistake in the header
         grey = values
     grey = grey.astype(np.float32)
@@ -38,6 +38,14 @@ def shown(header: Dataset) -> NDArray[np.float32]:
         inside = grey[~outside]
         grey[outside] = inside.max() if inverted else inside.min()
     return np.asarray(grey.max() - grey if inverted else grey)
+
+
+def _forget_halves(header: Dataset) -> None:
+    """Without the tags of a pair of which one is absent or empty, as archives write it."""
+    for pair in PAIRS:
+        if not all(name in header and not header[name].is_empty for name in pair):
+            for name in pair:
+                header.pop(name, None)
 
 
 def turned(pixels: NDArray[np.float32], header: Dataset) -> NDArray[np.float32]:

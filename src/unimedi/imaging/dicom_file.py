@@ -83,7 +83,7 @@ def stored_pixels(header: Dataset) -> NDArray[np.generic]:
     """
     above = int(header.get("HighBit") or 0) + 1 - int(header.BitsStored)
     inside = int(header.get("HighBit") or 0) < int(header.BitsAllocated)
-    shifted = above > 0 and inside and not header.file_meta.TransferSyntaxUID.is_encapsulated
+    shifted = above > 0 and inside and header.BitsStored > 0 and not header.file_meta.TransferSyntaxUID.is_encapsulated
     pixels: NDArray[np.generic] = all_bits(header) >> above if shifted else header.pixel_array
     frames = int(header.get("NumberOfFrames") or 1)
     expected = (frames, header.Rows, header.Columns) if frames > 1 else (header.Rows, header.Columns)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_modality_lut
 
+from unimedi.imaging.dicom_table import has_table, look_up
 from unimedi.imaging.image import ImagingError
 
 HOUNSFIELD = ("", "HU")  # RescaleType; a CT that does not say is in Hounsfield units (PS3.3 C.8.2.1)
@@ -33,7 +33,7 @@ class Scale:
 
     def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
         if self.table is not None:
-            return np.asarray(apply_modality_lut(pixels, self.table))
+            return look_up(pixels, self.table, "ModalityLUTSequence")
         if self.line is None:
             return pixels
         slope, intercept = self.line
@@ -46,8 +46,8 @@ def scale_of(header: Dataset, name: str) -> Scale:
     Raises:
         ImagingError: ``bad_scaling`` where one number stands without the other, or is no number.
     """
-    if table := header.get("ModalityLUTSequence"):
-        return Scale(table=header, units=str(table[0].get("ModalityLUTType") or ""))
+    if has_table(header, "ModalityLUTSequence"):
+        return Scale(table=header, units=str(header.ModalityLUTSequence[0].get("ModalityLUTType") or ""))
     pair = {tag: header.get(tag) for tag in ("RescaleSlope", "RescaleIntercept")}
     numbers = {tag: float(value) for tag, value in pair.items() if value is not None and value != ""}
     if not numbers:

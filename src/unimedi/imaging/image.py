@@ -38,6 +38,9 @@ class Volume:
     spacing: tuple[float, float, float]
     notes: tuple[str, ...] = ()  # what was corrected in reading, as short codes
     modality: str = ""  # as a DICOM header states it; empty where the file does not say
+    # (4, 4), from an index (width, height, depth) to mm in the patient, as NIfTI has it (to the right, the front, the
+    # head); None where the file does not say where the volume lies.
+    affine: NDArray[np.float64] | None = None
     ndim: ClassVar[int] = 3
 
 

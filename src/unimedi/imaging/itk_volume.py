@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from unimedi.imaging.axes import affine_of
 from unimedi.imaging.bounded import check_deflated, check_finite, check_length
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.intensity import check_no_slice
@@ -21,9 +22,10 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes its warnings str
 READERS = {"nrrd": ("NrrdImageIO", parse_nrrd), "metaimage": ("MetaImageIO", parse_metaimage)}
 
 
-def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...]]:
-    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left; or a plane
-    (height, width) as it is stored, with two axes or a third of length 1. ``kind`` is ``nrrd`` or ``metaimage``.
+def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
+    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left, and the affine
+    (see ``Volume``); or a plane (height, width) as it is stored, with two axes or a third of length 1, and None.
+    ``kind`` is ``nrrd`` or ``metaimage``.
 
     Raises:
         ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``unsafe_path``,
@@ -44,7 +46,7 @@ def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, .
     if array.ndim == 3 and len(array) == 1:
         array, spacing = array[0], spacing[1:]
         check_no_slice(array, str(path))
-    return array, spacing
+    return array, spacing, affine_of(image) if array.ndim == 3 else None
 
 
 def _check_data(stored: Stored) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
-from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
@@ -49,9 +49,9 @@ def is_nifti(head: bytes) -> bool:
     return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
 
 
-def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...]]:
-    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left; or a plane
-    (height, width) as it is stored, with two axes or a third of length 1.
+def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
+    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left, and the affine
+    (see ``Volume``); or a plane (height, width) as it is stored, with two axes or a third of length 1, and None.
 
     Raises:
         ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``bad_scaling``,
@@ -68,7 +68,12 @@ def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...]]:
     check_finite(array, path)
     if array.ndim == 2 < int(header["dim"][0]):
         check_no_slice(array, str(path))
-    return array, tuple(reversed(spacing))
+    return array, tuple(reversed(spacing)), None if affine is None else _affine(affine, header, shape)
+
+
+def stored_header(path: Path) -> Nifti1Header:
+    """The header of a file that :func:`read_nifti` reads, without extensions: its geometry as it is stored."""
+    return _header(first_bytes(path), path)
 
 
 def _header(head: bytes, path: Path) -> Nifti1Header:
@@ -178,6 +183,13 @@ def _turned(stored: NDArray[np.generic], affine: NDArray[np.float64]) -> NDArray
     """A view of (x, y, z) as (depth, height, width)."""
     turned: NDArray[np.generic] = apply_orientation(stored, ornt_transform(io_orientation(affine), LPS))
     return turned.T
+
+
+def _affine(affine: NDArray[np.float64], header: Nifti1Header, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """From an index of the turned volume to mm."""
+    unit = UNITS[int(header["xyzt_units"]) & 7]
+    turned = affine @ inv_ornt_aff(ornt_transform(io_orientation(affine), LPS), shape)
+    return np.asarray(np.diag([unit, unit, unit, 1.0]) @ turned)
 
 
 def _scaled(array: NDArray[np.generic], slope: float, intercept: float) -> NDArray[np.generic]:

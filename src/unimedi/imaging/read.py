@@ -90,16 +90,16 @@ def _read_file(path: Path) -> Radiograph | Volume:
         return Radiograph(read_picture(path))
     if kind == "radchestct":
         return read_radchestct(path)
-    array, spacing = _grid(path, kind)
+    array, spacing, affine = _grid(path, kind)
     if array.ndim == 2:
         return Radiograph(array.astype(np.float32), (spacing[0], spacing[1]))
     if 1 in array.shape:
         message = f"{path}: one plane in three axes {array.shape}; an X-ray has the axes (x, y) or (x, y, 1)"
         raise ImagingError("wrong_dimension", message)
-    return Volume(to_hu(array, str(path)), (spacing[0], spacing[1], spacing[2]))
+    return Volume(to_hu(array, str(path)), (spacing[0], spacing[1], spacing[2]), affine=affine)
 
 
-def _grid(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...]]:
+def _grid(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
     return read_nifti(path) if kind == "nifti" else read_itk(path, kind)
 
 

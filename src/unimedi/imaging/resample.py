@@ -90,6 +90,11 @@ class Placement:
         offset = tuple((t - c) // 2 for t, c in zip(target, content, strict=True))
         return cls((content[0], content[1]), (offset[0], offset[1]))
 
+    def cut(self, placed: NDArray[T]) -> NDArray[T]:
+        """The content of a picture (..., *target) that :meth:`place` made."""
+        (top, left), (height, width) = self.offset, self.content
+        return placed[..., top : top + height, left : left + width]
+
     def place(self, content: NDArray[T], target: tuple[int, int], fill: int) -> NDArray[T]:
         """``content`` (..., height, width) on a ground of ``fill``, shape (..., *target)."""
         if self.content == target:

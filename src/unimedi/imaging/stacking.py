@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from unimedi.imaging.axes import affine_of
 from unimedi.imaging.image import ImagingError, Volume
 from unimedi.imaging.intensity import AIR_HU, MIN_SLICES
 from unimedi.imaging.passes import EVEN, SAME_PLACE, UNEVEN, one_pass
@@ -55,9 +56,11 @@ def stack(planes: Sequence[Plane], grid: Grid, name: str) -> Volume:
         notes.append("tilt_corrected")
     else:
         image.SetDirection(np.stack([*grid.cosines, grid.normal], axis=1).ravel().tolist())
+    image.SetOrigin((np.array(image.GetOrigin()) + places[0]).tolist())
     image = sitk.DICOMOrient(image, "LPS")
     spacing = image.GetSpacing()
-    return Volume(sitk.GetArrayFromImage(image), (spacing[2], spacing[1], spacing[0]), tuple(notes))
+    voxels = sitk.GetArrayFromImage(image)
+    return Volume(voxels, (spacing[2], spacing[1], spacing[0]), tuple(notes), affine=affine_of(image))
 
 
 def _check(grid: Grid, name: str) -> None:

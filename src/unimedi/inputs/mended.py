@@ -37,11 +37,12 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (
         2,
         "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a "
-        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1",
+        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1 or "
+        "a display table has entries of 8 bits",
     ),
     (
         2,
-        "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or an MR "
+        "masks and label images count as X-rays; a volume without a voxel below -20 that has one below 0 (a PET or MR "
         "behind a spline), or that spans less than 100, counts as a CT",
     ),
     (

@@ -8,6 +8,7 @@ are cut from it (paper, section 3.2), so a small lesion may be visible only in a
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -39,7 +40,7 @@ class Preprocess:
                 raise ValueError(f"{field}: expected {length} positive sizes, got {getattr(self, field)}")
             object.__setattr__(self, field, size)
         window = tuple(float(x) for x in self.hu_window)
-        if len(window) != 2 or window[0] >= window[1]:
+        if len(window) != 2 or not -math.inf < window[0] < window[1] < math.inf:
             raise ValueError(f"hu_window: expected (low, high) in HU with low < high, got {self.hu_window}")
         object.__setattr__(self, "hu_window", window)
 
@@ -75,6 +76,12 @@ class Preprocess:
         placement = self._placement(image)
         depth = () if isinstance(image, Radiograph) else (self.fine_shape[0],)
         return placement.place(resize_bits(bits, (*depth, *placement.content)), self._plane(image), fill=0)
+
+    def own_mask(self, bits: NDArray[np.uint16], image: Radiograph | Volume) -> NDArray[np.uint16]:
+        """Bit field of masks in the geometry of ``stored(image)`` to ``image``'s own grid, by the nearest pixel: what
+        :meth:`stored_mask` does, the other way."""
+        shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
+        return resize_bits(self._placement(image).cut(bits), shape)
 
     def stored_spacing(self, image: Radiograph | Volume) -> tuple[float, ...] | None:
         """Spacing of ``stored(image)`` in mm, same axis order; None where the file does not say."""

@@ -70,7 +70,7 @@ class UniMediProcessor:
     def text(self, sentences: Sequence[str]) -> dict[str, Tensor]:
         """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens.
 
-        A report that is longer is read as a store keeps it and impression first: findings are what is cut then.
+        A report that is longer is read as a store keeps it, impression first: findings are what is cut then.
         """
         encoded = self._tokens(
             self._shortened(sentences), padding=True, truncation=True, max_length=self.text_length, return_tensors="pt"
@@ -95,7 +95,7 @@ class UniMediProcessor:
 
     def _shortened(self, sentences: Sequence[str]) -> list[str]:
         return [
-            _impression_first(text) if length > self.text_length else text
+            _conclusion_first(text) if length > self.text_length else text
             for text, length in zip(sentences, self.lengths(sentences), strict=True)
         ]
 
@@ -142,10 +142,7 @@ def _refuse_no_text(sentence: Any, name: str) -> None:
         raise ValueError(f"{name}: expected Unicode text, got half a character at place {error.start}") from None
 
 
-def _impression_first(text: str) -> str:
-    """A report as the store keeps it, behind its impression; a text that has none stays as it is."""
-    impression = sections(text).impression
-    if not impression:
-        return text
-    stored = training_text(Report(text))
-    return stored if stored.startswith(impression) else f"{impression} {stored}"
+def _conclusion_first(text: str) -> str:
+    """A report as the store keeps it, impression and addendum first; a text that has neither stays as it is."""
+    found = sections(text)
+    return training_text(Report(text)) if found.impression or found.addendum else text

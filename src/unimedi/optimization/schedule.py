@@ -38,7 +38,7 @@ def steps(duration: str | int, pace: Pace, total: int | None = None) -> int:
     """
     if isinstance(duration, int):
         return duration
-    amount, unit = _read(duration)
+    amount, unit = amount_and_unit(duration)
     if unit == "percent" and total is None:
         raise ScheduleError(f"duration {duration!r}: the length of the whole run cannot be a percentage of itself")
     a_unit = {
@@ -50,7 +50,21 @@ def steps(duration: str | int, pace: Pace, total: int | None = None) -> int:
     return max(1, round(amount * a_unit)) if amount else 0
 
 
-def _read(duration: str) -> tuple[float, str]:
+def check_duration(name: str, duration: str, may_be_none: bool = True) -> None:
+    """Raise ScheduleError, naming the field, where ``duration`` cannot be read, is nothing and must not be, or is more
+    than the whole run."""
+    try:
+        amount, unit = amount_and_unit(duration)
+    except ScheduleError as error:
+        raise ScheduleError(f"{name}: {error}") from error
+    if not amount and not may_be_none:
+        raise ScheduleError(f"{name}: expected more than nothing, got {duration!r}")
+    if unit == "percent" and amount > 100:
+        raise ScheduleError(f"{name}: expected up to 100 percent, got {duration!r}")
+
+
+def amount_and_unit(duration: str) -> tuple[float, str]:
+    """``"1.5 epochs"`` as 1.5 and ``epoch``; ScheduleError where it is none."""
     found = list(_ONE.finditer(duration))
     if len(found) > 1:
         raise ScheduleError(f"duration {duration!r} gives {len(found)} lengths at once; give one of them")

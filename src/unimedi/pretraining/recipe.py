@@ -6,6 +6,7 @@ from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.precision import PRECISIONS
+from unimedi.pretraining.recipe_ranges import check_numbers
 
 METHODS = ("unimedi", "joint", "convirt")
 SCORINGS = ("volume", "joint", "separate", "coarse_to_fine", "text")
@@ -133,6 +134,7 @@ class Recipe:
     optimization: OptimizationRecipe = field(default_factory=OptimizationRecipe)
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         for name, value, allowed in (
             ("method", self.method, METHODS),
             ("precision", self.precision, PRECISIONS),
@@ -147,9 +149,6 @@ class Recipe:
         distils = self.method == "unimedi" and (self.distillation.icl_weight or self.distillation.pcl_weight)
         if not (self.language_weight or distils or self.reconstruction_weight):
             raise ValueError("nothing to learn from: language_weight is 0, nothing is distilled or reconstructed")
-        for name, share in (("selection.share", self.selection.share), ("language_keep", self.language_keep)):
-            if not 0 < share <= 1:
-                raise ValueError(f"{name}: expected a share above 0 and up to 1, got {share}")
         if not 0 <= self.selection.slices_alone < self.selection.share:
             raise ValueError(
                 f"selection.slices_alone: expected a share below selection.share, got {self.selection.slices_alone}"

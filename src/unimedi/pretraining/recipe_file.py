@@ -22,7 +22,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read ``path`` (a file, or the name of a shipped recipe: ``tiny``) and apply ``overrides``, words as on a command
     line: ``["--model.slices", "3", "--seed=1"]``.
 
-    A recipe may begin with ``base: other.yaml`` (relative to itself, or a shipped one's name) and say only what differs from it.
+    A recipe may begin with ``base: other.yaml`` (relative to itself, or a shipped one's name) and say only what differs
+    from it.
 
     Raises:
         RecipeError: no such file, not YAML, an unknown key (the nearest known one is suggested), a value of another

@@ -9,14 +9,10 @@ from numpy.typing import NDArray
 from unimedi.cohort.destination import file_to_write
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.sources.summary import write_skipped
-from unimedi.imaging.image import ImagingError
-from unimedi.inputs.open_image import open_image
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.representation.embedder import Embedder, Row
-from unimedi.representation.files_given import find_images
+from unimedi.representation.files_given import find_images, opened
 from unimedi.representation.table import EmbeddingTable, write_table
-
-OTHER_SERIES = "other_series_dropped"  # the note of a folder that holds more than the series that was read
 
 
 class NothingEmbeddedError(ValueError):
@@ -56,23 +52,10 @@ def _batches(
 ) -> Iterator[list[tuple[Path, NDArray[np.int16]]]]:
     """Images as they are stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
     waiting: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
-    for path in images:
-        try:
-            image = open_image(path)
-            group = waiting[image.ndim]
-            group.append((path, preprocess.stored(image)))
-        except (ValueError, OSError) as error:
-            listed.skip(str(path), _reason(error, path))
-            continue
-        if OTHER_SERIES in image.notes:
-            listed.skip(str(path), "other series of this folder: give each a folder of its own")
+    for path, image, stored in opened(images, preprocess, listed):
+        group = waiting[image.ndim]
+        group.append((path, stored))
         if len(group) == size:
             yield group
             waiting[image.ndim] = []
     yield from (group for group in waiting.values() if group)
-
-
-def _reason(error: Exception, path: Path) -> str:
-    """The code, by which refusals are counted, and the sentence without the path, which stands beside it."""
-    sentence = str(error).removeprefix(f"{path}: ")
-    return f"{error.reason}: {sentence}" if isinstance(error, ImagingError) else sentence

@@ -1,16 +1,23 @@
 """What a person names on the command line, as images: files as they are, of a folder what ``cohort folder`` takes."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.images import Found, Taken, images_of, without_raw
 from unimedi.cohort.sources.scan import TEXTS, FolderCohort, Skipped, suffix
 from unimedi.cohort.walk import name_of, walk
+from unimedi.imaging.image import ImagingError, Radiograph, Volume
+from unimedi.inputs.open_image import open_image
+from unimedi.inputs.preprocess import Preprocess
 
 INDEX = "DICOMDIR"
+OTHER_SERIES = "other_series_dropped"  # the note of a folder that holds more than the series that was read
 
 
 def find_images(paths: Sequence[Path], listed: FolderCohort) -> list[Path]:
@@ -29,6 +36,28 @@ def find_images(paths: Sequence[Path], listed: FolderCohort) -> list[Path]:
                 taken.add(one)
     images = [one.path for one in taken.all]
     return [path for path in images if not _is_index_of(path, images, listed)]
+
+
+def opened(
+    images: Sequence[Path], preprocess: Preprocess, listed: FolderCohort
+) -> Iterator[tuple[Path, Radiograph | Volume, NDArray[np.int16]]]:
+    """Each image that can be used, and what the store would keep of it; the others go to ``listed`` with the reason."""
+    for path in images:
+        try:
+            image = open_image(path)
+            stored = preprocess.stored(image)
+        except (ValueError, OSError) as error:
+            listed.skip(str(path), _reason(error, path))
+            continue
+        if OTHER_SERIES in image.notes:
+            listed.skip(str(path), "other series of this folder: give each a folder of its own")
+        yield path, image, stored
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """The code, by which refusals are counted, and the sentence without the path, which stands beside it."""
+    sentence = str(error).removeprefix(f"{path}: ")
+    return f"{error.reason}: {sentence}" if isinstance(error, ImagingError) else sentence
 
 
 def _under(given: Path, listed: FolderCohort) -> list[Found]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,18 @@ from unimedi.transfer.metrics import (
     paired_difference,
     seed_spread,
 )
+from unimedi.transfer.prediction.trained import CLASSIFICATION, Keeper
 from unimedi.transfer.task import known_classes, label_columns, labelled, percent, spread
-from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of, with_precision
+from unimedi.transfer.tuning import (
+    Learner,
+    Problem,
+    Say,
+    TuningSettings,
+    compare,
+    rows,
+    studies_of,
+    with_precision,
+)
 
 ROW = "fine_tune"
 
@@ -40,8 +51,12 @@ class FineTuneSettings(TuningSettings):
     """:class:`~unimedi.transfer.tuning.TuningSettings` of classification; ``frozen`` trains the reader alone."""
 
 
-def fine_tune(run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print) -> dict[str, Figure]:
+def fine_tune(
+    run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
+) -> dict[str, Figure]:
     """Fine-tune a run's model (a run folder, or a ``pretrained`` folder itself) on the labels of a store.
+
+    The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``.
 
     Returns ``{fine_tune,fine_tune_random_init}/<kind>/<fraction>/<metric>`` (macro) and ``…/<metric>/<finding>`` of
     auroc, ap, acc, balanced_acc, f1, ece and prevalence (AP by chance), means over the seeds; where there are several,
@@ -63,14 +78,17 @@ def fine_tune(run: Path, data: Path, settings: FineTuneSettings | None = None, s
         say(f"fine-tuning: {sentence}")
     figures: dict[str, Figure] = {}
     lacking = []
+    keeper = Keeper(out, embedder, store, settings.precision) if out else None
     for kind in settings.kinds:
         try:
-            figures |= _kind_figures(kind, store, embedder.model, settings, say)
+            figures |= _kind_figures(kind, store, embedder.model, settings, say, keeper)
         except NotComputable as reason:
             lacking.append(f"fine-tuning, {kind}: {reason}")
             say(lacking[-1])
     if not figures:
         raise NotComputable("; ".join(lacking))
+    if keeper:
+        keeper.finish()
     return figures
 
 
@@ -95,12 +113,13 @@ class FindingLearner:
         """``<metric>`` and ``<metric>/<finding>`` of the test studies, at thresholds of the validation studies."""
         logits, labels = self._answers(self.held_out)
         bootstrap = self._bootstrap(self.held_out, self.resamples)
-        decided = decision_figures("", logits, _probabilities(logits), labels, self._thresholds(), bootstrap)
+        decided = decision_figures("", logits, _probabilities(logits), labels, self.thresholds(), bootstrap)
         return _auroc_figures(macro_auroc(logits, labels, bootstrap)) | {
             key.removeprefix("/"): figure for key, figure in decided.items()
         }
 
-    def _thresholds(self) -> dict[str, float]:
+    def thresholds(self) -> dict[str, float]:
+        """The probability from which each finding is called present."""
         if not set(self.validation).isdisjoint(self.held_out):  # validation is measured: nothing is chosen by it
             return dict.fromkeys(self.classifier.findings, NO_CHOICE)
         logits, labels = self._answers(self.validation)
@@ -130,11 +149,13 @@ def _threshold(probability: Float[ndarray, "studies"], labels: Float[ndarray, "s
 
 
 def _kind_figures(
-    kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say
+    kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say, keeper: Keeper | None
 ) -> dict[str, Figure]:
     problem = finding_problem(kind, store, settings, say)
     figures: dict[str, Figure] = {}
-    for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
+    studies = studies_of(max(settings.fractions), problem)
+    keep = partial(_keep, keeper, kind, studies) if keeper else None
+    for fraction, results in compare(problem, rows(ROW, model), settings, say, keep).items():
         where = f"{kind}/{percent(fraction)}"
         for name, runs in results.items():
             figures |= {f"{name}/{where}/{metric}": figure for metric, figure in mean_by_key(runs).items()}
@@ -144,6 +165,15 @@ def _kind_figures(
         count = studies_of(fraction, problem)
         figures[f"{ROW}/{where}/training_studies"] = Figure(float(count), n=count)
     return figures
+
+
+def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[dict[str, Figure]]) -> None:
+    assert isinstance(learner, FindingLearner)
+    findings, thresholds = learner.classifier.findings, learner.thresholds()
+    keeper.offer(
+        learner.module, value, task=CLASSIFICATION, kind=kind, classes=findings, thresholds=thresholds,
+        training_studies=studies,
+    )  # fmt: skip
 
 
 def finding_problem(

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from unimedi.cohort.ranges import SEED, SOME_SHARE, at_least, check_ranges
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.representation.embedder import Embedder
@@ -20,6 +22,14 @@ from unimedi.transfer.slices.lesions import FOCAL
 from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS
 
 KINDS = {"xray": 2, "ct": 3}  # the first part of most keys of metrics.json, and the dimension it stands for
+
+
+RANGES: Final = {
+    **dict.fromkeys(("seed", "probe_seeds"), SEED),
+    **dict.fromkeys(("resamples", "batch_size", "probe_cap"), at_least(1)),
+    "fractions": SOME_SHARE,
+    "supervised_steps": at_least(0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +56,9 @@ class EvaluationOptions:
     supervised_steps: int = 0
     prompts: Path | None = None
     focal: tuple[str, ...] = FOCAL
+
+    def __post_init__(self) -> None:
+        check_ranges(self, RANGES)
 
     @property
     def prompt_file(self) -> Path:

@@ -9,12 +9,13 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from unimedi.cohort.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, SOME_SHARE, at_least, check_ranges
 from unimedi.model.unimedi import UniMediModel
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.precision import PRECISIONS, choose_precision
@@ -27,6 +28,16 @@ from unimedi.transfer.training import BestWeights, DivergedError, train
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 Say = Callable[[str], None]
+
+
+RANGES: Final = {
+    "fractions": SOME_SHARE,
+    "seeds": SEED,
+    "learning_rates": POSITIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "warm_up": SHARE,
+    **dict.fromkeys(("steps", "batch", "checks", "validation_cap", "resamples"), at_least(1)),
+}
 
 
 @dataclass(frozen=True)
@@ -69,11 +80,7 @@ class TuningSettings:
         for name in ("kinds", "fractions", "seeds", "learning_rates"):
             if not getattr(self, name):
                 raise ValueError(f"{name}: expected at least one value, got none")
-        for name in ("steps", "batch", "checks", "validation_cap"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        if bad := [share for share in self.fractions if not 0 < share <= 1]:
-            raise ValueError(f"fractions: expected shares above 0 and up to 1, got {bad[0]}")
+        check_ranges(self, RANGES)
 
 
 SettingsT = TypeVar("SettingsT", bound=TuningSettings)
@@ -116,9 +123,17 @@ def rows(name: str, model: UniMediModel, seed: int = 0) -> dict[str, UniMediMode
 
 
 def compare(
-    problem: Problem[R], models: Mapping[str, UniMediModel], settings: TuningSettings, say: Say
+    problem: Problem[R],
+    models: Mapping[str, UniMediModel],
+    settings: TuningSettings,
+    say: Say,
+    keep: Callable[[float, Learner[R]], None] | None = None,
 ) -> dict[float, dict[str, list[R]]]:
-    """Fraction → row → the test result of each seed's training."""
+    """Fraction → row → the test result of each seed's training.
+
+    ``keep`` is given one learner, with its validation value: the first model's, of most labels and the first seed.
+    """
+    kept = (max(settings.fractions), settings.seeds[0], next(iter(models)))
     plan = [
         (fraction, seed, name)
         for fraction in settings.fractions
@@ -131,7 +146,10 @@ def compare(
         chosen = stratified_subset(problem.labels, studies_of(fraction, problem), seed)
         studies = [problem.train[i] for i in chosen]
         say(f"{problem.title}, {percent(fraction)} of labels ({len(studies)} studies), {name}, seed {seed}")
-        results[fraction][name].append(best_learner(problem, models[name], studies, settings, seed, say).test())
+        value, learner = chosen_learner(problem, models[name], studies, settings, seed, say)
+        if keep and (fraction, seed, name) == kept:
+            keep(value, learner)
+        results[fraction][name].append(learner.test())
         left = (time.monotonic() - started) / (done + 1) * (len(plan) - done - 1)
         say(f"  training {done + 1} of {len(plan)} done, about {math.ceil(left / 60)} min left")
     return results
@@ -145,7 +163,14 @@ def studies_of(fraction: float, problem: Problem[R]) -> int:
 def best_learner(
     problem: Problem[R], model: UniMediModel, studies: Sequence[int], settings: TuningSettings, seed: int, say: Say
 ) -> Learner[R]:
-    """Train once with each learning rate; the learner with the best validation value, at its best moment.
+    """The learner of :func:`chosen_learner`."""
+    return chosen_learner(problem, model, studies, settings, seed, say)[1]
+
+
+def chosen_learner(
+    problem: Problem[R], model: UniMediModel, studies: Sequence[int], settings: TuningSettings, seed: int, say: Say
+) -> tuple[float, Learner[R]]:
+    """Train once with each learning rate; the best validation value, and its learner at its best moment.
 
     Raises:
         DivergedError: no learning rate gave a finite loss.
@@ -164,7 +189,7 @@ def best_learner(
             best = value, learner
     if best is None:
         raise DivergedError(f"{problem.title}: the loss is not finite with any of {settings.learning_rates}")
-    return best[1]
+    return best
 
 
 def fit(

@@ -12,9 +12,19 @@ from typing import Any, Final
 from unimedi.optimization.precision import kind_of_cpu
 
 _PACKAGES: Final = (
-    "unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy", "datasets", "SimpleITK",
-    "pydicom", "python-gdcm",
-)  # fmt: skip
+    "unimedi",
+    "torch",
+    "lightning",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "numpy",
+    "datasets",
+    "SimpleITK",
+    "pydicom",
+    "python-gdcm",
+)
+_NOT_NEEDED: Final = "torchvision"  # one that does not fit torch keeps transformers from being imported  # fmt: skip
 
 
 def describe(path: Path | None = None) -> dict[str, Any]:
@@ -25,7 +35,7 @@ def describe(path: Path | None = None) -> dict[str, Any]:
         ValueError: it is none of the things that we write.
     """
     found: dict[str, Any] = {
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES} | _not_needed(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "executable": sys.executable,
@@ -34,6 +44,11 @@ def describe(path: Path | None = None) -> dict[str, Any]:
         "memory_gib": _memory(),
     }
     return found if path is None else {**found, "path": {"name": str(path), **_holds(path)}}
+
+
+def _not_needed() -> dict[str, str]:
+    found = _version(_NOT_NEEDED)
+    return {_NOT_NEEDED: f"{found} (not needed; one that does not fit torch does harm)"} if found else {}
 
 
 def _processor() -> str:

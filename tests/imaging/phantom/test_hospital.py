@@ -278,6 +278,10 @@ def test_a_hospital_that_died_at_once_can_be_begun_with_other_options(
     ("options", "message"),
     [
         ({"share_ct_dicm": 0.5}, "did you mean 'share_ct_dicom'"),
+        ({"share_ap": "half"}, "share_ap: expected a number such as 0.25, got 'half'"),
+        ({"train_xray": 1.5}, "train_xray: expected a whole number such as 4, got 1.5"),
+        ({"ct_shape": 32}, "ct_shape: expected whole numbers such as "),
+        ({"prevalence": [0.5]}, "prevalence: expected a probability for each finding"),
         ({"share_spanish": 1.5}, "share_spanish must lie between 0 and 1, got 1.5"),
         ({"share_xray_dx": 0.9}, "must add up to 1, got 1.4"),
         ({"train_ct": -1}, "train_ct must not be negative, got -1"),

@@ -91,6 +91,9 @@ class HospitalPreset:
                 )
         if not isinstance(asked := options.get("mask_innocents", False), bool):  # any other word would count as true
             raise ValueError(f"mask_innocents must be true or false, got {asked!r}")
+        for name, value in options.items():
+            if not _is_like(value, like := getattr(self, name)):
+                raise ValueError(f"{name}: expected {KINDS[type(like)].format(like=like)}, got {value!r}")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         return replace(self, **values)
 
@@ -100,6 +103,26 @@ class HospitalPreset:
         if not self.mask_innocents:
             del values["mask_innocents"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+KINDS = {
+    int: "a whole number such as {like}",
+    float: "a number such as {like:g}",
+    bool: "true or false",
+    tuple: "whole numbers such as {like}",
+    dict: "a probability for each finding",
+}
+
+
+def _is_like(value: object, like: object) -> bool:
+    """Whether an option can take the place of the preset's."""
+    if isinstance(like, tuple):
+        return isinstance(value, list | tuple) and len(value) == len(like) and all(map(_is_like, value, like))
+    if isinstance(like, Mapping):
+        return isinstance(value, Mapping) and all(_is_like(share, 0.5) for share in value.values())
+    if isinstance(value, bool) or isinstance(like, bool):
+        return isinstance(value, bool) and isinstance(like, bool)
+    return isinstance(value, int | float if isinstance(like, float) else int)
 
 
 PRESETS: Mapping[str, HospitalPreset] = {

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from unimedi.inputs.store import Store
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap
+from unimedi.transfer.prediction.trained import SEGMENTATION, Keeper
 from unimedi.transfer.segmentation.decoders import DECODERS
 from unimedi.transfer.segmentation.loss import mask_loss
 from unimedi.transfer.segmentation.masks import (
@@ -28,7 +31,16 @@ from unimedi.transfer.segmentation.masks import (
 from unimedi.transfer.segmentation.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
 from unimedi.transfer.segmentation.segmenter import RESOLUTIONS, Segmenter
 from unimedi.transfer.task import KINDS, known_classes, percent
-from unimedi.transfer.tuning import Problem, Say, TuningSettings, compare, rows, studies_of, with_precision
+from unimedi.transfer.tuning import (
+    Learner,
+    Problem,
+    Say,
+    TuningSettings,
+    compare,
+    rows,
+    studies_of,
+    with_precision,
+)
 
 ROW = "segmentation"
 DEFAULT_DECODERS = {"xray": ("linear", "setr_pup"), "ct": ("unetr",)}
@@ -59,8 +71,13 @@ class SegmentSettings(TuningSettings):
             raise ValueError(f"decoder: expected one of {', '.join(DECODERS)}, got {unknown[0]!r}")
 
 
-def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say: Say = print) -> dict[str, Figure]:
+def segment(
+    run: Path, data: Path, settings: SegmentSettings | None = None, say: Say = print, out: Path | None = None
+) -> dict[str, Figure]:
     """Train decoders (and E_v, unless frozen) on the masks of a store's training split and measure them.
+
+    The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``; of several
+    decoders that with the best Dice on validation studies.
 
     Returns ``{segmentation,segmentation_random_init}/<kind>/<decoder>/<fraction>/`` with ``dice_positive``,
     ``dice_all``, ``found`` and ``hd95_mm`` as means over classes and ``…/<class>`` for each,
@@ -86,14 +103,17 @@ def segment(run: Path, data: Path, settings: SegmentSettings | None = None, say:
         say(f"segmentation: {sentence}")
     figures: dict[str, Figure] = {}
     lacking = []
+    keeper = Keeper(out, embedder, store, settings.precision) if out else None
     for kind in settings.kinds:
         try:
-            figures |= _kind_figures(kind, store, embedder.model, settings, say)
+            figures |= _kind_figures(kind, store, embedder.model, settings, say, keeper)
         except NotComputable as reason:
             lacking.append(f"segmentation, {kind}: {reason}")
             say(lacking[-1])
     if not figures:
         raise NotComputable("; ".join(lacking))
+    if keeper:
+        keeper.finish()
     return figures
 
 
@@ -158,7 +178,7 @@ def mask_problem(
 
 
 def _kind_figures(
-    kind: str, store: Store, model: UniMediModel, settings: SegmentSettings, say: Say
+    kind: str, store: Store, model: UniMediModel, settings: SegmentSettings, say: Say, keeper: Keeper | None
 ) -> dict[str, Figure]:
     splits = masked_splits(kind, store, settings)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in splits.test], settings.resamples)
@@ -173,7 +193,10 @@ def _kind_figures(
     }
     for decoder in {"xray": settings.xray_decoders, "ct": settings.ct_decoders}[kind]:
         problem = mask_problem(kind, decoder, store, splits, settings)
-        for fraction, results in compare(problem, rows(ROW, model), settings, say).items():
+        about = {"decoder": decoder, "training_studies": studies_of(max(settings.fractions), problem)}
+        about |= {"task": SEGMENTATION, "kind": kind, "classes": splits.classes, "resolution": settings.resolution}
+        keep = partial(_keep, keeper, about) if keeper else None
+        for fraction, results in compare(problem, rows(ROW, model), settings, say, keep).items():
             where = f"{kind}/{decoder}/{percent(fraction)}"
             means = {name: mean_overlap(runs) for name, runs in results.items()}
             for name, result in means.items():
@@ -182,3 +205,7 @@ def _kind_figures(
             count = studies_of(fraction, problem)
             figures[f"{ROW}/{where}/training_studies"] = Figure(float(count), n=count)
     return figures
+
+
+def _keep(keeper: Keeper, about: dict[str, Any], value: float, learner: Learner[Overlap]) -> None:
+    keeper.offer(learner.module, value, **about)

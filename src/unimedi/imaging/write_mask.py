@@ -1,0 +1,67 @@
+"""A mask in the grid of ``read_image`` as a file that lies on the image: NIfTI of a volume, PNG of a radiograph.
+
+A NIfTI image gives its mask its own header, so that both have the same axes, affine and units. The mask of any other
+volume has the axes of ``read_image`` (to the left, the back and the head) and an affine that puts it where the volume
+lies. A radiograph's mask is turned as the radiograph is shown.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header, Nifti1Image
+from nibabel.nifti2 import Nifti2Header, Nifti2Image
+from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
+from numpy.typing import NDArray
+from PIL import Image
+
+from unimedi.imaging.image import Radiograph, Volume
+from unimedi.imaging.nifti import LPS, first_bytes, is_nifti, stored_header
+
+INSIDE = 255  # of a PNG
+
+
+def mask_suffix(image: Radiograph | Volume) -> str:
+    """What the file of a mask of ``image`` is called: ``.png`` or ``.nii.gz``."""
+    return ".png" if isinstance(image, Radiograph) else ".nii.gz"
+
+
+def write_mask(mask: NDArray[np.bool_], image: Radiograph | Volume, source: Path, target: Path) -> None:
+    """Write ``mask``, of the shape of ``image``, which was read from ``source``; whole or not at all."""
+    temporary = target.with_name(f".{os.getpid()}.{target.name}")  # its ending says how it is packed
+    if isinstance(image, Radiograph):
+        Image.fromarray(mask.astype(np.uint8) * INSIDE).save(temporary)
+    else:
+        _nifti(mask, image, source).to_filename(temporary)
+    os.replace(temporary, target)
+
+
+def _nifti(mask: NDArray[np.bool_], image: Volume, source: Path) -> Nifti1Image:
+    array = mask.astype(np.uint8).T  # (width, height, depth), as an affine counts
+    if not source.is_file() or not is_nifti(first_bytes(source)):
+        return Nifti1Image(array, _affine(image), _in_mm())
+    header = stored_header(source)
+    affine = header.get_best_affine()
+    array = apply_orientation(array, ornt_transform(LPS, io_orientation(affine)))
+    header = header.as_byteswapped("<")
+    header.set_data_dtype(np.uint8)
+    header.set_data_shape(array.shape)
+    header.set_slope_inter(1, 0)
+    header["cal_min"], header["cal_max"] = 0, 0
+    kind = Nifti2Image if isinstance(header, Nifti2Header) else Nifti1Image
+    written: Nifti1Image = kind(array, affine, header)
+    return written
+
+
+def _affine(image: Volume) -> NDArray[np.float64]:
+    """Where the volume lies; around no particular place, where its file does not say."""
+    if image.affine is not None:
+        return image.affine
+    depth, height, width = image.spacing
+    return np.diag([-width, -height, depth, 1.0])
+
+
+def _in_mm() -> Nifti1Header:
+    header = Nifti1Header()
+    header.set_xyzt_units("mm")
+    return header

@@ -1,0 +1,1 @@
+"""What fine-tuning and segmentation have learnt: kept with its weights, and applied to files."""
