@@ -50,7 +50,9 @@ def read_modality(text: str) -> Modality:
     try:
         return Modality(text.strip().upper())
     except ValueError:
-        hint = "; an X-ray is DX, or CR" if text.strip().casefold() in XRAYS else ""
+        near = difflib.get_close_matches(text.upper(), [*Modality], 1, 0.75)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = "; an X-ray is DX, or CR" if text.strip().casefold() in XRAYS else hint
         raise ValueError(f"unknown modality {text!r}, expected one of {', '.join(Modality)}{hint}") from None
 
 
