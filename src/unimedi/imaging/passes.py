@@ -47,7 +47,9 @@ def _one_pass(placed: Placed, name: str) -> Placed:
         best = max(passes, key=len)
         if _is_whole(best, passes):
             return _one_pass(best, name)
-    for tag, passes in {**by_tag, **_apart(placed, lambda plane: plane.signs)}.items():
+    told = {**by_tag, **_apart(placed, lambda plane: plane.signs)}
+    if told:
+        tag, passes = next(iter(told.items()))
         counts = ", ".join(str(len(one)) for one in passes[:9])
         message = (
             f"{name}: {len(placed)} slices of {len(passes)} passes by {tag} ({counts} slices) lie among each other "
