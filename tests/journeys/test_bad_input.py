@@ -97,7 +97,7 @@ def test_images_that_cannot_be_used_are_refused_with_the_reason(tmp_path: Path, 
         "one-pixel": ("DX", picture(tmp_path / "dot.png", dot), "1 x 1 pixels; at least"),
         "constant-ct": ("CT", volume(tmp_path / "flat.nii", np.zeros((12, 40, 40), np.int16)), "every pixel is 0"),
         "nan": ("CT", volume(tmp_path / "nan.nii", holes), "holds NaN"),
-        "thin": ("CT", volume(tmp_path / "thin.nii", noise[:1].astype(np.int16)), "a volume of 1 slices; one slab"),
+        "thin": ("CT", volume(tmp_path / "thin.nii", noise[:1].astype(np.int16)), "a single slice of a CT; one slab"),
     }
     for name, (modality, image, _) in bad.items():
         rows.append({**rows[0], "study_id": name, "patient_id": name, "modality": modality, "image": image})
