@@ -109,7 +109,7 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     from unimedi.cohort.sources.dicomweb import pull
 
     folder = arguments.out.parent
-    query = dict(pair.split("=", 1) for pair in arguments.query)
+    query = given_names(arguments.query, "--query", "ATTRIBUTE=VALUE")
     columns = given_names(arguments.column)
     done = pull(arguments.url, folder, query, arguments.per_second, lambda text: print(text, file=sys.stderr))
     print(f"{done.series} series in {folder}, {done.kept} of them from before")

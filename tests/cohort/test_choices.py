@@ -26,8 +26,11 @@ def test_a_split_that_could_be_another_is_refused_with_the_choices(word: str) ->
 
 def test_modalities_are_dicom_s_codes() -> None:
     assert [read_modality(word) for word in ("DX", "cr", " Ct ")] == [Modality.DX, Modality.CR, Modality.CT]
-    with pytest.raises(ValueError, match="unknown modality 'XRAY', expected one of DX, CR, US, CT, MR"):
-        read_modality("XRAY")
+    for word in ("XRAY", "X-ray", "XR"):
+        with pytest.raises(
+            ValueError, match=f"unknown modality '{word}', expected one of DX, CR, US, CT, MR; an X-ray is DX"
+        ):
+            read_modality(word)
 
 
 def test_labels_are_yes_no_or_unknown() -> None:

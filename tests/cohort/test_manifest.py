@@ -277,12 +277,14 @@ def test_every_row_that_is_none_is_told(folder: Path) -> None:
         ",".join(GOOD),
         "s1,p1,DX,train,x.png,Effusion, new",
         "s2,p2,DX,train,x.png",
-        "s3,p3,DX,train,x.png,Clear.",
+        "s3,p3,DX,train,y.png,Clear.",
     ]
     (folder / "m.csv").write_text("\n".join(lines))
     with pytest.raises(ManifestError) as caught:
         read_manifest(folder / "m.csv")
-    assert [text[:25] for text in caught.value.problems] == ["row 2: 7 values for 6 col", "row 3: 5 values for 6 col"]
+    assert [text[:25] for text in caught.value.problems] == [
+        *("row 2: 7 values for 6 col", "row 3: 5 values for 6 col", "row 4 (study s3): image '"),
+    ]
 
 
 @pytest.mark.parametrize("change", [{"patient_id": "p\0"}, {"study_id": "s\udcff"}])

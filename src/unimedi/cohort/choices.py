@@ -5,7 +5,6 @@ Each function raises ``ValueError`` with what came and what was expected.
 
 import difflib
 import re
-from collections.abc import Sequence
 
 from unimedi.cohort.study import Modality, Split
 
@@ -15,6 +14,7 @@ SPLITS = {
     Split.TEST: ("test", "testing"),
 }
 LABELS = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": None}
+XRAYS = ("xr", "x-ray", "xray", "x ray", "cxr", "rx", "rg", "dr", "radiograph", "xp")  # other words for one
 MISSING = frozenset(("na", "n/a", "#n/a", "nan", "nat", "<na>", "null", "none"))  # what R, pandas and databases write
 _CODES = (
     "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo "
@@ -37,9 +37,11 @@ def read_split(text: str) -> Split:
     """``Val`` as ``Split.VALIDATION``. What could be either of two (``holdout``, ``eval``) is none."""
     found = next((split for split, names in SPLITS.items() if text.strip().casefold() in names), None)
     if found is None:
-        also = ", ".join(name for names in SPLITS.values() for name in names[1:])
         names = [name for spellings in SPLITS.values() for name in spellings]
-        raise ValueError(_unknown("split", text, [*Split], text.casefold(), names) + f" (also read: {also})")
+        near = difflib.get_close_matches(text.casefold(), names, 1, 0.5)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        also = ", ".join(name for name in names if name not in list(Split))
+        raise ValueError(f"unknown split {text!r}, expected one of {', '.join(Split)}{hint} (also read: {also})")
     return found
 
 
@@ -48,8 +50,10 @@ def read_modality(text: str) -> Modality:
     try:
         return Modality(text.strip().upper())
     except ValueError:
-        codes = [*Modality]
-        raise ValueError(_unknown("modality", text, codes, text.upper(), codes)) from None
+        near = difflib.get_close_matches(text.upper(), [*Modality], 1, 0.75)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = "; an X-ray is DX, or CR" if text.strip().casefold() in XRAYS else hint
+        raise ValueError(f"unknown modality {text!r}, expected one of {', '.join(Modality)}{hint}") from None
 
 
 def read_label(text: str) -> bool | None:
@@ -69,9 +73,3 @@ def read_language(text: str) -> str:
         expected = f"a code of ISO 639-1 (en, es, de, fr, it, pt …), {UNKNOWN_LANGUAGE} or empty"
         raise ValueError(f"unknown language {text!r}, expected {expected}")
     return code
-
-
-def _unknown(what: str, text: str, expected: Sequence[str], like: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(like, names, 1, 0.5)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"unknown {what} {text!r}, expected one of {', '.join(expected)}{hint}"

@@ -43,7 +43,7 @@ def nameless_patient(header: Sequence[str], ours: str) -> str:
     return f"column {found!r} seems to hold the patient; say --column {ours}={found}, or rename it" if found else ""
 
 
-def given_names(pairs: Sequence[str]) -> dict[str, str]:
+def given_names(pairs: Sequence[str], option: str = "--column", form: str = "OURS=THEIRS") -> dict[str, str]:
     """``["image=file"]`` as ``{"image": "file"}``.
 
     Raises:
@@ -53,9 +53,9 @@ def given_names(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         ours, sign, theirs = (part.strip() for part in pair.partition("="))
         if not sign or not ours or not theirs:
-            raise ValueError(f"--column {pair!r}: expected OURS=THEIRS, our name of a column and the table's")
+            raise ValueError(f"{option} {pair!r}: expected {form}")
         if names.setdefault(ours, theirs) != theirs:
-            raise ValueError(f"--column {ours} is given twice, as {names[ours]!r} and as {theirs!r}")
+            raise ValueError(f"{option} {ours} is given twice, as {names[ours]!r} and as {theirs!r}")
     return names
 
 

@@ -20,7 +20,7 @@ from unimedi.cohort.manifest_row import BOXES, MEASURES, OPTIONAL, REQUIRED, WRI
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Study
 from unimedi.cohort.table_file import TableError, read_table
-from unimedi.cohort.text_file import read_text as _read_text  # noqa: F401, how a manifest's report_path is read
+from unimedi.cohort.text_file import read_text as _read_text
 
 
 class ManifestError(TableError):
@@ -44,7 +44,7 @@ def read_manifest(path: str | Path, root: str | Path | None = None, check_files:
         paths = ListedPaths(Path(root or path.parent))
         for row in rows:
             numbers.append(row.number)
-            studies.append(ManifestRow(row, paths, problems).study(check_files))
+            studies.append(ManifestRow(row, paths, _read_text, problems).study(check_files))
     except ManifestError:
         raise
     except TableError as error:

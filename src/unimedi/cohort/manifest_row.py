@@ -13,7 +13,7 @@ from unimedi.cohort.patient_id import shortened
 from unimedi.cohort.report import written_report
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 from unimedi.cohort.table_file import Row
-from unimedi.cohort.text_file import TextError, read_text
+from unimedi.cohort.text_file import TextError
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
 WRITTEN = ("report", "report_path")
@@ -27,10 +27,10 @@ T = TypeVar("T")
 
 
 class ManifestRow:
-    """One row being read: gives values and collects what is wrong with them."""
+    """One row being read: gives values and collects what is wrong with them. ``read_text`` reads a report's file."""
 
-    def __init__(self, row: Row, paths: ListedPaths, problems: list[str]) -> None:
-        self.paths, self.problems = paths, problems
+    def __init__(self, row: Row, paths: ListedPaths, read_text: Callable[[Path], str], problems: list[str]) -> None:
+        self.paths, self.read_text, self.problems = paths, read_text, problems
         self.values = {name: given(text) if _may_lack(name) else text for name, text in row.values.items()}
         self.name = f"row {row.number} (study {self.values['study_id'] or 'without id'})"
 
@@ -86,7 +86,7 @@ class ManifestRow:
         if len(self.problems) > before:
             return ""
         try:
-            text = given(read_text(file).strip())
+            text = given(self.read_text(file).strip())
         except TextError as error:
             self.problem(f"report_path {path[:80]!r}: {error.reason}")
             return ""

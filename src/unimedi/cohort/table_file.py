@@ -76,7 +76,7 @@ def _rows(path: Path, header: Sequence[str], lines: Iterable[tuple[int, list[str
             continue
         if problem := _problem(header, cells, hint):
             problems.append(f"row {number}: {problem}")
-        elif not problems:
+        else:
             yield Row(number, {name: cell for name, cell in zip(header, cells, strict=False) if name})
     if problems:
         raise TableError(path, problems)

@@ -20,8 +20,8 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (
         2,
         "cohorts listed with --table: where text with commas stood without quotes, reports end at a comma and patients "
-        "are words of them; studies are missing where a quote was open; a column Split or PatientID was passed over. "
-        "List the cohort anew",
+        "are words of them; studies are missing where a quote was open; a column Split or PatientID was passed over; "
+        "list the cohort again",
     ),
     (
         2,
