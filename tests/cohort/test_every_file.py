@@ -157,6 +157,18 @@ def test_pictures_say_their_view_by_name_or_folder(tmp_path: Path) -> None:
     assert len(scan_folder(tmp_path, modality="US").studies) == 4
 
 
+def test_masks_are_no_images_and_take_no_report(tmp_path: Path) -> None:
+    for name in ("images/P1/x.nii.gz", "masks/P1/nodule.nii.gz", "images/P2/x.png", "images/P2/x_mask.png"):
+        put(tmp_path / name)
+    put(tmp_path / "reports" / "P1.txt", "Nodule.")
+    put(tmp_path / "reports" / "P2.txt", "Mass.")
+    cohort = scan_folder(tmp_path)
+    assert [(study.image.name, study.patient_id) for study in cohort.studies] == [("x.nii.gz", "P1"), ("x.png", "P2")]
+    assert {one.what: one.reason for one in cohort.skipped} == dict.fromkeys(
+        ("masks/P1/nodule.nii.gz", "images/P2/x_mask.png"), "a mask by its name or folder"
+    )
+
+
 def test_a_table_s_images_are_looked_at_too(tmp_path: Path) -> None:
     for k, view in enumerate(("PA", "LL", "XTABLE LATERAL", "")):
         put_xray(tmp_path / f"{k}.dcm", PatientID=f"P{k}", ViewPosition=view)

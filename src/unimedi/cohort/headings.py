@@ -93,12 +93,10 @@ def _within_lines(text: str, shouted: bool) -> Iterator[Heading]:
     for match in _WITHIN.finditer(text):
         name = match["name"]
         mixed = match.end("all") in capitals and not name.isupper()  # "Bones unremarkable IMPRESSION:"
-        kind = kind_of(name, colon=not mixed)
-        if kind == TITLE:
-            kind = UNKNOWN
+        kind = UNKNOWN if kind_of(name) == TITLE else kind_of(name)
         known = kind not in (UNKNOWN, PLACE)
         short = name[0].isupper() and _short(name, WORDS if name.isupper() else UNKNOWN_WORDS)
-        if known or (short and not mixed and match.group()[0] in SENTENCE_ENDS):
+        if not mixed and (known or (short and match.group()[0] in SENTENCE_ENDS)):
             capitals.pop(match.end("all"), None)
             yield Heading(kind, name, match.start("all"), match.end("all"))
     yield from capitals.values()

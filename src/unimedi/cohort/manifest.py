@@ -20,6 +20,7 @@ from unimedi.cohort.manifest_row import BOXES, MEASURES, OPTIONAL, REQUIRED, WRI
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Study
 from unimedi.cohort.table_file import TableError, read_table
+from unimedi.cohort.text_file import read_text as _read_text  # noqa: F401, how a manifest's report_path is read
 
 
 class ManifestError(TableError):

@@ -37,8 +37,8 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     (
         2,
         "X-rays from DICOM: squeezed where only PixelAspectRatio or NominalScannedPixelSpacing says the shape of a "
-        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1 or "
-        "a display table has entries of 8 bits",
+        "pixel; too dark where the padding value has the wrong sign; wrong values where HighBit is not BitsStored - 1 "
+        "or a display table has entries of 8 bits",
     ),
     (
         2,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from unimedi.cohort.sources.header import header_of
-from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_raw
+from unimedi.cohort.sources.images import Found, Taken, doubts, images_of, without_masks, without_raw
 from unimedi.cohort.sources.pairing import Pairs, by_being_alone, by_name, named_for_others
 from unimedi.cohort.sources.patients import name_patients
 from unimedi.cohort.sources.scan import TEXTS, FolderCohort, FolderError, NoStudyError, given_modality, kinds, suffix
@@ -107,7 +107,7 @@ def _read_tree(cohort: FolderCohort, given: Modality | None) -> dict[str, str]:
     for folder, names in walk(cohort.root, cohort.skip):
         files += [folder / name for name in names]
         found += images_of(cohort, folder, names, given)
-    found = without_raw(found, cohort)
+    found = without_masks(without_raw(found, cohort), cohort)
     texts = [file for file in files if suffix(file.name) in TEXTS]
     pairs = Pairs(of_others=named_for_others(texts, found, files))
     by_name(found, texts, pairs)

@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,19 @@ from unimedi.cohort.study import Modality
 from unimedi.cohort.walk import name_of
 
 DATA = (".raw", ".zraw")  # the voxels of a header in a file of its own
+MASKS = {
+    "mask",
+    "masks",
+    "seg",
+    "segs",
+    "segmentation",
+    "segmentations",
+    "annotation",
+    "annotations",
+    "label",
+    "labels",
+}
+MASKS |= {"labelmap", "labelmaps", "contour", "contours", "groundtruth", "roi", "rois", "lesions", "maske", "masken"}
 CHEST = ("CHEST", "THORA", "TORAX", "TORACE", "LUNG", "RIB", "HEART", "TRUNK", "WHOLEBODY")
 
 
@@ -82,6 +96,17 @@ def without_raw(found: Sequence[Found], cohort: FolderCohort) -> list[Found]:
     return kept
 
 
+def without_masks(found: Sequence[Found], cohort: FolderCohort) -> list[Found]:
+    """The images without pictures and volumes whose name or folder says that they mark something in another image."""
+    kept = []
+    for one in found:
+        if one.header is None and _is_mask(one.path, cohort.root):
+            cohort.skip(name_of(one.path, cohort.root), "a mask by its name or folder")
+        else:
+            kept.append(one)
+    return kept
+
+
 class Taken:
     """The images that were taken, to know a second one of the same file by."""
 
@@ -124,6 +149,12 @@ def doubts(found: Iterable[Found]) -> list[str]:
         f"another body part than the chest is stated of {sum(parts.values())} images: {named}" if parts else "",
     ]
     return [line for line in lines if line]
+
+
+def _is_mask(file: Path, root: Path) -> bool:
+    *folders, name = (part.casefold() for part in file.relative_to(root).parts)
+    words = re.findall(r"[^\W\d_]+", stem(name))
+    return not MASKS.isdisjoint(folders) or (words[-1:] != [] and words[-1] in MASKS)
 
 
 def _flat(one: Found) -> bool:
