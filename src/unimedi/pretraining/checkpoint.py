@@ -120,7 +120,10 @@ def load(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> int
     try:
         module.load_state_dict(_under("module/", tensors), strict=True)
     except RuntimeError as error:
-        raise CheckpointError(f"checkpoint {path} does not fit this model: {error}") from error
+        raise CheckpointError(
+            f"checkpoint {path} does not fit this model (a run that an earlier version began cannot be gone on with: "
+            f"train anew in another folder): {error}"
+        ) from error
     hyperparameters: list[dict[str, Any]] = state["optimizer"]
     names = [name for group in hyperparameters for name in group["params"]]
     mine = [n for group in optimizer.param_groups for n in names_of(module, group["params"])]

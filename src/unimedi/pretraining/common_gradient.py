@@ -2,9 +2,8 @@
 
 A shift of all features of a kind changes no embedding once the running mean has followed, some steps later. Left in,
 the common part of the gradient teaches just that lag: it marks the modality (docs/log.md). A BatchNorm takes off the
-batch's mean gradient; of one row that is all of it. So each row loses the mean of the *others*, among which the steps
-before count as one row. Its own gradient stays whole: the estimate of the covariance of a row and its gradient has no
-bias at any number of rows, and with many rows this is BatchNorm's.
+batch's mean gradient; of one row that is all of it. So the mean here is over the rows and one more, which stands for
+the steps before: a single row keeps half of what sets it apart from them, and with many rows it is BatchNorm's.
 """
 
 import torch
@@ -15,7 +14,7 @@ from unimedi.model.projection import RunningMean, mean_over_ranks
 
 
 class CommonGradient(nn.Module):
-    """An identity whose gradient is g_i - (sum of g_j over all other rows j, of all ranks, + h) / n.
+    """An identity whose gradient is g_i - (sum of g_j over the rows j of all ranks + h) / (n + 1).
 
     n counts the rows of all ranks, h is the exponential mean of the mean gradients of the batches before.
     """
@@ -32,7 +31,6 @@ class CommonGradient(nn.Module):
     @torch.no_grad()
     def without_common(self, gradient: Float[Tensor, "n size"]) -> Float[Tensor, "n size"]:
         mean, rows = mean_over_ranks(gradient)
-        own = gradient.to(mean.dtype)
-        others = mean + (self.before.value() - own) / rows
+        common = (rows * mean + self.before.value()) / (rows + 1)
         self.before.follow(mean)
-        return (own - others).to(gradient.dtype)
+        return (gradient.to(mean.dtype) - common).to(gradient.dtype)
