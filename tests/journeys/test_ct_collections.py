@@ -101,4 +101,4 @@ def test_a_collection_becomes_a_store(tmp_path: Path, build: object) -> None:
         liver, pancreas = (mask >> store.findings.index(organ) & 1 for organ in ("liver", "pancreas"))
         assert np.argwhere(liver)[:, 0].max() < np.argwhere(pancreas)[:, 0].min()
     if name == "ct-rate":
-        assert study.report == "There is a nodule. A nodule."
+        assert study.report == "A nodule. There is a nodule."
