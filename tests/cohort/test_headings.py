@@ -177,6 +177,9 @@ def test_headings_that_no_table_has_are_told() -> None:
             ("Im Vergleich zur Voraufnahme", "unknown"),
             ("Chest, AP portable", "title"),
         ),
+        *(("Fragestellung/Indikation", "indication"), ("Comparison & Technique", "comparison")),
+        *(("Datos clínicos y motivo", "indication"), ("Heart/Mediastinum", "place"), ("Technique / Lungs", "unknown")),
+        *(("Technique and Lungs", "unknown"), ("Findings, Technique", "findings")),
     ],
 )
 def test_kinds_of_names(name: str, kind: str) -> None:

@@ -30,8 +30,9 @@ TITLES = {
 }
 # And by words of the title, in whatever scheme: the first that is found.
 WORDS = {
-    "a radiation dose report": r"dose|dosis|dosi[mg]|radiopharm|exposure",
-    "the result of a CAD": r"\bcad\b|computer.aided",
+    "a radiation dose report": r"(?<!low[ -])(?<!faible )(?<!baixa )dose|(?<!baja )(?<!niedrig)dosis|dosi[mg]|"
+    r"radiopharm|(?:radiation|patient) exposure",
+    "the result of a CAD": r"\bcad\b|computer.aided|(?-i:\bAI\b)|artificial intelligence",
     "measurements": r"measurement|quantitative|biometr|echocardiogra\w+ procedure|ultrasound procedure|messung",
     "a selection of key objects": r"key (?:object|image)|manifest",
     "a procedure log": r"\blog\b|acquisition context|imaging agent|administration|implantation plan|protocol",

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unimedi.cohort.inside import inside
-from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
-from unimedi.cohort.sources.dicom_report import MODALITIES, Document, read_document, reports_by_study
-from unimedi.cohort.sources.header import Header, read_header
+from unimedi.cohort.sources.dicom_header import is_dicom
+from unimedi.cohort.sources.dicom_report import Document, read_document, reports_by_study
+from unimedi.cohort.sources.header import NO_IMAGE, Header, read_header
 from unimedi.cohort.sources.images import Found, doubts, same_bytes, without_raw
 from unimedi.cohort.sources.patients import note_placeholders
 from unimedi.cohort.sources.scan import FolderCohort, FolderError, kinds
@@ -126,11 +126,11 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
             if not is_dicom(path):
                 cohort.skip(name_of(path, cohort.root), "not a DICOM image")
                 continue
-            document = read_document(path) if modality_name(path) in MODALITIES else None
+            header = read_header(path)
+            document = read_document(path) if header.unfit == NO_IMAGE else None
             if isinstance(document, Document):
                 documents.append((name_of(path, cohort.root), document))
                 continue
-            header = read_header(path)
             reason = document or header.unfit or header.foreign or _lacks(header)
             twin = first.setdefault(header.image, path) if header.image and not reason else path
             if not reason and twin != path and same_bytes(path, twin):

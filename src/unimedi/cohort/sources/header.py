@@ -16,6 +16,7 @@ TAGS = (
     *VIEW_TAGS,
 )
 INDEX = "1.2.840.10008.1.3.10"  # the SOP class of a DICOMDIR
+NO_IMAGE = "no image: a report, a directory or a presentation"
 UNSTATED = ("", "OT")  # modalities that say nothing: "other" is what digitisers of films write
 
 
@@ -106,7 +107,7 @@ def _unfit(found: Any, seen: View) -> str:
     if str(found.file_meta.get("MediaStorageSOPClassUID")) == INDEX:
         return "a DICOMDIR: an index, whose files are looked at by themselves"
     if not found.get("Rows"):
-        return "no image: a report, a directory or a presentation"
+        return NO_IMAGE
     if "LOCALIZER" in str(found.get("ImageType") or "").upper():
         return "a localiser"
     return f"not frontal: {seen.said}" if seen.frontal is False else ""
