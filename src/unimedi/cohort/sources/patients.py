@@ -5,6 +5,7 @@ worth nothing. So an image without a PatientID belongs to the only patient of it
 asked.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -20,6 +21,11 @@ from unimedi.cohort.study import Study
 SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "holdout"}
 CLASSES = {"normal", "abnormal", "pneumonia", "covid", "covid-19", "covid19", "positive", "negative"}
 NO_PATIENT = IMAGE_FOLDERS | TEXT_FOLDERS | SPLITS | CLASSES  # folders that say what lies in them, not whose it is
+# A day or a month, as archives sort by: 2024-01-31, 20240131, 31.01.2024, 2024-01.
+_Y, _M, _D = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+_DATE = re.compile(
+    rf"{_Y}[-_. ]{_M}(?:[-_. ]{_D})?|{_Y}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|{_D}[-_. ]{_M}[-_. ]{_Y}"
+)
 # What de-identifiers and test systems write for every patient.
 PLACEHOLDERS = (
     *("anon", "anonymous", "anonym", "anonymized", "anonymised", "deidentified", "removed", "redacted", "withheld"),
@@ -82,9 +88,9 @@ def name_patients(cohort: FolderCohort, stated: Mapping[str, str]) -> None:
 
 
 def patient_folder(image: Path, root: Path) -> str:
-    """The first folder under the root that may be a patient's; empty where there is none."""
+    """The first folder under the root that may be a patient's, and is no date; empty where there is none."""
     *folders, _ = image.relative_to(root).parts
-    return next((name for name in folders if name.casefold() not in NO_PATIENT), "")
+    return next((name for name in folders if name.casefold() not in NO_PATIENT and not _DATE.fullmatch(name)), "")
 
 
 def note_placeholders(cohort: FolderCohort, patients: Iterable[str]) -> None:
