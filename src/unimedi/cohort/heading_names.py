@@ -110,7 +110,8 @@ NAMES = {  # the first that fits
         r"diagnostica)|"
         r"indicazion[ei](?: clinic[ah]e?)?|quesito(?: (?:clinico|diagnostico))?|anamnesi|notizie cliniche|"
         r"dati clinici|"
-        r"sospetto (?:clinico|diagnostico)|motivazione|indicatie|klinische gegevens|vraagstelling|"
+        r"sospetto (?:clinico|diagnostico)|motivazione|indicatie|klinische (?:gegevens|informatie|vraagstelling)|"
+        r"vraagstelling|"
         r"病史|临床病史|临床诊断|临床资料|主诉"
     ),
     "findings": (
@@ -124,8 +125,8 @@ NAMES = {  # the first that fits
         r"resultats?|constatations?|compte ?rendu|cr|analyse|lecture|semiologie|"
         r"befunde?(?:bericht|beschreibung|text)?(?: und beurteilung)?|beschreibung|ergebnis(?:se)?|bericht|"
         r"achados?(?: e impressao)?|relatorio|laudo|descric(?:ao|oes)|analise|observac(?:ao|oes)|"
-        r"repert[oi]|referto|descrizione|risultat[oi]|bevindingen|verslag|"
-        r"影像所见|检查所见|所见|影像表现|影像学表现|影像学所见|放射学表现|影像描述"
+        r"repert[oi]|referto|descrizione|risultat[oi]|bevindingen|verslag|beschrijving|"
+        r"影像所见|检查所见|所见|影像表现|影像学表现|影像学所见|放射学表现|影像描述|表现|描述"
     ),
     "impression": (
         r"(?:impress?ions?|impresson|imprression|imoression|impressoin|imprssion|imperssion|mpression|"
