@@ -155,8 +155,7 @@ def test_a_report_without_preamble_or_modality(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stated", "written"), [("ISO_IR 6", "utf-8"), ("ISO_IR 6", "cp1252"), ("ISO_IR 192", "cp1252")]
 )
-def test_letters_that_the_header_does_not_name(tmp_path: Path, letters: str) -> None:
-    stated, written = letters.split(", ")
+def test_letters_that_the_header_does_not_name(tmp_path: Path, stated: str, written: str) -> None:
     path = save(tmp_path / "a", text("Derrame en el l@@bulo.", FINDING), SpecificCharacterSet=stated)
     path.write_bytes(path.read_bytes().replace(b"@@", "ó".encode(written).ljust(2)))
     if stated == "ISO_IR 192":
