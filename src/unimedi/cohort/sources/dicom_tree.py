@@ -96,7 +96,11 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
             reason += " is axial" if best.first.axial and not other.first.axial else ""
             more = f"another series of its examination has more slices ({best.slices})"
             cohort.skip(other.name(root), more if best.slices > other.slices else reason)
-        if any(other.first.series == best.first.series != "" for other in others if other.first.frames == 1):
+        if any(
+            other.first.series == best.first.series != ""
+            for other in others
+            if other.first.frames == best.first.frames == 1
+        ):
             cohort.skip(best.name(root), "slices of several patients under one SeriesInstanceUID")
         elif best.slices < FEWEST:
             cohort.skip(best.name(root), f"a series of fewer than {FEWEST} slices")
