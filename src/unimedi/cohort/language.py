@@ -35,7 +35,7 @@ WORDS = {
     ),
     "fr": (
         "le la les l de des du d et avec sans pas un une au aux est sont droit droite gauche épanchement poumon "
-        "poumons dans sur lobe lésion examen absence anomalie supérieur inférieur thorax radio radiographie normale"
+        "poumons dans sur lobe lésion examen absence anomalie supérieur inférieur radio radiographie normale"
     ),
     "de": (
         "der die das und mit ohne kein keine keinen im in ist sind rechts links befund erguss pleuraerguss lunge "
