@@ -167,7 +167,7 @@ def test_a_heading_that_no_table_has_needs_no_blank_behind_its_colon() -> None:
         "检查技术:CT\n胸部情况:A nodule.\n结论:Normal.",
     ):
         assert "A nodule." in read_report(text).sections.findings
-    assert read_report("TECHNIQUE: CT at\nSix PM 5:47, see\nhttps://x.y\nIMPRESSION: Normal.").unknown == ()
+    assert read_report("TECHNIQUE: CT at\nSix PM 5:47, see\nhttp://localhost \nIMPRESSION: Normal.").unknown == ()
 
 
 def test_headings_that_no_table_has_are_told() -> None:
