@@ -18,6 +18,7 @@ from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
 from unimedi.cohort.walk import name_of, walk
 
+PLANS = "modality RT"  # how RTSTRUCT, RTPLAN and the like are named: large, and no documents
 FEWEST = 4  # slices: under one slab there is nothing to see
 
 
@@ -134,7 +135,8 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
                 cohort.skip(name_of(path, cohort.root), "not a DICOM image")
                 continue
             header = read_header(path)
-            document = read_document(path) if header.unfit == NO_IMAGE else None
+            may_be = header.unfit == NO_IMAGE and not header.foreign.startswith(PLANS)
+            document = read_document(path) if may_be else None
             if isinstance(document, Document):
                 documents.append((name_of(path, cohort.root), document))
                 continue
