@@ -117,6 +117,13 @@ def test_a_template_of_measurements_is_no_report(tmp_path: Path) -> None:
     assert read == "measurements, not a radiologist's report"
 
 
+def test_a_document_without_a_title_is_what_its_parts_are(tmp_path: Path) -> None:
+    dose = item("CONTAINER", code("113811", "DCM", "CT Accumulated Dose Data"), ContentSequence=[text("Thorax")])
+    assert (
+        read_document(save(tmp_path / "a", dose, title=None)) == "a radiation dose report, not a radiologist's report"
+    )
+
+
 def test_a_partial_or_empty_report_is_listed(tmp_path: Path) -> None:
     read = read_document(save(tmp_path / "a", text("A nodule."), CompletionFlag="PARTIAL"))
     assert str(read).startswith("a partial report")
