@@ -19,10 +19,10 @@ from unimedi.cohort.sources.bimcv_tables import findings_of, text_of
 from unimedi.cohort.sources.cc_ccii import cc_ccii
 from unimedi.cohort.sources.ct_rate import ct_rate
 from unimedi.cohort.sources.luna16 import luna16
-from unimedi.cohort.sources.nifti_header import Planes, planes_of
+from unimedi.cohort.sources.nifti_header import Planes, is_picture, planes_of
 from unimedi.cohort.sources.radchestct import radchestct
 from unimedi.cohort.sources.ricord import ricord
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.scan import FolderError, guess_modality
 from unimedi.cohort.study import Modality, Split
 from unimedi.transfer.task_file import find_task
 
@@ -234,6 +234,17 @@ def test_a_header_that_is_none_has_no_planes(tmp_path: Path, data: bytes) -> Non
     path = tmp_path / "v.nii.gz"
     path.write_bytes(data)
     assert planes_of(path) is None
+    assert not is_picture(path)
+
+
+@pytest.mark.parametrize(
+    ("shape", "flat"), [((8, 9), True), ((8, 9, 1), True), ((8, 9, 1, 1), True), ((8, 9, 2), False), ((1, 8, 9), False)]
+)
+def test_a_nifti_of_one_plane_is_an_xray(tmp_path: Path, shape: tuple[int, ...], flat: bool) -> None:
+    path = tmp_path / "x.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros(shape, np.int16), np.eye(4)), path)
+    assert is_picture(path) is flat
+    assert guess_modality(path, None) == (Modality.DX if flat else Modality.CT)
 
 
 # -- BIMCV-R ----------------------------------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ def words(path: Path) -> str:
         code("18747-6", "LN", "CT Report"),
         code("11528-7", "LN", "Radiology Report"),
         code("RAD", "99LOCAL", "Befundbericht"),
+        code("87279-6", "LN", "CT Chest for screening WO contrast and low dose"),
         None,
     ],
 )
@@ -88,6 +89,7 @@ def test_text_reports_of_any_class_are_read(tmp_path: Path, sop: str, title: Dat
         ("88.65", None, "the result of a CAD"),
         ("88.69", None, "the result of a CAD"),
         ("88.33", code("112000", "DCM", "Chest CAD Report"), "the result of a CAD"),
+        ("88.33", code("1", "99VENDOR", "AI Lung Nodule Analysis"), "the result of a CAD"),
         ("88.34", code("126000", "DCM", "Imaging Measurement Report"), "measurements"),
         ("88.33", code("125200", "DCM", "Adult Echocardiography Procedure Report"), "measurements"),
         ("88.59", code("113000", "DCM", "Of Interest"), "a selection of key objects"),
@@ -113,6 +115,13 @@ def test_a_template_of_measurements_is_no_report(tmp_path: Path) -> None:
     template.MappingResource, template.TemplateIdentifier = "DCMR", "1500"
     read = read_document(save(tmp_path / "a", text("Lesion 1"), title=None, ContentTemplateSequence=[template]))
     assert read == "measurements, not a radiologist's report"
+
+
+def test_a_document_without_a_title_is_what_its_parts_are(tmp_path: Path) -> None:
+    dose = item("CONTAINER", code("113811", "DCM", "CT Accumulated Dose Data"), ContentSequence=[text("Thorax")])
+    assert (
+        read_document(save(tmp_path / "a", dose, title=None)) == "a radiation dose report, not a radiologist's report"
+    )
 
 
 def test_a_partial_or_empty_report_is_listed(tmp_path: Path) -> None:
@@ -142,6 +151,25 @@ def test_headings_by_code_in_any_language_and_from_the_container(tmp_path: Path)
         "IMPRESSION: Verdacht auf Karzinom.",
         "COMPARISON: Kein Vorbild.",
     ]
+
+
+def test_a_report_without_preamble_or_modality(tmp_path: Path) -> None:
+    path = save(tmp_path / "a", text("Nódulo.", FINDING), Modality="")
+    path.write_bytes(path.read_bytes()[132:])
+    assert words(path) == "FINDINGS: Nódulo."
+
+
+@pytest.mark.parametrize(
+    ("stated", "written"), [("ISO_IR 6", "utf-8"), ("ISO_IR 6", "cp1252"), ("ISO_IR 192", "cp1252")]
+)
+def test_letters_that_the_header_does_not_name(tmp_path: Path, stated: str, written: str) -> None:
+    path = save(tmp_path / "a", text("Derrame en el l@@bulo.", FINDING), SpecificCharacterSet=stated)
+    path.write_bytes(path.read_bytes().replace(b"@@", "ó".encode(written).ljust(2)))
+    if stated == "ISO_IR 192":
+        refused = "a report: its letters are not of the character set that it states (ISO_IR 192)"
+        assert read_document(path) == refused
+    else:
+        assert words(path).replace(" ", "") == "FINDINGS:Derrameenellóbulo."
 
 
 def documents(tmp_path: Path, **each: dict[str, object]) -> list[tuple[str, Document]]:

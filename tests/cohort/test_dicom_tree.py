@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pydicom.data
 import pytest
 from pydicom.dataset import Dataset
@@ -278,3 +279,32 @@ def test_pictures_alone_are_told_with_the_way_that_reads_them(tmp_path: Path) ->
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (note,) = dicom_tree(tmp_path).notes
     assert note == "no DICOM image among 1 files (1 .png); other kinds: `unimedi cohort folder`"
+
+
+def test_the_axial_series_goes_before_a_longer_one_of_reformats_or_renderings(tmp_path: Path) -> None:
+    for name in ("axial", "coronal", "rendered"):
+        (tmp_path / name).mkdir()
+    put_series(tmp_path / "axial", THICK, CT[:5])
+    for k, plane in enumerate(CT):
+        place = {"ImagePositionPatient": [0, 5.0 * k, 0], "ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}
+        about = {"StudyInstanceUID": "1.2.9", "PatientID": "p9"}
+        save(dataset(plane, "CT", SeriesInstanceUID=THIN, **place, **about), tmp_path / "coronal" / f"{k}")
+        save(dataset(plane, "CT", SeriesInstanceUID=SCOUT, **about), tmp_path / "rendered" / f"{k}")
+    (tmp_path / "t.csv").write_text("key,report\n1.2.9,Nodule.\n")
+    cohort = dicom_tree(tmp_path, tmp_path / "t.csv")
+    assert [study.image.name for study in cohort.studies] == ["axial"]
+    reasons = {one.what.split()[0]: one.reason for one in cohort.skipped if one.what != "t.csv"}
+    axial = "another series of its examination is axial"
+    assert reasons == {"coronal": axial, "rendered": axial}
+
+
+def test_a_series_of_two_patients_is_no_study(tmp_path: Path) -> None:
+    put_series(tmp_path, THICK, CT)
+    for k, path in enumerate(sorted(tmp_path.iterdir())):
+        header = pydicom.dcmread(path)
+        header.PatientID = "p9" if k % 2 else "P8"
+        header.save_as(path)
+    (tmp_path / "t.csv").write_text("key,report\nA9,Nodule.\n")
+    cohort = dicom_tree(tmp_path, tmp_path / "t.csv")
+    assert not cohort.studies
+    assert "slices of several patients under one SeriesInstanceUID" in [one.reason for one in cohort.skipped]

@@ -161,6 +161,15 @@ def test_what_does_not_train_is_left_out_and_counted(name: str) -> None:
     assert sum(read.left_out.values()) == len("something else here.")
 
 
+def test_a_heading_that_no_table_has_needs_no_blank_behind_its_colon() -> None:
+    for text in (
+        "TECHNIQUE: CT.\nWHAT WE SAW:A nodule.\nIMPRESSION: Normal.",
+        "检查技术:CT\n胸部情况:A nodule.\n结论:Normal.",
+    ):
+        assert "A nodule." in read_report(text).sections.findings
+    assert read_report("TECHNIQUE: CT at\nSix PM 5:47, see\nhttp://localhost \nIMPRESSION: Normal.").unknown == ()
+
+
 def test_headings_that_no_table_has_are_told() -> None:
     read = read_report("TECHNIQUE: CT.\nMY OWN HEADING: A nodule.\nLUNGS: Clear.\nIMPRESSION: Normal.")
     assert read.unknown == ("MY OWN HEADING",)
@@ -177,6 +186,9 @@ def test_headings_that_no_table_has_are_told() -> None:
             ("Im Vergleich zur Voraufnahme", "unknown"),
             ("Chest, AP portable", "title"),
         ),
+        *(("Fragestellung/Indikation", "indication"), ("Comparison & Technique", "comparison")),
+        *(("Datos clínicos y motivo", "indication"), ("Heart/Mediastinum", "place"), ("Technique / Lungs", "unknown")),
+        *(("Technique and Lungs", "unknown"), ("Findings, Technique", "findings")),
     ],
 )
 def test_kinds_of_names(name: str, kind: str) -> None:

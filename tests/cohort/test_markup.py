@@ -16,11 +16,26 @@ from unimedi.cohort.markup import plain
         ("<html><head><title>RIS</title><style>p {}</style></head><body>Clear.</body></html>", "Clear."),
         ("<table><tr><td>Lungs</td><td>clear</td></tr><tr><td>Heart</td><td>large</td></tr></table>", None),
         ("<b>FINDINGS:</b> N&#243;dulo <i>de</i> 8&#xa0;mm", "FINDINGS: Nódulo de 8 mm"),
+        (r"{\rtf1\trowd\cellx9\cellx99 FINDINGS\cell A nodule.\cell\row\pard End.}", "FINDINGS\nA nodule.\n\nEnd."),
         (r"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}\f0 N\'f3dulo\par\b Fin\b0 \u8211?}", "Nódulo\nFin–"),
     ],
 )
 def test_html_and_rtf_become_words(text: str, words: str | None) -> None:
-    assert plain(text) == (words if words is not None else "Lungs clear\n\nHeart large")
+    assert plain(text) == (words if words is not None else "Lungs\nclear\n\nHeart\nlarge")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"HISTORY: cough\nFINDINGS: nodule",
+        r"HISTORY: cough\r\nFINDINGS: nodule",
+        r"HISTORY: cough\.br\FINDINGS: nodule",
+        "HISTORY: cough_x000D_\nFINDINGS: nodule",
+    ],
+)
+def test_line_breaks_that_a_program_wrote_as_letters(text: str) -> None:
+    assert plain(text) == "HISTORY: cough\nFINDINGS: nodule"
+    assert plain("two\nlines, c:\\new") == "two\nlines, c:\\new"
 
 
 @given(st.text())

@@ -18,6 +18,7 @@ from unimedi.cohort.study import Report
         "This report was dictated by Dr. Smith.",
         "Thank you for the referral of this patient.",
         "END OF REPORT",
+        "Dr. Jones paged at 3pm.",
         "Se informa al médico de guardia por teléfono.",
         "Hallazgos comentados con el Dr. Pérez.",
         "Firmado electrónicamente por Dr. Pérez.",
@@ -67,6 +68,10 @@ def test_notes_to_colleagues_and_signatures_do_not_train(note: str) -> None:
 )
 def test_findings_are_no_notes(sentence: str) -> None:
     assert without_notes(sentence) == (sentence, "")
+
+
+def test_the_line_that_ends_a_report_goes() -> None:
+    assert training_text(Report("IMPRESSION: Small effusion\n*** End of Report ***")) == "Small effusion"
 
 
 def test_of_a_sentence_with_a_finding_only_the_note_goes() -> None:

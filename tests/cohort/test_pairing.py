@@ -64,13 +64,15 @@ def test_several_texts_of_one_name_are_listed(tmp_path: Path) -> None:
 
 def test_a_lone_text_is_the_report_of_a_lone_image(tmp_path: Path) -> None:
     names = ("p1/x.png", "p1/befund.txt", *(f"set/{k}.png" for k in range(5)), "set/notes.txt", "p2/x.png")
-    cohort = tree(tmp_path, *names, "p2/README.txt", "p3/x.png", "p3/License.txt", "p3/befund.txt")
+    others = ("p2/README.txt", "p2/Dataset_description.txt", "p3/x.png", "p3/License.txt", "p3/befund.txt")
+    cohort = tree(tmp_path, *names, *others)
     assert reports(cohort) == {"p1/x.png": "p1/befund.txt", "p3/x.png": "p3/befund.txt"}
     assert left(cohort) == {
         **{f"set/{k}.png": "no report" for k in range(5)},
         "set/notes.txt": "not clear of which image",
         "p2/x.png": "no report",
         "p2/README.txt": "no report by its name",
+        "p2/Dataset_description.txt": "no report by its name",
         "p3/License.txt": "no report by its name",
     }
 

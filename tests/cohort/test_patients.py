@@ -95,6 +95,21 @@ def test_folders_of_images_are_not_patients(tmp_path: Path) -> None:
     assert len({study.split for study in cohort.studies}) > 1
 
 
+def test_days_are_no_patients(tmp_path: Path) -> None:
+    for name in ("2024-01-31/P7/x.png", "20240201/P7/x.png", "3.2.2024/P7/x.png", "2024-02/y.png", "2024123/z.png"):
+        picture(tmp_path, name)
+    found = patients(scan_folder(tmp_path))
+    assert sorted(found.values()) == ["2024123", "P7", "P7", "P7", "y"]
+
+
+def test_years_are_no_patients_where_all_folders_are_years(tmp_path: Path) -> None:
+    for name in ("2023/P7/x.png", "2024/01/P7/x.png", "2024/02/y.png"):
+        picture(tmp_path, name)
+    assert sorted(patients(scan_folder(tmp_path)).values()) == ["P7", "P7", "y"]
+    picture(tmp_path, "2100/z.png")  # of patients by number, that has lately come to 2023
+    assert sorted(patients(scan_folder(tmp_path)).values()) == ["2023", "2024", "2024", "2100"]
+
+
 def test_the_same_name_in_two_folders_of_images_is_one_patient(tmp_path: Path) -> None:
     for name in ("CT/p1.nii", "CXR/p1.png", "train/NORMAL/p2/x.png", "test/p2/y.png"):
         picture(tmp_path, name)

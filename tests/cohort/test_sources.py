@@ -156,7 +156,7 @@ def test_what_cannot_be_used_is_listed_and_told(tmp_path: Path) -> None:
         "p3/blank.png": "empty report",
         "p3/blank.txt": "the file of its name is left out",
         "p4/lonely.txt": "no image",
-        "p5/notes.docx": "not an image",
+        "p5/notes.docx": "not an image but a document: a report is .txt, .rtf or .html",
         "p6/odd.dcm": "modality SR: expected one of DX, CR, US, CT, MR",
         "p6/odd.txt": "the file of its name is left out",
         "slice.dcm": "DICOM slices in the root: each series needs a folder of its own, or `cohort dicom-tree`",

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*[vV]alue")  # that archives wr
 FRONTAL = (
     "PA", "AP", "pa", " AP ", "P.A.", "a.p.", "A-P", "P/A", "AP SUPINE", "PORTABLE AP", "AP PORTABLE", "PA ERECT",
     "AP_UPRIGHT", "FRONTAL", "CHEST PA", "POSTERO-ANTERIOR", "posteroanterior", "antero posterior", "Frontale", "正位",
+    "后前位", "a.p. liegend", "PA stehend", "INSP PA", "AP lying",
 )  # fmt: skip
 OTHER = (
     "LL", "RL", "LATERAL", "LAT", "XTABLE LATERAL", "X-TABLE LAT", "CROSS TABLE LATERAL", "LAO", "RAO", "LPO", "RPO",
@@ -44,6 +45,13 @@ def test_every_other_position_is_not_frontal_and_is_named(position: str) -> None
 def test_positions_that_state_nothing(position: str) -> None:
     assert view_of(header(ViewPosition=position)).frontal is None
     assert view_of(header()).frontal is None
+
+
+def test_a_modifier_of_the_code_changes_the_view() -> None:
+    for modifier, frontal in (("Lordotic", False), ("Oblique projection", False), ("Expiratory", True)):
+        coded = code("399348003", "antero-posterior")
+        coded[0].ViewModifierCodeSequence = code("1", modifier)
+        assert view_of(header(ViewPosition="AP", ViewCodeSequence=coded)).frontal is frontal
 
 
 def test_codes_of_snomed_old_and_new() -> None:

@@ -84,6 +84,9 @@ def test_rescale_and_window_are_applied(tmp_path: Path) -> None:
 
 def test_a_window_that_shows_nothing_is_not_believed(tmp_path: Path) -> None:
     assert np.array_equal(xray(tmp_path, WindowCenter=60000, WindowWidth=2), XRAY)
+    for width in (0, -500, [0, 0]):
+        centre = [2000, 100] if isinstance(width, list) else 2000
+        assert np.array_equal(xray(tmp_path, WindowCenter=centre, WindowWidth=width), XRAY)
 
 
 @pytest.mark.parametrize(

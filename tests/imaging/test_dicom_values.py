@@ -166,6 +166,12 @@ def test_frames_of_two_phases_or_two_spacings(tmp_path: Path) -> None:
     image = read_image(save(twice, tmp_path / "twice.dcm"))
     assert np.array_equal(image.voxels, alone.voxels)  # type: ignore[union-attr]
     assert image.notes == ("other_acquisition_dropped",)
+    for k, frame in enumerate(twice.PerFrameFunctionalGroupsSequence):  # half a step apart, and the order alone tells
+        place = {"ImagePositionPatient": [0, 0, 5.0 * (k % 6) + 2.5 * (k // 6)]}
+        frame.update(group(FrameContentSequence={}, PlanePositionSequence=place))
+    image = read_image(save(twice, tmp_path / "between.dcm"))
+    assert np.array_equal(image.voxels, alone.voxels)  # type: ignore[union-attr]
+    assert image.notes == ("other_acquisition_dropped",)
     header.PerFrameFunctionalGroupsSequence[2].update(group(PixelMeasuresSequence={"PixelSpacing": [1, 1]}))
     assert reason(save(header, tmp_path / "spacing.dcm")) == "bad_spacing"
 

@@ -120,7 +120,7 @@ def test_nothing_is_left_out_without_a_line(model: Path, tmp_path: Path) -> None
         dicom(root / "p2" / "side", GREY.astype(np.uint16), "DX", ViewPosition="LATERAL"): "not frontal",
         dicom(root / "p2" / "ultrasound", GREY.astype(np.uint16), "PT"): "modality PT",
         root / "p1" / "notes.txt": "not an image",
-        root / "p1" / "letter.pdf": "not an image",
+        root / "p1" / "letter.pdf": "not an image but a document: a report is .txt, .rtf or .html",
         root / "p1" / "broken.png": "unreadable",
         root / "p1" / ".hidden.png": "a hidden file",
         root / "p1" / "copy.PNG": "a copy of",

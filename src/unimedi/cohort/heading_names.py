@@ -7,6 +7,7 @@ CID 7001. What is left out of training stands here by its exact name: a name tha
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 UNKNOWN = "unknown"  # in no table; its text stays with the findings
@@ -79,11 +80,13 @@ NAMES = {  # the first that fits
         r"(?:this |the |your )?(?:exam(?:ination)?|study|visit|order(?:ing)?|consult|referral|request|procedure|"
         r"test|ct|scan|"
         r"x ?ray|imaging)|(?:clinical |patient |medical |relevant |brief |surgical |past medical |provided |"
-        r"present |social |"
+        r"present |social |additional |"
         r"oncologic(?:al)? )?(?:history|hx)(?: of present illness)?|hpi|pmh|"
-        r"clinical(?: (?:information|data|details?|question|statement|context|background|diagnos[ei]s|notes?|"
+        r"(?:relevant |additional |pertinent )?clinical(?: (?:information|info|reason|data|details?|question|"
+        r"statement|context|background|diagnos[ei]s|notes?|"
         r"problem|symptoms?|"
-        r"presentation|concern))?|(?:admitting|admission|provisional|working|referring|pre ?operative) diagnos[ei]s|"
+        r"presentation|concern))?|(?:admitting|admission|provisional|working|referring|ordering|"
+        r"pre ?operative) diagnos[ei]s|"
         r"(?:underlying )?medical conditions?|patient presentation|(?:chief |presenting )?complaints?|symptoms?|"
         r"questions?|"
         r"request(?:ed)?(?: (?:exam|details|information))?|referral|evaluate for|assess for|rule out|r o|concern for|"
@@ -92,35 +95,38 @@ NAMES = {  # the first that fits
         r"exploracion)| del estudio)?|(?:datos|informacion|historia|sospecha|orientacion|cuestion|pregunta|"
         r"clinica|situacion)"
         r"(?: (?:clinic[oa]s?|diagnostica|actual))?|peticion|alergias|anamnesis|"
-        r"diagnostico (?:de )?(?:presuncion|sospecha|clinico|envio)|"
-        r"motifs?(?: (?:de l examen|d examen|de consultation))?|renseignements?(?: cliniques?)?|"
+        r"(?:hipotesis diagnostica|diagnostico presuntivo)|diagnostico (?:de )?(?:presuncion|sospecha|clinico|envio)|"
+        r"motifs?(?: (?:de l examen|d examen|de consultation|de la demande|d hospitalisation))?|"
+        r"renseignements?(?: cliniques?)?|"
         r"clinical findings?|hallazgos? clinicos?|klinischer befund|donnees cliniques|"
         r"(?:histoire|contexte|donnees|information|question|clinique)(?: (?:cliniques?|posee|de la maladie))?|"
         r"antecedents?|atcd|"
-        r"(?:rechtfertigende )?indikation(?:sstellung)?(?: und .*)?|klinische?(?: (?:angaben?|fragestellung|"
+        r"(?:rechtfertigende )?indikation(?:sstellung)?(?: und .*)?|klinische?(?: (?:angaben?|fragestellung|frage|"
+        r"symptomatik|"
         r"informationen?|"
         r"diagnose|daten))(?: und .*)?|klinik(?: und .*)?|anamnese(?: und .*)?|fragestellung(?:en)?|vorgeschichte|"
-        r"vorerkrankungen?|einweisungsdiagnose|"
+        r"vorerkrankungen?|(?:ein|zu|ueber|uber)weisungsdiagnose|"
         r"indicac(?:ao|oes)(?: clinicas?)?|(?:dados|informacoes|historia|hipotese|quadro) (?:clinic[oa]s?|"
         r"diagnostica)|"
         r"indicazion[ei](?: clinic[ah]e?)?|quesito(?: (?:clinico|diagnostico))?|anamnesi|notizie cliniche|"
         r"dati clinici|"
-        r"sospetto (?:clinico|diagnostico)|motivazione|indicatie|klinische gegevens|vraagstelling|"
+        r"sospetto (?:clinico|diagnostico)|motivazione|indicatie|klinische (?:gegevens|informatie|vraagstelling)|"
+        r"vraagstelling|"
         r"病史|临床病史|临床诊断|临床资料|主诉"
     ),
     "findings": (
         r"(?:find(?:ings?|ins|indgs|gings|ngs|nings)|finidngs)(?: s)?(?: (?:and|or) impressions?| impressions?)?|"
         r"narrative|"
         r"body(?: of report)?|"
-        r"(?:radiology |radiological |radiographic |imaging |ct )?report|(?:report )?description|"
+        r"(?:diagnostic )?(?:radiology |radiological |radiographic |imaging |ct )?report|(?:report )?description|"
         r"(?:imaging |exam(?:ination)? )?results?|observations?|"
         r"hallazgos?(?: (?:e|y) impresion| impresion)?|informe(?: radiologico)?|descripcion|resultados?|"
         r"observaciones|"
         r"resultats?|constatations?|compte ?rendu|cr|analyse|lecture|semiologie|"
         r"befunde?(?:bericht|beschreibung|text)?(?: und beurteilung)?|beschreibung|ergebnis(?:se)?|bericht|"
         r"achados?(?: e impressao)?|relatorio|laudo|descric(?:ao|oes)|analise|observac(?:ao|oes)|"
-        r"repert[oi]|referto|descrizione|risultat[oi]|bevindingen|verslag|"
-        r"影像所见|检查所见|所见|影像表现|影像学表现|影像学所见|放射学表现|影像描述"
+        r"repert[oi]|referto|descrizione|risultat[oi]|bevindingen|verslag|beschrijving|"
+        r"影像所见|检查所见|所见|影像表现|影像学表现|影像学所见|放射学表现|影像描述|表现|描述"
     ),
     "impression": (
         r"(?:impress?ions?|impresson|imprression|imoression|impressoin|imprssion|imperssion|mpression|"
@@ -150,7 +156,8 @@ NAMES = {  # the first that fits
         r"comparacion(?:es)?(?: con)?|estudio comparativo|(?:estudios?|exploraci?on(?:es)?|pruebas?|tc|"
         r"rx) (?:previ[oa]s?|"
         r"anterior(?:es)?|de comparacion)|"
-        r"comparaisons?|comparatif|(?:examens?|bilans?|imagerie|scanners?|cliches?|etudes?) (?:anterieure?s?|"
+        r"comparaisons?|comparatif|anteriorites?(?: disponibles?)?|(?:examens?|bilans?|imagerie|scanners?|cliches?|"
+        r"etudes?) (?:anterieure?s?|"
         r"precedents?|"
         r"de (?:comparaison|reference))|"
         r"vergleich(?:suntersuchung(?:en)?|saufnahmen?|sbilder)?|voraufnahmen?|voruntersuchung(?:en)?|vorbefunde?|"
@@ -170,7 +177,8 @@ NAMES = {  # the first that fits
     "detail": (  # of the technique, a line each
         r"number of views|views?|sequences?|(?:iv |intravenous |oral )?contrast(?: (?:agent|media|material|"
         r"administration|dose))?|"
-        r"(?:total |radiation |ct )?dose(?: (?:length product|report|information|reduction))?|dlp|ctdi(?: ?vol)?|"
+        r"(?:total |radiation |ct |estimated )?dose(?: (?:length product|report|information|reduction))?|"
+        r"(?:total )?dlp|ctdi(?: ?vol)?|"
         r"exposure|kvp?|"
         r"mas|kernel|slice thickness|pitch|matrix|fluoro(?:scopy)? time|contraste|medio de contraste|dosis|"
         r"proyecciones|"
@@ -228,6 +236,8 @@ _HOLDING = {
     kind: re.compile(rf"(?!no |the |these |sin |kein|pas |aucun|sem |senza )(?:\w+ ){{0,4}}(?:{words}){_JOIN}")
     for kind, words in HOLDING.items()
 }
+_AND = re.compile(r"\s*[/&+,]\s*|\s+(?:and|und|y|e|et)\s+", re.IGNORECASE)
+ASIDE = ("indication", "comparison", "technique", "detail", "examination")  # may be joined: History / Technique
 _TITLE = re.compile(  # nothing but the words of which an examination's name is made, one that is no place among them
     r"(?=.*\b(?:radiographs?|radiography|x|xrays?|rays?|cxr|films?|ct|cta|ctpa|mri|tomography|views?|pa|ap|lat|"
     r"lateral|portable|"
@@ -256,7 +266,14 @@ def kind_of(heading: str, colon: bool = True) -> str:
     holding = _HOLDING if colon else {}
     fits = (kind for patterns in (_PATTERNS, holding) for kind, pattern in patterns.items() if pattern.fullmatch(name))
     known = next(fits, UNKNOWN)
+    if known == UNKNOWN and len(parts := _AND.split(heading)) > 1:
+        known = _of_all([kind_of(part) for part in parts])
     return TITLE if known == UNKNOWN and _TITLE.fullmatch(name) else known
+
+
+def _of_all(kinds: Sequence[str]) -> str:
+    """The kind of a heading that joins several."""
+    return kinds[0] if set(kinds) == {PLACE} or set(kinds) <= set(ASIDE) else UNKNOWN
 
 
 def plain_name(heading: str) -> str:

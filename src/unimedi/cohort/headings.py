@@ -78,7 +78,8 @@ def _at_lines(text: str) -> Iterator[Heading]:
         capital = name[0].isupper() or not name[0].islower()
         if match["colon"]:
             sound = kind not in (UNKNOWN, TITLE, PLACE) or capital
-            sound &= kind != UNKNOWN or (_short(name, WORDS) and text[match.end() :][:1].isspace())
+            follows = text[match.end() :][:1]  # no digit or stroke: 5:47, https://
+            sound &= kind != UNKNOWN or (_short(name, WORDS) and (follows.isspace() or follows.isalpha()))
         else:  # "findings" alone in small letters is a wrapped line, and so may be a place
             sound = capital and kind not in (UNKNOWN, *A_LINE)
             sound &= kind not in (TITLE, PLACE) or (

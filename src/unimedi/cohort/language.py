@@ -35,7 +35,7 @@ WORDS = {
     ),
     "fr": (
         "le la les l de des du d et avec sans pas un une au aux est sont droit droite gauche épanchement poumon "
-        "poumons dans sur lobe lésion examen absence anomalie supérieur inférieur"
+        "poumons dans sur lobe lésion examen absence anomalie supérieur inférieur radio radiographie normale"
     ),
     "de": (
         "der die das und mit ohne kein keine keinen im in ist sind rechts links befund erguss pleuraerguss lunge "
@@ -44,11 +44,11 @@ WORDS = {
     ),
     "pt": (
         "o a os as do da dos das e com sem em no na um uma que por ao é são direito direita esquerdo esquerda achados "
-        "derrame pulmões pulmonar nódulo lobo não alterações tórax cardíaca"
+        "derrame pulmões pulmonar nódulo lobo não alterações tórax cardíaca exame"
     ),
     "it": (
         "il lo la i gli le di del della dei e con senza in un una che per al è sono destro destra sinistro sinistra "
-        "non versamento polmone polmoni pleurico nodulo lobo alterazioni torace"
+        "non versamento polmone polmoni pleurico nodulo lobo alterazioni torace nella norma"
     ),
 }
 _SETS = {language: frozenset(words.split()) for language, words in WORDS.items()}

@@ -1,4 +1,5 @@
-"""HTML and RTF as plain text: recognised by what stands there, in a file, a table's cell or a DICOM object."""
+"""HTML and RTF as plain text, and line breaks that a program wrote as letters: recognised by what stands there, in a
+file, a table's cell or a DICOM object."""
 
 import html
 import re
@@ -18,6 +19,9 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _ENTITY = re.compile(r"&(?:[a-z]{2,8}\d*|#\d{1,6}|#x[0-9a-f]{1,5});", re.IGNORECASE)
+_CELL = re.compile(r"\\(?:nest)?cell(?![a-z])")  # of RTF's tables
+_BREAK = re.compile(r"\\\.(?:br|sp)\d*\\|\\X0[AD](?:0A)?\\|_x000[AD]_\n?")  # of HL7, of Excel
+_LETTERS = re.compile(r"\\r\\n|\\n")  # in a text of one line, which has no other
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n){3,}")
 
 
@@ -26,18 +30,23 @@ def plain(text: str) -> str:
     if text.lstrip().startswith("{\\rtf"):
         from striprtf.striprtf import rtf_to_text
 
-        return _tidy(rtf_to_text(text, errors="replace"))
+        return _tidy(rtf_to_text(_CELL.sub(r"\\line", text), errors="replace"))
     if _TAG.search(text):
         reader = _Words()
         reader.feed(text)
         reader.close()
         return plain(_tidy("".join(reader.words)))  # a page of escaped tags is one within one
     shown = html.unescape(text) if _ENTITY.search(text) else text
-    return shown if shown == text else plain(shown)
+    return _broken(shown) if shown == text else plain(shown)
+
+
+def _broken(text: str) -> str:
+    text = _BREAK.sub("\n", text)
+    return text if "\n" in text else _LETTERS.sub("\n", text)
 
 
 class _Words(HTMLParser):
-    """What a browser shows, with a new line for a block and a blank between cells."""
+    """What a browser shows, with a new line for a block or a cell: a heading may stand in one of its own."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -47,6 +56,8 @@ class _Words(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.unseen += tag in UNSEEN
         self._space(tag)
+        if tag in ("td", "th"):
+            self.words.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
         self.unseen = max(0, self.unseen - (tag in UNSEEN))
@@ -59,8 +70,6 @@ class _Words(HTMLParser):
     def _space(self, tag: str) -> None:
         if tag in BLOCKS:
             self.words.append("\n")
-        elif tag in ("td", "th"):
-            self.words.append(" ")
 
 
 def _tidy(text: str) -> str:

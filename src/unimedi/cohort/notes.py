@@ -38,6 +38,7 @@ NOTES = tuple(
         r"has been|have been) (?:immediately |"
         r"directly |verbally |personally )?(?:informed|notified|called|paged|made aware|alerted|contacted|"
         r"telephoned|aware)\b",
+        r"\W*Drs?\b\.? ?[^\W\d]\w*(?: [^\W\d]\w*)? (?:paged|notified|informed|called|contacted|alerted|aware)\b",
         r"\W*(?:I|we)\b(?!-).{0,60}\b(?:agree|concur|attest|personally reviewed|supervised)\b",
         r"\W*(?:(?:electronically|digitally) )?"
         r"(?:signed|dictated|transcribed|verified|approved|finalized|authenticated)"
@@ -92,13 +93,13 @@ _ASIDE = re.compile(
 _SENTENCE = re.compile(
     r"((?<=[.!?])(?<!\bDr\.)(?<!\bDrs\.)(?<!\bDra\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bProf\.)(?<!\bmed\.)\s+(?=[^\W\d_]|[\"(*_\[])(?![a-zà-ÿ])|\n\s*\n)"
 )
-# A line that is a name with a title, or a name with degrees.
+# A line that is a name with a title, a name with degrees, or the end of the report.
 _SIGNED = re.compile(
     r"^[ \t]*(?:(?:(?:OA|CA|PD)\.?[ \t]+(?=Dr))?(?:Drs?|Dra|Dott(?:\.ssa)?|Prof|Priv\.-Doz)\b\.?[ \t]*"
     r"(?:(?:Dr|med|univ|Prof)\b\.?[ \t]*)*[^\W\d_a-z][\w.'’-]*"
     r"(?:[ \t]+[^\W\d_a-z][\w.'’-]*){0,3}(?:,? (?:M\.?D\.?|FRC\w+))?|"
     r"[^\W\d_a-z][\w.'’-]*(?:[ \t]+[^\W\d_a-z][\w.'’-]*){1,3},[ \t]*(?:M\.?D|D\.?O|MBBS|FRC\w)[\w., ]*)"
-    r"[ \t]*$",
+    r"[ \t]*$|^[ \t*_=#<-]*(?i:end (?:of )?(?:the )?(?:report|impression|addendum))[ \t*_=#>.-]*$",
     re.MULTILINE,
 )
 

@@ -41,11 +41,16 @@ def shown(header: Dataset) -> NDArray[np.float32]:
 
 
 def _forget_halves(header: Dataset) -> None:
-    """Without the tags of a pair of which one is absent or empty, as archives write it."""
+    """Without the tags of a pair of which one is absent or empty, and without a window of no width, as archives write
+    them."""
     for pair in PAIRS:
         if not all(name in header and not header[name].is_empty for name in pair):
             for name in pair:
                 header.pop(name, None)
+    if "WindowWidth" in header:
+        width, linear = float(np.ravel(header.WindowWidth)[0]), header.get("VOILUTFunction", "LINEAR") == "LINEAR"
+        if not width > 0 or (linear and width < 1):
+            del header.WindowWidth, header.WindowCenter
 
 
 def turned(pixels: NDArray[np.float32], header: Dataset) -> NDArray[np.float32]:

@@ -73,6 +73,7 @@ def frames(header: Dataset, name: str) -> list[Slice]:
             lambda: (unpacked()[0][number], unpacked()[1][number]),
             {f"{keyword} ({macro})": _text(value(macro, keyword)) for macro, keyword in PASSES},
             f"frame {number + 1}",
+            f"{header.get('InstanceNumber') or 0}.{number + 1:06d}",
         )
 
     return [frame(number, group) for number, group in enumerate(groups)]

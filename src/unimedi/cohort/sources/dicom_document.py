@@ -30,8 +30,9 @@ TITLES = {
 }
 # And by words of the title, in whatever scheme: the first that is found.
 WORDS = {
-    "a radiation dose report": r"dose|dosis|dosi[mg]|radiopharm|exposure",
-    "the result of a CAD": r"\bcad\b|computer.aided",
+    "a radiation dose report": r"(?<!low[ -])(?<!faible )(?<!baixa )dose|(?<!baja )(?<!niedrig)dosis|dosi[mg]|"
+    r"radiopharm|(?:radiation|patient) exposure",
+    "the result of a CAD": r"\bcad\b|computer.aided|(?-i:\bAI\b)|artificial intelligence",
     "measurements": r"measurement|quantitative|biometr|echocardiogra\w+ procedure|ultrasound procedure|messung",
     "a selection of key objects": r"key (?:object|image)|manifest",
     "a procedure log": r"\blog\b|acquisition context|imaging agent|administration|implantation plan|protocol",
@@ -48,8 +49,9 @@ def unfit(header: Any) -> str:
     what = _kind_of_class(sop) if sop.startswith(STRUCTURED) and sop not in TEXTS else ""
     template = next(iter(header.get("ContentTemplateSequence") or ()), None)
     what = what or TEMPLATES.get(str(template.get("TemplateIdentifier") if template else ""), "")
-    scheme, code, meaning = concept(header)
-    what = what or (TITLES.get(code, "") if scheme == "DCM" else "")
+    _, _, meaning = title = concept(header)
+    named = [title] if any(title) else [concept(item) for item in header.get("ContentSequence") or ()]
+    what = what or next((TITLES[code] for scheme, code, _ in named if scheme == "DCM" and code in TITLES), "")
     what = what or next((kind for kind, words in WORDS.items() if re.search(words, meaning, re.IGNORECASE)), "")
     if what:
         return f"{what}, not a radiologist's report"

@@ -1,5 +1,6 @@
 """The text of a radiologist's structured report: its headings and sentences in order; of several, which one counts."""
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from typing import Any
 from unimedi.cohort.heading_names import PLACE, TITLE, UNKNOWN, kind_of
 from unimedi.cohort.markup import plain
 from unimedi.cohort.sources.dicom_document import concept, unfit
+from unimedi.cohort.text_file import TextError, decode
 
-MODALITIES = ("SR", "DOC", "KO")  # of documents
 DEEPEST = 40  # levels of content: a report has three or four
+ASCII = ("", "ISO_IR 6")  # what SpecificCharacterSet says where it does not say which letters there are
 CONTEXT = ("HAS OBS CONTEXT", "HAS ACQ CONTEXT", "HAS CONCEPT MOD")  # of an item: who observed, whom, where; no text
 # Headings by code (DICOM's CID 7001 and LOINC), whatever language their meaning is written in.
 HEADINGS = {
@@ -44,11 +46,13 @@ def read_document(path: Path) -> Document | str | None:
     import pydicom
 
     try:
-        header: Any = pydicom.dcmread(path, stop_before_pixels=True)
-        if reason := unfit(header):
-            return reason
-        study = str(header.get("StudyInstanceUID") or "")
-        text = "\n".join(_lines(header, "", 0)).strip()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            header: Any = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            if reason := unfit(header):
+                return reason
+            study = str(header.get("StudyInstanceUID") or "")
+            text = _letters("\n".join(_lines(header, "", 0)).strip(), header, path.name)
         if not study or not text:
             return None
         return Document(
@@ -59,6 +63,8 @@ def read_document(path: Path) -> Document | str | None:
             header.get("VerificationFlag") != "UNVERIFIED" and header.get("PreliminaryFlag") != "PRELIMINARY",
             tuple(_replaced(header)),
         )
+    except TextError as error:
+        return f"a report: {error.reason}"
     except Exception:  # damaged bytes make pydicom raise nearly anything; the walk lists the file as no image
         return None
 
@@ -112,6 +118,19 @@ def _text(item: Any) -> str:
     if kind == "CODE" and item.get("ConceptCodeSequence") and kind_of(_heading(item)) in ("findings", "impression"):
         return str(item.ConceptCodeSequence[0].get("CodeMeaning") or "")
     return plain(str(item.get("TextValue") or "")).replace("\r\n", "\n").strip()
+
+
+def _letters(text: str, header: Any, name: str) -> str:
+    """The text, in the letters that its bytes are where the header names none: pydicom takes them for Latin-1.
+
+    Raises:
+        TextError: bytes that do not fit the character set that is stated, or whose letters cannot be told.
+    """
+    stated = str(header.get("SpecificCharacterSet") or "")
+    if "\ufffd" in text:
+        raise TextError(name, f"its letters are not of the character set that it states ({stated})")
+    silent = stated in ASCII and not text.isascii() and all(ord(char) < 256 for char in text)
+    return decode(text.encode("latin-1"), name) if silent else text
 
 
 def _heading(item: Any) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unimedi.cohort.inside import inside
-from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
-from unimedi.cohort.sources.dicom_report import MODALITIES, Document, read_document, reports_by_study
-from unimedi.cohort.sources.header import Header, read_header
+from unimedi.cohort.patient_id import likeness
+from unimedi.cohort.sources.dicom_header import is_dicom
+from unimedi.cohort.sources.dicom_report import Document, read_document, reports_by_study
+from unimedi.cohort.sources.header import NO_IMAGE, Header, read_header
 from unimedi.cohort.sources.images import Found, doubts, same_bytes, without_raw
 from unimedi.cohort.sources.patients import note_placeholders
 from unimedi.cohort.sources.scan import FolderCohort, FolderError, kinds
@@ -17,6 +18,7 @@ from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
 from unimedi.cohort.walk import name_of, walk
 
+PLANS = "modality RT"  # how RTSTRUCT, RTPLAN and the like are named: large, and no documents
 FEWEST = 4  # slices: under one slab there is nothing to see
 
 
@@ -69,8 +71,8 @@ class _Reports:
 
 
 def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str] | None = None) -> FolderCohort:
-    """Every DICOM image under ``root``: an X-ray is a study of its own, of an examination's CT (or MR) series the one
-    with most slices is taken, CT before MR; a file of several frames is a series of its own.
+    """Every DICOM image under ``root``: an X-ray is a study of its own, of an examination's CT (or MR) series the
+    axial one with most slices is taken, CT before MR; a file of several frames is a series of its own.
 
     Args:
         table: CSV, Excel or Parquet with a row an examination: ``key`` (accession number or StudyInstanceUID),
@@ -89,13 +91,19 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     flat, deep = _sorted(cohort, headers)
     taken = [one for one in flat if one.header and _add(cohort, one.header, name_of(one.path, root), one.path, reports)]
     for several in deep.values():
-        best, *others = sorted(
-            several, key=lambda one: (one.first.modality is not Modality.CT, -one.slices, _key(one.first))
-        )
+        best, *others = sorted(several, key=_rank)
         for other in others:
-            reason = f"another series of its examination has more slices ({best.slices})"
-            cohort.skip(other.name(root), reason if best.slices > other.slices else "another series of its examination")
-        if best.slices < FEWEST:
+            reason = "another series of its examination"
+            reason += " is axial" if best.first.axial and not other.first.axial else ""
+            more = f"another series of its examination has more slices ({best.slices})"
+            cohort.skip(other.name(root), more if best.slices > other.slices else reason)
+        if any(
+            other.first.series == best.first.series != ""
+            for other in others
+            if other.first.frames == best.first.frames == 1
+        ):
+            cohort.skip(best.name(root), "slices of several patients under one SeriesInstanceUID")
+        elif best.slices < FEWEST:
             cohort.skip(best.name(root), f"a series of fewer than {FEWEST} slices")
         elif not all(inside(file.path, root) for file in best.files):
             cohort.skip(best.name(root), "image outside the root")
@@ -126,11 +134,12 @@ def _walk(cohort: FolderCohort) -> tuple[list[Header], dict[str, str]]:
             if not is_dicom(path):
                 cohort.skip(name_of(path, cohort.root), "not a DICOM image")
                 continue
-            document = read_document(path) if modality_name(path) in MODALITIES else None
+            header = read_header(path)
+            may_be = header.unfit == NO_IMAGE and not header.foreign.startswith(PLANS)
+            document = read_document(path) if may_be else None
             if isinstance(document, Document):
                 documents.append((name_of(path, cohort.root), document))
                 continue
-            header = read_header(path)
             reason = document or header.unfit or header.foreign or _lacks(header)
             twin = first.setdefault(header.image, path) if header.image and not reason else path
             if not reason and twin != path and same_bytes(path, twin):
@@ -156,7 +165,12 @@ def _lacks(header: Header) -> str:
 
 def _key(header: Header) -> tuple[str, ...]:
     """Of a series, or of a file that is one."""
-    return (header.patient, header.study, header.series, str(header.path) if header.frames > 1 else "")
+    return (likeness(header.patient), header.study, header.series, str(header.path) if header.frames > 1 else "")
+
+
+def _rank(one: _Series) -> tuple[bool, bool, bool, int, tuple[str, ...]]:
+    first = one.first
+    return first.modality is not Modality.CT, one.slices < FEWEST, not first.axial, -one.slices, _key(first)
 
 
 def _sorted(cohort: FolderCohort, headers: Sequence[Header]) -> tuple[list[Found], dict[str, list[_Series]]]:

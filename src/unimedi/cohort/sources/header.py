@@ -12,10 +12,12 @@ from unimedi.cohort.study import Modality
 
 TAGS = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber", "PatientID", "Modality"),
-    *("ImageType", "NumberOfFrames", "Rows", "PresentationIntentType", "BodyPartExamined"),
+    *("ImageType", "NumberOfFrames", "Rows", "PresentationIntentType", "BodyPartExamined", "ImageOrientationPatient"),
     *VIEW_TAGS,
 )
 INDEX = "1.2.840.10008.1.3.10"  # the SOP class of a DICOMDIR
+NO_IMAGE = "no image: a report, a directory or a presentation"
+AXIAL = 0.8  # cosine between the normal of a slice and the body's axis
 UNSTATED = ("", "OT")  # modalities that say nothing: "other" is what digitisers of films write
 
 
@@ -24,8 +26,9 @@ class Header:
     """Of one file; texts are empty where the header is silent.
 
     ``patient`` is the PatientID without the blanks that mean nothing; ``frames`` counts the slices of one file;
-    ``raw`` is a radiograph before processing. ``unfit`` is the reason why the file is no image for us, whatever its
-    modality; ``foreign`` names a modality that we do not know.
+    ``axial`` slices lie across the body, as those within one file are taken to; ``raw`` is a radiograph before
+    processing. ``unfit`` is the reason why the file is no image for us, whatever its modality; ``foreign`` names a
+    modality that we do not know.
     """
 
     path: Path
@@ -36,6 +39,7 @@ class Header:
     image: str = ""
     modality: Modality | None = None
     frames: int = 1
+    axial: bool = True
     view: View = UNSEEN
     raw: bool = False
     body_part: str = ""
@@ -84,6 +88,7 @@ def _header(path: Path, found: Any) -> Header:
     stated = text("Modality").upper()
     modality = Modality(stated) if stated in list(Modality) else None
     flat = modality is None or modality.ndim == 2
+    frames = max(int(found.get("NumberOfFrames") or 1), 1)
     seen = view_of(found) if flat and modality is not Modality.US else View(True)
     return Header(
         path,
@@ -93,7 +98,8 @@ def _header(path: Path, found: Any) -> Header:
         text("SeriesInstanceUID"),
         text("SOPInstanceUID"),
         modality,
-        max(int(found.get("NumberOfFrames") or 1), 1),
+        frames,
+        frames > 1 or _is_axial(found.get("ImageOrientationPatient")),
         seen,
         text("PresentationIntentType").upper() == "FOR PROCESSING",
         text("BodyPartExamined").upper(),
@@ -102,11 +108,19 @@ def _header(path: Path, found: Any) -> Header:
     )
 
 
+def _is_axial(cosines: Any) -> bool:
+    """By the directions of a row and a column; a rendering or a dose sheet that is filed as a slice has none."""
+    if not cosines or len(cosines) != 6:
+        return False
+    row, column = [float(part) for part in cosines[:3]], [float(part) for part in cosines[3:]]
+    return abs(row[0] * column[1] - row[1] * column[0]) > AXIAL
+
+
 def _unfit(found: Any, seen: View) -> str:
     if str(found.file_meta.get("MediaStorageSOPClassUID")) == INDEX:
         return "a DICOMDIR: an index, whose files are looked at by themselves"
     if not found.get("Rows"):
-        return "no image: a report, a directory or a presentation"
+        return NO_IMAGE
     if "LOCALIZER" in str(found.get("ImageType") or "").upper():
         return "a localiser"
     return f"not frontal: {seen.said}" if seen.frontal is False else ""

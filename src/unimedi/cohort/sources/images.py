@@ -30,6 +30,11 @@ MASKS = {
     "labels",
 }
 MASKS |= {"labelmap", "labelmaps", "contour", "contours", "groundtruth", "roi", "rois", "lesions", "maske", "masken"}
+NO_IMAGE = {  # what else lies among images, by its suffix
+    "a table: name it with --table": (".csv", ".tsv", ".xlsx", ".xls", ".parquet"),
+    "not an image but an archive: unpack it": (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst"),
+    "not an image but a document: a report is .txt, .rtf or .html": (".pdf", ".doc", ".docx", ".odt", ".md", ".xml"),
+}
 CHEST = ("CHEST", "THORA", "TORAX", "TORACE", "LUNG", "RIB", "HEART", "TRUNK", "WHOLEBODY")
 
 
@@ -171,7 +176,7 @@ def _elsewhere(part: str) -> bool:
 
 
 def _no_image(kind: str) -> str:
-    return "a table: name it with --table" if kind in (".csv", ".tsv", ".xlsx", ".xls") else "not an image"
+    return next((reason for reason, kinds in NO_IMAGE.items() if kind in kinds), "not an image")
 
 
 def _is_part(name: str, names: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Just enough of a NIfTI-1 header for the standard library: how many planes, and whether they are axial."""
+"""Just enough of a NIfTI-1 header for the standard library: how many planes, whether they are axial, or one picture."""
 
 import gzip
 import struct
@@ -19,21 +19,36 @@ class Planes:
 
 def planes_of(path: Path) -> Planes | None:
     """The planes of a volume; None where the file is no NIfTI-1 volume of three axes that tells its orientation."""
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            header = file.read(LENGTH)
-    except (OSError, EOFError, zlib.error):
-        return None
-    order = next((order for order in "<>" if header[:4] == struct.pack(f"{order}i", LENGTH)), None)
-    if order is None or len(header) < LENGTH:
+    header, order = _read(path)
+    if not header:
         return None
     dim = struct.unpack_from(f"{order}8h", header, 40)
     if not 3 <= dim[0] <= 7 or any(size != 1 for size in dim[4 : dim[0] + 1]):
         return None
     axis = _third_axis(header, order)
     return Planes(dim[3], abs(axis[2]) > max(abs(axis[0]), abs(axis[1]))) if axis else None
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it is a NIfTI-1 file of two axes, or of further ones of length 1: an X-ray, and no volume."""
+    header, order = _read(path)
+    if not header:
+        return False
+    axes, *sizes = struct.unpack_from(f"{order}8h", header, 40)
+    return 2 <= axes <= 7 and min(sizes[:2]) > 1 and all(size == 1 for size in sizes[2:axes])
+
+
+def _read(path: Path) -> tuple[bytes, str]:
+    """The header and its byte order; empty where the file is no NIfTI-1."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            header = file.read(LENGTH)
+    except (OSError, EOFError, zlib.error):
+        return b"", ""
+    order = next((order for order in "<>" if header[:4] == struct.pack(f"{order}i", LENGTH)), "")
+    return (header, order) if order and len(header) == LENGTH else (b"", "")
 
 
 def _third_axis(header: bytes, order: str) -> tuple[float, float, float] | None:

@@ -17,6 +17,7 @@ NO_REPORT_BEGINS = ("readme", "license", "licence", "copyright", "changelog", "l
 NO_REPORT = {
     *("copying", "changes", "notice", "citation", "authors", "disclaimer", "terms", "eula", "manifest", "metadata"),
     *("checksum", "checksums", "md5sums", "shasums", "filelist", "labels", "classes", "log", "version", "requirements"),
+    *("annotation", "annotations", "info", "information", "description", "datadescription", "datasetdescription"),
     *("index", "install", "autorun", "viewer", "help", "about", "faq", "leame", "leggimi"),
 }
 

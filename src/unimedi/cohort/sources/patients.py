@@ -5,11 +5,12 @@ worth nothing. So an image without a PatientID belongs to the only patient of it
 asked.
 """
 
+import itertools
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 
 from unimedi.cohort.choices import given
 from unimedi.cohort.patient_id import likeness
@@ -20,6 +21,12 @@ from unimedi.cohort.study import Study
 SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "holdout"}
 CLASSES = {"normal", "abnormal", "pneumonia", "covid", "covid-19", "covid19", "positive", "negative"}
 NO_PATIENT = IMAGE_FOLDERS | TEXT_FOLDERS | SPLITS | CLASSES  # folders that say what lies in them, not whose it is
+# A day or a month, as archives sort by: 2024-01-31, 20240131, 31.01.2024, 2024-01.
+_Y, _M, _D = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+_DATE = re.compile(
+    rf"{_Y}[-_. ]{_M}(?:[-_. ]{_D})?|{_Y}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])|{_D}[-_. ]{_M}[-_. ]{_Y}"
+)
+_YEAR, _PART = re.compile(_Y), re.compile(rf"{_M}|{_D}")  # 2024, and 01 below it
 # What de-identifiers and test systems write for every patient.
 PLACEHOLDERS = (
     *("anon", "anonymous", "anonym", "anonymized", "anonymised", "deidentified", "removed", "redacted", "withheld"),
@@ -55,7 +62,7 @@ def name_patients(cohort: FolderCohort, stated: Mapping[str, str]) -> None:
         stated: the PatientID of files, by study id.
     """
     ids = {study: patient for study, patient in stated.items() if not is_placeholder(patient)}
-    folders = {study.study_id: patient_folder(study.image, cohort.root) for study in cohort.studies}
+    folders = _folders(cohort)
     of_folder: dict[str, dict[str, str]] = defaultdict(dict)  # patients by what all spellings share
     for study, patient in ids.items():
         of_folder[folders[study]].setdefault(likeness(patient), patient)
@@ -77,14 +84,31 @@ def name_patients(cohort: FolderCohort, stated: Mapping[str, str]) -> None:
         return replace(study, patient_id=patient)
 
     cohort.studies = [named(study) for study in cohort.studies]
-    _note(cohort, told, {folder for folder, patients in of_folder.items() if folder and len(patients) > 1})
+    _note(cohort, told, folders, {folder for folder, patients in of_folder.items() if folder and len(patients) > 1})
     note_placeholders(cohort, stated.values())
 
 
-def patient_folder(image: Path, root: Path) -> str:
-    """The first folder under the root that may be a patient's; empty where there is none."""
-    *folders, _ = image.relative_to(root).parts
-    return next((name for name in folders if name.casefold() not in NO_PATIENT), "")
+def _folders(cohort: FolderCohort) -> dict[str, str]:
+    """By study the first folder under the root that may be a patient's, and is no date; empty where there is none.
+
+    Folders are years where all of the first ones are: of patients that are numbered, some have other numbers.
+    """
+    parts = {study.study_id: study.image.relative_to(cohort.root).parts[:-1] for study in cohort.studies}
+    years = all(_YEAR.fullmatch(names[0]) for names in parts.values() if names)
+    return {
+        study: next((name for name in _undated(names, years) if _may_be(name)), "") for study, names in parts.items()
+    }
+
+
+def _undated(names: Sequence[str], years: bool) -> Sequence[str]:
+    """The folders below a year and its months and days."""
+    if not (years and names):
+        return names
+    return list(itertools.dropwhile(_PART.fullmatch, names[1:]))
+
+
+def _may_be(name: str) -> bool:
+    return name.casefold() not in NO_PATIENT and not _DATE.fullmatch(name)
 
 
 def note_placeholders(cohort: FolderCohort, patients: Iterable[str]) -> None:
@@ -95,7 +119,7 @@ def note_placeholders(cohort: FolderCohort, patients: Iterable[str]) -> None:
         cohort.notes.append(f"PatientIDs that name nobody, in {sum(empty.values())} studies: {named}")
 
 
-def _note(cohort: FolderCohort, told: Mapping[str, Told], shared: set[str]) -> None:
+def _note(cohort: FolderCohort, told: Mapping[str, Told], folders: Mapping[str, str], shared: set[str]) -> None:
     counts = Counter(told.values())
     if counts:
         listed = ", ".join(f"{counts[how]} by {how}" for how in Told if counts[how])
@@ -105,11 +129,7 @@ def _note(cohort: FolderCohort, told: Mapping[str, Told], shared: set[str]) -> N
             f"{counts[Told.ITSELF]} images count as a patient each, for no header and no folder says whose they are: "
             "two of one patient may stand in two splits; a --table with patient_id prevents it"
         )
-    vague = sum(
-        how is Told.FOLDER and patient_folder(study.image, cohort.root) in shared
-        for study in cohort.studies
-        if (how := told.get(study.study_id))
-    )
+    vague = sum(how is Told.FOLDER and folders[study] in shared for study, how in told.items())
     if vague:
         cohort.notes.append(f"{vague} studies without a PatientID lie in folders of several patients: look at these")
     splits = sorted({study.image.relative_to(cohort.root).parts[0] for study in cohort.studies} & SPLITS)

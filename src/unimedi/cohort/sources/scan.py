@@ -9,6 +9,7 @@ from unimedi.cohort.choices import given, read_modality
 from unimedi.cohort.inside import inside
 from unimedi.cohort.report import written_report
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
+from unimedi.cohort.sources.nifti_header import is_picture
 from unimedi.cohort.study import Mask, Modality, Split, Study
 from unimedi.cohort.text_file import TextError, read_text
 
@@ -150,10 +151,10 @@ def given_modality(name: str | None) -> Modality | None:
 
 
 def guess_modality(file: Path, given: Modality | None) -> Modality | None:
-    """What a DICOM header states; else what was given; else CT for NIfTI and DX for PNG and JPEG."""
+    """What a DICOM header states; else what was given; else CT for volumes, DX for pictures and NIfTI of one plane."""
     kind = suffix(file.name)
     if kind in VOLUMES:
-        return given or Modality.CT
+        return given or (Modality.DX if is_picture(file) else Modality.CT)
     if kind in PICTURES:
         return given or Modality.DX
     return (modality_of(file) if is_dicom(file) else None) or given

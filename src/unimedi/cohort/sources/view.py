@@ -13,14 +13,18 @@ FRONTAL = {"pa", "ap", "frontal", "front", "face", "frente", "posteroanterior", 
 FRONTAL |= {"ventrodorsal", "posteroanteriore", "anteroposteriore", "frontale"}
 # How the patient was when a frontal image was taken, and which body part: these change no view.
 BESIDE = {"portable", "mobile", "bedside", "supine", "erect", "upright", "sitting", "standing", "semi", "semierect"}
-BESIDE |= {"chest", "thorax", "torax", "view", "projection", "inspiration", "expiration", "the", "and", "in"}
+BESIDE |= {"lying", "recumbent", "stretcher", "bed", "liegend", "stehend", "sitzend", "debout", "assis", "camilla"}
+BESIDE |= {"chest", "thorax", "torax", "view", "projection", "inspiration", "expiration", "insp", "exp"}
+BESIDE |= {"the", "and", "in", "en"}
 OTHER = {"lateral", "lat", "laterale", "laterales", "ll", "rl", "lld", "rld", "llo", "rlo", "lao", "rao", "lpo", "rpo"}
 OTHER |= {"xtable", "oblique", "obl", "oblicua", "obliqua", "obliquo", "oblicuo", "swimmers", "swimmer", "tangential"}
-OTHER |= {"decubitus", "decub", "decubito", "axial", "lordotic", "lordotica", "profil", "perfil", "lateraal"}
-OTHER |= {"laterolateral", "seitlich", "seitl", "schrag", "sagittal", "apical"}
+OTHER |= {"decubitus", "decub", "decubito", "axial", "lordotic", "lordotica", "profil", "profile", "perfil"}
+OTHER |= {"laterolateral", "seitlich", "seitl", "schrag", "sagittal", "apical", "lateraal"}
 SIGNS = {
     "正位": "frontal",
     "正面": "frontal",
+    "后前位": "pa",
+    "前后位": "ap",
     "侧位": "lateral",
     "側位": "lateral",
     "侧面": "lateral",
@@ -71,12 +75,16 @@ def _position(header: Any) -> View:
 
 
 def _code(header: Any) -> View:
-    """The first item of the sequence; a code that is not known here is judged by its meaning."""
+    """The first item of the sequence; a code that is not known here is judged by its meaning. A modifier of it (axial,
+    lordotic, oblique) changes the view."""
     items = header.get("ViewCodeSequence") or []
     if not items:
         return UNSEEN
     code = str(items[0].get("CodeValue") or "").strip()
     meaning = str(items[0].get("CodeMeaning") or "").strip()
+    changes = (str(item.get("CodeMeaning") or "") for item in items[0].get("ViewModifierCodeSequence") or [])
+    if changed := next((view for view in map(_described, changes) if view.frontal is False), None):
+        return View(False, f"{meaning or code}, {changed.said}")
     if code in CODES:
         return View(True, meaning or code)
     if not code and "".join(_words(meaning)) in UNSTATED:
