@@ -40,6 +40,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for key, value in given.items():
         if not isinstance(value, dict) and any(name.startswith(f"{key}.") for name in known):
             raise RecipeError(f"recipe {path}: {key} is a section: expected keys and values, got {value!r}")
+        if value is None:
+            raise RecipeError(f"recipe {path}: {key}: expected a value, got none; without the line it has its default")
     _refuse_unknown([m[1] for word in overrides if (m := re.match(r"--([^=\s]+)", word))], known, "command line")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe, None, as_group=False)
