@@ -178,7 +178,7 @@ def test_what_is_wrong_with_a_bert_is_said(tmp_path: Path) -> None:
     torn = write_bert(tmp_path / "torn")
     rewrite(torn, "layer.0.output")
     pointer = write_bert(tmp_path / "pointer")
-    (pointer / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (pointer / "model.safetensors").write_text("version git-lfs\noid sha256:0\nsize 9\n")
     endless = write_bert(tmp_path / "endless")
     BertTokenizerFast(vocab=str(endless / "vocab.txt"), pad_token=None).save_pretrained(endless)
     one_way = write_bert(tmp_path / "one_way")

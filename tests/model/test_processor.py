@@ -97,6 +97,27 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
         UniMediProcessor.from_pretrained(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("preprocessor_config.json", '{"crop_size": 224}', "is not that of a UniMedI model"),  # CLIP's has this name
+        ("preprocessor_config.json", "{", "or damaged"),
+        ("tokenizer.json", None, "tokenizer.json is not there"),
+        ("tokenizer.json", "{", "or damaged"),
+        ("tokenizer_config.json", None, "tokenizer_config.json is not there"),
+    ],
+)
+def test_a_folder_of_another_model_or_a_damaged_one_says_so(
+    processor: UniMediProcessor, tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
+    processor.save_pretrained(tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=said):
+        UniMediProcessor.from_pretrained(tmp_path)
+
+
 def test_a_report_that_is_too_long_is_read_with_its_impression_first(processor: UniMediProcessor) -> None:
     head = "Clear lungs. No nodule in the left lung. " * 4
     for end in ("A nodule.", "Clear."):
