@@ -75,6 +75,14 @@ def test_what_cannot_be_told_is_refused(processor: UniMediProcessor, images, spa
         processor(images, spacing=spacing)
 
 
+def test_what_was_made_of_images_and_texts_goes_into_each_reader_whole(processor: UniMediProcessor) -> None:
+    model = tiny_model(text_length=12)
+    inputs = processor(images=volume(), text=["clear lungs", "nodule"])
+    assert model(**inputs).shape == (1, 2)
+    assert torch.equal(model.get_image_features(**inputs), model.get_image_features(fine=inputs["fine"]))
+    assert model.get_text_features(**inputs).shape == (2, 8)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
