@@ -6,11 +6,22 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModel, BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    RobertaConfig,
+    ViTConfig,
+    ViTModel,
+)
 
 from tests.tiny import tiny_model
+from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.pretrained import PretrainedError
 from unimedi.model.pretrained_vit import load_vit
+from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import TextEncoder, load_tokenizer, pretrained_text_config
 
 CASED = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "N", "No", "no", "nodule", "##s"]
@@ -25,7 +36,7 @@ def write_bert(folder: Path, words: list[str] = CASED, **sizes: int) -> Path:
     return folder
 
 
-def write_vit(folder: Path, **sizes: int) -> Path:
+def write_vit(folder: Path, **sizes: Any) -> Path:
     fitting = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     ViTModel(ViTConfig(**{**fitting, "image_size": 32, "patch_size": 8, **sizes})).save_pretrained(folder)
     return folder
@@ -64,6 +75,40 @@ def test_a_whole_folder_is_taken(tmp_path: Path) -> None:
     folder = write_bert(tmp_path)
     words = read_bert(folder).bert.get_input_embeddings().weight
     assert torch.equal(words, load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"])
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("roberta", {}),
+        ("mpnet", {}),
+        ("megatron-bert", {}),
+        ("longformer", {"attention_window": [4, 4]}),
+        ("big_bird", {"attention_type": "original_full"}),
+    ],
+)
+def test_padding_says_nothing_to_any_kin_of_bert(name: str, sizes: dict[str, Any]) -> None:
+    """Some have an attention of their own, which masks of ours leave open."""
+    small = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = AutoConfig.for_model(name, vocab_size=20, max_position_embeddings=16, pad_token_id=1, **small, **sizes)
+    torch.manual_seed(0)
+    encoder = TextEncoder(config.to_dict(), "mean").eval()
+    theirs = AutoModel.from_config(AutoConfig.for_model(**config.to_dict())).eval()
+    theirs.load_state_dict(encoder.bert.state_dict(), strict=False)
+    words, mask = torch.randint(2, 20, (2, 8)), torch.ones(2, 8, dtype=torch.long)
+    words[0, 4:], mask[0, 4:] = 1, 0
+    states = encoder.words(words, mask)
+    torch.testing.assert_close(states[mask > 0], theirs(words, mask).last_hidden_state[mask > 0])
+    torch.testing.assert_close(states[:1, :4], encoder.words(words[:1, :4], mask[:1, :4]))
+
+
+def test_a_tokenizer_that_pads_or_cuts_in_front_does_so_behind(tmp_path: Path) -> None:
+    """Padded in front, training read the padding and left out the report; cut in front, it left out the impression."""
+    folder = write_bert(tmp_path)
+    in_front = {"padding_side": "left", "truncation_side": "left"}
+    BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True, **in_front).save_pretrained(folder)
+    words = UniMediProcessor(Preprocess(), load_tokenizer(folder, 4), 4).text(["no nodule .", "no"])
+    assert words["input_ids"].tolist() == [[2, 8, 9, 3], [2, 8, 3, 0]]
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
@@ -132,12 +177,25 @@ def test_what_is_wrong_with_a_bert_is_said(tmp_path: Path) -> None:
     (pickled / "model.safetensors").unlink()
     torn = write_bert(tmp_path / "torn")
     rewrite(torn, "layer.0.output")
+    pointer = write_bert(tmp_path / "pointer")
+    (pointer / "model.safetensors").write_text("version git-lfs\noid sha256:0\nsize 9\n")
+    endless = write_bert(tmp_path / "endless")
+    BertTokenizerFast(vocab=str(endless / "vocab.txt"), pad_token=None).save_pretrained(endless)
+    one_way = write_bert(tmp_path / "one_way")
+    BertConfig.from_pretrained(one_way, is_decoder=True).save_pretrained(one_way)
+    behind = write_bert(tmp_path / "behind")  # RoBERTa's first place is the third
+    BertTokenizerFast(vocab=str(behind / "vocab.txt")).save_pretrained(behind)
+    RobertaConfig(vocab_size=11, pad_token_id=1, max_position_embeddings=9).save_pretrained(behind)
     cases: list[tuple[str | Path, str]] = [
         ("no-such-model", "expected the folder of a BERT-like text model, or a name .* got no-such-model"),
         (tmp_path / "nowhere", "expected the folder of a BERT-like text model"),
         (bare, "bare holds no vocabulary"),
         (pickled, "pickled is not a BERT-like text model .* no file named model.safetensors"),
         (torn, "torn lacks 4 weights of a BERT-like text model"),
+        (pointer, "pointer is not a BERT-like text model"),
+        (endless, "names no pad_token"),
+        (one_way, "'bert, is_decoder: it reads one way'"),
+        (behind, "reads 7 tokens at most, got model.text_length 8"),
         (
             write_bert(tmp_path / "short", max_position_embeddings=7),
             r"reads 7 tokens at most, got .*text_length 8",
@@ -158,6 +216,9 @@ def test_what_is_wrong_with_a_bert_is_said(tmp_path: Path) -> None:
         ({"num_attention_heads": 4}, "expected model.num_attention_heads 2, got 4"),  # every weight would fit
         ({"intermediate_size": 64}, "expected model.intermediate_size 32, got 64"),
         ({"hidden_size": 32}, "expected model.hidden_size 16, got 32"),
+        ({"hidden_act": "relu"}, "expected a ViT with hidden_act gelu, got relu"),  # every weight would fit
+        ({"qkv_bias": False}, "expected a ViT with qkv_bias True, got False"),
+        ({"image_size": (32, 64)}, "expected a ViT for square images, got 32 patches"),
     ],
 )
 def test_a_vit_of_another_size_is_refused(tmp_path: Path, sizes: dict[str, Any], said: str) -> None:

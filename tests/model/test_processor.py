@@ -75,6 +75,14 @@ def test_what_cannot_be_told_is_refused(processor: UniMediProcessor, images, spa
         processor(images, spacing=spacing)
 
 
+def test_what_was_made_of_images_and_texts_goes_into_each_reader_whole(processor: UniMediProcessor) -> None:
+    model = tiny_model(text_length=12)
+    inputs = processor(images=volume(), text=["clear lungs", "nodule"])
+    assert model(**inputs).shape == (1, 2)
+    assert torch.equal(model.get_image_features(**inputs), model.get_image_features(fine=inputs["fine"]))
+    assert model.get_text_features(**inputs).shape == (2, 8)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -94,6 +102,27 @@ def test_what_is_no_text_is_refused(processor: UniMediProcessor, text: object, m
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"preprocessor_config\.json"):
+        UniMediProcessor.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("preprocessor_config.json", '{"crop_size": 224}', "is not that of a UniMedI model"),  # CLIP's has this name
+        ("preprocessor_config.json", "{", "or damaged"),
+        ("tokenizer.json", None, "tokenizer.json is not there"),
+        ("tokenizer.json", "{", "or damaged"),
+        ("tokenizer_config.json", None, "tokenizer_config.json is not there"),
+    ],
+)
+def test_a_folder_of_another_model_or_a_damaged_one_says_so(
+    processor: UniMediProcessor, tmp_path: Path, name: str, content: str | None, said: str
+) -> None:
+    processor.save_pretrained(tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=said):
         UniMediProcessor.from_pretrained(tmp_path)
 
 

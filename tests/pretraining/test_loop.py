@@ -205,6 +205,18 @@ def test_an_epoch_is_as_long_as_the_kind_that_needs_longer(tmp_path: Path) -> No
     assert notices(Recipe(batch=batch), store) == []
 
 
+def test_a_store_with_nothing_to_train_on_says_so(tmp_path: Path) -> None:
+    whole = toy_store(tmp_path / "whole", radiographs=12, volumes=8)
+    silent = [Record(replace(study, report=""), whole.pixels(place)) for place, study in enumerate(whole.studies)]
+    store = write_store(tmp_path / "store", silent, whole.preprocess)
+    with pytest.raises(TrainingError, match=r"with a report in the training split.* found none among its 20 .*, 20 of"):
+        pace_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2)), store, devices=1)
+    with pytest.raises(TrainingError, match="of a kind that the recipe takes"):
+        pace_of(
+            Recipe(batch=BatchRecipe(radiographs=4, volumes=0)), toy_store(tmp_path / "ct", radiographs=0, volumes=4), 1
+        )
+
+
 def test_one_modality_only_says_what_is_off(tmp_path: Path) -> None:
     store = toy_store(tmp_path / "flat", radiographs=12, volumes=0)
     batch = BatchRecipe(radiographs=4, volumes=2)

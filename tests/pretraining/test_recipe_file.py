@@ -61,6 +61,9 @@ def test_mistakes_on_the_command_line(path: Path, words: list[str], sentence: st
         ("just words", "expected keys and values, got str"),
         ("model: 3", "model is a section: expected keys and values, got 3"),
         ("seed: [1]", "seed: Expected a int"),
+        ("seed: 1\nmodel: {slices: 2}\nmodel: {patch_size: 8}", "model is there twice"),
+        ("model:\n  slices: 2\n  slices: 3\n", "slices is there twice"),
+        ("batch:\n  volumes:\n", "batch.volumes: expected a value, got none"),
     ],
 )
 def test_mistakes_in_the_file(tmp_path: Path, text: str, sentence: str) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.transfer.hospital import write_hospital, write_pretrained
+from unimedi.model.pretrained import PretrainedError
+from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable, read_table, write_table
@@ -121,3 +124,25 @@ def test_a_model_in_bf16_gives_embeddings_in_fp32_and_the_common_limit_of_the_sc
         np.testing.assert_allclose(ours, theirs, atol=0.05)
     half.model.logit_scale.data.fill_(9.0)
     assert half.scale == pytest.approx(100, rel=0.01)
+
+
+def test_a_model_saved_in_bf16_is_measured_and_goes_on_to_learn_in_fp32(folder: Path, tmp_path: Path) -> None:
+    model = UniMediModel.from_pretrained(folder, dtype=torch.bfloat16)
+    UniMediProcessor.from_pretrained(folder).save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
+    loaded = Embedder.from_pretrained(tmp_path)
+    assert {parameter.dtype for parameter in loaded.model.parameters()} == {torch.float32}
+    assert loaded.fingerprint == Embedder(model, loaded.processor).fingerprint
+
+
+def test_a_model_that_is_not_whole_is_refused_and_not_filled_up_at_random(folder: Path, tmp_path: Path) -> None:
+    UniMediProcessor.from_pretrained(folder).save_pretrained(tmp_path)
+    UniMediModel.from_pretrained(folder).save_pretrained(tmp_path)
+    file = tmp_path / "model.safetensors"
+    kept = {name: value for name, value in load_file(file).items() if "centre.1" not in name}
+    save_file({name: value.clone() for name, value in kept.items()}, file, {"format": "pt"})
+    with pytest.raises(PretrainedError, match="lacks 2 weights of a UniMedI model, the first is image_projection"):
+        Embedder.from_pretrained(tmp_path)
+    file.write_bytes(file.read_bytes()[:5000])
+    with pytest.raises(PretrainedError, match="is not a UniMedI model"):
+        Embedder.from_pretrained(tmp_path)

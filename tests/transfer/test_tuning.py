@@ -257,6 +257,7 @@ def test_settings_from_words() -> None:
         (["--steps", "few"], "steps"),
         (["--steps", "0"], "steps: expected a whole number from 1 on, got 0"),
         (["--fractions", "[2]"], "fractions: expected a number above 0 and up to 1, got 2"),
+        (["--seeds", "[3,3]"], "seeds: expected each value once, got [3, 3]"),
         (["--kinds", "[mri]"], "kinds: expected one of xray, ct, got 'mri'"),
     ):
         with pytest.raises(SettingsError, match=said.replace("[", r"\[")):

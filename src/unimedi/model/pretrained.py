@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 
 class PretrainedError(ValueError):
     """A folder or name that cannot be used; the sentence says what was expected there."""
@@ -16,7 +18,7 @@ def opened(name_or_folder: str | Path, kind: str) -> Iterator[None]:
         yield
     except PretrainedError:
         raise
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         if not Path(name_or_folder).is_dir():
             raise PretrainedError(
                 f"expected the folder of {kind}, or a name under which this machine's cache holds its config.json and "

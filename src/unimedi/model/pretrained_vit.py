@@ -11,6 +11,7 @@ from unimedi.model.vision_encoder import VisionEncoder
 
 KIND = "a ViT"
 SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+FORMS = ("hidden_act", "qkv_bias")  # no choices here
 
 
 @torch.no_grad()
@@ -36,6 +37,9 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     for name in SIZES:  # another number of heads fits every weight, and reads them wrongly
         if (theirs := getattr(vit.config, name)) != (ours := getattr(encoder.vit_config, name)):
             raise PretrainedError(f"{name_or_folder}: expected model.{name} {ours}, got {theirs}")
+    for name in FORMS:
+        if (theirs := getattr(vit.config, name)) != (ours := getattr(encoder.vit_config, name)):
+            raise PretrainedError(f"{name_or_folder}: expected a ViT with {name} {ours}, got {theirs}")
     kernel = vit.embeddings.patch_embeddings.projection
     first = encoder.embed_2d.layers[0]
     if len(encoder.embed_2d.layers) > 1 or not isinstance(first, nn.Conv2d):
@@ -53,6 +57,8 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     if encoder.positions.enabled:
         table = vit.embeddings.position_embeddings[0, 1:]
         side = round(len(table) ** 0.5)
+        if side**2 != len(table):
+            raise PretrainedError(f"{name_or_folder}: expected a ViT for square images, got {len(table)} patches")
         square = table.T.reshape(1, -1, side, side)
         resized = nn.functional.interpolate(square, encoder.positions.plane_grid, mode="bicubic")
         encoder.positions.plane.copy_(resized[0].flatten(1).T)

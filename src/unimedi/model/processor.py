@@ -114,14 +114,25 @@ class UniMediProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "UniMediProcessor":
-        """Read what :meth:`save_pretrained` wrote; ``FileNotFoundError`` names what is missing."""
+        """Read what :meth:`save_pretrained` wrote; ``FileNotFoundError`` names what is missing, ``ValueError`` what is
+        another model's or damaged."""
         path = Path(folder) / FILE
         if not path.is_file():
             raise FileNotFoundError(f"expected a pretrained UniMedI folder with {FILE}, found none in {folder}")
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+            preprocess, text_length = Preprocess.from_dict(settings["preprocess"]), int(settings["text_length"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            said = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{path} is not that of a UniMedI model, or damaged: {said}") from error
         # Not AutoTokenizer: it would look in config.json for a text model and warn that it found ours.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-        return cls(Preprocess.from_dict(settings["preprocess"]), tokenizer, settings["text_length"])
+        try:
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{folder}: its tokenizer.json is not there or damaged") from error
+        if tokenizer.pad_token is None:
+            raise ValueError(f"{folder}: its tokenizer_config.json is not there, or names no pad_token")
+        return cls(preprocess, tokenizer, text_length)
 
 
 def _named(given: Any, one: str, several: str) -> dict[str, Any]:

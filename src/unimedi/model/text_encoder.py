@@ -12,7 +12,14 @@ import torch
 from jaxtyping import Float, Int
 from tokenizers import BertWordPieceTokenizer
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizerFast, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    BertTokenizerFast,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES as READ_BOTH_WAYS
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
@@ -53,8 +60,12 @@ def load_tokenizer(name_or_folder: str | Path, length: int, *, download: bool = 
             tokenizer = AutoTokenizer.from_pretrained(
                 name_or_folder, model_max_length=length, do_lower_case=False, **where
             )
+    # Whatever the folder says: a report is cut at its end, and its padding comes behind it (TextEncoder.forward).
+    tokenizer.padding_side = tokenizer.truncation_side = "right"
     if len(tokenizer) <= len(tokenizer.all_special_ids):  # transformers makes one up where the files are missing
         raise PretrainedError(f"{name_or_folder} holds no vocabulary: expected tokenizer.json or vocab.txt in it")
+    if tokenizer.pad_token is None:
+        raise PretrainedError(f"{name_or_folder}: its tokenizer_config.json names no pad_token, as [PAD] of a BERT is")
     return tokenizer
 
 
@@ -84,19 +95,30 @@ def pretrained_text_config(
     A model without a table of positions takes any length.
     """
     with opened(name_or_folder, KIND):
-        config = dict(AutoConfig.from_pretrained(name_or_folder, local_files_only=not download).to_dict())
+        loaded = AutoConfig.from_pretrained(name_or_folder, local_files_only=not download)
+    config = dict(loaded.to_dict())
     if config["model_type"] not in READ_BOTH_WAYS or config.get("is_encoder_decoder"):
         refuse_architecture(name_or_folder, KIND, config["model_type"])
+    if config.get("is_decoder"):
+        refuse_architecture(name_or_folder, KIND, f"{config['model_type']}, is_decoder: it reads one way")
     if words > config["vocab_size"]:
         raise PretrainedError(
             f"{name_or_folder}: its tokenizer has {words} words, its model vectors for {config['vocab_size']}"
         )
-    places = config.get("max_position_embeddings", length)
+    places = config.get("max_position_embeddings", length) - _before_the_first_place(loaded)
     if length > places:
         raise PretrainedError(
             f"{name_or_folder} reads {places} tokens at most, got model.text_length {length}: lower it to that"
         )
     return config
+
+
+def _before_the_first_place(config: PreTrainedConfig) -> int:
+    """Rows of the table of positions that no token has: RoBERTa's kin begin to count behind that of the padding."""
+    with torch.device("meta"):
+        bert = AutoModel.from_config(config)
+    tables = [table for name, table in bert.named_modules() if name.endswith("position_embeddings")]
+    return max((1 + i for i in (getattr(table, "padding_idx", None) for table in tables) if i is not None), default=0)
 
 
 class TextEncoder(nn.Module):
@@ -107,7 +129,11 @@ class TextEncoder(nn.Module):
         # Not the type that its weights were saved in: training moves a bf16 weight by nothing, most of the time.
         settings = {key: value for key, value in text.items() if key not in ("model_type", "dtype", "torch_dtype")}
         config = AutoConfig.for_model(text["model_type"], **settings)
-        self.bert = AutoModel.from_config(config, attn_implementation=attention.NAME)
+        self.bert = AutoModel.from_config(config)
+        if (
+            self.bert._supports_attention_backend
+        ):  # to others (Longformer, MPNet …) ours would give masks of another kind
+            self.bert.set_attn_implementation(attention.NAME)
         self.pooling = pooling
         self.hidden_size: int = self.bert.config.hidden_size
         if getattr(self.bert, "pooler", None) is not None:

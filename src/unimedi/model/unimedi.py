@@ -181,8 +181,9 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self,
         radiographs: Float[Tensor, "n 1 height width"] | None = None,
         fine: Int16[Tensor, "n depth height width"] | None = None,
+        **_: Any,
     ) -> Float[Tensor, "n embedding"]:
-        """Unit vectors in the common space; see :meth:`encode_images`."""
+        """Unit vectors in the common space; see :meth:`encode_images`. Tokens of texts may come with them."""
         return self.encode_images(radiographs, fine).embedding
 
     def get_text_features(

@@ -173,12 +173,20 @@ def train(
 
 
 def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
-    """An epoch lets every training study be seen: it is as long as the kind that takes longer needs."""
+    """An epoch lets every training study be seen: it is as long as the kind that takes longer needs.
+
+    TrainingError where there is none.
+    """
     share = recipe.batch.accumulate * devices
     kinds = {2: recipe.batch.radiographs * share, 3: recipe.batch.volumes * share}
     sizes = {ndim: len(store.select(split="train", ndim=ndim, reported=True)) for ndim, size in kinds.items() if size}
     present = {ndim: count for ndim, count in sizes.items() if count}
+    if not present:
+        raise TrainingError(
+            f"{store.path}: expected studies with a report in the training split, of a kind that the recipe takes, "
+            f"found none among its {len(store)} studies, {len(store.select(split='train'))} of them for training"
+        )
     return Pace(
-        examples_per_step=max(1, sum(kinds[ndim] for ndim in present)),
-        steps_per_epoch=max([math.ceil(count / kinds[ndim]) for ndim, count in present.items()], default=1),
+        examples_per_step=sum(kinds[ndim] for ndim in present),
+        steps_per_epoch=max(math.ceil(count / kinds[ndim]) for ndim, count in present.items()),
     )

@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for key, value in given.items():
         if not isinstance(value, dict) and any(name.startswith(f"{key}.") for name in known):
             raise RecipeError(f"recipe {path}: {key} is a section: expected keys and values, got {value!r}")
+        if value is None:
+            raise RecipeError(f"recipe {path}: {key}: expected a value, got none; without the line it has its default")
     _refuse_unknown([m[1] for word in overrides if (m := re.match(r"--([^=\s]+)", word))], known, "command line")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe, None, as_group=False)
@@ -54,7 +57,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The file's keys over those of its base."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        text = path.read_text(encoding="utf-8")
+        values, twice = yaml.safe_load(text) or {}, next(_twice(yaml.compose(text, Loader=yaml.SafeLoader)), None)
     except FileNotFoundError as error:
         named = f", the base of {above[-1]}" if above else ""
         raise RecipeError(f"no recipe {path}{named}: no such file") from error
@@ -62,6 +66,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise RecipeError(f"recipe {path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"recipe {path}: expected keys and values, got {type(values).__name__}")
+    if twice:
+        raise RecipeError(f"recipe {path}: {twice} is there twice, and the first would not count")
     base = values.pop("base", None)
     if base is None:
         return values
@@ -70,6 +76,15 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     beside = path.parent / str(base)
     below = beside if beside.is_file() else shipped(str(base)) or beside
     return _over(_read(below, (*above, path.resolve())), values)
+
+
+def _twice(node: yaml.Node | None) -> Iterator[str]:
+    """Keys that a section has more than once: YAML takes the last."""
+    if isinstance(node, yaml.MappingNode):
+        counts = Counter(str(key.value) for key, _ in node.value)
+        yield from (key for key, count in counts.items() if count > 1)
+        for _, value in node.value:
+            yield from _twice(value)
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

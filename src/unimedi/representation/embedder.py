@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from unimedi.cohort.lock import writer_in
 from unimedi.inputs.store import Store
+from unimedi.model.pretrained import opened, refuse_missing
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import ImageOutput, UniMediModel
 from unimedi.representation.fingerprint import model_fingerprint
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 B = TypeVar("B")
+KIND = "a UniMedI model"
 SIDE_BY_SIDE = 4  # batches at a time, at most: each holds its own activations
 Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
 
@@ -41,7 +43,7 @@ class Embedder:
         if folder.name == "pretrained" and (writer := writer_in(folder.parent)):  # what is there is whole all the same
             log.warning("%s is at work in %s: this model is of an earlier moment of it", writer, folder.parent)
         processor = UniMediProcessor.from_pretrained(folder)
-        model = UniMediModel.from_pretrained(folder, local_files_only=True)
+        model = load_model(folder)
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, batch_size)
 
     def images(self, store: Store, indices: Sequence[int]) -> EmbeddingTable:
@@ -121,6 +123,17 @@ class Embedder:
     def scale(self) -> float:
         """What cosines are multiplied with before a softmax."""
         return float(self.model.scale().detach())
+
+
+def load_model(folder: Path) -> UniMediModel:
+    """The model of a pretrained folder in float32, whatever it was saved in: figures are of its weights, and what goes
+    on to learn from labels learns in full. ``PretrainedError`` where it is damaged or not whole."""
+    with opened(folder, KIND):
+        model, found = UniMediModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    refuse_missing(found["missing_keys"], folder, KIND)
+    return cast(UniMediModel, model)
 
 
 def pretrained_folder(run: Path) -> Path:

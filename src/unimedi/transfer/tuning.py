@@ -80,6 +80,9 @@ class TuningSettings:
         for name in ("kinds", "fractions", "seeds", "learning_rates"):
             if not getattr(self, name):
                 raise ValueError(f"{name}: expected at least one value, got none")
+        for name in ("kinds", "classes", "fractions", "seeds"):  # a training twice is no spread over seeds
+            if len(set(values := getattr(self, name))) < len(values):
+                raise ValueError(f"{name}: expected each value once, got {list(values)}")
         check_ranges(self, RANGES)
 
 

@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 
 from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
-from unimedi.representation.embedder import pretrained_folder
+from unimedi.representation.embedder import load_model, pretrained_folder
 from unimedi.transfer.metrics import Figure, PatientBootstrap, mean_figure
 from unimedi.transfer.slices.slabs import slabs_by_score
 
@@ -91,8 +91,7 @@ def _inputs(model: UniMediModel) -> dict[str, object]:
 
 def _model(path: Path) -> UniMediModel:
     if not _is_checkpoint(path):
-        shipped: UniMediModel = UniMediModel.from_pretrained(pretrained_folder(path), local_files_only=True)
-        return shipped
+        return load_model(pretrained_folder(path))
     model = UniMediModel(UniMediConfig.from_pretrained(pretrained_folder(path.resolve().parents[1])))
     with safe_open(path / _TENSORS, "pt") as tensors:
         names = [name for name in tensors.keys() if name.startswith(_TEACHER)]  # noqa: SIM118 (not a dictionary)
