@@ -127,3 +127,36 @@ def test_the_temperature_has_one_limit() -> None:
         bare = features(made)
         raw = made(BATCH.input_ids, BATCH.attention_mask, radiographs=RADIOGRAPHS)
         torch.testing.assert_close(raw, scale * bare[0] @ bare[2].T, rtol=1e-4, atol=1e-4)
+
+
+def long_mean() -> UniMediModel:
+    """A model as a training leaves it: the mean of its features is many times as long as what sets them apart."""
+    made = tiny_model(**VARIANTS["the demo's"]).eval()
+    with torch.no_grad():
+        made.vision.norm.bias += 10 * torch.randn(
+            made.vision.norm.bias.shape, generator=torch.Generator().manual_seed(0)
+        )
+        for kind, images in enumerate(({"radiographs": RADIOGRAPHS}, {"fine": BATCH.fine})):
+            projected = made.image_projection.project(made.encode_images(**images).cls)
+            made.image_projection.centre[kind].mean.copy_(projected.mean(0))
+            made.image_projection.centre[kind].weight.fill_(1)
+            assert projected.norm(dim=-1).mean() > 5 * (projected - projected.mean(0)).norm(dim=-1).mean()
+    return made
+
+
+@pytest.mark.parametrize("way", ["weights in bf16", "from_pretrained", "autocast"])
+def test_a_long_mean_is_taken_off_in_fp32(way: str, tmp_path: Path) -> None:
+    made = long_mean()
+    expected = features(made)[:2]
+    means = {name: buffer.clone() for name, buffer in made.named_buffers() if ".centre." in name}
+    made.save_pretrained(tmp_path)
+    if way == "weights in bf16":
+        made = made.bfloat16()
+    elif way == "from_pretrained":
+        made = UniMediModel.from_pretrained(tmp_path, dtype=torch.bfloat16).eval()
+    with torch.autocast("cpu", torch.bfloat16, enabled=way == "autocast"):
+        found = features(made)[:2]
+    for name, mean in means.items():
+        assert torch.equal(made.get_buffer(name), mean), name  # fp32, to the last bit
+    for ours, theirs in zip(found, expected, strict=True):
+        assert torch.nn.functional.cosine_similarity(ours, theirs).min() > 0.99

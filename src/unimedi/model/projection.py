@@ -5,6 +5,8 @@ BatchNorm over a batch that mixes 2D and 3D centres them but separates the two, 
 kind, which uses no statistics of the batch in the forward pass (docs/paper.md, open point 3.19).
 """
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -36,6 +38,16 @@ class RunningMean(nn.Module):
             self.follow(batch)
             return features - (self.value() if rows > 1 else before).to(features.dtype)
         return features - before.to(features.dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "RunningMean":
+        """Stays in fp32 where a model is turned to half precision: rounded, the mean would be a shift of all rows."""
+        before = dict(self.named_buffers())
+        super()._apply(fn, recurse)
+        for name, buffer in before.items():
+            moved = getattr(self, name)
+            if moved.dtype in (torch.bfloat16, torch.float16):
+                setattr(self, name, buffer.to(moved.device))
+        return self
 
     def value(self) -> Float[Tensor, " size"]:
         """The mean as it is subtracted; 0 before the first batch."""
@@ -76,7 +88,17 @@ class Projection(nn.Module):
         self.centre = nn.ModuleList(_centring(centring, embedding_size) for _ in range(kinds))
 
     def forward(self, features: Float[Tensor, "n hidden"], kind: int = 0) -> Float[Tensor, "n embedding"]:
-        return self.onto_sphere(self.linear(features), kind)
+        return self.onto_sphere(self.project(features), kind)
+
+    def project(self, features: Float[Tensor, "n hidden"]) -> Float[Tensor, "n embedding"]:
+        """The linear map, in fp32 at least for a running mean, which may be 60 times as long as what it leaves."""
+        weight = self.linear.weight
+        if not isinstance(self.centre[0], RunningMean):  # a norm of the rows, or none: in the type of the weights
+            projected: Tensor = self.linear(features.to(weight.dtype))
+            return projected
+        exact = torch.promote_types(torch.promote_types(features.dtype, weight.dtype), torch.float32)
+        with torch.autocast(features.device.type, enabled=False):
+            return F.linear(features.to(exact), weight.to(exact))
 
     def onto_sphere(self, projected: Float[Tensor, "n embedding"], kind: int = 0) -> Float[Tensor, "n embedding"]:
         """What the linear map gave, centred and at unit length."""

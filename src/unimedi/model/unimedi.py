@@ -60,6 +60,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
     config_class = UniMediConfig
     base_model_prefix = "unimedi"
     main_input_name = "radiographs"
+    _keep_in_fp32_modules_strict = frozenset({"centre"})  # the running means, whatever dtype is asked for
 
     def __init__(self, config: UniMediConfig) -> None:
         super().__init__(config)

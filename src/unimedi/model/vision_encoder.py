@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import ViTConfig
 from transformers.models.vit.modeling_vit import ViTLayer
 
@@ -142,10 +143,17 @@ class VisionEncoder(nn.Module):
         rows: list[Tensor] | None = [] if attention_rows else None
         for layer in self.layers:
             sequence = layer(sequence, cls_rows=rows)
-        sequence = self.norm(sequence)
+        exact, sequence = self._exact_norm(sequence[:, 0]), self.norm(sequence)
         cls_attention = None
         if rows is not None:
             # The paper's softmax runs over the patches alone: drop the [CLS] column and renormalise, which is the same.
             cls_attention = torch.stack([row[:, :, 0, 1:] for row in rows], dim=1)
             cls_attention = cls_attention / cls_attention.sum(-1, keepdim=True)
-        return EncoderOutput(sequence[:, 0], sequence[:, 1:], cls_attention)
+        return EncoderOutput(sequence[:, 0] if exact is None else exact, sequence[:, 1:], cls_attention)
+
+    def _exact_norm(self, cls: Tensor) -> Tensor | None:
+        """[CLS] normalised in fp32, where the weights are in half precision: the centring leaves little of it."""
+        if cls.dtype not in (torch.bfloat16, torch.float16):
+            return None
+        norm = self.norm
+        return F.layer_norm(cls.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)

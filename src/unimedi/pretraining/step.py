@@ -237,7 +237,7 @@ class Pretraining(nn.Module):
         """The student's embeddings; on the way back their gradients lose what they have in common."""
         student = self.student
         projection: Projection = student.text_projection if name == "report" else student.image_projection
-        projected = self.uncommon[name](projection.linear(states))
+        projected = self.uncommon[name](projection.project(states))
         self.witness.watch(f"l_vl/{name}", projected)
         return projection.onto_sphere(projected, kind)
 
