@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 from unimedi.cohort.inside import inside
@@ -93,11 +94,9 @@ class ListedPaths:
         key = os.fspath(folder)
         if key not in self.folders:
             found: dict[str, list[str]] = defaultdict(list)
-            try:
+            with suppress(OSError):  # a file, or a folder that may not be read: nothing in it can be meant
                 for name in os.listdir(folder):
                     found[_folded(name)].append(name)
-            except OSError:  # a file, or a folder that may not be read: nothing in it can be meant
-                pass
             self.folders[key] = found
         return self.folders[key]
 

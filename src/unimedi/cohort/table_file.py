@@ -11,6 +11,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,12 +134,10 @@ def _text(data: bytes, what: str) -> io.TextIOBase:
     kind = next((kind for head, kind in OTHER.items() if data[:512].lstrip().startswith(head)), "")
     if kind:
         raise TypedTableError(f"expected a table, got {kind}")
-    try:
+    with suppress(UnicodeDecodeError):
         data.decode("utf-8")
         if data.count(b"\0") * 8 <= len(data):
             return io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
-    except UnicodeDecodeError:
-        pass
     return io.StringIO(decode(data, what), newline="")
 
 
