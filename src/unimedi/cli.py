@@ -194,7 +194,7 @@ def doctor(arguments: argparse.Namespace) -> None:
     for line in found["reports"]["said"]:
         print(line, file=sys.stderr)
     for wrong in found["outdated"]:
-        print(f"prepared by older rules. {wrong}", file=sys.stderr)
+        print(wrong, file=sys.stderr)
 
 
 def pretrain(arguments: argparse.Namespace) -> None:

@@ -7,14 +7,14 @@ from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.doctor.diagnosis import diagnose
 from unimedi.inputs.doctor.examine import examine
-from unimedi.inputs.mended import MENDED, RULES, outdated
+from unimedi.inputs.mended import FIRST, MENDED, RULES, outdated
 from unimedi.inputs.store import Record, StoredStudy, write_store
 
 
 def test_of_every_rule_it_is_said_what_was_wrong_before() -> None:
     assert {since for since, _ in MENDED} <= set(range(2, RULES + 1))
     assert outdated(RULES) == []
-    assert outdated(1) == [f"{wrong}; prepare again" for _, wrong in MENDED]
+    assert outdated(1) == [FIRST, *(wrong for _, wrong in MENDED)]
 
 
 def test_the_doctor_tells_a_store_of_before(tmp_path: Path) -> None:

@@ -61,7 +61,10 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
     ),
 )
 
+FIRST = "prepared by older rules: prepare this store again. Where its files are of such kinds, these are wrong in it"
+
 
 def outdated(rules: int) -> list[str]:
-    """What a store that was prepared by ``rules`` has wrong; nothing where it is of today."""
-    return [f"{wrong}; prepare again" for since, wrong in MENDED if since > rules]
+    """What a store that was prepared by ``rules`` may have wrong, behind what to do; nothing where it is of today."""
+    wrong = [sentence for since, sentence in MENDED if since > rules]
+    return [FIRST, *wrong] if wrong else []

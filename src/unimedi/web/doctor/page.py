@@ -78,7 +78,7 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
         *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in figures["doubtful_patients"]),
         f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
         f"{refused} of {figures['listed']} studies are refused." if refused else "",
-        *(f"Prepared by older rules. {wrong}." for wrong in figures["outdated"]),
+        *(f"{wrong[:1].upper()}{wrong[1:]}." for wrong in figures["outdated"]),
         f"Images repeated exactly: {duplicates['identical_images']}; nearly: {duplicates['near_images']}."
         if duplicates["identical_images"] or duplicates["near_images"]
         else "",
