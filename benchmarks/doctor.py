@@ -10,12 +10,12 @@ import time
 
 import numpy as np
 
+from unimedi.doctor.diagnosis import GRAVE
+from unimedi.doctor.reading import examine_volume
 from unimedi.imaging.image import Volume
-from unimedi.imaging.phantom.ct import render_ct
-from unimedi.imaging.phantom.findings import draw_patient
-from unimedi.imaging.phantom.spoilt import spoil
-from unimedi.inputs.doctor.diagnosis import GRAVE
-from unimedi.inputs.doctor.reading import examine_volume
+from unimedi.phantom.ct import render_ct
+from unimedi.phantom.findings import draw_patient
+from unimedi.phantom.spoilt import spoil
 
 ASKED = ("scaled_twice", "flipped", "truncated", "wrong_slope")
 MEANT = {"scaled_twice": "scaled_twice", "flipped": "flipped", "truncated": "cut", "wrong_slope": "wrong_slope"}

@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from unimedi.cohort.manifest import read_manifest
-from unimedi.imaging.phantom.hospital import build_hospital
 from unimedi.inputs.prepare import prepare
 from unimedi.inputs.store import Store
+from unimedi.phantom.hospital import build_hospital
 from unimedi.pretraining.recipe_file import load_recipe
 
 PATIENTS = {"train_xray": 400, "train_ct": 400, "validation_paired": 120, "test_paired": 500}

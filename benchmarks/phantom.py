@@ -17,9 +17,9 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from unimedi.imaging.phantom import ct, files, hospital, scanning, xray
-from unimedi.imaging.phantom.planning import plan_hospital
-from unimedi.imaging.phantom.presets import find_preset
+from unimedi.phantom import ct, files, hospital, scanning, xray
+from unimedi.phantom.planning import plan_hospital
+from unimedi.phantom.presets import find_preset
 
 # What is timed: where the name is looked up, the name, the row that it counts in. None of them calls another.
 PARTS: tuple[tuple[Any, str, str], ...] = (

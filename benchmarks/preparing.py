@@ -18,8 +18,8 @@ from pathlib import Path
 
 from unimedi.cohort.manifest import read_manifest, write_manifest
 from unimedi.cohort.study import Modality, Report, Split, Study
-from unimedi.imaging.phantom.hospital import build_hospital
 from unimedi.inputs.prepare import prepare
+from unimedi.phantom.hospital import build_hospital
 from unimedi.pretraining.recipe_file import load_recipe
 
 ROWS = 100_000

@@ -24,12 +24,12 @@ from monai.transforms import Compose, Transform
 from numpy.typing import NDArray
 
 from unimedi.cohort.study import Modality, Split
-from unimedi.imaging.phantom.ct import CtScan, render_ct
-from unimedi.imaging.phantom.files import Header, write_dicom_series
-from unimedi.imaging.phantom.findings import draw_patient
 from unimedi.imaging.read import read_image
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Record, Store, StoredStudy, write_store
+from unimedi.phantom.ct import CtScan, render_ct
+from unimedi.phantom.files import Header, write_dicom_series
+from unimedi.phantom.findings import draw_patient
 
 Voxels = NDArray[np.int16]
 Reader = Callable[[int], Voxels]

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unimedi.evaluation.slices.lesions import FOCAL
+from unimedi.evaluation.slices.measures import within_volume_auroc
+from unimedi.evaluation.slices.outcome import brought, oracle_scores
+from unimedi.evaluation.slices.slabs import slabs_by_score, touched_slabs
+from unimedi.evaluation.slices.tasks import focal_volumes
 from unimedi.inputs.store import Store
+from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, mean_figure
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
-from unimedi.transfer.metrics import Figure, NotComputable, PatientBootstrap, mean_figure
-from unimedi.transfer.slices.lesions import FOCAL
-from unimedi.transfer.slices.measures import within_volume_auroc
-from unimedi.transfer.slices.outcome import brought, oracle_scores
-from unimedi.transfer.slices.slabs import slabs_by_score, touched_slabs
-from unimedi.transfer.slices.tasks import focal_volumes
 
 
 @torch.inference_mode()

@@ -55,9 +55,9 @@ def test_a_folder_outside_the_way_of_the_data_is_refused(copy: Path) -> None:
     [
         ("imaging/wrong.py", "import unimedi.model"),
         ("model/wrong.py", "import unimedi.objectives"),
-        ("transfer/wrong.py", "import unimedi.pretraining"),
+        ("evaluation/wrong.py", "import unimedi.pretraining"),
         ("cohort/wrong.py", "import numpy"),
-        ("web/wrong.py", "import unimedi.cli"),
+        ("doctor/wrong.py", "import unimedi.cli"),
     ],
 )
 def test_an_import_against_the_way_is_refused(copy: Path, file: str, line: str) -> None:
@@ -115,4 +115,11 @@ for name in sorted(set(sys.modules) - before):
     if name.split(".")[0] not in sys.stdlib_module_names:
         print(".".join(name.split(".")[:2]))
 """
-    assert set(python(code).split()) == {"unimedi", "unimedi.cli", "unimedi.cohort"}
+    assert set(python(code).split()) == {
+        "unimedi",
+        "unimedi.cli",
+        "unimedi.cohort",
+        "unimedi.errors",
+        "unimedi.files",
+        "unimedi.ranges",
+    }

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.cohort.trees import put, reasons, shipped
-from unimedi.cohort.report import training_text
+from unimedi.cohort.reports.report import training_text
 from unimedi.cohort.sources.collections import read_collection
 from unimedi.cohort.sources.listing import rows
 from unimedi.cohort.sources.scan import FolderError
 from unimedi.cohort.study import Split
-from unimedi.transfer.task_file import find_task
+from unimedi.evaluation.task_file import find_task
 
 HEADER = (
     "Path,Sex,Age,Frontal/Lateral,AP/PA,No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cohort.trees import put, reasons, sound
-from unimedi.cohort.report import training_text
+from unimedi.cohort.reports.report import training_text
 from unimedi.cohort.sources.bimcv_covid19 import bimcv_covid19
 from unimedi.cohort.sources.bimcv_r import bimcv_r
 from unimedi.cohort.sources.bimcv_tables import findings_of, text_of
@@ -24,7 +24,7 @@ from unimedi.cohort.sources.radchestct import radchestct
 from unimedi.cohort.sources.ricord import ricord
 from unimedi.cohort.sources.scan import FolderError, guess_modality
 from unimedi.cohort.study import Modality, Split
-from unimedi.transfer.task_file import find_task
+from unimedi.evaluation.task_file import find_task
 
 
 def put_volume(path: Path, planes: int, axes: str = "RAS") -> Path:

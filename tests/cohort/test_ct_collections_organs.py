@@ -11,7 +11,7 @@ from unimedi.cohort.sources.btcv import btcv
 from unimedi.cohort.sources.msd import msd
 from unimedi.cohort.sources.scan import FolderError
 from unimedi.cohort.study import Mask, Modality, Split
-from unimedi.transfer.task_file import find_task
+from unimedi.evaluation.task_file import find_task
 
 
 def named(task: str) -> dict[str, int]:

@@ -17,8 +17,8 @@ from unimedi.cohort.sources.phantom import is_phantom, phantom_cohort
 from unimedi.cohort.sources.scan import FolderCohort, FolderError
 from unimedi.cohort.split import SplitError
 from unimedi.cohort.study import Modality, Split
-from unimedi.imaging.phantom.hospital import build_hospital
 from unimedi.imaging.read import read_image
+from unimedi.phantom.hospital import build_hospital
 
 
 def put(path: Path, text: str = "image") -> Path:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.transfer.hospital import write_hospital, write_pretrained
+from tests.hospital import write_hospital, write_pretrained
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 

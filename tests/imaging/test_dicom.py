@@ -7,7 +7,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
-from unimedi.imaging.dicom import read_series
+from unimedi.imaging.dicom.read import read_series
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.read import read_image
 

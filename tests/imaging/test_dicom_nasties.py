@@ -10,7 +10,7 @@ import pytest
 from tests.imaging.dicom_nasties import PIXELS, SHAPE, Nasty, nasties
 from unimedi.imaging.image import ImagingError, Radiograph
 from unimedi.imaging.read import read_image
-from unimedi.inputs.guarded import Guarded, Limits
+from unimedi.inputs.sandbox import Guarded, Limits
 
 MEMORY = 1 << 30  # what one file may take
 ALL = nasties()

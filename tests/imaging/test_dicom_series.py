@@ -15,12 +15,12 @@ from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
 from tests.imaging.test_dicom import CT, XRAY, dataset, reason, save, write_series, xray
-from unimedi.imaging.dicom_display import shown
-from unimedi.imaging.dicom_file import open_whole
+from unimedi.imaging.dicom.display import shown
+from unimedi.imaging.dicom.file import open_whole
+from unimedi.imaging.dicom.plane import Grid, Plane
+from unimedi.imaging.dicom.stacking import stack
 from unimedi.imaging.image import ImagingError, Volume
-from unimedi.imaging.plane import Grid, Plane
 from unimedi.imaging.read import read_image
-from unimedi.imaging.stacking import stack
 
 AXIAL = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 

@@ -21,7 +21,7 @@ from tests.imaging.test_dicom_series import enhanced
 from unimedi.imaging.image import ImagingError, Radiograph
 from unimedi.imaging.intensity import check
 from unimedi.imaging.read import read_image
-from unimedi.inputs.guarded import Guarded, Limits
+from unimedi.inputs.sandbox import Guarded, Limits
 
 CT = np.random.default_rng(0).integers(-1000, 1000, size=(5, 9, 11)).astype(np.int16)
 Outcome = Callable[[tuple[bytes, Path]], str]

@@ -5,8 +5,8 @@ import numpy as np
 
 from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Split
-from unimedi.inputs.doctor.diagnosis import diagnose
-from unimedi.inputs.doctor.examine import examine
+from unimedi.doctor.diagnosis import diagnose
+from unimedi.doctor.examine import examine
 from unimedi.inputs.mended import FIRST, MENDED, RULES, outdated
 from unimedi.inputs.store import Record, StoredStudy, write_store
 

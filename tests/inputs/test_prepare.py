@@ -9,9 +9,9 @@ from nibabel.nifti1 import Nifti1Header
 from PIL import Image
 
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
-from unimedi.inputs.guarded import Limits
 from unimedi.inputs.prepare import finding_names, prepare
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.sandbox import Limits
 from unimedi.inputs.store import Store, StoreError
 
 POLICY = Preprocess(radiograph_size=(16, 16), fine_shape=(8, 16, 16), volume_shape=(4, 8, 8), slice_size=(16, 16))

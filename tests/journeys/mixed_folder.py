@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from unimedi.imaging.phantom.files import Header, write_dicom_series
+from unimedi.phantom.files import Header, write_dicom_series
 
 ENGLISH = "FINDINGS: Large right pleural effusion. No pneumothorax.\nIMPRESSION: Effusion, {}."
 GERMAN = "Befund: Großer Pleuraerguss rechts, kein Pneumothorax. Beurteilung: Erguss, {}."

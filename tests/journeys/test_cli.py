@@ -166,8 +166,8 @@ def test_wrong_words_explain_themselves(words: list[str], capsys: pytest.Capture
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    from unimedi.web import info
+    from unimedi.cli import describe
 
-    monkeypatch.setattr(info, "as_text", lambda *_, **__: {}["missing"])
+    monkeypatch.setattr(describe, "as_text", lambda *_, **__: {}["missing"])
     with pytest.raises(KeyError):
         main(["info"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cohort.test_lock import hold
+from tests.files.test_lock import hold
 from tests.pretraining.toy_run import RECIPE, in_process, result, sha256, start, toy_recipe, toy_store
 
 # Nothing that is drawn per process: no augmentation, no left-out sentences, no masks, no random slices. What remains

@@ -12,9 +12,9 @@ from tests.cohort.dicom_files import put_ct, put_xray
 from unimedi.cli import main
 from unimedi.cohort.manifest import read_manifest, write_manifest
 from unimedi.cohort.sources.phantom import phantom_cohort
-from unimedi.imaging.phantom.hospital import build_hospital
 from unimedi.inputs.prepare import prepare
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.phantom.hospital import build_hospital
 
 
 @pytest.fixture(scope="module")

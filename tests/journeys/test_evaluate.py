@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.transfer.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
+from tests.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.cli import main
+from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
 from unimedi.inputs.store import Record, Store, StoreError, write_store
+from unimedi.metrics.measurement import Figure, read_metrics
 from unimedi.model.unimedi import ImageOutput
+from unimedi.reporting.commands import evaluate
 from unimedi.representation.embedder import Embedder
-from unimedi.transfer.evaluate import evaluate
-from unimedi.transfer.metrics import Figure, read_metrics
-from unimedi.transfer.task import EvaluationOptions
-from unimedi.transfer.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
 
 QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0,), fractions=(1.0,))
 

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from unimedi.cohort.manifest import read_manifest
-from unimedi.imaging.phantom.hospital import build_hospital
 from unimedi.inputs.prepare import prepare
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store, part_name
+from unimedi.phantom.hospital import build_hospital
 
 PART = 3  # studies
 POLICY = Preprocess((32, 32), (8, 32, 32), (8, 16, 16), (32, 32))

@@ -10,12 +10,12 @@ import pydicom
 import pytest
 from pydicom.misc import is_dicom
 
+from tests.hospital import write_pretrained
 from tests.journeys import mixed_folder
 from tests.pretraining.toy_run import toy_recipe
-from tests.transfer.hospital import write_pretrained
 from unimedi.cli import main
 from unimedi.cohort.manifest import read_manifest
-from unimedi.cohort.text_file import TextError, read_text
+from unimedi.files.text_file import TextError, read_text
 from unimedi.representation.table import read_table
 
 SERIES = re.compile(r"(.+) \((\d+) files? of series (.+)\)")

@@ -16,9 +16,9 @@ import pytest
 
 from unimedi.cli import main
 from unimedi.cohort.manifest import read_manifest
-from unimedi.imaging.phantom.hospital import build_hospital
 from unimedi.imaging.read import read_image
 from unimedi.inputs.store import Store
+from unimedi.phantom.hospital import build_hospital
 
 PLUGINS = [Path(place) / "libOrthancDicomWeb.so" for place in ("/usr/share/orthanc/plugins", "/usr/lib/orthanc")]
 SHARES = {

@@ -10,12 +10,12 @@ import pytest
 import torch
 from pydicom.data import get_testdata_file
 
-from tests.transfer.hospital import write_pretrained
+from tests.hospital import write_pretrained
 from unimedi import UniMediModel, UniMediProcessor
 from unimedi.cli import main
 from unimedi.imaging.image import Volume
-from unimedi.imaging.phantom.files import Header, write_dicom_series
 from unimedi.imaging.read import read_image
+from unimedi.phantom.files import Header, write_dicom_series
 from unimedi.representation.table import read_table
 
 README = Path(__file__).parents[2] / "README.md"

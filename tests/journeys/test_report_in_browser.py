@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.hospital import write_hospital, write_pretrained
 from tests.journeys.browser import browser, chromium
-from tests.transfer.hospital import write_hospital, write_pretrained
-from unimedi.transfer.evaluate import evaluate
-from unimedi.transfer.task import EvaluationOptions
+from unimedi.evaluation.task import EvaluationOptions
+from unimedi.reporting.commands import evaluate
 
 WIDTH, HEIGHT = 1280, 900
 LONGEST = 12_000  # pixels of the kept picture: more than the tiny report has, less than a picture may have

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.hospital import PREPROCESS, write_hospital
 from tests.pretraining.toy_run import RECIPE
-from tests.transfer.hospital import PREPROCESS, write_hospital
 from unimedi.cli import main
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.pretraining.journal import read_log

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.hospital import write_hospital, write_pretrained
 from tests.tiny import PREPROCESS
-from tests.transfer.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
+from unimedi.evaluation.task import EvaluationOptions
 from unimedi.inputs.store import Record, Store, write_store
-from unimedi.transfer.evaluate import evaluate
-from unimedi.transfer.metrics import read_metrics
-from unimedi.transfer.slices.command import slice_eval
-from unimedi.transfer.task import EvaluationOptions
+from unimedi.metrics.measurement import read_metrics
+from unimedi.reporting.commands import evaluate, slice_eval
 
 FOCAL = ("nodule", "pleural_effusion", "cardiomegaly")
 

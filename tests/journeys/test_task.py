@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.transfer.hospital import write_hospital, write_pretrained
+from tests.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
+from unimedi.evaluation.headline import cell
+from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.task_file import read_task
 from unimedi.inputs.store import Record, Store, write_store
-from unimedi.transfer.evaluate import evaluate
-from unimedi.transfer.metrics import read_metrics
-from unimedi.transfer.report.headline import cell
-from unimedi.transfer.task import EvaluationOptions
-from unimedi.transfer.task_file import read_task
+from unimedi.metrics.measurement import read_metrics
+from unimedi.reporting.commands import evaluate
 
 SHORT = ["--steps=3", "--batch=2", "--checks=1", "--learning_rates=[0.001]", "--resamples=20"]
 QUICK = EvaluationOptions(resamples=20, probe_cap=16)

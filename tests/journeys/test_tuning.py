@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hospital import write_pretrained
 from tests.pretraining.toy_run import PREPROCESS, start, toy_recipe
-from tests.transfer.hospital import write_pretrained
 from unimedi.cli import main
 from unimedi.inputs.preprocess import Preprocess
 

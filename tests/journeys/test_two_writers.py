@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cohort.test_lock import hold
+from tests.files.test_lock import hold
+from tests.hospital import write_hospital, write_pretrained
 from tests.pretraining.toy_run import result, start, toy_recipe, toy_store
-from tests.transfer.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
-from unimedi.cohort.lock import LOCK
+from unimedi.files.lock import LOCK
 from unimedi.representation.embedder import Embedder, pretrained_folder
 
 

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.fileset import FileSet
 from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from tests.transfer.hospital import write_pretrained
+from tests.hospital import write_pretrained
 from unimedi.cli import main
 from unimedi.representation.embed_files import NothingEmbeddedError, embed_files
 from unimedi.representation.embedder import Embedder

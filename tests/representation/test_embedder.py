@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.transfer.hospital import write_hospital, write_pretrained
+from tests.hospital import write_hospital, write_pretrained
 from unimedi.model.pretrained import PretrainedError
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import UniMediModel

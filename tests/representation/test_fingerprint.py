@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import BertTokenizerFast
 
+from tests.hospital import write_pretrained
 from tests.tiny import PREPROCESS, tiny_model
-from tests.transfer.hospital import write_pretrained
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer

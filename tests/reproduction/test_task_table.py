@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from tests.reproduction.test_table import on
+from unimedi.evaluation.task_file import find_task
 from unimedi.reproduction.downstream import task_key
 from unimedi.reproduction.results import Answers, Result
 from unimedi.reproduction.table import tables
 from unimedi.reproduction.task_table import task_tables
-from unimedi.transfer.task_file import find_task
 
 
 def answered(task: str, seed: int = 0, store: str = "elsewhere", key: str = "", **figures: float) -> Result:

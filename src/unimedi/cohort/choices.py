@@ -7,6 +7,7 @@ import difflib
 import re
 
 from unimedi.cohort.study import Modality, Split
+from unimedi.errors import InputError
 
 SPLITS = {
     Split.TRAIN: ("train", "training"),
@@ -41,7 +42,7 @@ def read_split(text: str) -> Split:
         near = difflib.get_close_matches(text.casefold(), names, 1, 0.5)
         hint = f"; did you mean {near[0]}?" if near else ""
         also = ", ".join(name for name in names if name not in list(Split))
-        raise ValueError(f"unknown split {text!r}, expected one of {', '.join(Split)}{hint} (also read: {also})")
+        raise InputError(f"unknown split {text!r}, expected one of {', '.join(Split)}{hint} (also read: {also})")
     return found
 
 
@@ -53,7 +54,7 @@ def read_modality(text: str) -> Modality:
         near = difflib.get_close_matches(text.upper(), [*Modality], 1, 0.75)
         hint = f"; did you mean {near[0]}?" if near else ""
         hint = "; an X-ray is DX, or CR" if text.strip().casefold() in XRAYS else hint
-        raise ValueError(f"unknown modality {text!r}, expected one of {', '.join(Modality)}{hint}") from None
+        raise InputError(f"unknown modality {text!r}, expected one of {', '.join(Modality)}{hint}") from None
 
 
 def read_label(text: str) -> bool | None:
@@ -61,7 +62,7 @@ def read_label(text: str) -> bool | None:
     try:
         return LABELS[given(text).casefold()]
     except KeyError:
-        raise ValueError(f"is {text!r}, expected 1, 0 or empty (1.0, true, 0.0, false and NA are read, too)") from None
+        raise InputError(f"is {text!r}, expected 1, 0 or empty (1.0, true, 0.0, false and NA are read, too)") from None
 
 
 def read_language(text: str) -> str:
@@ -71,5 +72,5 @@ def read_language(text: str) -> str:
     code = region[1] if region else code
     if code and code not in ISO_639_1 and code != UNKNOWN_LANGUAGE:
         expected = f"a code of ISO 639-1 (en, es, de, fr, it, pt …), {UNKNOWN_LANGUAGE} or empty"
-        raise ValueError(f"unknown language {text!r}, expected {expected}")
+        raise InputError(f"unknown language {text!r}, expected {expected}")
     return code

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
+from unimedi.errors import InputError
+
 PATIENT = frozenset(("patient", "patientid", "patientnumber", "subject", "subjectid", "mrn", "pid"))
 
 
@@ -53,9 +55,9 @@ def given_names(pairs: Sequence[str], option: str = "--column", form: str = "OUR
     for pair in pairs:
         ours, sign, theirs = (part.strip() for part in pair.partition("="))
         if not sign or not ours or not theirs:
-            raise ValueError(f"{option} {pair!r}: expected {form}")
+            raise InputError(f"{option} {pair!r}: expected {form}")
         if names.setdefault(ours, theirs) != theirs:
-            raise ValueError(f"{option} {ours} is given twice, as {names[ours]!r} and as {theirs!r}")
+            raise InputError(f"{option} {ours} is given twice, as {names[ours]!r} and as {theirs!r}")
     return names
 
 

@@ -15,12 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from unimedi.cohort.columns import hint, missing, misspelt
-from unimedi.cohort.listed_path import ListedPaths
 from unimedi.cohort.manifest_row import BOXES, MEASURES, OPTIONAL, REQUIRED, WRITTEN, ManifestRow
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Study
-from unimedi.cohort.table_file import TableError, read_table
-from unimedi.cohort.text_file import read_text as _read_text
+from unimedi.errors import InputError
+from unimedi.files.listed_path import ListedPaths
+from unimedi.files.table_file import TableError, read_table
+from unimedi.files.text_file import read_text as _read_text
 
 
 class ManifestError(TableError):
@@ -77,7 +78,7 @@ def write_manifest(studies: Iterable[Study], path: str | Path, root: str | Path 
     """Write ``studies`` as CSV or Parquet by suffix, paths relative to ``root`` (default: its folder); atomic."""
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
-        raise ValueError(f"{path}: a manifest is written as .csv or .parquet")
+        raise InputError(f"{path}: a manifest is written as .csv or .parquet")
     studies = list(studies)
     findings = list(dict.fromkeys(finding for study in studies for finding in study.labels))
     masked = list(dict.fromkeys(finding for study in studies for finding in study.masks))
@@ -122,13 +123,13 @@ def _check_text(row: Mapping[str, str]) -> None:
     for column, text in row.items():
         if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
             what = f"{column} {text[:80]!r}"
-            raise ValueError(f"study {row['study_id']!r}: {what} holds a NUL, or bytes that are no text in UTF-8")
+            raise InputError(f"study {row['study_id']!r}: {what} holds a NUL, or bytes that are no text in UTF-8")
 
 
 def _relative(path: Path, root: str) -> str:
     relative = os.path.relpath(path, root).replace(os.sep, "/")
     if relative.startswith("../"):
-        raise ValueError(f"{path} lies outside {root}; a manifest stands at or above the files it lists, or has a root")
+        raise InputError(f"{path} lies outside {root}; a manifest stands at or above the files it lists, or has a root")
     return relative
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from unimedi.cohort.choices import given, read_label, read_language, read_modality, read_split
-from unimedi.cohort.listed_path import ListedPaths, PathError
-from unimedi.cohort.markup import plain
 from unimedi.cohort.patient_id import shortened
-from unimedi.cohort.report import written_report
+from unimedi.cohort.reports.report import written_report
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
-from unimedi.cohort.table_file import Row
-from unimedi.cohort.text_file import TextError
+from unimedi.errors import InputError
+from unimedi.files.listed_path import ListedPaths, PathError
+from unimedi.files.markup import plain
+from unimedi.files.table_file import Row
+from unimedi.files.text_file import TextError
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
 WRITTEN = ("report", "report_path")
@@ -147,7 +148,7 @@ class ManifestRow:
 def _box(text: str) -> tuple[float, float, float, float]:
     left, top, width, height = (float(side) for side in text.split(","))
     if not (0 < width < math.inf and 0 < height < math.inf and math.isfinite(left + top)):
-        raise ValueError(text)
+        raise InputError(text)
     return left, top, width, height
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from unimedi.cohort.patient_id import likeness, spellings
 from unimedi.cohort.study import Split, Study
+from unimedi.errors import InputError
 
 
-class SplitError(ValueError):
+class SplitError(InputError):
     """A patient stands in more than one split."""
 
 
@@ -50,7 +51,7 @@ def assign_splits(studies: Iterable[Study], validation: float = 0.1, test: float
     ``validation`` and ``test`` are shares of the patients, 0 to 1.
     """
     if not (min(validation, test) >= 0 and validation + test <= 1):
-        raise ValueError(f"expected shares of at least 0 with a sum of at most 1, got {validation} and {test}")
+        raise InputError(f"expected shares of at least 0 with a sum of at most 1, got {validation} and {test}")
 
     def split_of(patient_id: str) -> Split:
         digest = hashlib.sha256(f"{seed}\0{patient_id}".encode()).digest()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from unimedi.errors import InputError
+
 
 class Modality(StrEnum):
     """DICOM's modality code. ``ndim`` is the one place that says what is volumetric."""
@@ -52,7 +54,7 @@ class Mask:
 
     def __post_init__(self) -> None:
         if (self.path is None) != bool(self.boxes):
-            raise ValueError("a mask is a label image or boxes, one of them")
+            raise InputError("a mask is a label image or boxes, one of them")
 
 
 @dataclass(frozen=True, slots=True)

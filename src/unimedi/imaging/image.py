@@ -12,6 +12,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unimedi.errors import InputError
+
 
 @dataclass(frozen=True, slots=True)
 class Radiograph:
@@ -44,7 +46,7 @@ class Volume:
     ndim: ClassVar[int] = 3
 
 
-class ImagingError(ValueError):
+class ImagingError(InputError):
     """A file that cannot be used. ``reason`` is a short code that refusals are counted by."""
 
     def __init__(self, reason: str, message: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unimedi.cohort.sources.dicom_header import START, begins_dicom
-from unimedi.imaging.dicom import read_dicom, read_series
+from unimedi.imaging.dicom.read import read_dicom, read_series
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.intensity import check, to_hu
 from unimedi.imaging.itk_volume import read_itk

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int, Int16
 from torch import Tensor
 
-from unimedi.cohort.same_report import words_of
+from unimedi.cohort.reports.same_report import words_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from unimedi.errors import InputError
 from unimedi.inputs.augment import AugmentationRange, apply, draw, draw_sentences, reordered
 from unimedi.inputs.batch import MixedBatch, report_key
 from unimedi.inputs.sampling import step_studies
@@ -53,10 +54,10 @@ class TrainingSteps(Dataset[MixedBatch]):
             VOLUMES: store.select(split="train", ndim=3, reported=True) if recipe.volumes else [],
         }
         if not any(self.streams.values()):
-            raise ValueError("the store has no study with a report in the training split that this recipe uses")
+            raise InputError("the store has no study with a report in the training split that this recipe uses")
         if recipe.depth_pieces < 1 or store.preprocess.fine_shape[0] % recipe.depth_pieces:
             planes = store.preprocess.fine_shape[0]
-            raise ValueError(f"batch.depth_pieces: expected a divisor of {planes} planes, got {recipe.depth_pieces}")
+            raise InputError(f"batch.depth_pieces: expected a divisor of {planes} planes, got {recipe.depth_pieces}")
         self.report_of = {study: study for studies in self.streams.values() for study in studies}
         if recipe.shuffle_reports:
             for stream, studies in self.streams.items():

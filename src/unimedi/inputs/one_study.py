@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from unimedi.cohort.report import says_nothing, training_language, training_text
+from unimedi.cohort.reports.report import says_nothing, training_language, training_text
 from unimedi.cohort.study import Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.read import read_image, read_mask

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from unimedi.cohort.study import Modality
+from unimedi.errors import InputError
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.intensity import MIN_SLICES, check, to_hu
 from unimedi.imaging.pictures import grey_values
@@ -52,7 +53,7 @@ def open_image(image: Any, spacing: Any = None, name: str = "image") -> Radiogra
 
 def _read(path: str, name: str) -> Radiograph | Volume:
     if not path:
-        raise ValueError(f"{name}: expected a path, got an empty string")
+        raise InputError(f"{name}: expected a path, got an empty string")
     image = read_image(path)
     refuse_foreign(image, _modality(image), path)
     return image
@@ -75,7 +76,7 @@ def _numbers(image: NDArray[Any] | Tensor, name: str) -> NDArray[Any]:
         mask = ", a mask's" if array.dtype.kind == "b" else ""
         raise TypeError(f"{name}: expected grey values or Hounsfield units, got values of type {array.dtype}{mask}")
     if np.ma.is_masked(array):
-        raise ValueError(f"{name}: expected a value for every pixel, got an array with masked ones")
+        raise InputError(f"{name}: expected a value for every pixel, got an array with masked ones")
     return np.asarray(array)
 
 
@@ -84,11 +85,11 @@ def _of_array(array: NDArray[Any], spacing: Any, name: str) -> Radiograph | Volu
         return _radiograph(array, spacing, name)
     if array.ndim != 3 or array.size == 0:
         several = "; of several images give a list" if array.ndim > 3 else ""
-        raise ValueError(f"{name}: {EXPECTED}; got {array.ndim}-D {array.shape}{several}")
+        raise InputError(f"{name}: {EXPECTED}; got {array.ndim}-D {array.shape}{several}")
     if array.shape[2] == 3 and array.dtype == np.uint8:
         return _radiograph(grey_values(Image.fromarray(array), name), spacing, name)
     if len(array) < MIN_SLICES or array.shape[2] <= 4:
-        raise ValueError(f"{name}: {EXPECTED}; got {array.shape}, which looks like channels or a batch of one")
+        raise InputError(f"{name}: {EXPECTED}; got {array.shape}, which looks like channels or a batch of one")
     voxels = to_hu(array, name)
     depth, height, width = _spacing(spacing, SPACE, name)
     return Volume(voxels, (depth, height, width))
@@ -103,13 +104,13 @@ def _radiograph(pixels: NDArray[Any], spacing: Any, name: str) -> Radiograph | V
 def _spacing(spacing: Any, axes: tuple[str, ...], name: str) -> tuple[float, ...]:
     expected = f"{name}: expected spacing=({', '.join(axes)}) in mm, got {spacing!r}"
     if spacing is None or isinstance(spacing, str | bytes):
-        raise ValueError(expected)
+        raise InputError(expected)
     try:
         values = tuple(float(step) for step in spacing)
     except (TypeError, ValueError):
-        raise ValueError(expected) from None
+        raise InputError(expected) from None
     if len(values) != len(axes) or not all(LEAST_STEP <= step <= MOST_STEP for step in values):
-        raise ValueError(expected)
+        raise InputError(expected)
     return values
 
 
@@ -118,6 +119,6 @@ def _with_spacing(image: Radiograph | Volume, spacing: Any, name: str) -> Radiog
     if spacing is None:
         return image
     if isinstance(image, Volume) or image.spacing is not None:
-        raise ValueError(f"{name}: spacing= goes with what has none, got {spacing!r} beside its own, {image.spacing}")
+        raise InputError(f"{name}: spacing= goes with what has none, got {spacing!r} beside its own, {image.spacing}")
     height, width = _spacing(spacing, PLANE, name)
     return replace(image, spacing=(height, width))

@@ -12,10 +12,10 @@ from typing import Any
 
 from unimedi.cohort.study import Mask, Study
 from unimedi.imaging.image import ImagingError
-from unimedi.inputs.guarded import LIMITED, Guarded, Limits
 from unimedi.inputs.mended import RULES
 from unimedi.inputs.one_study import Job, Refusal, packed, refusal
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.sandbox import LIMITED, Guarded, Limits
 from unimedi.inputs.store import FORMAT, Packed, part_is_done, part_name, write_part
 
 PART_BYTES = 1 << 30  # stored pixels and masks of a part before compression: what a kill can cost, and a copy moves

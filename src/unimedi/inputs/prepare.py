@@ -18,14 +18,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from unimedi.cohort.language import UNKNOWN
-from unimedi.cohort.lock import alone_in
-from unimedi.cohort.report_counts import count_report, report_lines
+from unimedi.cohort.reports.counts import count_report, report_lines
+from unimedi.cohort.reports.language import UNKNOWN
 from unimedi.cohort.sources.phantom import is_phantom
 from unimedi.cohort.study import Study
-from unimedi.inputs.guarded import Limits
+from unimedi.errors import InputError
+from unimedi.files.lock import alone_in
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.sandbox import Limits
 from unimedi.inputs.store import MAX_MASKS, StoreError, finish_store, part_name, read_markers, write_json
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def prepare(
         StoreError: more refused than ``strict`` allows, or the counts of the parts do not add up.
     """
     if strict is not None and not 0 <= strict <= 1:
-        raise ValueError(f"strict: expected a share of refused studies between 0 and 1, got {strict}")
+        raise InputError(f"strict: expected a share of refused studies between 0 and 1, got {strict}")
     started = time.perf_counter()
     out, preprocess = Path(out), preprocess or Preprocess()
     findings, here = finding_names(studies), workers == 0 and scheduler is None

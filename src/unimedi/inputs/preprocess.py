@@ -18,6 +18,7 @@ from jaxtyping import Float, Int, Int16
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unimedi.errors import InputError
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, hu_window, robust_range
 from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits, shrink
@@ -37,11 +38,11 @@ class Preprocess:
         for field, length in (("radiograph_size", 2), ("fine_shape", 3), ("volume_shape", 3), ("slice_size", 2)):
             size = tuple(int(n) for n in getattr(self, field))
             if len(size) != length or min(size) < 1:
-                raise ValueError(f"{field}: expected {length} positive sizes, got {getattr(self, field)}")
+                raise InputError(f"{field}: expected {length} positive sizes, got {getattr(self, field)}")
             object.__setattr__(self, field, size)
         window = tuple(float(x) for x in self.hu_window)
         if len(window) != 2 or not -math.inf < window[0] < window[1] < math.inf:
-            raise ValueError(f"hu_window: expected (low, high) in HU with low < high, got {self.hu_window}")
+            raise InputError(f"hu_window: expected (low, high) in HU with low < high, got {self.hu_window}")
         object.__setattr__(self, "hu_window", window)
 
     # -- once a study ---------------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ class Preprocess:
         """Bit field of masks (one bit a finding) in ``image``'s own grid to the geometry of ``stored(image)``."""
         shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
         if bits.shape != shape:
-            raise ValueError(f"expected a mask of the image's shape {shape}, got {bits.shape}")
+            raise InputError(f"expected a mask of the image's shape {shape}, got {bits.shape}")
         placement = self._placement(image)
         depth = () if isinstance(image, Radiograph) else (self.fine_shape[0],)
         return placement.place(resize_bits(bits, (*depth, *placement.content)), self._plane(image), fill=0)
@@ -127,7 +128,7 @@ class Preprocess:
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise ValueError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+            raise InputError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         kinds = {"hu_window": float}  # JSON and YAML write -1000.0 as they like
         sizes: dict[str, Any] = {key: tuple(kinds.get(key, int)(n) for n in value) for key, value in values.items()}
         return cls(**sizes)

@@ -20,6 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from unimedi.cohort.study import Modality, Split
+from unimedi.errors import InputError
 from unimedi.inputs.mended import RULES
 from unimedi.inputs.preprocess import Preprocess
 
@@ -28,7 +29,7 @@ BATCH_BYTES = 8 << 20  # an Arrow record batch is closed at this size, so that a
 MAX_MASKS = 16  # findings that can have a mask: bits of a uint16
 
 
-class StoreError(ValueError):
+class StoreError(InputError):
     """A store that cannot be read as asked: unfinished, damaged, or prepared with another policy."""
 
 

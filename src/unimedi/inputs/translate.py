@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from unimedi.errors import MissingError
 from unimedi.inputs.plain_words import plain_words
 
 LONGEST = 512  # tokens of a translated sentence
@@ -17,9 +18,7 @@ class ModelTranslator:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         if not folder.is_dir():
-            raise FileNotFoundError(
-                f"{folder}: no such folder; a translation model is read from disk, never downloaded"
-            )
+            raise MissingError(f"{folder}: no such folder; a translation model is read from disk, never downloaded")
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         self.model = model.eval()

@@ -4,6 +4,7 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from unimedi.errors import InputError
 from unimedi.model.slice_selection import SELECTORS, SLAB_POOLINGS, SLICE_CONTENTS
 
 TOKENIZERS = ("linear", "stem")
@@ -75,8 +76,8 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
             ("slice_content", tuple(SLICE_CONTENTS)),
         ):
             if getattr(self, field) not in allowed:
-                raise ValueError(f"{field}: expected one of {', '.join(allowed)}, got {getattr(self, field)!r}")
+                raise InputError(f"{field}: expected one of {', '.join(allowed)}, got {getattr(self, field)!r}")
         if self.hidden_size % self.num_attention_heads:
-            raise ValueError(
+            raise InputError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_attention_heads {self.num_attention_heads}"
             )

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from unimedi.errors import InputError
 from unimedi.model.config import UniMediConfig
 
 CONVOLUTIONS: dict[int, type[nn.Conv2d] | type[nn.Conv3d]] = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -71,11 +72,11 @@ def _stem(config: UniMediConfig, ndim: int) -> list[nn.Module]:
     halvings, width = config.patch_size.bit_length() - 1, config.stem_channels
     slab_halvings = config.slab_depth.bit_length() - 1
     if config.patch_size != 2**halvings or halvings < 2 or width % 4:
-        raise ValueError(
+        raise InputError(
             f"the stem needs a patch_size of 4, 8, 16 … and stem_channels in fours, got {config.patch_size} and {width}"
         )
     if config.slab_depth != 2**slab_halvings or slab_halvings >= halvings:
-        raise ValueError(
+        raise InputError(
             f"the stem needs a slab_depth of 1, 2, 4 … below the patch_size {config.patch_size}, "
             f"got {config.slab_depth}"
         )

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from unimedi.errors import InputError
 
-class PretrainedError(ValueError):
+
+class PretrainedError(InputError):
     """A folder or name that cannot be used; the sentence says what was expected there."""
 
 

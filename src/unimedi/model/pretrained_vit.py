@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, ViTModel
 
+from unimedi.errors import InputError
 from unimedi.model.pretrained import PretrainedError, opened, refuse_architecture, refuse_missing
 from unimedi.model.vision_encoder import VisionEncoder
 
@@ -43,9 +44,9 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     kernel = vit.embeddings.patch_embeddings.projection
     first = encoder.embed_2d.layers[0]
     if len(encoder.embed_2d.layers) > 1 or not isinstance(first, nn.Conv2d):
-        raise ValueError("pretrained ViT weights need patch_tokenizer: linear, the encoder has a stem")
+        raise InputError("pretrained ViT weights need patch_tokenizer: linear, the encoder has a stem")
     if first.weight.shape[2:] != kernel.weight.shape[2:] or first.weight.shape[0] != kernel.weight.shape[0]:
-        raise ValueError(f"expected a kernel of {tuple(first.weight.shape)}, got {tuple(kernel.weight.shape)}")
+        raise InputError(f"expected a kernel of {tuple(first.weight.shape)}, got {tuple(kernel.weight.shape)}")
     first.weight.copy_(kernel.weight.sum(1, keepdim=True))
     assert first.bias is not None
     assert kernel.bias is not None

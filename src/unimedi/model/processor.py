@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from unimedi.cohort.report import sections, training_text
+from unimedi.cohort.reports.report import sections, training_text
 from unimedi.cohort.study import Report
+from unimedi.errors import InputError, MissingError
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.plain_words import plain_words
 from unimedi.inputs.preprocess import Preprocess
@@ -46,14 +47,14 @@ class UniMediProcessor:
                 known = ", ".join(f"{word}={value!r}" for word, value in AS_CLIP.items())
                 raise TypeError(f"expected no other option than {known}, got {word}={value!r}")
         if images is None and text is None:
-            raise ValueError("expected images, text or both, got neither")
+            raise InputError("expected images, text or both, got neither")
         out: dict[str, Tensor] = {}
         if images is not None:
             named = _named(images, "image", "images")
             opened = {name: open_image(image, spacing, name) for name, image in named.items()}
             if len({image.ndim for image in opened.values()}) != 1:
                 kinds = ", ".join(f"{name} {image.ndim}-D" for name, image in opened.items())
-                raise ValueError(f"expected all radiographs or all volumes in one call, got a mixture: {kinds}")
+                raise InputError(f"expected all radiographs or all volumes in one call, got a mixture: {kinds}")
             out |= self.from_stored([self.preprocess.stored(image) for image in opened.values()])
         if text is not None:
             sentences = _named(text, "text", "text")
@@ -118,20 +119,20 @@ class UniMediProcessor:
         another model's or damaged."""
         path = Path(folder) / FILE
         if not path.is_file():
-            raise FileNotFoundError(f"expected a pretrained UniMedI folder with {FILE}, found none in {folder}")
+            raise MissingError(f"expected a pretrained UniMedI folder with {FILE}, found none in {folder}")
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
             preprocess, text_length = Preprocess.from_dict(settings["preprocess"]), int(settings["text_length"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             said = f"{type(error).__name__}: {error}"
-            raise ValueError(f"{path} is not that of a UniMedI model, or damaged: {said}") from error
+            raise InputError(f"{path} is not that of a UniMedI model, or damaged: {said}") from error
         # Not AutoTokenizer: it would look in config.json for a text model and warn that it found ours.
         try:
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
-            raise ValueError(f"{folder}: its tokenizer.json is not there or damaged") from error
+            raise InputError(f"{folder}: its tokenizer.json is not there or damaged") from error
         if tokenizer.pad_token is None:
-            raise ValueError(f"{folder}: its tokenizer_config.json is not there, or names no pad_token")
+            raise InputError(f"{folder}: its tokenizer_config.json is not there, or names no pad_token")
         return cls(preprocess, tokenizer, text_length)
 
 
@@ -140,7 +141,7 @@ def _named(given: Any, one: str, several: str) -> dict[str, Any]:
     if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray | memoryview):
         return {one: given}
     if not len(given):
-        raise ValueError(f"expected at least one {one}, got an empty {type(given).__name__}")
+        raise InputError(f"expected at least one {one}, got an empty {type(given).__name__}")
     return {f"{several}[{place}]": item for place, item in enumerate(given)}
 
 
@@ -150,7 +151,7 @@ def _refuse_no_text(sentence: Any, name: str) -> None:
     try:
         sentence.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name}: expected Unicode text, got half a character at place {error.start}") from None
+        raise InputError(f"{name}: expected Unicode text, got half a character at place {error.start}") from None
 
 
 def _conclusion_first(text: str) -> str:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int, Int16
 from torch import Tensor
 
+from unimedi.errors import InputError
 from unimedi.model.slice_selection import slice_scores
 from unimedi.model.unimedi import UniMediModel
 
@@ -83,7 +84,7 @@ def text(
     """(e) Cosine of the report with the slab's mean patch state, both in the common space. Knows the report: for
     training and for questions to a trained model; a figure on held-out studies must say so."""
     if text_embedding is None:
-        raise ValueError("scoring by text needs the embeddings of the reports, got none")
+        raise InputError("scoring by text needs the embeddings of the reports, got none")
     slabs = model.vision.volume_grid[0]
     states = model.vision(model.vision.volumes(model.preprocess.volumes(fine))).patches
     means = states.unflatten(1, (slabs, -1)).mean(2)

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int, Int16
 from torch import Tensor
 
+from unimedi.errors import InputError
+
 SlabPooling = Callable[[Tensor], Tensor]  # (batch, layers, heads, slabs, tokens) -> (batch, slabs)
 
 
@@ -43,7 +45,7 @@ def slice_scores(
     """
     depth, height, width = grid
     if cls_attention.shape[-1] != depth * height * width:
-        raise ValueError(
+        raise InputError(
             f"grid {grid} has {depth * height * width} tokens, the attention has {cls_attention.shape[-1]}"
         )
     return SLAB_POOLINGS[pooling](cls_attention.unflatten(-1, (depth, height * width)))
@@ -57,7 +59,7 @@ def select_slices(scores: Float[Tensor, "batch depth"], k: int, min_gap: int = 1
     """
     depth = scores.shape[1]
     if not 0 < k <= depth:
-        raise ValueError(f"k must be between 1 and the {depth} slabs, got {k}")
+        raise InputError(f"k must be between 1 and the {depth} slabs, got {k}")
     place = torch.arange(depth, device=scores.device)
     left = scores.double().clone()
     # A blocked slab ranks below every free one and keeps its order among the blocked.
@@ -103,7 +105,7 @@ def slab_maximum(
     """The maximum intensity projection of the plane's slab, as thin MIPs are read for nodules: what is bright anywhere
     in the slab is shown. ValueError where slabs are not equally thick."""
     if fine.shape[1] % slab_count:
-        raise ValueError(f"slab_maximum: {fine.shape[1]} planes are not {slab_count} slabs of equal thickness")
+        raise InputError(f"slab_maximum: {fine.shape[1]} planes are not {slab_count} slabs of equal thickness")
     return fine.unflatten(1, (slab_count, -1)).amax(2), planes * slab_count // fine.shape[1]
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
+from unimedi.errors import InputError
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.config import UniMediConfig
 from unimedi.model.positions import Positions
@@ -65,7 +66,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
     def __init__(self, config: UniMediConfig) -> None:
         super().__init__(config)
         if config.text is None:
-            raise ValueError("config.text: expected the configuration of a BERT-like model, got none")
+            raise InputError("config.text: expected the configuration of a BERT-like model, got none")
         self.preprocess = Preprocess.from_dict(config.preprocess or {})
         self.vision = VisionEncoder(config, self.preprocess)
         self.text = TextEncoder(config.text, config.text_pooling)
@@ -163,7 +164,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         ``scores`` of the volumes' slabs (any of :mod:`unimedi.model.scoring`) take the place of the model's own.
         """
         if (radiographs is None) == (fine is None):
-            raise ValueError("expected either radiographs or fine volumes, got both or neither")
+            raise InputError("expected either radiographs or fine volumes, got both or neither")
         if radiographs is not None:
             output = self.vision(self.radiograph_tokens(radiographs), attention_rows=True)
             return ImageOutput(

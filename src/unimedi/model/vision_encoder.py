@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from transformers import ViTConfig
 from transformers.models.vit.modeling_vit import ViTLayer
 
+from unimedi.errors import InputError
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model import attention
 from unimedi.model.config import UniMediConfig
@@ -71,7 +72,7 @@ class VisionEncoder(nn.Module):
             ("volume_shape's depth", depth, self.slab),
         ):
             if size % step:
-                raise ValueError(f"{name} {size} is not a multiple of {step}")
+                raise InputError(f"{name} {size} is not a multiple of {step}")
         self.volume_grid = (depth // self.slab, height // self.patch, width // self.patch)
         self.slice_grid = (preprocess.slice_size[0] // self.patch, preprocess.slice_size[1] // self.patch)
         self.positions = Positions(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from unimedi.errors import InputError
 from unimedi.optimization.muon import Muon
 
 _DECAYED = (nn.Linear, nn.Bilinear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -47,7 +48,7 @@ def adamw(
     """AdamW (Loshchilov & Hutter 2019) over ``parameter_groups``, all tensors of a group in one kernel."""
     groups = parameter_groups(module, weight_decay)
     if not groups:
-        raise ValueError("no parameter of the module requires a gradient: there is nothing to optimise")
+        raise InputError("no parameter of the module requires a gradient: there is nothing to optimise")
     return torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=True)
 
 

@@ -9,10 +9,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from unimedi.errors import InputError
+
 _ONE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(step|epoch|example|percent|%)s?\s*")
 
 
-class ScheduleError(ValueError):
+class ScheduleError(InputError):
     """A duration that cannot be read, or that needs what the run does not have."""
 
 

@@ -21,13 +21,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from unimedi.errors import StateError
 from unimedi.optimization.optimizer import names_of
 
 KEEP: Final = 2  # the newest may turn out damaged; the one before it is the way back
 _NAME: Final = re.compile(r"step-(\d+)")
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(StateError):
     """A checkpoint that cannot be written, read or continued from."""
 
 

@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from torch import nn
 from transformers.utils.logging import disable_progress_bar
 
-from unimedi.cohort.lock import LockedError, alone_in
+from unimedi.files.lock import LockedError, alone_in
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS

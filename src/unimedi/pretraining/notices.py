@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from unimedi.errors import StateError
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.optimization.schedule import Pace
@@ -12,7 +13,7 @@ from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.run_folder import RunFolder
 
 
-class TrainingError(RuntimeError):
+class TrainingError(StateError):
     """Training cannot go on; the sentence says what to change."""
 
 

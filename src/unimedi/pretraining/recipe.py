@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from unimedi.errors import InputError
 from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.optimization.optimizer import OPTIMIZERS
@@ -145,20 +146,20 @@ class Recipe:
             ("selection.scoring", self.selection.scoring, SCORINGS),
         ):
             if value not in allowed:
-                raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+                raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
         distils = self.method == "unimedi" and (self.distillation.icl_weight or self.distillation.pcl_weight)
         if not (self.language_weight or distils or self.reconstruction_weight):
-            raise ValueError("nothing to learn from: language_weight is 0, nothing is distilled or reconstructed")
+            raise InputError("nothing to learn from: language_weight is 0, nothing is distilled or reconstructed")
         if not 0 <= self.selection.slices_alone < self.selection.share:
-            raise ValueError(
+            raise InputError(
                 f"selection.slices_alone: expected a share below selection.share, got {self.selection.slices_alone}"
             )
         if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
-            raise ValueError("selection.scoring text needs selection.scorer teacher: the student's means would move")
+            raise InputError("selection.scoring text needs selection.scorer teacher: the student's means would move")
         if self.model.projection == "batch_norm" and 1 in (self.batch.radiographs, self.batch.volumes):
-            raise ValueError(
+            raise InputError(
                 "model.projection batch_norm takes its mean and spread from a device's batch: expected 0 or 2 and more "
                 f"images of a kind, got batch.radiographs {self.batch.radiographs}, batch.volumes {self.batch.volumes}"
             )
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:
-            raise ValueError("method convirt is for one modality: set batch.radiographs or batch.volumes to 0")
+            raise InputError("method convirt is for one modality: set batch.radiographs or batch.volumes to 0")

@@ -11,11 +11,12 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
+from unimedi.errors import InputError
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_names import find_recipe, shipped
 
 
-class RecipeError(ValueError):
+class RecipeError(InputError):
     """A recipe that cannot be used; the sentence names the key."""
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+from unimedi.errors import MissingError
+
 RECIPES: Final = Path(__file__).parents[1] / "recipes"
 ROWS: Final = RECIPES / "comparison"
 
@@ -17,7 +19,7 @@ def find_recipe(name: str | Path) -> Path:
     if found := path if path.is_file() else shipped(name):
         return found
     choices = ", ".join(sorted(_names(), key=lambda one: ("/" in one, one)))
-    raise FileNotFoundError(f"no recipe {name}: no such file, and none that ships has this name: {choices}")
+    raise MissingError(f"no recipe {name}: no such file, and none that ships has this name: {choices}")
 
 
 def shipped(name: str | Path) -> Path | None:

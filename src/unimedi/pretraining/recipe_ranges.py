@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Final
 
-from unimedi.cohort.ranges import NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, SOME_SHARE, Range, at_least, check_ranges
+from unimedi.errors import InputError
 from unimedi.optimization.schedule import amount_and_unit, check_duration
+from unimedi.ranges import NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, SOME_SHARE, Range, at_least, check_ranges
 
 if TYPE_CHECKING:
     from unimedi.pretraining.recipe import Recipe
@@ -73,14 +74,14 @@ def check_numbers(recipe: "Recipe") -> None:
     check_duration("distillation.ramp_end", recipe.distillation.ramp_end)
     (start, unit), (end, other) = map(amount_and_unit, (recipe.distillation.ramp_start, recipe.distillation.ramp_end))
     if unit == other and end < start:
-        raise ValueError(f"distillation.ramp_end: expected {start:g} {unit} (ramp_start) or later, got {end:g} {other}")
+        raise InputError(f"distillation.ramp_end: expected {start:g} {unit} (ramp_start) or later, got {end:g} {other}")
     if amount_and_unit(recipe.duration)[1] == "percent":
-        raise ValueError(f"duration: expected steps, epochs or examples, got {recipe.duration!r}")
+        raise InputError(f"duration: expected steps, epochs or examples, got {recipe.duration!r}")
     if recipe.batch.radiographs + recipe.batch.volumes == 0:
-        raise ValueError("batch: expected radiographs or volumes in a step, got 0 of both")
+        raise InputError("batch: expected radiographs or volumes in a step, got 0 of both")
     slabs = recipe.preprocess.volume_shape[0] // recipe.model.slab_depth
     if recipe.method == "unimedi" and recipe.batch.volumes and recipe.model.slices > slabs:
-        raise ValueError(
+        raise InputError(
             f"model.slices: expected up to {slabs}, one a slab of {recipe.model.slab_depth} planes, got "
             f"{recipe.model.slices}"
         )
@@ -89,4 +90,4 @@ def check_numbers(recipe: "Recipe") -> None:
         ("text: hidden_size", recipe.text.hidden_size, recipe.text.heads),
     ):
         if width % heads:
-            raise ValueError(f"{name} {width} is not a multiple of its {heads} heads")
+            raise InputError(f"{name} {width} is not a multiple of its {heads} heads")

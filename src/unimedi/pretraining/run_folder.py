@@ -18,13 +18,14 @@ from typing import Any, Final
 import torch
 import yaml
 
+from unimedi.errors import StateError
 from unimedi.pretraining.recipe import Recipe
 
 _PACKAGES: Final = ("unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy")
 _FIXED: Final = ("store", "devices")  # facts of environment.json that resuming must not change
 
 
-class RunFolderError(RuntimeError):
+class RunFolderError(StateError):
     """A folder that cannot hold this run: another run is in it."""
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unimedi.inputs.batch import MixedBatch
-from unimedi.model.effective_rank import effective_rank
+from unimedi.metrics.effective_rank import effective_rank
 from unimedi.model.projection import MOMENTUM, Projection, RunningMean
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import token_scores

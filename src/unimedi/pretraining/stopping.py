@@ -8,10 +8,12 @@ from typing import Any, Final
 import torch
 from lightning.fabric import Fabric
 
+from unimedi.errors import StateError
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-class InterruptedRunError(RuntimeError):
+class InterruptedRunError(StateError):
     """A signal stopped the run after ``done`` steps; it is saved. ``exit_code``: 128 + signal, 143 or 130."""
 
     def __init__(self, signum: int, done: int) -> None:

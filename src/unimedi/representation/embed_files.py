@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.cohort.destination import file_to_write
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.sources.summary import write_skipped
+from unimedi.errors import InputError
+from unimedi.files.destination import file_to_write
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.representation.embedder import Embedder, Row
 from unimedi.representation.files_given import find_images, opened
 from unimedi.representation.table import EmbeddingTable, write_table
 
 
-class NothingEmbeddedError(ValueError):
+class NothingEmbeddedError(InputError):
     """No image among what was given, or none that could be used; the sentence says what was left out."""
 
 

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from unimedi.cohort.lock import writer_in
+from unimedi.errors import MissingError
+from unimedi.files.lock import writer_in
 from unimedi.inputs.store import Store
 from unimedi.model.pretrained import opened, refuse_missing
 from unimedi.model.processor import UniMediProcessor
@@ -143,9 +144,7 @@ def pretrained_folder(run: Path) -> Path:
             return folder
     writer = writer_in(run)
     going = f": {writer} is still at work there, and leaves its model at the end" if writer else ""
-    raise FileNotFoundError(
-        f"expected a run with pretrained/config.json or a pretrained folder, found none in {run}{going}"
-    )
+    raise MissingError(f"expected a run with pretrained/config.json or a pretrained folder, found none in {run}{going}")
 
 
 def _split(output: ImageOutput) -> list[Row]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.images import Found, Taken, images_of, without_raw
 from unimedi.cohort.sources.scan import TEXTS, FolderCohort, Skipped, suffix
-from unimedi.cohort.walk import name_of, walk
+from unimedi.errors import MissingError
+from unimedi.files.inside import inside
+from unimedi.files.walk import name_of, walk
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.preprocess import Preprocess
@@ -28,7 +29,7 @@ def find_images(paths: Sequence[Path], listed: FolderCohort) -> list[Path]:
     taken = Taken()
     for path in paths:
         if not path.is_dir() and not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file or folder")
+            raise MissingError(f"{path}: no such file or folder")
         for one in _under(path, listed) if path.is_dir() else [Found(path, None)]:
             if first := taken.copy(one):
                 listed.skip(str(one.path), f"a copy of {first}, which is taken")

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from unimedi.representation.given import refuse_not_finite
+from unimedi.errors import InputError
+from unimedi.metrics.checks import refuse_not_finite
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class EmbeddingTable:
 
     def __post_init__(self) -> None:
         if not len(self.study_ids) == len(self.modalities) == len(self.embedding):
-            raise ValueError(
+            raise InputError(
                 f"expected one embedding and one modality a study, got {len(self.study_ids)} ids, "
                 f"{len(self.modalities)} modalities, {len(self.embedding)} embeddings"
             )
@@ -81,14 +82,14 @@ def read_table(path: Path) -> EmbeddingTable:
     try:
         arrow = pyarrow.parquet.read_table(path)
     except pyarrow.ArrowInvalid as error:
-        raise ValueError(f"{path}: expected a Parquet table of embeddings: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{path}: expected a Parquet table of embeddings: {str(error).splitlines()[0]}") from error
     missing = {"study_id", "modality", "embedding"} - set(arrow.column_names)
     if missing:
-        raise ValueError(f"{path}: expected columns study_id, modality, embedding; missing {sorted(missing)}")
+        raise InputError(f"{path}: expected columns study_id, modality, embedding; missing {sorted(missing)}")
     rows = arrow.column("embedding").to_pylist()
     sizes = {0 if row is None else len(row) for row in rows}
     if len(sizes) > 1:
-        raise ValueError(f"{path}: expected embeddings of one size, got {', '.join(map(str, sorted(sizes)))}")
+        raise InputError(f"{path}: expected embeddings of one size, got {', '.join(map(str, sorted(sizes)))}")
     embedding = np.array(rows, dtype=np.float32) if rows else np.zeros((0, 0), np.float32)
     model = (arrow.schema.metadata or {}).get(b"unimedi.model", b"").decode()
     ids, modalities = (tuple(map(str, arrow[name].to_pylist())) for name in ("study_id", "modality"))

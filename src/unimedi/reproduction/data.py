@@ -6,9 +6,10 @@ from pathlib import Path
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.sources.phantom import phantom_cohort
 from unimedi.cohort.study import Study
-from unimedi.imaging.phantom.hospital import build_hospital
+from unimedi.errors import InputError
 from unimedi.inputs.prepare import prepare
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.phantom.hospital import build_hospital
 from unimedi.pretraining.recipe_file import load_recipe
 
 PRESET, SEED = "tiny", 0  # the demo's hospital
@@ -31,7 +32,7 @@ def shared_preprocess(recipes: Sequence[Path]) -> Preprocess:
     first = recipes[0]
     for recipe, preprocess in wanted.items():
         if preprocess != wanted[first]:
-            raise ValueError(
+            raise InputError(
                 f"expected rows that train on one store, but {recipe.name} prepares images otherwise than {first.name}"
             )
     return wanted[first]

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from unimedi.adaptation.fine_tune import FineTuneSettings, fine_tune
+from unimedi.adaptation.segmentation.segment import SegmentSettings, segment
+from unimedi.adaptation.settings import read_settings
+from unimedi.errors import InputError
+from unimedi.evaluation.task_file import VERBS, TaskFile, answers, find_task, words
+from unimedi.metrics.measurement import Figure, write_metrics
+from unimedi.reporting.commands import evaluate
 from unimedi.reproduction.terms import digest
-from unimedi.transfer.evaluate import evaluate
-from unimedi.transfer.fine_tune import FineTuneSettings, fine_tune
-from unimedi.transfer.metrics import Figure, write_metrics
-from unimedi.transfer.segmentation.segment import SegmentSettings, segment
-from unimedi.transfer.settings import read_settings
-from unimedi.transfer.task_file import VERBS, TaskFile, answers, find_task, words
 
 PROSE = ("about", "official_split", "source", "notes", "published")  # of a task file: no figure depends on them
 
@@ -38,9 +39,9 @@ def read_downstream(word: str) -> Downstream:
     """``NAME=STORE`` or ``FILE=STORE`` of a command line. ValueError where it is neither, or no such task or store."""
     name, equals, store = word.rpartition("=")
     if not equals or not name or not store:
-        raise ValueError(f"expected a task and its store as NAME=STORE, got {word!r}")
+        raise InputError(f"expected a task and its store as NAME=STORE, got {word!r}")
     if not (Path(store) / "store.json").is_file():
-        raise ValueError(f"{name}: expected a prepared store, found none in {store}")
+        raise InputError(f"{name}: expected a prepared store, found none in {store}")
     return Downstream(find_task(name), Path(store))
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from unimedi.errors import InputError
 from unimedi.reproduction.terms import Terms, settings_of
 
 # The table's columns: a short name and the figure's key in metrics.json.
@@ -65,7 +66,7 @@ class Result:
 
     def __post_init__(self) -> None:
         if self.steps < 1:
-            raise ValueError(f"row {self.terms.label}: expected at least one step, got {self.steps}")
+            raise InputError(f"row {self.terms.label}: expected at least one step, got {self.steps}")
 
 
 def result_file(folder: Path, terms: Terms) -> Path:
@@ -91,7 +92,7 @@ def read_results(folder: Path) -> list[Result]:
     for path in sorted(folder.glob("*/*.json")):
         found.append(result := read_result(path))
         if files.setdefault(result.terms.label, path) != path:
-            raise ValueError(f"{path}: the same row as {files[result.terms.label]}; remove one of them")
+            raise InputError(f"{path}: the same row as {files[result.terms.label]}; remove one of them")
     return found
 
 
@@ -125,4 +126,4 @@ def read_result(path: Path) -> Result:
             tasks = [{"name": name, "task": "", **said} for name, said in tasks.items()]
         return Result(terms, tasks=[Answers(**said) for said in tasks], **raw)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a result of `unimedi reproduce` ({error})") from error
+        raise InputError(f"{path}: not a result of `unimedi reproduce` ({error})") from error

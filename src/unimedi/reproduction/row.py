@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 
 from unimedi import __version__
+from unimedi.evaluation.comparison import differences, read_runs, why_not_paired
 from unimedi.pretraining.journal import read_log
 from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder
+from unimedi.reporting.commands import evaluate
 from unimedi.reproduction.downstream import Downstream, measure
 from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Answers, JsonFigures, Result
 from unimedi.reproduction.terms import Budget, Terms, digest, terms_of
-from unimedi.transfer.comparison import differences, read_runs, why_not_paired
-from unimedi.transfer.evaluate import evaluate
 
 TIMED_STEPS = 40  # of a short run that says what a step of a row costs, where the budget is time
 WARMING = 4  # of them: memory is taken from the system, files enter its cache

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from unimedi.cohort.lock import alone_at
+from unimedi.errors import InputError, nearest
+from unimedi.files.lock import alone_at
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store, StoreError
 from unimedi.reproduction.data import shared_preprocess
@@ -16,7 +17,6 @@ from unimedi.reproduction.downstream import Downstream
 from unimedi.reproduction.results import REFERENCE, find_result, result_file, write_result
 from unimedi.reproduction.row import Row, Say
 from unimedi.reproduction.terms import Budget, terms_of
-from unimedi.transfer.task import nearest
 
 
 def chosen_rows(folder: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -25,10 +25,10 @@ def chosen_rows(folder: Path, names: Sequence[str] = ()) -> list[Path]:
     found = sorted(folder.glob("*.yaml"), key=lambda path: (path.stem != REFERENCE, path.stem))
     recipes = {path.stem: path for path in found}
     if not recipes:
-        raise ValueError(f"expected recipes, one a row, found none in {folder}")
+        raise InputError(f"expected recipes, one a row, found none in {folder}")
     if unknown := sorted(set(names) - set(recipes)):
         told = ", ".join(f"{name}{nearest(name, recipes)}" for name in unknown)
-        raise ValueError(f"no row {told} in {folder}")
+        raise InputError(f"no row {told} in {folder}")
     return [path for name, path in recipes.items() if name in (names or recipes)]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
+from unimedi.errors import InputError
 from unimedi.pretraining.run_folder import write_atomically
 from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Result
 from unimedi.reproduction.task_table import label, task_tables
@@ -29,7 +30,7 @@ def tables(results: Sequence[Result]) -> str:
 def show(results: Sequence[Result], page: Path | None) -> None:
     """Print the tables, and put them into a page where there is one; ValueError where there is no row."""
     if not results:
-        raise ValueError("expected finished rows to show, found none")
+        raise InputError("expected finished rows to show, found none")
     if page:
         write_tables(results, page)
     print(tables(results))
@@ -45,7 +46,7 @@ def around_tables(page: Path) -> tuple[str, str]:
     """What stands before and behind the markers of a page; ValueError if it has none."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
-        raise ValueError(f"{page}: expected the markers {BEGIN} and {END}")
+        raise InputError(f"{page}: expected the markers {BEGIN} and {END}")
     before, rest = text.split(BEGIN, 1)
     return before, rest.split(END, 1)[1]
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from statistics import mean, stdev
 
+from unimedi.evaluation.task_file import TaskFile, TaskFileError, find_task
+from unimedi.reporting.task import named
 from unimedi.reproduction.downstream import task_key
 from unimedi.reproduction.results import JsonFigures, Result
-from unimedi.transfer.report.task import named
-from unimedi.transfer.task_file import TaskFile, TaskFileError, find_task
 
 # First part of a key: a reference that a run brings along → the row of the trained model that it stands beside.
 REFERENCES = {

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from unimedi.errors import InputError
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import plain
 
@@ -22,9 +23,9 @@ class Budget:
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.minutes is None):
-            raise ValueError("expected either --steps or --budget: all rows get the same of one")
+            raise InputError("expected either --steps or --budget: all rows get the same of one")
         if not (self.steps or self.minutes or 0) > 0:
-            raise ValueError(f"expected a budget above 0, got {self.name}")
+            raise InputError(f"expected a budget above 0, got {self.name}")
 
     @property
     def name(self) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unimedi.cohort.heading_names import PLACE, TITLE, UNKNOWN, kind_of
-from unimedi.cohort.markup import plain
+from unimedi.cohort.reports.heading_names import PLACE, TITLE, UNKNOWN, kind_of
 from unimedi.cohort.sources.dicom_document import concept, unfit
-from unimedi.cohort.text_file import TextError, decode
+from unimedi.files.markup import plain
+from unimedi.files.text_file import TextError, decode
 
 DEEPEST = 40  # levels of content: a report has three or four
 ASCII = ("", "ISO_IR 6")  # what SpecificCharacterSet says where it does not say which letters there are

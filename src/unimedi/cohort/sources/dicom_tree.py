@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unimedi.cohort.inside import inside
 from unimedi.cohort.patient_id import likeness
 from unimedi.cohort.sources.dicom_header import is_dicom
 from unimedi.cohort.sources.dicom_report import Document, read_document, reports_by_study
@@ -16,7 +15,8 @@ from unimedi.cohort.sources.scan import FolderCohort, FolderError, kinds
 from unimedi.cohort.sources.table import label_values, report_table
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
-from unimedi.cohort.walk import name_of, walk
+from unimedi.files.inside import inside
+from unimedi.files.walk import name_of, walk
 
 PLANS = "modality RT"  # how RTSTRUCT, RTPLAN and the like are named: large, and no documents
 FEWEST = 4  # slices: under one slab there is nothing to see

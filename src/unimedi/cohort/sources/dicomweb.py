@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unimedi.cohort.lock import alone_in
 from unimedi.cohort.sources.scan import FolderError, Skipped
+from unimedi.files.lock import alone_in
 
 PAGE = 100  # studies asked for at once
 PER_SECOND = 5.0  # requests: a PACS has a clinic to serve

@@ -20,7 +20,7 @@ from unimedi.cohort.sources.side_by_side import by_sibling
 from unimedi.cohort.sources.table import add_table
 from unimedi.cohort.split import assign_splits, check_splits
 from unimedi.cohort.study import Modality, Study
-from unimedi.cohort.walk import name_of, walk
+from unimedi.files.walk import name_of, walk
 
 
 def folder_cohort(

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unimedi.cohort.inside import inside
 from unimedi.cohort.sources.dicom_header import is_dicom
 from unimedi.cohort.sources.header import Header, read_header
 from unimedi.cohort.sources.scan import PICTURES, TEXTS, VOLUMES, FolderCohort, guess_modality, stem, suffix
 from unimedi.cohort.sources.view import view_by_name
 from unimedi.cohort.study import Modality
-from unimedi.cohort.walk import name_of
+from unimedi.files.inside import inside
+from unimedi.files.walk import name_of
 
 DATA = (".raw", ".zraw")  # the voxels of a header in a file of its own
 MASKS = {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from unimedi.cohort.columns import missing
 from unimedi.cohort.sources.scan import FolderCohort, FolderError, suffix
-from unimedi.cohort.table_file import TableError, read_table
-from unimedi.cohort.walk import name_of, walk
+from unimedi.files.table_file import TableError, read_table
+from unimedi.files.walk import name_of, walk
 
 
 def find(root: Path, *names: str) -> Path:

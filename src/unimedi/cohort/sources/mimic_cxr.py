@@ -3,11 +3,11 @@
 from contextlib import suppress
 from pathlib import Path
 
-from unimedi.cohort.report import last_of_each
+from unimedi.cohort.reports.report import last_of_each
 from unimedi.cohort.sources.listing import find, rows, skip_unlisted, snake
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.study import Modality, Split
-from unimedi.cohort.text_file import TextError, read_text
+from unimedi.files.text_file import TextError, read_text
 
 SPLITS = {"train": Split.TRAIN, "validate": Split.VALIDATION, "test": Split.TEST}
 FRONTAL = ("PA", "AP")

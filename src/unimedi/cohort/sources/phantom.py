@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.study import Study
+from unimedi.errors import MissingError
 
 
 def phantom_cohort(root: str | Path) -> list[Study]:
@@ -18,7 +19,7 @@ def phantom_cohort(root: str | Path) -> list[Study]:
     root = Path(root)
     if not (root / "hospital.json").is_file():
         what = "an unfinished phantom hospital" if (root / ".building").is_dir() else "no phantom hospital"
-        raise FileNotFoundError(f"{root} holds {what}: run `unimedi phantom {root}` (it goes on where it stopped)")
+        raise MissingError(f"{root} holds {what}: run `unimedi phantom {root}` (it goes on where it stopped)")
     return read_manifest(root / "index.csv")
 
 

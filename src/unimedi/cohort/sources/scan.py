@@ -6,19 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unimedi.cohort.choices import given, read_modality
-from unimedi.cohort.inside import inside
-from unimedi.cohort.report import written_report
+from unimedi.cohort.reports.report import written_report
 from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
 from unimedi.cohort.sources.nifti_header import is_picture
 from unimedi.cohort.study import Mask, Modality, Split, Study
-from unimedi.cohort.text_file import TextError, read_text
+from unimedi.errors import InputError
+from unimedi.files.inside import inside
+from unimedi.files.text_file import TextError, read_text
 
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 TEXTS = (".txt", ".rtf", ".html", ".htm")  # what a report may be
 
 
-class FolderError(ValueError):
+class FolderError(InputError):
     """The folder or its table cannot be read as a cohort at all."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from unimedi.cohort.sources.images import Found
 from unimedi.cohort.sources.pairing import Pairs, by_folder, is_no_report, one_examination, several_texts, spelt
 from unimedi.cohort.sources.scan import stem
-from unimedi.cohort.walk import name_of
+from unimedi.files.walk import name_of
 
 TEXT_FOLDERS = {
     *("report", "reports", "text", "texts", "txt", "radiology", "befund", "befunde", "informe", "informes", "rapport"),

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from unimedi.cohort.choices import given, read_label, read_language, read_modality, read_split
 from unimedi.cohort.columns import check_names, missing, misspelt, nameless_patient
-from unimedi.cohort.listed_path import ABSENT, ListedPaths, PathError
-from unimedi.cohort.markup import plain
 from unimedi.cohort.patient_id import shortened
 from unimedi.cohort.sources.dicom_header import is_dicom
 from unimedi.cohort.sources.header import patient_in
 from unimedi.cohort.sources.scan import PICTURES, VOLUMES, FolderCohort, FolderError, guess_modality, suffix
 from unimedi.cohort.study import Modality, Split
-from unimedi.cohort.table_file import Row, TableError, read_table
-from unimedi.cohort.walk import name_of, walk
+from unimedi.files.listed_path import ABSENT, ListedPaths, PathError
+from unimedi.files.markup import plain
+from unimedi.files.table_file import Row, TableError, read_table
+from unimedi.files.walk import name_of, walk
 
 FIELDS = ("image", "report", "report_path", "patient_id", "study_id", "modality", "split", "language")
 KEY = ("key", "report")

@@ -1,0 +1,216 @@
+"""Fine-tuning: which findings a study shows, learnt from labelled studies, beside the same from random weights."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy.special import expit
+from torch import Tensor
+
+from unimedi.adaptation.classifier import Classifier
+from unimedi.adaptation.prediction.trained import CLASSIFICATION, Keeper
+from unimedi.adaptation.subset import Labels, Scores
+from unimedi.adaptation.tuning import (
+    Learner,
+    Problem,
+    Say,
+    TuningSettings,
+    compare,
+    rows,
+    studies_of,
+    with_precision,
+)
+from unimedi.cohort.study import Split
+from unimedi.inputs.labels import known_classes, label_columns, labelled, spread
+from unimedi.inputs.store import Store
+from unimedi.metrics.checks import presence
+from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_figures
+from unimedi.metrics.measurement import (
+    Figure,
+    MacroAuroc,
+    NotComputable,
+    PatientBootstrap,
+    macro_auroc,
+    mean_by_key,
+    paired_difference,
+    percent,
+    seed_spread,
+)
+from unimedi.model.unimedi import UniMediModel
+from unimedi.representation.embedder import Embedder
+
+ROW = "fine_tune"
+
+
+@dataclass(frozen=True)
+class FineTuneSettings(TuningSettings):
+    """:class:`~unimedi.adaptation.tuning.TuningSettings` of classification; ``frozen`` trains the reader alone."""
+
+
+def fine_tune(
+    run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
+) -> dict[str, Figure]:
+    """Fine-tune a run's model (a run folder, or a ``pretrained`` folder itself) on the labels of a store.
+
+    The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``.
+
+    Returns ``{fine_tune,fine_tune_random_init}/<kind>/<fraction>/<metric>`` (macro) and ``…/<metric>/<finding>`` of
+    auroc, ap, acc, balanced_acc, f1, ece and prevalence (AP by chance), means over the seeds; where there are several,
+    ``…/auroc_seed_sd`` of the macro AUROC; and ``fine_tune/<kind>/<fraction>/gain_over_random_init`` of it. A finding
+    is called present from the probability on that is best on the validation studies (``NO_CHOICE``, where they hold one
+    class of it or are what is measured). A volume and a radiograph take the same path.
+
+    Raises:
+        FileNotFoundError: no model there.
+        StoreError: the store was prepared for another model.
+        NotComputable: no kind of image has labels in all three splits.
+        ValueError: none of the classes is a label column.
+    """
+    settings = settings or FineTuneSettings()
+    embedder = Embedder.from_pretrained(run)
+    store = Store.open(data, expect=embedder.processor.preprocess)
+    settings = with_precision(settings, embedder.model.device, say)
+    for sentence in known_classes(store, settings.classes)[1]:
+        say(f"fine-tuning: {sentence}")
+    figures: dict[str, Figure] = {}
+    lacking = []
+    keeper = Keeper(out, embedder, store, settings.precision) if out else None
+    for kind in settings.kinds:
+        try:
+            figures |= _kind_figures(kind, store, embedder.model, settings, say, keeper)
+        except NotComputable as reason:
+            lacking.append(f"fine-tuning, {kind}: {reason}")
+            say(lacking[-1])
+    if not figures:
+        raise NotComputable("; ".join(lacking))
+    if keeper:
+        keeper.finish()
+    return figures
+
+
+class FindingLearner:
+    """A classifier with the studies that it is chosen and measured on."""
+
+    def __init__(
+        self, classifier: Classifier, store: Store, validation: Sequence[int], test: Sequence[int], resamples: int
+    ) -> None:
+        self.classifier, self.store, self.module = classifier, store, classifier.module
+        self.validation, self.held_out, self.resamples = validation, test, resamples
+
+    def loss(self, batch: Sequence[int], draws: np.random.Generator) -> Tensor:
+        return self.classifier.loss(self.store, batch, draws)
+
+    def validate(self) -> float:
+        """Macro AUROC of the validation studies."""
+        logits, labels = self._answers(self.validation)
+        return macro_auroc(logits, labels, self._bootstrap(self.validation, resamples=1)).figure.value
+
+    def test(self) -> dict[str, Figure]:
+        """``<metric>`` and ``<metric>/<finding>`` of the test studies, at thresholds of the validation studies."""
+        logits, labels = self._answers(self.held_out)
+        bootstrap = self._bootstrap(self.held_out, self.resamples)
+        decided = decision_figures("", logits, _probabilities(logits), labels, self.thresholds(), bootstrap)
+        return _auroc_figures(macro_auroc(logits, labels, bootstrap)) | {
+            key.removeprefix("/"): figure for key, figure in decided.items()
+        }
+
+    def thresholds(self) -> dict[str, float]:
+        """The probability from which each finding is called present."""
+        if not set(self.validation).isdisjoint(self.held_out):  # validation is measured: nothing is chosen by it
+            return dict.fromkeys(self.classifier.findings, NO_CHOICE)
+        logits, labels = self._answers(self.validation)
+        return {name: _threshold(one, labels[name], name) for name, one in _probabilities(logits).items()}
+
+    def _answers(self, indices: Sequence[int]) -> tuple[Scores, Labels]:
+        columns = label_columns(self.store, indices)
+        labels = {name: columns[name] for name in self.classifier.findings}
+        return self.classifier.scores(self.store, indices), labels
+
+    def _bootstrap(self, indices: Sequence[int], resamples: int) -> PatientBootstrap:
+        return PatientBootstrap([self.store.studies[i].patient_id for i in indices], resamples)
+
+
+def _auroc_figures(areas: MacroAuroc) -> dict[str, Figure]:
+    return {"auroc": areas.figure} | {f"auroc/{name}": figure for name, figure in areas.by_finding.items()}
+
+
+def _probabilities(logits: Scores) -> Scores:
+    return {name: expit(values) for name, values in logits.items()}
+
+
+def _threshold(probability: Float[ndarray, "studies"], labels: Float[ndarray, "studies"], name: str) -> float:
+    known, there = presence(labels, name)
+    best = best_threshold(probability[known], there[known])
+    return NO_CHOICE if math.isnan(best) else best
+
+
+def _kind_figures(
+    kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say, keeper: Keeper | None
+) -> dict[str, Figure]:
+    problem = finding_problem(kind, store, settings, say)
+    figures: dict[str, Figure] = {}
+    studies = studies_of(max(settings.fractions), problem)
+    keep = partial(_keep, keeper, kind, studies) if keeper else None
+    for fraction, results in compare(problem, rows(ROW, model), settings, say, keep).items():
+        where = f"{kind}/{percent(fraction)}"
+        for name, runs in results.items():
+            figures |= {f"{name}/{where}/{metric}": figure for metric, figure in mean_by_key(runs).items()}
+            figures |= seed_spread(f"{name}/{where}/auroc", [run["auroc"] for run in runs])
+        ours, other = (figures[f"{name}/{where}/auroc"] for name in (ROW, f"{ROW}_random_init"))
+        figures[f"{ROW}/{where}/gain_over_random_init"] = paired_difference(ours, other)
+        count = studies_of(fraction, problem)
+        figures[f"{ROW}/{where}/training_studies"] = Figure(float(count), n=count)
+    return figures
+
+
+def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[dict[str, Figure]]) -> None:
+    assert isinstance(learner, FindingLearner)
+    findings, thresholds = learner.classifier.findings, learner.thresholds()
+    keeper.offer(
+        learner.module, value, task=CLASSIFICATION, kind=kind, classes=findings, thresholds=thresholds,
+        training_studies=studies,
+    )  # fmt: skip
+
+
+def finding_problem(
+    kind: str, store: Store, settings: FineTuneSettings, say: Say = print
+) -> Problem[dict[str, Figure]]:
+    """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others, and of
+    those without a threshold.
+
+    NotComputable, with the counts, where there is none, or none with both classes in validation.
+    """
+    wanted = settings.classes or store.findings
+    train, validation, test = (
+        labelled(store, split, kind, wanted) for split in ("train", "validation", Split(settings.split))
+    )
+    counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
+    validation = spread(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
+    columns = [label_columns(store, part) for part in (train, validation, test)]
+    findings = [name for name in wanted if all(name in part for part in columns)]
+    if not findings:
+        raise NotComputable(counts)
+    if lost := [name for name in wanted if name not in findings and any(name in part for part in columns)]:
+        say(f"fine-tuning, {kind}: {', '.join(lost)} left out, without a label in one of the splits ({counts})")
+    unchosen = [name for name in findings if not {0.0, 1.0} <= {*columns[1][name]}]
+    if unchosen == findings:
+        raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
+    if unchosen:
+        say(f"fine-tuning, {kind}: threshold {NO_CHOICE}, one class only in validation, of {', '.join(unchosen)}")
+    return Problem(
+        title=f"fine-tuning, {kind}",
+        train=train,
+        labels={name: columns[0][name] for name in findings},
+        learner=lambda model: FindingLearner(
+            Classifier(model, findings, settings.frozen, precision=settings.precision),
+            store,
+            validation,
+            test,
+            settings.resamples,
+        ),
+    )

@@ -1,0 +1,165 @@
+"""``unimedi predict``: what a fine-tuned or a segmenting model says of image files.
+
+Of a classifier a table, a row a study: ``probability:<class>``, and ``label:<class>`` 1 from the threshold on that was
+chosen on validation studies. Of a segmenter a folder: each image's masks in its own grid, a file a class, and the table
+``masks.csv`` with their paths. Columns are named as in a manifest; ``study_id`` is the path.
+"""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from unimedi.adaptation.classifier import Classifier
+from unimedi.adaptation.prediction.trained import (
+    CLASSIFICATION,
+    Trained,
+    TrainedModelError,
+    load_classifier,
+    load_segmenter,
+    read_trained,
+    trained_kinds,
+)
+from unimedi.adaptation.segmentation.segmenter import Segmenter
+from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.summary import write_skipped
+from unimedi.errors import InputError
+from unimedi.files.destination import DestinationError, file_to_write, folder_to_write
+from unimedi.files.inside import inside
+from unimedi.imaging.image import Radiograph, Volume
+from unimedi.imaging.write_mask import mask_suffix, write_mask
+from unimedi.representation.files_given import find_images, opened
+
+TABLE = "masks.csv"  # of a segmenter, in its folder
+PLAIN = re.compile(r"\w[\w .+-]*")  # a class's name that may be a file's; others are numbered
+KIND_OF = {2: "xray", 3: "ct"}
+MODALITY_OF = {"xray": "DX", "ct": "CT"}
+
+
+class NothingPredictedError(InputError):
+    """No image among what was given that the model could read; the sentence says what was left out."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """The trained models of a folder, by kind of image: all classifiers or all segmenters."""
+
+    trained: dict[str, Trained]
+    networks: dict[str, Classifier | Segmenter]
+
+    @property
+    def task(self) -> str:
+        return next(iter(self.trained.values())).task
+
+    @classmethod
+    def load(cls, folder: Path) -> "Model":
+        """What ``unimedi finetune`` or ``segment`` left; on a GPU if there is one.
+
+        Raises:
+            TrainedModelError: nothing is there, or it is damaged.
+        """
+        kinds = trained_kinds(folder)
+        if not kinds:
+            raise TrainedModelError(
+                f"{folder}: expected the --out of finetune or segment, found no xray.json or ct.json"
+            )
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        trained = {kind: read_trained(folder, kind) for kind in kinds}
+        return cls(trained, {kind: _network(one, folder, device) for kind, one in trained.items()})
+
+    @torch.no_grad()
+    def probabilities(self, kind: str, stored: NDArray[np.int16]) -> dict[str, float]:
+        """Of each class of a classifier, for one image as the store would keep it."""
+        network = self.networks[kind]
+        assert isinstance(network, Classifier)
+        values = network.logits(torch.from_numpy(stored)[None])[0].double().sigmoid()
+        return dict(zip(self.trained[kind].classes, values.tolist(), strict=True))
+
+    def masks(self, kind: str, stored: NDArray[np.int16], image: Radiograph | Volume) -> dict[str, NDArray[np.bool_]]:
+        """Of each class of a segmenter, in the grid of ``image``, by the nearest voxel of the stored array."""
+        network, trained = self.networks[kind], self.trained[kind]
+        assert isinstance(network, Segmenter)
+        device = next(network.parameters()).device
+        found = network.predict(torch.from_numpy(stored)[None].to(device))[0].cpu().numpy()
+        bits = sum(layer.astype(np.uint16) << np.uint16(number) for number, layer in enumerate(found))
+        own = trained.preprocess.own_mask(np.asarray(bits, np.uint16), image)
+        return {name: (own >> number & 1).astype(bool) for number, name in enumerate(trained.classes)}
+
+
+def predict(paths: Sequence[Path], folder: Path, out: Path) -> tuple[int, FolderCohort]:
+    """Apply the model that ``unimedi finetune`` or ``segment`` left in ``folder`` to image files and folders.
+
+    ``out`` is a ``.csv`` for a classifier, a folder for a segmenter. Returns how many images were read, and what was
+    left out, which also stands beside the table in ``.skipped.csv``.
+
+    Raises:
+        TrainedModelError: as :meth:`Model.load`. DestinationError: ``out`` cannot be written, or is a folder of images.
+        NothingPredictedError: no image could be read.
+    """
+    tasks = {read_trained(folder, kind).task for kind in trained_kinds(folder)}
+    table = out if CLASSIFICATION in tasks else out / TABLE
+    if tasks:
+        _check(out, table, paths, CLASSIFICATION in tasks)
+    model, listed = Model.load(folder), FolderCohort(Path())
+    images = find_images(paths, listed)
+    rows = list(_rows(model, images, listed, out))
+    write_skipped(listed, table.with_suffix(".skipped.csv"))
+    if not rows:
+        said = listed.complaint() or "there is no file"
+        raise NothingPredictedError(f"expected at least one image that the model can read, got none: {said}")
+    _write(rows, table)
+    return len(rows), listed
+
+
+def _check(out: Path, table: Path, paths: Sequence[Path], classifies: bool) -> None:
+    if not classifies:
+        if any(path.is_dir() and inside(out, path) for path in paths):
+            raise DestinationError(f"{out} is in a folder of images that are read; choose one outside, for the masks")
+        folder_to_write(out)
+    file_to_write(table, (".csv",), (".skipped.csv",), paths)
+
+
+def _network(trained: Trained, folder: Path, device: str) -> Classifier | Segmenter:
+    load = load_classifier if trained.task == CLASSIFICATION else load_segmenter
+    return load(trained, folder, device)
+
+
+def _rows(model: Model, images: Sequence[Path], listed: FolderCohort, out: Path) -> Iterator[dict[str, str]]:
+    preprocess = next(iter(model.trained.values())).preprocess
+    above = Path(os.path.commonpath([image.absolute().parent for image in images])) if images else Path()
+    for path, image, stored in opened(images, preprocess, listed):
+        kind = KIND_OF[image.ndim]
+        if kind not in model.trained:
+            listed.skip(str(path), f"the model was trained for {' and '.join(model.trained)}, this is for {kind}")
+            continue
+        row = {"study_id": str(path), "modality": MODALITY_OF[kind]}
+        if model.task == CLASSIFICATION:
+            found, thresholds = model.probabilities(kind, stored), model.trained[kind].thresholds
+            row |= {f"probability:{name}": repr(value) for name, value in found.items()}
+            row |= {f"label:{name}": str(int(value >= thresholds[name])) for name, value in found.items()}
+        else:
+            place = path.absolute().relative_to(above)
+            (out / place).mkdir(parents=True, exist_ok=True)
+            for number, (name, mask) in enumerate(model.masks(kind, stored, image).items()):
+                target = place / f"{name if PLAIN.fullmatch(name) else f'class-{number}'}{mask_suffix(image)}"
+                write_mask(mask, image, path, out / target)
+                row[f"mask:{name}"] = target.as_posix()
+        yield row
+
+
+def _write(rows: Sequence[dict[str, str]], path: Path) -> None:
+    """A class that the model of one kind of image has, and that of the other has not, is empty there."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    os.replace(temporary, path)

@@ -1,0 +1,177 @@
+"""The trained classifier or segmenter of a kind of image on disk: ``xray.json`` and ``xray.safetensors``, or ``ct``.
+
+The weights are E_v's and the head's or decoder's; the JSON holds all else that applying them needs, preprocessing
+included, so that the model that it began from need not be there.
+"""
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unimedi.adaptation.classifier import Classifier
+from unimedi.adaptation.segmentation.segmenter import Segmenter
+from unimedi.errors import InputError
+from unimedi.files.destination import DestinationError, folder_to_write
+from unimedi.inputs.labels import KINDS
+from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.store import Store, write_json
+from unimedi.model.config import UniMediConfig
+from unimedi.model.unimedi import UniMediModel
+from unimedi.representation.embedder import Embedder
+
+FORMAT = 1
+CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
+
+
+class TrainedModelError(InputError):
+    """A folder without a trained classifier or segmenter, or with a damaged one; the sentence names the file."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """All but the weights."""
+
+    task: str  # classification or segmentation
+    kind: str  # xray or ct
+    classes: tuple[str, ...]
+    model: dict[str, Any]  # UniMediConfig, with the preprocessing
+    pretrained: str  # fingerprint of the model that it began from
+    store: str  # fingerprint of the store that it learnt from
+    training_studies: int
+    validation: float | None  # what it was chosen by: macro AUROC, or Dice on positives; None where there was no choice
+    precision: str = "fp32"
+    thresholds: dict[str, float] = field(default_factory=dict)  # of a class's probability, from which it is present
+    decoder: str = ""
+    resolution: str = ""  # of volumes, for segmentation
+
+    @property
+    def preprocess(self) -> Preprocess:
+        return Preprocess.from_dict(self.model["preprocess"])
+
+
+def save_trained(trained: Trained, module: nn.Module, folder: Path) -> None:
+    """Write both files, each whole or not at all; the JSON last, with the hash of the weights that it belongs to."""
+    weights, temporary = _weights_file(folder, trained.kind), folder / f".{trained.kind}.{os.getpid()}.tmp"
+    save_file(
+        {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, temporary
+    )
+    digest = _sha256(temporary)
+    os.replace(temporary, weights)
+    write_json(folder / f"{trained.kind}.json", {"format": FORMAT, **asdict(trained), "sha256": digest})
+
+
+class Keeper:
+    """Keeps in ``folder``, of each kind of image, the model with the best validation value of those offered."""
+
+    def __init__(self, folder: Path, embedder: Embedder, store: Store, precision: str) -> None:
+        self.folder, self.best = folder, dict[str, float]()
+        self.facts = {
+            "model": embedder.model.config.to_dict(),
+            "pretrained": embedder.fingerprint,
+            "store": store.fingerprint,
+            "precision": precision,
+        }
+
+    def offer(self, module: nn.Module, validation: float, **about: Any) -> None:
+        """``about`` are the other fields of :class:`Trained`."""
+        kind = about["kind"]
+        if kind in self.best and not validation > self.best[kind]:
+            return
+        self.best[kind] = validation
+        known = None if math.isnan(validation) else validation
+        save_trained(Trained(**about, **self.facts, validation=known), module, self.folder)
+
+    def finish(self) -> None:
+        """Remove what an earlier training left for kinds of image that this one did not train."""
+        for kind in set(trained_kinds(self.folder)) - set(self.best):
+            (self.folder / f"{kind}.json").unlink()
+            _weights_file(self.folder, kind).unlink(missing_ok=True)
+
+
+def trained_kinds(folder: Path) -> list[str]:
+    """The kinds of image that the folder has a trained model for."""
+    return [kind for kind in KINDS if (folder / f"{kind}.json").is_file()]
+
+
+def read_trained(folder: Path, kind: str) -> Trained:
+    """Raises TrainedModelError where the JSON is no description of a trained model that is known here."""
+    path = folder / f"{kind}.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise TrainedModelError(f"{path}: format {values['format']}, expected {FORMAT}; train again")
+        known = {one.name: values[one.name] for one in fields(Trained)}
+        if known["task"] not in (CLASSIFICATION, SEGMENTATION) or known["kind"] != kind:
+            raise TrainedModelError(f"{path}: {known['task']} of {known['kind']} is not known here")
+        return Trained(**{**known, "classes": tuple(known["classes"])})
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, TrainedModelError):
+            raise
+        raise TrainedModelError(f"{path} does not describe a trained model: {type(error).__name__}: {error}") from error
+
+
+def load_classifier(trained: Trained, folder: Path, device: str = "cpu") -> Classifier:
+    """The classifier as it was measured: its figures come out again, bit by bit, on the same machine."""
+    weights = _weights(folder, trained.kind)
+    model = _model(trained, weights, device)
+    classifier = Classifier(model, trained.classes, frozen=True, precision=trained.precision)
+    classifier.module.load_state_dict(weights)
+    classifier.module.eval()
+    return classifier
+
+
+def load_segmenter(trained: Trained, folder: Path, device: str = "cpu") -> Segmenter:
+    """The segmenter as it was measured: its figures come out again, bit by bit, on the same machine."""
+    weights, ndim = _weights(folder, trained.kind), KINDS[trained.kind]
+    how = (len(trained.classes), True, trained.resolution, trained.precision)
+    segmenter = Segmenter(_model(trained, weights, device), ndim, trained.decoder, *how)
+    segmenter.load_state_dict(weights)
+    segmenter.eval()
+    return segmenter
+
+
+def _model(trained: Trained, weights: dict[str, Tensor], device: str) -> UniMediModel:
+    """The architecture; E_v's weights come with the head's."""
+    model = UniMediModel(UniMediConfig.from_dict(trained.model))
+    model.to(device, weights["vision.cls_token"].dtype)
+    model.eval()
+    return model
+
+
+def _weights(folder: Path, kind: str) -> dict[str, Tensor]:
+    path = _weights_file(folder, kind)
+    if not path.is_file():
+        raise TrainedModelError(f"expected the weights {path} beside {kind}.json, found none")
+    expected = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))["sha256"]
+    if _sha256(path) != expected:
+        raise TrainedModelError(f"{path} is not what {kind}.json was written with: damaged, or of another training")
+    weights: dict[str, Tensor] = load_file(path)
+    return weights
+
+
+def _weights_file(folder: Path, kind: str) -> Path:
+    return folder / f"{kind}.safetensors"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def out_of_training(folder: Path, task: str) -> Path:
+    """The folder, which can be written and holds no figures but those of a training for the same task.
+
+    Raises:
+        DestinationError: it cannot be written, or has figures or models of something else, which would be lost.
+    """
+    tasks = {read_trained(folder, kind).task for kind in trained_kinds(folder)}
+    if tasks - {task} or ((folder / "metrics.json").is_file() and not tasks):
+        raise DestinationError(f"{folder} has the metrics.json of something else; choose another folder")
+    return folder_to_write(folder)

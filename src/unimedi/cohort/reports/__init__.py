@@ -1,0 +1,1 @@
+"""Reports: sections, languages, what is left out, when two are the same."""

@@ -1,0 +1,209 @@
+"""The doctor's page: one HTML file that needs nothing else, and beside it a JSON with the same figures."""
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from unimedi.doctor.diagnosis import LISTED, diagnose, fatal, worst
+from unimedi.doctor.examine import Examined, examine
+from unimedi.doctor.leakage import LeakageError
+from unimedi.doctor.pictures import measure_histograms, size_histograms
+from unimedi.doctor.words import EXPLAINED, STORE_LIMITS
+from unimedi.files.destination import file_to_write
+from unimedi.inputs.sandbox import Limits
+from unimedi.reporting.pictures import Tile, data_uri
+from unimedi.reporting.pieces import Part, Table
+
+TILES = 24
+
+
+def doctor(
+    path: Path,
+    page: Path,
+    root: Path | None = None,
+    other: Path | None = None,
+    workers: int | None = None,
+    limits: Limits | None = None,
+) -> dict[str, Any]:
+    """Examine a manifest or a store, write ``page`` and its JSON, return the figures.
+
+    Args:
+        root: where a manifest's paths begin (default: its own folder).
+        other: a second manifest or store, to be audited against the first.
+        workers, limits: as :func:`unimedi.doctor.examine.examine`.
+
+    Raises:
+        LeakageError: a patient, a file or an image on two sides; page and JSON are written before.
+    """
+    file_to_write(page, (".html",), beside=(".json",), inputs=(path, other))
+    examined = examine(path, root, workers, limits)
+    compared = examine(other, None, workers, limits) if other else None
+    figures = diagnose(examined, compared)
+    _write(page.with_suffix(".json"), json.dumps(figures, ensure_ascii=False, indent=1))
+    _write(page, render(examined, figures))
+    if leaks := fatal(figures):
+        raise LeakageError(leaks, page)
+    return figures
+
+
+def render(examined: Examined, figures: Mapping[str, Any]) -> str:
+    """The page as HTML."""
+    parts = [part for part in _parts(examined, figures) if part.filled or part.text]
+    environment = Environment(
+        loader=PackageLoader("unimedi.doctor"), autoescape=select_autoescape(default=True), trim_blocks=True
+    )
+    refused = sum(figures["refused"].values())
+    return environment.get_template("doctor.html").render(
+        title=f"What is wrong with {examined.path.name}?",
+        subtitle=(
+            f"A {examined.kind} of {figures['listed']} studies: {figures['read']} read, {refused} refused. "
+            f"unimedi {version('unimedi')}."
+        ),
+        summary=_summary(figures, refused),
+        parts=parts,
+    )
+
+
+def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
+    leaks = len(fatal(dict(figures)))
+    duplicates = figures["duplicates"]
+    lines = [
+        f"Leaks: {leaks}. Nothing measured on these splits can be trusted before they are mended." if leaks else "",
+        _patients(figures["patients_by_header"]),
+        *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in figures["doubtful_patients"]),
+        f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
+        f"{refused} of {figures['listed']} studies are refused." if refused else "",
+        *(f"{wrong[:1].upper()}{wrong[1:]}." for wrong in figures["outdated"]),
+        f"Images repeated exactly: {duplicates['identical_images']}; nearly: {duplicates['near_images']}."
+        if duplicates["identical_images"] or duplicates["near_images"]
+        else "",
+    ]
+    return [line for line in lines if line] or ["Nothing was found."]
+
+
+def _patients(found: Mapping[str, Any]) -> str:
+    split, joined = len(found["id_of_several_patients"]), len(found["patient_of_several_ids"])
+    said = [f"{split} PatientIDs of files stand under several patients" if split else ""]
+    said += [f"{joined} patients have files of several PatientIDs" if joined else ""]
+    text = ", ".join(filter(None, said))
+    return f"{text[0].upper()}{text[1:]}: whose these images are is listed in the JSON." if text else ""
+
+
+def _parts(examined: Examined, figures: Mapping[str, Any]) -> list[Part]:
+    return [
+        _leaks(figures),
+        Part("worst", f"The worst {TILES}", tiles=[("", _tiles(examined))]),
+        _signs(figures),
+        _counts(figures),
+        _refusals(figures),
+        Part("scale", "Hounsfield units, orientation, coverage", pictures=_pictures(measure_histograms(examined.seen))),
+        Part("sizes", "Lengths and sizes", pictures=_pictures(size_histograms(examined.seen))),
+        _reports(figures),
+        _duplicates(figures),
+        Part("limits", "What this cannot show", text=STORE_LIMITS if examined.kind == "store" else ""),
+    ]
+
+
+def _leaks(figures: Mapping[str, Any]) -> Part:
+    tables = []
+    for key, name in (
+        ("leaks_between_splits", "Between splits"),
+        ("leaks_between_cohorts", f"Between A ({figures['path']}) and B ({figures['other']})"),
+    ):
+        if rows := figures[key]:
+            shown = [(row["what"].replace("_", " "), row["text"]) for row in rows[:LISTED]]
+            tables.append(Table(f"{name}: {len(rows)}", ("shared", "studies"), shown, prose=True))
+    looked = "splits" + (f" and between A and B ({figures['other']})" if figures["other"] else "")
+    text = "" if tables else f"Nothing crosses the border between {looked}."
+    return Part("leaks", "Leakage", text=text, tables=tables)
+
+
+def _tiles(examined: Examined) -> list[Tile]:
+    return [
+        Tile(f"{one.study_id}: {', '.join(sign.replace('_', ' ') for sign in one.signs)}", data_uri(one.picture))
+        for one in worst([one for one in examined.seen if one.picture], TILES)
+    ]
+
+
+def _signs(figures: Mapping[str, Any]) -> Part:
+    rows = [(sign.replace("_", " "), str(n), EXPLAINED[sign]) for sign, n in figures["signs"].items()]
+    listed = [
+        (one["study_id"], ", ".join(one["signs"]), ", ".join(f"{k} {v:g}" for k, v in one["measures"].items()))
+        for one in figures["studies_with_signs"][:LISTED]
+    ]
+    told, volumes = figures["volumes_examined_for_orientation"], figures["volumes"]
+    others = "the others hold no Hounsfield units, show no lungs, or are cut at a side"
+    text = f"Orientation was told in {told} of {volumes} volumes; {others}." if volumes else ""
+    tables = [Table("", ("sign", "studies", "meaning"), rows, prose=True)] if rows else []
+    tables += [Table("Studies with a sign", ("study", "signs", "measures"), listed, prose=True)] if listed else []
+    return Part("signs", "What looks wrong", text=text, tables=tables)
+
+
+def _counts(figures: Mapping[str, Any]) -> Part:
+    splits = list(figures["patients"])
+    rows = [
+        (modality, *(str(counts[split]) for split in splits), str(sum(counts.values())))
+        for modality, counts in figures["by_modality_and_split"].items()
+    ]
+    patients = ("patients", *(str(figures["patients"][split]) for split in splits), "")
+    tables = [Table("", ("studies", *splits, "all"), [*rows, patients])]
+    if notes := figures["notes"]:
+        tables.append(Table("Corrected in reading", ("note", "studies"), [(k, str(n)) for k, n in notes.items()]))
+    return Part("counts", "Counts", tables=tables)
+
+
+def _refusals(figures: Mapping[str, Any]) -> Part:
+    if not figures["refused"]:
+        return Part("refusals", "Refused")
+    counts = [(reason, str(n)) for reason, n in figures["refused"].items()]
+    listed = [(row["study_id"], row["reason"], row["message"]) for row in figures["refusals"][:LISTED]]
+    tables = [
+        Table("", ("reason", "studies"), counts),
+        Table("", ("study", "reason", "message"), listed, prose=True),
+    ]
+    return Part("refusals", "Refused", tables=tables)
+
+
+def _reports(figures: Mapping[str, Any]) -> Part:
+    facts = figures["reports"]
+    rows = [
+        ("with a report", str(facts["with_report"])),
+        ("without", str(facts["without_report"])),
+        *((f"language {language}", str(n)) for language, n in facts["languages"].items()),
+        ("language is another than the text's", str(len(facts["language_differs_from_text"]))),
+        ("words: median (quartiles)", "{median:.0f} ({q1:.0f}-{q3:.0f})".format(**facts["words"])),
+        *((f"more than {length} words", str(count)) for length, count in facts["more_words_than"].items()),
+        ("longer than most text encoders read", str(facts["longer_than_encoders_read"])),
+        ("word for word the report of another patient", str(facts["shared_by_patients"])),
+    ]
+    tables = [Table("", ("", "studies"), rows)]
+    if facts["said"]:
+        tables.append(Table("", ("to know",), [(line,) for line in facts["said"]], prose=True))
+    return Part("reports", "Reports", tables=tables)
+
+
+def _duplicates(figures: Mapping[str, Any]) -> Part:
+    found = figures["duplicates"]
+    tables = []
+    if found["identical"]:
+        groups = [[", ".join(group)] for group in found["identical"]]
+        tables.append(Table("The same pixels", ("studies",), groups, prose=True))
+    if found["near"]:
+        rows = [(" and ".join(pair["studies"]), str(pair["bits"])) for pair in found["near"]]
+        tables.append(Table("Nearly the same", ("studies", "bits of 256 that differ"), rows))
+    return Part("duplicates", "Duplicate images", text="" if tables else "None.", tables=tables)
+
+
+def _pictures(png: bytes | None) -> list[Tile]:
+    return [Tile("", data_uri(png))] if png else []
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

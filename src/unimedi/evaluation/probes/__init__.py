@@ -1,0 +1,1 @@
+"""Linear probes on frozen embeddings, and the references beside them."""

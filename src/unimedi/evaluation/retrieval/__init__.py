@@ -1,0 +1,1 @@
+"""Who finds whom: reports, findings, the same patient in the other modality."""

@@ -1,0 +1,59 @@
+"""What the log of a run says of its training: losses at both ends, and the warnings that were raised."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unimedi.metrics.measurement import Figure, NotComputable
+
+LOSSES = ("l_vl", "l_icl", "l_pcl")
+HEALTH = ("teacher_entropy", "prototype_use", "effective_rank", "embedding_rank")  # keys that end or begin with these
+
+LogLine = dict[str, Any]
+
+
+def read_log(run: Path) -> list[LogLine]:
+    """The lines of a run's ``log.jsonl``; a line torn by a kill ends it; [] where there is none."""
+    file = run / "log.jsonl"
+    lines: list[LogLine] = []
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return lines
+
+
+def health_keys(log: Sequence[LogLine]) -> list[str]:
+    """The logged measures of collapse, sorted."""
+    return sorted({key for line in log for key in line if any(word in key for word in HEALTH)})
+
+
+def warnings_in(log: Sequence[LogLine]) -> list[str]:
+    """Names of the warnings that were raised at any step, each once."""
+    return sorted({str(name) for line in log for name in line.get("warnings", ())})
+
+
+def training_figures(run: Path) -> dict[str, Figure]:
+    """``training/steps``, ``training/warnings`` and, of each loss and measure of collapse, ``…/first`` and ``…/last``.
+
+    First and last are means over the first and the last tenth of the steps that logged it; n is how many did.
+    """
+    log = read_log(run)
+    if not log:
+        raise NotComputable(f"no log.jsonl in {run.name}")
+    figures = {
+        "training/steps": Figure(float(log[-1]["step"] + 1), n=len(log)),
+        "training/warnings": Figure(float(len(warnings_in(log))), n=len(log)),
+    }
+    for key in (*LOSSES, *health_keys(log)):
+        values = [line[key] for line in log if isinstance(line.get(key), float)]
+        if values:
+            tenth = max(1, len(values) // 10)
+            figures[f"training/{key}/first"] = Figure(float(np.mean(values[:tenth])), n=len(values))
+            figures[f"training/{key}/last"] = Figure(float(np.mean(values[-tenth:])), n=len(values))
+    return figures

@@ -1,0 +1,153 @@
+"""Zero-shot: a finding is read off an image by comparing it with sentences, no label ever seen.
+
+p(finding | image) = softmax over (present, absent) of scale * cosine(image, mean sentence embedding): the prompt
+ensemble of CLIP in the pairs of CheXzero. Sentences lie in versioned files under ``prompts/``, written out or, in the
+manner of GLoRIA, combined from lists (severity, sign, location).
+"""
+
+import itertools
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from jaxtyping import Float
+from numpy import ndarray
+
+from unimedi.errors import InputError
+
+TextEncoder = Callable[[list[str]], Float[ndarray, "texts dim"]]
+PROMPTS = Path(__file__).parent / "prompts"
+DEFAULT_PROMPTS = PROMPTS / "chest_en_v2.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The sentences that say a finding is there, and those that say it is not."""
+
+    present: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSet:
+    """A versioned file of prompts: finding → sentences."""
+
+    name: str
+    version: int
+    language: str
+    findings: Mapping[str, Prompt]
+
+
+@dataclass(frozen=True)
+class PromptVectors:
+    """L2-normalised embeddings of the two sides of a prompt."""
+
+    present: Float[ndarray, "present dim"]
+    absent: Float[ndarray, "absent dim"]
+
+
+def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
+    """Read a prompt file.
+
+    A side is a list of sentences, or a mapping of a ``sentence`` with placeholders and one list for each of them: every
+    combination is a sentence. In a file with ``against_others: true`` the absent side of a finding goes on with the
+    present sentences of all others. Raises ValueError that names the file, where it is no such file, and the finding
+    whose side is missing, or whose placeholders and lists do not match.
+    """
+    raw = _mapping(path)
+    findings = {}
+    for finding, pair in raw["findings"].items():
+        sides = {}
+        for side in ("present", "absent"):
+            sides[side] = _sentences(pair.get(side) or (), f"{path.name}: {finding}, {side}")
+            if not sides[side]:
+                raise InputError(f"{path.name}: expected at least one {side!r} sentence for {finding}, got none")
+        findings[finding] = Prompt(**sides)
+    if raw.get("against_others", False):
+        findings = {name: _against_others(name, findings) for name in findings}
+    return PromptSet(path.stem, int(raw["version"]), str(raw["language"]), findings)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from error
+    kinds = {"version": int, "language": str, "findings": dict}
+    whole = isinstance(raw, dict) and all(isinstance(raw.get(key), kind) for key, kind in kinds.items())
+    if not whole or not all(isinstance(pair, dict) for pair in raw["findings"].values()):
+        raise InputError(
+            f"{path.name}: expected version, language and findings, each with a present and an absent side"
+        )
+    return dict(raw)
+
+
+def _against_others(name: str, findings: Mapping[str, Prompt]) -> Prompt:
+    mine = findings[name]
+    theirs = [text for other, prompt in findings.items() if other != name for text in prompt.present]
+    return Prompt(mine.present, tuple(dict.fromkeys([*mine.absent, *(t for t in theirs if t not in mine.present)])))
+
+
+def _sentences(side: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(side, dict):
+        if isinstance(side, str) or not all(isinstance(text, str) for text in side):
+            raise InputError(f"{where}: expected a list of sentences, got {side!r}")
+        return tuple(side)
+    if "sentence" not in side:
+        raise InputError(f"{where}: expected a sentence with placeholders, got the lists {', '.join(side)} alone")
+    template, lists = side["sentence"], {name: values for name, values in side.items() if name != "sentence"}
+    named = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    if named != set(lists):
+        raise InputError(f"{where}: expected a list for each of {sorted(named)}, got {sorted(lists)}")
+    combined = itertools.product(*([(name, value) for value in values] for name, values in lists.items()))
+    plain = [" ".join(template.format(**dict(words)).split()) for words in combined]  # an empty word leaves no gap
+    return tuple(dict.fromkeys(text[:1].upper() + text[1:] for text in plain))
+
+
+def embed_prompts(encode: TextEncoder, prompts: PromptSet, findings: Sequence[str]) -> dict[str, PromptVectors]:
+    """Embeddings of the sentences of those findings that have any.
+
+    ``encode`` (sentences to L2-normalised rows) is called once, with every distinct sentence.
+    """
+    wanted = {name: prompts.findings[name] for name in findings if name in prompts.findings}
+    sentences = list(dict.fromkeys(text for prompt in wanted.values() for text in (*prompt.present, *prompt.absent)))
+    if not sentences:
+        return {}
+    rows = dict(zip(sentences, encode(sentences), strict=True))
+    return {
+        name: PromptVectors(*(np.stack([rows[text] for text in side]) for side in (prompt.present, prompt.absent)))
+        for name, prompt in wanted.items()
+    }
+
+
+def log_odds(
+    images: Float[ndarray, "studies dim"], prompts: Mapping[str, PromptVectors], scale: float
+) -> dict[str, Float[ndarray, "studies"]]:
+    """Log-odds of each finding for every image; ``scale`` is the model's exp(logit scale), 1 / temperature.
+
+    A probability is their ``expit``, which is 1 for all above 37: what is ranked are the log-odds.
+    """
+    return {
+        name: scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64)
+        for name, sides in prompts.items()
+    }
+
+
+def single_pair_scores(images: Float[ndarray, "studies dim"], prompt: PromptVectors) -> Float[ndarray, "studies pairs"]:
+    """What each single (present, absent) pair of sentences says: the difference of cosines, before scale and softmax.
+
+    Pairs in the order of the present sentences, within one of them that of the absent ones.
+    """
+    present, absent = (
+        images.astype(np.float64) @ side.astype(np.float64).T for side in (prompt.present, prompt.absent)
+    )
+    return (present[:, :, None] - absent[:, None, :]).reshape(len(images), present.shape[1] * absent.shape[1])
+
+
+def _ensemble(sentences: Float[ndarray, "sentences dim"]) -> Float[ndarray, "dim"]:
+    mean = sentences.mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))

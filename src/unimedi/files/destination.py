@@ -1,0 +1,97 @@
+"""Where results will be written: looked at, and made, before the work begins and not when hours of it are done."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from unimedi.errors import InputError
+
+MANIFESTS: Final = (".csv", ".parquet")
+BEGINS: Final = {  # in small letters; a file that begins otherwise is somebody's own, and is not written over
+    ".csv": b"study_id",
+    ".parquet": b"par1",
+    ".html": b"<!doctype html",
+    ".json": b"{",
+    ".png": b"\x89png",
+}
+
+
+class DestinationError(InputError):
+    """A place where the results cannot be written; the sentence says which and why."""
+
+
+def file_to_write(
+    path: Path, suffixes: Sequence[str], beside: Sequence[str] = (), inputs: Iterable[Path | None] = ()
+) -> Path:
+    """``path``, where a file can be written (again): its folders are made, and nothing else stands in its place.
+
+    Args:
+        suffixes: of the kinds of file that will be written there.
+        beside: suffixes of what is written beside it: ``.skipped.csv`` in place of its own.
+        inputs: what is read, and must not be written over; None is passed over.
+
+    Raises:
+        DestinationError: a name of another kind, a folder or another kind of file has the name, it is read as well, or
+            the system allows no file there (read-only, too long a name, a file where a folder should be).
+    """
+    if path.suffix.lower() not in suffixes:
+        raise DestinationError(f"{path}: expected the name of a {' or '.join(suffixes)} file to write")
+    if any(given is not None and _is_same(given, path) for given in inputs):
+        raise DestinationError(f"{path} is read by this command, and would be written over; choose another name")
+    for target in (path, *(path.with_suffix(suffix) for suffix in beside)):
+        if os.path.isdir(target):
+            raise DestinationError(f"{target}: expected the name of a file to write, a folder is there")
+        _make_folder(target.parent, path)
+        _try_name(target, path)
+    begins = BEGINS.get(path.suffix.lower(), b"")
+    if path.is_file() and path.stat().st_size and not _head(path, len(begins) + 3).startswith(begins):
+        raise DestinationError(
+            f"{path} is there and not what this command writes; choose another name, or move it away"
+        )
+    return path
+
+
+def folder_to_write(path: Path) -> Path:
+    """``path``, a folder that is there from now on and takes files.
+
+    Raises:
+        DestinationError: a file has the name, or the system allows no folder there, or no file in it.
+    """
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise DestinationError(f"{path}: expected a folder to write into, a file is there")
+    _make_folder(path, path)
+    _try_name(path / "results", path)
+    return path
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """os.path answers where pathlib raises: too long a name is not there."""
+    return os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def _make_folder(folder: Path, asked: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DestinationError(
+            f"{asked} cannot be written: a file stands where its folder {folder} should be"
+        ) from error
+    except OSError as error:
+        raise DestinationError(f"{asked} cannot be written: {error.filename or folder}: {error.strerror}") from error
+
+
+def _try_name(target: Path, asked: Path) -> None:
+    """Write and remove what an atomic writer would write first: its name is longer than the target's."""
+    trial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise DestinationError(f"{asked} cannot be written: {error.strerror}") from error
+
+
+def _head(path: Path, size: int) -> bytes:
+    """The first bytes of a file, in small letters, without the mark that some programs put before UTF-8."""
+    with path.open("rb") as file:
+        return file.read(size).removeprefix(b"\xef\xbb\xbf").lower()

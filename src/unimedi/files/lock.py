@@ -1,0 +1,107 @@
+"""One writer a place: whoever comes second is told who is there. The system takes the lock back when a process dies.
+
+The lock is the operating system's (``flock``), so it is gone with its process, however that ended, and a file left over
+means nothing. On NFS it holds between machines where the export and the mount support locks (not ``nolock``).
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from errno import ENOSYS
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from unimedi.errors import StateError
+from unimedi.files.destination import folder_to_write
+
+LOCK = ".lock"
+PATIENCE = 2.0  # s that one who is just leaving, or only looks, is waited for
+
+
+class LockedError(StateError):
+    """Another process writes there; the sentence says which, on which machine, since when."""
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Inside, no other process is in ``folder`` with this. The folder is made.
+
+    Raises:
+        DestinationError: it cannot be written into.
+        LockedError: another process is; nothing was changed.
+    """
+    folder_to_write(folder)
+    with _held(folder / LOCK, folder):
+        yield
+
+
+@contextmanager
+def alone_at(path: Path) -> Iterator[None]:
+    """The same for one file, or one folder, of a folder that others write into as well."""
+    folder_to_write(path.parent)
+    with _held(path.with_name(f".{path.name}{LOCK}"), path):
+        yield
+
+
+def writer_in(folder: Path) -> str:
+    """Which other process is in ``folder`` with :func:`alone_in` now; '' where none is, or nobody can tell."""
+    file = folder / LOCK
+    if not file.exists():
+        return ""
+    lock = _lock(file)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return "" if _read(file).items() >= _ourselves().items() else _holder(file)
+    except OSError:  # a folder that cannot be written into, or no locks there
+        return ""
+    lock.release()
+    return ""
+
+
+@contextmanager
+def _held(file: Path, place: Path) -> Iterator[None]:
+    lock = _lock(file)
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout:
+        told = f"{place} is being written by {_holder(file)}: wait until it ends, or choose another place"
+        raise LockedError(told) from None
+    except OSError as error:
+        if error.errno != ENOSYS:
+            raise
+        yield  # a file system without locks: nothing can be held there
+        return
+    try:
+        since = {"since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        file.write_text(json.dumps(_ourselves() | since), encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):  # where an open file cannot go, it stays
+            file.unlink()  # still held: whoever waits for this very file is told by the lock that it is gone
+        lock.release()
+
+
+def _lock(file: Path) -> FileLock:
+    return FileLock(file, fallback_to_soft=False)
+
+
+def _ourselves() -> dict[str, str | int]:
+    return {"process": os.getpid(), "machine": socket.gethostname()}
+
+
+def _holder(file: Path) -> str:
+    held = _read(file)
+    return "process {process} on {machine} since {since}".format(**held) if held else "another process"
+
+
+def _read(file: Path) -> dict[str, str | int]:
+    """What a holder wrote into its lock; nothing where it has only just come."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}

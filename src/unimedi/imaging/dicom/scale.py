@@ -1,0 +1,84 @@
+"""From stored values to physical ones: a slope and an intercept, or a table, for each slice; all of a series, or none.
+
+A slice that lacks what its neighbours have would lie a thousand Hounsfield units above them, without a sign of it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from unimedi.imaging.dicom.table import has_table, look_up
+from unimedi.imaging.image import ImagingError
+
+HOUNSFIELD = ("", "HU")  # RescaleType; a CT that does not say is in Hounsfield units (PS3.3 C.8.2.1)
+NOTED = {"US": "units_unstated", "HU_MOD": "hu_modified"}  # unspecified; Hounsfield units of a virtual energy
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What one slice says: slope and intercept, a ``table`` (its whole header), or nothing."""
+
+    line: tuple[float, float] | None = None
+    table: Dataset | None = None
+    units: str = ""
+
+    @property
+    def stated(self) -> bool:
+        return self.table is not None or self.line is not None
+
+    def __call__(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        if self.table is not None:
+            return look_up(pixels, self.table, "ModalityLUTSequence")
+        if self.line is None:
+            return pixels
+        slope, intercept = self.line
+        return pixels.astype(np.float64) * slope + intercept
+
+
+def scale_of(header: Dataset, name: str) -> Scale:
+    """What a header, or the group of a frame, says of its values; empty tags say nothing.
+
+    Raises:
+        ImagingError: ``bad_scaling`` where one number stands without the other, or is no number.
+    """
+    if has_table(header, "ModalityLUTSequence"):
+        return Scale(table=header, units=str(header.ModalityLUTSequence[0].get("ModalityLUTType") or ""))
+    pair = {tag: header.get(tag) for tag in ("RescaleSlope", "RescaleIntercept")}
+    numbers = {tag: float(value) for tag, value in pair.items() if value is not None and value != ""}
+    if not numbers:
+        return Scale()
+    if len(numbers) == 1 or not all(map(math.isfinite, numbers.values())) or numbers["RescaleSlope"] == 0:
+        said = ", ".join(f"{tag} {numbers.get(tag, 'missing')}" for tag in pair)
+        raise ImagingError("bad_scaling", f"{name}: {said}; expected both, finite, and a slope other than 0")
+    units = str(header.get("RescaleType") or "").strip().upper()
+    return Scale((numbers["RescaleSlope"], numbers["RescaleIntercept"]), units=units)
+
+
+def check_scales(scales: Sequence[Scale], instances: Sequence[str], name: str) -> None:
+    """Every slice, or none.
+
+    Raises:
+        ImagingError: ``bad_scaling``, with the number of slices and the first of them.
+    """
+    silent = [instance for scale, instance in zip(scales, instances, strict=True) if not scale.stated]
+    if 0 < len(silent) < len(scales):
+        message = f"{name}: {len(silent)} of {len(scales)} slices have no RescaleSlope and RescaleIntercept"
+        raise ImagingError("bad_scaling", f"{message}, first {silent[0]}; expected all or none")
+
+
+def hounsfield_notes(scales: Sequence[Scale], name: str) -> list[str]:
+    """Notes of a CT whose units are not plainly Hounsfield's.
+
+    Raises:
+        ImagingError: ``not_hu`` where they are others (iodine in mg/ml, effective atomic numbers).
+    """
+    units = {scale.units for scale in scales}
+    if foreign := sorted(units - {*HOUNSFIELD, *NOTED}):
+        raise ImagingError("not_hu", f"{name}: RescaleType is {foreign[0]}; expected HU")
+    unscaled = [] if scales[0].stated else ["no_rescale"]
+    return [*unscaled, *(NOTED[unit] for unit in sorted(units & NOTED.keys()))]

@@ -1,0 +1,149 @@
+"""A function in a process of its own, one call at a time, each under a time and a memory limit.
+
+A hostile file may hang a decoder, fill the memory or crash the interpreter. Only this process dies of it: the caller
+gets an ``ImagingError`` with the reason, and the next call a new process.
+"""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import psutil
+
+from unimedi.errors import InputError
+from unimedi.imaging.image import ImagingError
+
+A = TypeVar("A")
+B = TypeVar("B")
+LOOK = 0.05  # s between two looks at a process; decoders fill some 50 MB in that time
+LIMITED = ("too_slow", "too_large")  # reasons that a higher limit could change
+_CHILD = "import sys; from unimedi.inputs.sandbox import serve; serve(int(sys.argv[1]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may take: ``seconds`` by the clock, ``memory`` bytes of its whole process (300 MB before it reads
+    anything)."""
+
+    seconds: float = 300.0
+    memory: int = 2 << 30
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or self.memory <= 0:
+            raise InputError(f"limits must be positive, got {self.seconds:g} s and {self.memory} bytes")
+
+    def of(self, reason: str) -> str:
+        """The limit that ``reason`` names, in words."""
+        return f"{self.seconds:g} s" if reason == "too_slow" else f"{self.memory / 2**20:.0f} MiB"
+
+
+class Guarded(Generic[A, B]):
+    """``work``, an importable function that raises nothing, called in another process. For one thread at a time."""
+
+    def __init__(self, work: Callable[[A], B], limits: Limits) -> None:
+        self.work, self.limits = work, limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Connection[Any, Any] | None = None
+
+    def __call__(self, item: A, name: str) -> B:
+        """``work(item)``; ``name`` says in messages which file it was.
+
+        Raises:
+            ImagingError: ``too_slow``, ``too_large``, or ``crashed`` (its process died twice).
+        """
+        try:
+            return self._call(item, name)
+        except EOFError:  # forgiven once: somebody, or a system short of memory, may have killed the wrong process
+            self.close()
+        try:
+            return self._call(item, name)
+        except EOFError:
+            how = self._death()
+            raise ImagingError("crashed", f"{name}: its process died twice ({how})") from None
+
+    def close(self) -> None:
+        """End the process; the next call starts another."""
+        if self._process is not None and self._pipe is not None:
+            self._pipe.close()
+            self._process.kill()
+            self._process.wait()
+        self._process = self._pipe = None
+
+    def __enter__(self) -> "Guarded[A, B]":
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    def _call(self, item: A, name: str) -> B:
+        process, pipe = self._started()
+        try:
+            pipe.send(item)
+        except OSError as error:
+            raise EOFError from error
+        watched, deadline = psutil.Process(process.pid), time.monotonic() + self.limits.seconds
+        while True:  # looked at once at least, however fast the answer comes
+            if _resident(watched) > self.limits.memory:
+                self._refuse("too_large", name, "took more memory than")
+            if pipe.poll(LOOK):
+                break
+            if time.monotonic() > deadline:
+                self._refuse("too_slow", name, "took longer than")
+        try:
+            answer: B = pipe.recv()
+        except OSError as error:
+            raise EOFError from error
+        return answer
+
+    def _refuse(self, reason: str, name: str, what: str) -> None:
+        self.close()
+        raise ImagingError(reason, f"{name}: {what} {self.limits.of(reason)}; raise the limit if the file is sound")
+
+    def _started(self) -> "tuple[subprocess.Popen[bytes], Connection[Any, Any]]":
+        if self._process is None or self._pipe is None:
+            self._pipe, theirs = Pipe()
+            end = theirs.fileno()
+            # A session of its own: Ctrl-C is for the parent, which closes the pipe.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _CHILD, str(end)], pass_fds=(end,), start_new_session=True
+            )
+            theirs.close()
+            self._pipe.send((self.work, self.limits))
+            self._pipe.recv()  # it has imported what it needs, and the clock may start
+        return self._process, self._pipe
+
+    def _death(self) -> str:
+        code = self._process.wait() if self._process else 0
+        self.close()
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def serve(descriptor: int) -> None:
+    """The other side of the pipe: answer calls until it closes."""
+    with Connection(descriptor) as pipe:
+        try:
+            work, limits = pipe.recv()
+            pipe.send(os.getpid())
+            while True:
+                item = pipe.recv()
+                # A parent that was killed can end nobody; processor time ends what hangs without one.
+                used = sum(os.times()[:2])
+                resource.setrlimit(resource.RLIMIT_CPU, (int(used + 8 * limits.seconds) + 1, resource.RLIM_INFINITY))
+                pipe.send(work(item))
+        except (EOFError, OSError):
+            return
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0  # dead: the pipe tells

@@ -1,0 +1,41 @@
+"""What a measure is given: numbers that are finite, labels that are 1, 0 or unknown. All else is an error, said early.
+
+A NaN among scores is smaller than nothing and larger than nothing: sorted, compared or binned it becomes a figure.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from unimedi.errors import InputError
+
+Place = Callable[[int], str]  # the number of a row → whose it is, in words
+STUDY_NUMBER: Place = "study number {}".format
+
+
+def refuse_not_finite(values: Float[ndarray, "rows *columns"], what: str, place: Place = STUDY_NUMBER) -> None:
+    """ValueError that names the first row where a value is NaN or infinite."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        where = np.argwhere(~finite)[0]
+        raise InputError(f"expected finite {what}, got {values[tuple(where)]} for {place(int(where[0]))}")
+
+
+def refuse_no_similarity(similarity: Float[ndarray, "queries candidates"]) -> None:
+    """ValueError that names the query of a similarity that is NaN or +inf; -inf is a candidate that does not count."""
+    refuse_not_finite(np.where(similarity == -np.inf, 0, similarity), "similarities", "query {}".format)
+
+
+def presence(labels: Float[ndarray, "studies"], name: str) -> tuple[Bool[ndarray, "studies"], Bool[ndarray, "studies"]]:
+    """Of which studies the label of ``name`` is known, and which have it; ValueError where one is not 1, 0 or NaN.
+
+    CheXpert's -1 (uncertain) is no label here: whoever reads a collection says what it means.
+    """
+    known = ~np.isnan(labels)
+    odd = known & (labels != 0) & (labels != 1)
+    if odd.any():
+        row = int(odd.argmax())
+        raise InputError(f"{name}: expected labels 1, 0 or NaN (unknown), got {labels[row]:g} for {STUDY_NUMBER(row)}")
+    return known, labels == 1

@@ -1,0 +1,159 @@
+"""Beyond the area under the ROC curve: what a probability of a finding is worth, with intervals by patient bootstrap.
+
+Every statistic is written once, for weighted studies and all rows of weights together: a row of ones is the value, the
+rows of :class:`PatientBootstrap` are its resamples. Equal to scikit-learn's and torchmetrics' functions of these names.
+"""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from scipy.stats import rankdata
+from sklearn.metrics import roc_curve
+
+from unimedi.errors import InputError
+from unimedi.metrics.checks import STUDY_NUMBER, presence, refuse_not_finite
+from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, interval, mean_figures
+
+Weights = Float[ndarray, "rows studies"]
+Statistic = Float[ndarray, "rows"]  # NaN in rows where it is not defined (one class only, nothing drawn)
+
+BINS = 10  # of the expected calibration error: equal widths of probability
+NO_CHOICE = 0.5  # the threshold where there are no validation studies to choose it on
+
+
+def average_precision(
+    weights: Weights, scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]
+) -> Statistic:
+    """Sum over thresholds of (gain in recall) * precision; studies of equal score pass the threshold together.
+
+    Raises ValueError on a score that is not finite.
+    """
+    refuse_not_finite(scores, "scores")
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # the last of each run of equal scores
+    right = np.cumsum(weights[:, order] * present[order], axis=1)[:, ends]
+    taken = np.cumsum(weights[:, order], axis=1)[:, ends]
+    gain = np.diff(right, axis=1, prepend=0.0)
+    with np.errstate(invalid="ignore"):
+        precision = np.where(taken > 0, right / np.where(taken > 0, taken, 1.0), 0.0)
+        return np.asarray((gain * precision).sum(axis=1) / (weights @ present.astype(np.float64)))
+
+
+def at_threshold(
+    weights: Weights, positive: Bool[ndarray, "studies"], present: Bool[ndarray, "studies"]
+) -> dict[str, Statistic]:
+    """``acc``, ``balanced_acc`` (mean of sensitivity and specificity) and ``f1`` of a decision."""
+    hit, missed, alarm, clear = (
+        weights @ (called & truly).astype(np.float64)
+        for called, truly in ((positive, present), (~positive, present), (positive, ~present), (~positive, ~present))
+    )
+    with np.errstate(invalid="ignore"):
+        return {
+            "acc": (hit + clear) / weights.sum(axis=1),
+            "balanced_acc": (hit / (hit + missed) + clear / (alarm + clear)) / 2,
+            "f1": 2 * hit / (2 * hit + missed + alarm),
+        }
+
+
+def calibration_error(
+    weights: Weights, probability: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]
+) -> Statistic:
+    """Expected calibration error: mean over studies of |mean probability - share present| of the study's bin.
+
+    Guo et al. 2017, equation 3, for the probability of the finding (not of the more likely answer), 10 equal bins.
+    Raises ValueError on a probability that is none.
+    """
+    refuse_not_finite(probability, "probabilities")
+    if (outside := (probability < 0) | (probability > 1)).any():
+        row = int(outside.argmax())
+        raise InputError(f"expected probabilities from 0 to 1, got {probability[row]:g} for {STUDY_NUMBER(row)}")
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    excess = (probability - present)[:, None] * (bins[:, None] == np.arange(BINS))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(weights @ excess).sum(axis=1) / weights.sum(axis=1))
+
+
+def best_threshold(scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]) -> float:
+    """The score from which on to say "present" for the highest balanced accuracy (Youden's J), the highest of equals.
+
+    Not the largest F1: of a weak score that calls every study positive. NaN where there is one class only. Raises
+    ValueError on a score that is not finite.
+    """
+    refuse_not_finite(scores, "scores")
+    if not 0 < present.sum() < present.size:
+        return math.nan
+    false_alarms, hits, thresholds = roc_curve(present, scores, drop_intermediate=False)
+    return float(thresholds[1:][np.argmax((hits - false_alarms)[1:])])  # the first calls nothing positive
+
+
+def decision_figures(
+    prefix: str,
+    scores: Mapping[str, Float[ndarray, "studies"]],
+    probabilities: Mapping[str, Float[ndarray, "studies"]],
+    labels: Mapping[str, Float[ndarray, "studies"]],
+    thresholds: Mapping[str, float],
+    bootstrap: PatientBootstrap,
+) -> dict[str, Figure]:
+    """``<prefix>/<metric>`` (mean over findings) and ``…/<finding>`` of ap, acc, balanced_acc, f1, ece and prevalence.
+
+    ``scores`` are what AP ranks (log-odds); ``probabilities``, in the same order up to ties, what all else is of.
+    ``labels`` are 1, 0 or NaN (unknown: left out). Findings of one class are left out; NotComputable if that leaves
+    none. ``prevalence`` is what AP is by chance. Raises ValueError on a score or a threshold that is not finite, on a
+    probability that is none and on any other label.
+    """
+    rows: dict[str, dict[str, Figure]] = {}
+    for finding, score in scores.items():
+        known, there = presence(labels[finding], finding)
+        present = there[known]
+        if not 0 < present.sum() < present.size:
+            continue
+        if not math.isfinite(thresholds[finding]):
+            raise InputError(f"{finding}: expected a finite threshold, got {thresholds[finding]}")
+        weights = np.concatenate([np.ones((1, present.size)), bootstrap.weights[:, known]])
+        given = probabilities[finding][known]
+        for metric, values in _statistics(weights, score[known], given, present, thresholds[finding]).items():
+            rows.setdefault(metric, {})[finding] = _figure(values, int(present.size))
+    if not rows:
+        raise NotComputable("no finding has both classes in this split")
+    figures = {}
+    for metric, findings in rows.items():
+        figures[f"{prefix}/{metric}"] = mean_figures([*findings.values()], bootstrap.weights.shape[1])
+        figures |= {f"{prefix}/{metric}/{name}": figure for name, figure in findings.items()}
+    return figures
+
+
+def _statistics(
+    weights: Weights,
+    score: Float[ndarray, "studies"],
+    probability: Float[ndarray, "studies"],
+    present: Bool[ndarray, "studies"],
+    threshold: float,
+) -> dict[str, Statistic]:
+    with np.errstate(invalid="ignore"):
+        prevalence = weights @ present.astype(np.float64) / weights.sum(axis=1)
+    return {
+        "ap": average_precision(weights, score, present),
+        **at_threshold(weights, probability >= threshold, present),
+        "ece": calibration_error(weights, probability, present),
+        "prevalence": prevalence,
+    }
+
+
+def column_aurocs(
+    scores: Float[ndarray, "studies columns"], present: Bool[ndarray, "studies"]
+) -> Float[ndarray, "columns"]:
+    """Area under the ROC curve of every column by mean ranks (Mann and Whitney), ties counted half.
+
+    NaN where there is one class only. Raises ValueError on a score that is not finite.
+    """
+    refuse_not_finite(scores, "scores")
+    positives = int(present.sum())
+    ranks = rankdata(scores, axis=0)[present].sum(axis=0)
+    return np.asarray((ranks - positives * (positives + 1) / 2) / (positives * (present.size - positives) or np.nan))
+
+
+def _figure(values: Statistic, n: int) -> Figure:
+    return Figure(float(values[0]), *interval(values[1:]), n=n, resampled=values[1:])

@@ -1,0 +1,296 @@
+"""A phantom hospital on disk: images as its scanners would leave them, reports, masks, and an index.
+
+    OUT/patients/<patient>/<study>/image.{dcm,png,jpg,nii,nii.gz} or series/*.dcm
+    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, innocent.nii.gz where it is asked for
+    OUT/index.csv                one row a study      OUT/hospital.json    written last: the hospital is finished
+
+The files are a function of (preset, seed): the same bytes on any number of workers. Patients are drawn from
+(patient id, seed of their split): training and validation share one seed, the test split has another
+(``patient_seed``). An interrupted hospital goes on where it stopped.
+"""
+
+import csv
+import io
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from unimedi import __version__
+from unimedi.cohort.reports.report import training_text
+from unimedi.cohort.reports.same_report import words_of
+from unimedi.cohort.study import Modality, Report, Split
+from unimedi.errors import StateError
+from unimedi.files.lock import LOCK, alone_in
+from unimedi.phantom.findings import FINDINGS, draw_patient
+from unimedi.phantom.innocents import INNOCENT
+from unimedi.phantom.planning import PatientPlan, patient_seed, plan_hospital
+from unimedi.phantom.presets import HospitalPreset, find_preset
+from unimedi.phantom.reports import labels_for, write_report
+from unimedi.phantom.scanning import write_study
+
+PART = 16  # patients that are written, and recorded as done, together
+ATTEMPTS = 100  # wordings tried until a report of a held-out split is unlike every other
+BUILDING = ".building"
+FOLDERS = ("patients", "reports", "masks")
+COLUMNS = ("study_id", "patient_id", "modality", "split", "image", "report_path", "language", "format", "view", "pair",
+           "sex", "age")  # fmt: skip
+# What a worker starts with: one thread, and an allocator that keeps freed blocks (else a sixth goes to page faults).
+WORKER_ENVIRONMENT = {
+    **dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
+    ),
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "1000000000",
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+
+Row = dict[str, str]
+
+
+class HospitalError(StateError):
+    """The hospital cannot be written where it was asked for."""
+
+
+def build_hospital(
+    out: str | Path,
+    preset: str | HospitalPreset = "tiny",
+    seed: int = 0,
+    workers: int | None = None,
+    patients: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Write the hospital under ``out`` and return its summary (what ``hospital.json`` says).
+
+    ``patients`` rescales the preset's counts in proportion, ``overrides`` changes fields of ``HospitalPreset``.
+    ``workers`` processes of one thread each (default: one a core). A finished hospital of the same preset and
+    seed is recognised and left alone, an unfinished one is completed.
+
+    Raises:
+        ValueError: an unknown preset, option or finding, or a share outside 0..1.
+        HospitalError: ``out`` holds something else, or a worker died.
+        LockedError: another process writes a hospital there.
+    """
+    chosen = find_preset(preset) if isinstance(preset, str) else preset
+    chosen = chosen.with_options(overrides or {})
+    if patients is not None:
+        chosen = chosen.with_patients(patients)
+    draw_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
+    out = Path(out)
+    ticket = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
+    with alone_in(out):
+        if (finished := _open(out, ticket)) is not None:
+            return finished
+        plans = plan_hospital(chosen, seed)
+        parts = [plans[start : start + PART] for start in range(0, len(plans), PART)]
+        todo = [number for number in range(len(parts)) if not _part_file(out, number).exists()]
+        with _progress_bar(
+            progress, len(plans), sum(len(parts[i]) for i in set(range(len(parts))) - set(todo))
+        ) as advance:
+            for number in _write_parts(out, parts, todo, chosen, seed, workers or os.cpu_count() or 1):
+                advance(len(parts[number]))
+        rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
+        _make_distinct(out, rows, chosen, seed)
+        _write_index(out / "index.csv", rows, (*FINDINGS, INNOCENT) if chosen.mask_innocents else FINDINGS)
+        summary = {**ticket, **_summary(rows)}
+        _write_atomically(out / "hospital.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        shutil.rmtree(out / BUILDING)
+        return summary
+
+
+def _write_parts(
+    out: Path, parts: list[list[PatientPlan]], todo: list[int], preset: HospitalPreset, seed: int, workers: int
+) -> Iterator[int]:
+    """Write the parts that are missing; yields the number of each as it is done."""
+    if min(workers, len(todo)) < 2 and os.environ.get("OMP_NUM_THREADS") == "1":  # this process does as a worker does
+        for number in todo:
+            yield write_part(out, number, parts[number], preset, seed)
+        return
+    before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+    os.environ.update(WORKER_ENVIRONMENT)  # children read it as they start, before they import numpy
+    try:
+        with ProcessPoolExecutor(max(1, min(workers, len(todo))), mp_context=get_context("spawn")) as pool:
+            futures = [pool.submit(write_part, out, number, parts[number], preset, seed) for number in todo]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            except BaseException as error:
+                pool.shutdown(wait=False, cancel_futures=True)
+                if type(error).__name__ == "BrokenProcessPool":
+                    advice = f"run again with fewer than {workers} workers: finished patients are kept"
+                    raise HospitalError(f"a worker died (out of memory?); {advice}") from error
+                raise
+    finally:
+        for name in WORKER_ENVIRONMENT:
+            os.environ.pop(name)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def write_part(out: Path, number: int, plans: list[PatientPlan], preset: HospitalPreset, seed: int) -> int:
+    """Write these patients' files, then record the part as done; returns its number."""
+    rows = []
+    for plan in plans:
+        patient = draw_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
+        for study in plan.studies:
+            files = write_study(out, patient, study, preset.ct_shape)
+            report = write_report(patient, study.modality, seed, study.language, view=study.view)
+            _save_report(out, study.study_id, report)
+            pair = [other.study_id for other in plan.studies if other is not study]
+            labels = labels_for(patient, study.modality)
+            rows.append(
+                {
+                    "study_id": study.study_id,
+                    "patient_id": plan.patient_id,
+                    "modality": study.modality.value,
+                    "split": plan.split.value,
+                    "report_path": f"reports/{study.study_id}.txt",
+                    "language": study.language,
+                    "format": study.format,
+                    "view": study.view,
+                    "pair": "".join(pair),
+                    "sex": patient.sex,
+                    "age": str(patient.age),
+                    **{f"label:{name}": str(int(present)) for name, present in labels.items()},
+                    **files,
+                }
+            )
+    _write_atomically(_part_file(out, number), json.dumps(rows))
+    return number
+
+
+def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed: int) -> None:
+    """Write again each held-out report whose training text another study of its split has already.
+
+    Retrieval among N reports counts N different ones. Going by the order of the rows makes it deterministic, and an
+    interrupted pass gives the same when repeated.
+    """
+    seen: dict[str, set[str]] = {Split.VALIDATION.value: set(), Split.TEST.value: set()}
+    for row in rows:
+        if row["split"] not in seen:
+            continue
+        texts = seen[row["split"]]
+        path = out / row["report_path"]
+        report = Report(path.read_text("utf-8"), row["language"])
+        attempt = 0
+        while (text := words_of(training_text(report))) in texts:
+            attempt += 1
+            if attempt > ATTEMPTS:
+                raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
+            patient = draw_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
+            report = write_report(
+                patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt
+            )
+        if attempt:
+            _save_report(out, row["study_id"], report)
+        texts.add(text)
+
+
+def _open(out: Path, ticket: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The summary of the same hospital where it is finished; None where it is to be written or completed."""
+    building = out / BUILDING
+    begun = building / "ticket.json"
+    if begun.exists() and not (out / "hospital.json").exists() and not any(building.glob("part-*.json")):
+        for name in (*FOLDERS, BUILDING):  # nothing in them is finished, and it may be of other options
+            shutil.rmtree(out / name, ignore_errors=True)
+    if (out / "hospital.json").exists():
+        summary = _check(out / "hospital.json", ticket, out)
+        shutil.rmtree(building, ignore_errors=True)
+        return summary
+    if begun.exists():
+        _check(begun, ticket, out)
+    elif any(path.name != LOCK for path in out.iterdir()):
+        raise HospitalError(f"{out} is not empty and holds no phantom hospital; choose another folder")
+    else:
+        building.mkdir(parents=True)
+        _write_atomically(begun, json.dumps(ticket))
+    for name in FOLDERS:
+        (out / name).mkdir(exist_ok=True)
+    return None
+
+
+def _check(path: Path, ticket: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """What ``path`` says, if it was written for the same ticket."""
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    if different := [key for key, value in json.loads(json.dumps(ticket)).items() if found.get(key) != value]:
+        told = _difference(found, ticket, different)
+        raise HospitalError(f"{out} holds another phantom ({told}); choose another folder or delete it")
+    return found
+
+
+def _difference(found: Mapping[str, Any], ticket: Mapping[str, Any], keys: list[str]) -> str:
+    told = []
+    for key in keys:
+        old, new = found.get(key), ticket[key]
+        if isinstance(old, dict) and isinstance(new, dict):
+            told += [
+                f"{name} {old.get(name, 'unset')} there, {new.get(name, 'unset')} asked for"
+                for name in {**old, **new}
+                if old.get(name) != new.get(name)
+            ]
+        else:
+            told.append(f"{key} {old} there, {new} asked for")
+    return "; ".join(told[:4])
+
+
+def _summary(rows: list[Row]) -> dict[str, Any]:
+    """Counts for people: studies by split and modality, formats, languages, and how often each finding is reported."""
+    return {
+        "studies": len(rows),
+        "patients": len({row["patient_id"] for row in rows}),
+        "splits": dict(sorted(Counter(f"{row['split']}/{row['modality']}" for row in rows).items())),
+        "formats": dict(sorted(Counter(row["format"] for row in rows).items())),
+        "languages": dict(sorted(Counter(row["language"] for row in rows).items())),
+        "findings": {name: sum(row[f"label:{name}"] == "1" for row in rows) for name in FINDINGS},
+        "normal": sum(all(row[f"label:{name}"] == "0" for name in FINDINGS) for row in rows),
+    }
+
+
+def _write_index(path: Path, rows: list[Row], masked: tuple[str, ...]) -> None:
+    columns = [*COLUMNS, *(f"label:{name}" for name in FINDINGS), *(f"mask:{name}" for name in masked)]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _write_atomically(path, text.getvalue())
+
+
+def _part_file(out: Path, number: int) -> Path:
+    return out / BUILDING / f"part-{number:05d}.json"
+
+
+def _save_report(out: Path, study_id: str, report: Report) -> None:
+    _write_atomically(out / "reports" / f"{study_id}.txt", report.text)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, "utf-8", newline="\n")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int], None]]:
+    """Patients written, with the time left; gives a function to call with how many more are done."""
+    if not shown:
+        yield lambda count: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    words = (TextColumn("phantom patients"), BarColumn(), MofNCompleteColumn())
+    with Progress(*words, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()) as bar:
+        task = bar.add_task("", total=total, completed=done)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,50 @@
+"""The section of the report that answers a task file, and says what was asked and who says so."""
+
+from unimedi.evaluation.headline import printed
+from unimedi.evaluation.result import ReportInputs
+from unimedi.evaluation.task_file import METRICS, TaskFile, answers
+from unimedi.reporting.pieces import Part, Table
+
+WORDS = {
+    "linear_probe": "linear probe",
+    "linear_probe_sgd": "linear probe, MGCA's protocol",
+    "random_init": "untrained encoder, linear probe",
+    "random_init_sgd": "untrained encoder, MGCA's protocol",
+    "pca": "PCA of the pixels, linear probe",
+    "pca_sgd": "PCA of the pixels, MGCA's protocol",
+    "zero_shot": "zero-shot",
+}
+
+
+def task_part(inputs: ReportInputs) -> Part:
+    """Empty where no task file was given."""
+    task = inputs.task
+    if task is None:
+        return Part("task", "The task")
+    part = Part("task", f"The task: {task.name}", task.about)
+    found = answers(task, inputs.figures)
+    rows = [(row.name, row.value, row.interval, row.n) for row in (printed(named(key), f) for key, f in found.items())]
+    if rows:
+        part.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
+    else:
+        part.text += f" It could not be answered here: no {METRICS[task.protocol][task.metric]} could be computed."
+    part.tables.append(Table("What was asked", (), _facts(task), prose=True))
+    return part
+
+
+def named(key: str) -> str:
+    """A key of metrics.json in words: the row, the share of the labels, and accuracy where it stands beside another."""
+    row, _, *rest = key.split("/")
+    share = next((part for part in rest if part.endswith("%")), "")
+    beside = ", accuracy" if rest[-1:] == ["acc"] else ""
+    return WORDS.get(row, row.replace("_", " ")) + (f", {share} of the labels" if share else "") + beside
+
+
+def _facts(task: TaskFile) -> list[tuple[str, str]]:
+    return [
+        ("protocol", task.protocol.replace("_", " ")),
+        *((f"class {column}", meaning) for column, meaning in task.classes.items()),
+        *((f"official {part} split", said) for part, said in task.official_split.items()),
+        *(("note", note) for note in task.notes),
+        *(("source", source) for source in task.source),
+    ]

@@ -1,0 +1,109 @@
+"""Two runs are paired where they were measured on the same draws, and only there."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unimedi.evaluation.comparison import (
+    RESAMPLES,
+    differences,
+    read_runs,
+    verdict,
+    why_not_paired,
+    write_differences,
+    write_resamples,
+)
+from unimedi.metrics.measurement import (
+    Figure,
+    PatientBootstrap,
+    interval,
+    mean_figure,
+    paired_difference,
+    write_metrics,
+)
+from unimedi.reporting.side_by_side import side_by_side
+
+KEY = "zero_shot/ct/auroc"
+SAME = {"store": "abc", "split": "test"}
+
+
+def write_run(folder: Path, figures: dict[str, Figure], measured_on: dict[str, str]) -> Path:
+    folder.mkdir(parents=True)
+    write_metrics(figures, folder / "metrics.json")
+    write_resamples(figures, measured_on, folder / RESAMPLES)
+    return folder
+
+
+def two_runs(gap: float, studies: int = 200) -> tuple[Figure, Figure]:
+    """The same hard and easy patients for both: each run's own interval is wide, their difference's is not."""
+    draws = np.random.default_rng(0)
+    bootstrap = PatientBootstrap([f"p{i // 2}" for i in range(studies)], 300, 1)
+    hard = draws.normal(size=studies)
+    return tuple(mean_figure(hard + draws.normal(0, 0.05, studies) + own, bootstrap) for own in (gap, 0.0))  # type: ignore[return-value]
+
+
+def test_difference_is_the_mean_difference_of_the_same_patients() -> None:
+    draws = np.random.default_rng(0)
+    patients = [f"p{i // 3}" for i in range(60)]
+    ours, other = draws.random(60), draws.random(60)
+    bootstrap, again = (PatientBootstrap(patients, 100, 5) for _ in range(2))
+    gained = paired_difference(mean_figure(ours, bootstrap), mean_figure(other, again))
+    slow = [sum(w * (ours - other)) / sum(w) for w in bootstrap.weights]
+    assert gained.value == pytest.approx(float((ours - other).mean()), abs=1e-9)
+    assert (gained.low, gained.high) == pytest.approx(interval(np.array(slow)), abs=1e-9)
+    with pytest.raises(ValueError, match="100 and None"):
+        paired_difference(mean_figure(ours, bootstrap), Figure(0.5))
+
+
+@pytest.mark.parametrize(("gap", "said"), [(0.1, "higher"), (-0.1, "lower"), (0.0, "not significant")])
+def test_a_small_gap_of_paired_runs_is_told_from_none(gap: float, said: str, tmp_path: Path) -> None:
+    ours, theirs = two_runs(gap)
+    assert ours.low < theirs.value < ours.high  # unpaired intervals say nothing
+    (other,) = read_runs([write_run(tmp_path / "other", {KEY: theirs}, SAME)])
+    assert verdict(differences({KEY: ours}, other)[KEY]) == said
+    table = side_by_side({KEY: ours}, "ours", SAME, [other])
+    assert table is not None
+    (row,) = table["rows"]  # type: ignore[misc]
+    assert [cell.verdict for cell in row["cells"]] == ["", said]
+    write_differences({KEY: ours}, SAME, [other], tmp_path / "differences.json")
+    stored = json.loads((tmp_path / "differences.json").read_text())["other"][KEY]
+    assert stored["verdict"] == said
+    assert stored["value"] == pytest.approx(ours.value - theirs.value, abs=2e-6)
+
+
+def test_an_equal_run_is_not_significant(tmp_path: Path) -> None:
+    """Not even where all resamples agree, so that what a rounding of them adds would leave 0 out."""
+    ours, _ = two_runs(0.1)
+    steady = mean_figure(np.full(9, 0.1), PatientBootstrap([str(i) for i in range(9)], 300, 0))
+    (again,) = read_runs([write_run(tmp_path / "again", {"a": ours, "b": steady}, SAME)])
+    for figure in differences({"a": ours, "b": steady}, again).values():
+        assert (figure.low, figure.high, verdict(figure)) == (0, 0, "not significant")
+
+
+def test_other_conditions_and_runs_without_resamples_are_shown_but_not_paired(tmp_path: Path) -> None:
+    ours, theirs = two_runs(0.1)
+    write_metrics({KEY: theirs}, (tmp_path / "bare.json"))
+    others = read_runs(
+        [write_run(tmp_path / "x" / "run", {KEY: theirs}, SAME | {"split": "validation"}), tmp_path / "bare.json"]
+    )
+    assert [other.name for other in others] == ["run", "bare"]
+    assert "not the same split" in why_not_paired(SAME, others[0])
+    assert "evaluate it again" in why_not_paired(SAME, others[1])
+    table = side_by_side({KEY: ours}, "ours", SAME, others)
+    assert table is not None
+    assert len(table["lacking"]) == 2  # type: ignore[arg-type]
+    (row,) = table["rows"]  # type: ignore[misc]
+    assert [cell.difference for cell in row["cells"]] == ["", "", ""]
+    write_differences({KEY: ours}, SAME, others, tmp_path / "d.json")
+    assert json.loads((tmp_path / "d.json").read_text()) == {}
+
+
+def test_runs_of_one_name_are_told_apart_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    ours, theirs = two_runs(0.1)
+    folders = [write_run(tmp_path / seed / "run", {KEY: theirs}, SAME) for seed in ("one", "two")]
+    assert [run.name for run in read_runs(folders)] == ["one/run", "two/run"]
+    with pytest.raises(FileNotFoundError, match="evaluate that run first"):
+        read_runs([tmp_path / "three"])
+    assert side_by_side({KEY: ours}, "ours", SAME, []) is None

@@ -1,0 +1,164 @@
+"""Prompts are read and checked; the score is the two-way softmax of the formula."""
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from tests.reporting.test_zero_shot import view
+from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.zero_shot.scoring import (
+    PROMPTS,
+    embed_prompts,
+    log_odds,
+    read_prompts,
+    single_pair_scores,
+)
+from unimedi.evaluation.zero_shot.tasks import Verdicts, other_prompts, zero_shot
+from unimedi.inputs.store import Store
+from unimedi.representation.embedder import Embedder
+
+TWELVE = {
+    "nodule", "mass", "consolidation", "ground_glass", "atelectasis", "pleural_effusion", "pneumothorax",
+    "cardiomegaly", "emphysema", "fibrosis", "lymph_node", "rib_fracture",
+}  # fmt: skip
+
+
+def test_shipped_prompts_name_every_finding_and_both_sides() -> None:
+    prompts = read_prompts()
+    assert set(prompts.findings) == TWELVE
+    assert (prompts.version, prompts.language) == (2, "en")
+    for name in ("nodule", "pleural_effusion", "pneumothorax", "rib_fracture"):
+        text = " ".join(prompts.findings[name].present)
+        assert "right" in text
+        assert "left" in text
+
+
+def test_probability_is_the_softmax_of_the_formula(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("version: 3\nlanguage: en\nfindings:\n  x:\n    present: [a, b]\n    absent: [c]\n")
+    draws = np.random.default_rng(0)
+    vectors = {text: v / np.linalg.norm(v) for text, v in zip("abc", draws.normal(size=(3, 5)), strict=True)}
+    images = draws.normal(size=(4, 5))
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    asked: list[str] = []
+
+    def encode(texts: list[str]) -> np.ndarray:
+        asked.extend(texts)
+        return np.stack([vectors[text] for text in texts])
+
+    odds = log_odds(images, embed_prompts(encode, read_prompts(path), ["x", "no_prompts"]), scale=10.0)
+    assert asked == ["a", "b", "c"]
+    assert set(odds) == {"x"}
+    for row, image in enumerate(images):
+        mean = (vectors["a"] + vectors["b"]) / 2
+        present = math.exp(10 * float(image @ mean) / math.sqrt(float(mean @ mean)))
+        absent = math.exp(10 * float(image @ vectors["c"]))
+        assert expit(odds["x"][row]) == pytest.approx(present / (present + absent), abs=1e-9)
+
+
+def test_a_finding_without_absent_sentences_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("version: 1\nlanguage: en\nfindings:\n  mass:\n    present: [a]\n    absent: []\n")
+    with pytest.raises(ValueError, match="'absent' sentence for mass"):
+        read_prompts(path)
+
+
+@pytest.mark.parametrize("path", sorted(PROMPTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_file_names_the_same_findings_and_is_what_its_name_says(path: Path) -> None:
+    prompts = read_prompts(path)
+    assert set(prompts.findings) == TWELVE
+    assert f"_{prompts.language}_" in path.stem
+    assert path.stem.endswith(f"v{prompts.version}")
+    for finding, prompt in prompts.findings.items():
+        for side in (prompt.present, prompt.absent):
+            assert len(side) >= 3, finding
+            assert len(set(side)) == len(side), finding
+            assert all(text.endswith(".") and text[0].isupper() and "  " not in text for text in side), finding
+        assert not set(prompt.present) & set(prompt.absent)
+
+
+def test_lists_are_combined_and_an_empty_word_leaves_no_gap(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    side = "{sentence: '{severity} {sign} {place}.', severity: ['', large], sign: [mass], place: [left, right]}"
+    path.write_text(f"version: 1\nlanguage: en\nfindings:\n  mass:\n    present: {side}\n    absent: [No mass.]\n")
+    assert read_prompts(path).findings["mass"].present == (
+        "Mass left.",
+        "Mass right.",
+        "Large mass left.",
+        "Large mass right.",
+    )
+
+
+@pytest.mark.parametrize("lists", ["sign: [a], extra: [b]", "other: [a]", ""])
+def test_placeholders_without_a_list_are_named(tmp_path: Path, lists: str) -> None:
+    path = tmp_path / "p.yaml"
+    side = f"{{sentence: '{{sign}}.', {lists}}}"
+    path.write_text(f"version: 1\nlanguage: en\nfindings:\n  mass:\n    present: {side}\n    absent: [No.]\n")
+    with pytest.raises(ValueError, match=r"p\.yaml: mass, present: expected a list for each of \['sign'\]"):
+        read_prompts(path)
+
+
+def test_single_pairs_order_images_as_each_pair_alone(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text("version: 1\nlanguage: en\nfindings:\n  x:\n    present: [a, b]\n    absent: [c, d]\n")
+    draws = np.random.default_rng(1)
+    vectors = dict(zip("abcd", draws.normal(size=(4, 5)), strict=True))
+    images = draws.normal(size=(6, 5))
+    (prompt,) = embed_prompts(lambda texts: np.stack([vectors[t] for t in texts]), read_prompts(path), ["x"]).values()
+    pairs = single_pair_scores(images, prompt)
+    expected = [[image @ vectors[p] - image @ vectors[a] for p in "ab" for a in "cd"] for image in images]
+    np.testing.assert_allclose(pairs, expected, atol=1e-9)
+
+
+def test_a_finding_can_be_held_against_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "version: 1\nlanguage: en\nagainst_others: true\nfindings:\n"
+        "  x: {present: [a, both], absent: [none]}\n  y: {present: [b, both], absent: [none]}\n"
+    )
+    findings = read_prompts(path).findings
+    assert findings["x"].present == ("a", "both")
+    assert findings["x"].absent == ("none", "b")
+    assert findings["y"].absent == ("none", "a")
+
+
+class Placed(Embedder):
+    """Three sentences at places of a plane, and a strong scale."""
+
+    scale = 100.0  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        """Without a model."""
+
+    def texts(self, texts: list[str]) -> np.ndarray:  # type: ignore[override]
+        places = {"there": [1.0, 0.0], "away": [-1.0, 0.0], "nearly": [-0.96, 0.28]}
+        return np.array([places[text] for text in texts])
+
+
+def test_log_odds_of_50_and_60_are_ranked(tmp_path: Path) -> None:
+    """As probabilities both are 1: an AUROC of them would be .5, the choice between two findings a tie."""
+    sides = "{present: [there], absent: [away]}, y: {present: [there], absent: [nearly]}"
+    own = tmp_path / "own_en_v1.yaml"
+    own.write_text(f"version: 1\nlanguage: en\nfindings: {{x: {sides}}}\n")
+    embedder = Placed()
+    cosine = np.array([0.25, 0.3, 0.25, 0.3])
+    images = np.stack([cosine, -np.sqrt(1 - cosine**2)], axis=1)
+    np.testing.assert_allclose(
+        log_odds(images, embed_prompts(embedder.texts, read_prompts(own), ["x"]), 100.0)["x"], [50, 60, 50, 60]
+    )
+    seen = view({"x": [0.0, 1.0, 0.0, 1.0], "y": [1.0, 0.0, 1.0, 0.0]}, images)
+    store = Store.__new__(Store)
+    store.studies = (SimpleNamespace(language="en"),)  # type: ignore[assignment]
+    options = EvaluationOptions(prompts=own, classes=("x", "y"), exclusive=True)
+    verdicts: dict[str, Verdicts] = {}
+    figures = zero_shot(seen, store, embedder, "validation", options, verdicts, [])
+    figures |= other_prompts(view({"x": [0.0, 1.0, 0.0, 1.0]}, images), store, embedder, options, [])
+    assert verdicts["xray"].probabilities["x"].tolist() == [1.0] * 4
+    for key in ("zero_shot/xray/auroc/x", "zero_shot/xray/ap/x", "zero_shot_by_prompts/xray/own_en_v1/auroc"):
+        assert figures[key].value == 1.0
+    assert figures["zero_shot/xray/acc/x"].value == 0.5
+    assert figures["zero_shot/xray/choice_acc"].value == 0.5  # y scores higher in all four, which is no tie

@@ -1,0 +1,90 @@
+"""A process of its own for each file: what hangs, fills the memory or dies costs that process and nothing else."""
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from unimedi.imaging.image import ImagingError
+from unimedi.inputs.sandbox import Guarded, Limits
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def double_or_hang(number: int) -> int:
+    """Never comes back from a negative number."""
+    while number < 0:
+        time.sleep(1)
+    return 2 * number
+
+
+def fill(megabytes: int) -> int:
+    """Never comes back with more than 100."""
+    held = [bytearray(os.urandom(1 << 20)) for _ in range(megabytes)]
+    while len(held) > 100:
+        time.sleep(1)
+    return len(held)
+
+
+def die_once(file: Path) -> str:
+    if not file.exists():
+        file.touch()
+        os.abort()
+    return "alive"
+
+
+def die(code: int) -> None:
+    os._exit(code)
+
+
+def test_calls_share_a_process_that_ends_with_the_block() -> None:
+    with Guarded(double, Limits()) as guarded:
+        assert [guarded(k, "file") for k in range(3)] == [0, 2, 4]
+        assert guarded._process is not None
+        process = psutil.Process(guarded._process.pid)
+    assert not process.is_running()
+
+
+def test_what_hangs_is_refused_and_the_next_call_answered() -> None:
+    with Guarded(double_or_hang, Limits(seconds=0.5)) as guarded:
+        with pytest.raises(ImagingError, match=r"ct 7: took longer than 0.5 s") as caught:
+            guarded(-1, "ct 7")
+        assert caught.value.reason == "too_slow"
+        guarded.limits = Limits()  # a busy machine may need half a second for this
+        assert guarded(1, "ct 8") == 2
+
+
+def test_what_fills_the_memory_is_refused() -> None:
+    with Guarded(fill, Limits(memory=400 << 20)) as guarded:
+        with pytest.raises(ImagingError, match="took more memory than 400 MiB") as caught:
+            guarded(600, "bomb")
+        assert caught.value.reason == "too_large"
+        assert guarded(1, "small") == 1
+
+
+def test_a_death_is_forgiven_once(tmp_path: Path) -> None:
+    with Guarded(die_once, Limits()) as guarded:
+        assert guarded(tmp_path / "seen", "file") == "alive"
+    with Guarded(die, Limits()) as guarded:
+        with pytest.raises(ImagingError, match=r"file 3: its process died twice \(exit code 7\)") as caught:
+            guarded(7, "file 3")
+        assert caught.value.reason == "crashed"
+
+
+def test_the_process_does_not_outlive_its_parent() -> None:
+    with Guarded(double, Limits()) as guarded:
+        guarded(1, "file")
+        assert guarded._process is not None
+        assert guarded._pipe is not None
+        guarded._pipe.close()  # as when the parent is killed
+        assert guarded._process.wait() == 0
+
+
+@pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"memory": -1}])
+def test_limits_are_positive(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="limits must be positive"):
+        Limits(**wrong)

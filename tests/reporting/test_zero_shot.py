@@ -1,0 +1,56 @@
+"""Labels are read as they are meant, and neighbours agree where labels are clusters."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from unimedi.evaluation.space import agreement_figures, single_findings
+from unimedi.evaluation.task import View
+from unimedi.metrics.measurement import NotComputable, PatientBootstrap
+from unimedi.reporting.pictures import shown
+
+
+def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, prefix: str = "p") -> View:
+    count = len(next(iter(labels.values())))
+    patients = [f"{prefix}{i}" for i in range(count)]
+    table: Any = SimpleNamespace(embedding=embedding)
+    parts: dict[str, Any] = {
+        "kind": "xray",
+        "indices": list(range(count)),
+        "table": table,
+        "reports": np.zeros((count, 2)),
+        "report_texts": patients,
+        "groups": np.arange(count),
+        "patients": patients,
+        "labels": {name: np.array(values) for name, values in labels.items()},
+        "normal": np.all([np.array(values) == 0 for values in labels.values()], axis=0),
+        "bootstrap": PatientBootstrap(patients, 20, 0),
+    }
+    made = View.__new__(View)  # past the check of the table's type: these tasks read its embedding only
+    for name, value in parts.items():
+        object.__setattr__(made, name, value)
+    return made
+
+
+def test_single_findings_need_all_others_known_to_be_absent() -> None:
+    seen = view({"mass": [1, 0, 1, 1, 0], "nodule": [0, 0, 1, np.nan, np.nan]})
+    assert single_findings(seen) == ["mass", "normal", "", "", ""]
+
+
+def test_a_study_of_which_nothing_is_known_is_not_shown_as_normal() -> None:
+    seen = view({"mass": [1, 0, 1, np.nan, 0], "nodule": [0, 0, 1, np.nan, np.nan]})
+    assert [shown(seen, row) for row in range(5)] == [["mass"], ["normal"], ["mass", "nodule"], [], []]
+
+
+def test_neighbours_agree_where_labels_are_clusters_and_by_chance_where_not() -> None:
+    draws = np.random.default_rng(0)
+    mass = (np.arange(60) % 3 == 0).astype(float)
+    clusters = np.stack([mass, 1 - mass], axis=1) + draws.normal(0, 0.01, (60, 2))
+    xray, ct = view({"mass": mass.tolist()}, clusters, "x"), view({"mass": mass.tolist()}, clusters, "c")
+    figures = agreement_figures(xray, ct, "xray_to_ct")
+    assert figures["space/knn_agreement/xray_to_ct"].value == pytest.approx(1.0)
+    assert figures["space/knn_agreement/xray_to_ct/chance"].value == pytest.approx(0.5)  # two labels, weighed alike
+    with pytest.raises(NotComputable, match="1 labels in both modalities"):
+        agreement_figures(xray, view({"mass": [1.0] * 20}, clusters[:20], "c"), "xray_to_ct")
