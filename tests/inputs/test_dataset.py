@@ -24,7 +24,7 @@ def records(radiographs: int, volumes: int) -> list[Record]:
     made = []
     for i in range(radiographs + volumes):
         modality = Modality.DX if i < radiographs else Modality.CT
-        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.fine_shape
+        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.hires_shape
         study = StoredStudy(f"s{i}", f"p{i}", modality, Split.TRAIN, f"Report {i}. Clear lungs.")
         made.append(Record(study, draws.integers(0, 1000, shape).astype(np.int16)))
     return made
@@ -49,7 +49,7 @@ def test_a_step_holds_both_kinds_and_their_reports(store: Store) -> None:
     steps = TrainingSteps(store, BatchRecipe(radiographs=3, volumes=2), tokenize, seed=0, steps=5)
     batch = steps[0]
     assert batch.radiographs.shape == (3, *PREPROCESS.radiograph_size)
-    assert batch.fine.shape == (2, *PREPROCESS.fine_shape)
+    assert batch.fine.shape == (2, *PREPROCESS.hires_shape)
     assert len(batch.study_ids) == len(batch.report_keys) == len(batch.input_ids) == 5
     modalities = {study.study_id: study.modality for study in store.studies}
     assert [modalities[study].ndim for study in batch.study_ids] == [2, 2, 2, 3, 3]
@@ -87,7 +87,7 @@ def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path:
         return tokenize(sentences)
 
     store = write_store(tmp_path / "store", records(7, 4), PREPROCESS)
-    recipe = BatchRecipe(radiographs=7, volumes=4, sentences=1.0, shuffle_reports=True)
+    recipe = BatchRecipe(radiographs=7, volumes=4, sentence_keep_prob=1.0, shuffle_reports=True)
     steps = TrainingSteps(store, recipe, remember, seed=0, steps=3)
     seen: dict[str, set[str]] = {}
     for step in range(3):
@@ -102,9 +102,11 @@ def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path:
 
 
 def test_reports_are_whole_at_first(store: Store) -> None:
-    recipe = BatchRecipe(radiographs=3, volumes=2, sentences=0.2, whole_until=0.5)
+    recipe = BatchRecipe(radiographs=3, volumes=2, sentence_keep_prob=0.2, full_report_fraction=0.5)
     steps = TrainingSteps(store, recipe, tokenize, seed=0, steps=4)
-    whole = TrainingSteps(store, BatchRecipe(radiographs=3, volumes=2, sentences=1.0), tokenize, seed=0, steps=4)
+    whole = TrainingSteps(
+        store, BatchRecipe(radiographs=3, volumes=2, sentence_keep_prob=1.0), tokenize, seed=0, steps=4
+    )
     equal = [torch.equal(steps[step].input_ids, whole[step].input_ids) for step in range(4)]
     assert equal[:2] == [True, True]
     assert not all(equal[2:])
@@ -128,6 +130,6 @@ def test_pieces_along_depth_change_places_and_nothing_else(store: Store) -> None
 
 
 def test_pieces_that_do_not_divide_the_planes_are_refused(store: Store) -> None:
-    planes = store.preprocess.fine_shape[0]
+    planes = store.preprocess.hires_shape[0]
     with pytest.raises(ValueError, match=f"divisor of {planes} planes, got {planes - 1}"):
         TrainingSteps(store, BatchRecipe(depth_pieces=planes - 1), tokenize, seed=0, steps=1)

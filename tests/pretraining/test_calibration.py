@@ -22,7 +22,7 @@ def store_of(path: Path, modalities: list[Modality]) -> Store:
     draws = np.random.default_rng(0)
     records = []
     for i, modality in enumerate(modalities):
-        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.fine_shape
+        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.hires_shape
         study = StoredStudy(f"s{i}", f"p{i}", modality, Split.TRAIN, f"Report {i}. Clear lungs.")
         records.append(Record(study, draws.integers(0, 1000, shape).astype(np.int16)))
     return write_store(path, records, PREPROCESS)

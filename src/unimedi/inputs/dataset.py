@@ -25,9 +25,9 @@ class BatchRecipe:
 
     radiographs: int = 48
     volumes: int = 16
-    accumulate: int = 1  # micro-batches a step
-    sentences: float = 0.7  # chance that a report's sentence is kept
-    whole_until: float = 0.0  # share of the run in which reports are read whole: they say more at first
+    grad_accum_steps: int = 1  # micro-batches a step
+    sentence_keep_prob: float = 0.7  # chance that a report's sentence is kept
+    full_report_fraction: float = 0.0  # share of the run in which reports are read whole: they say more at first
     shuffle_reports: bool = False  # a control: every study trains with the report of another of its kind, for good
     depth_pieces: int = 1  # a control: volumes are cut into so many pieces along depth, put together in any order
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
@@ -55,8 +55,8 @@ class TrainingSteps(Dataset[MixedBatch]):
         }
         if not any(self.streams.values()):
             raise InputError("the store has no study with a report in the training split that this recipe uses")
-        if recipe.depth_pieces < 1 or store.preprocess.fine_shape[0] % recipe.depth_pieces:
-            planes = store.preprocess.fine_shape[0]
+        if recipe.depth_pieces < 1 or store.preprocess.hires_shape[0] % recipe.depth_pieces:
+            planes = store.preprocess.hires_shape[0]
             raise InputError(f"batch.depth_pieces: expected a divisor of {planes} planes, got {recipe.depth_pieces}")
         self.report_of = {study: study for studies in self.streams.values() for study in studies}
         if recipe.shuffle_reports:
@@ -73,7 +73,7 @@ class TrainingSteps(Dataset[MixedBatch]):
         chosen = [*radiographs, *volumes]
         originals = [self.store.studies[self.report_of[i]].report for i in chosen]
         generator = np.random.default_rng([self.seed, REPORTS, step, self.rank])
-        keep = 1.0 if step < self.recipe.whole_until * self.steps else self.recipe.sentences
+        keep = 1.0 if step < self.recipe.full_report_fraction * self.steps else self.recipe.sentence_keep_prob
         encoded = self.tokenize([draw_sentences(text, keep, generator) for text in originals])
         return MixedBatch(
             self._pixels(radiographs, RADIOGRAPHS, step, self.recipe.radiograph_augmentation),

@@ -67,7 +67,7 @@ def pretrain(
             module, processor = build(recipe, store, total, pace)
             if fabric.is_global_zero and (cut := cut_reports(store, processor)):
                 print(cut, file=sys.stderr)
-            accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
+            accumulate, rank, ranks = recipe.batch.grad_accum_steps, fabric.global_rank, fabric.world_size
             count = total * accumulate
             micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
 
@@ -136,7 +136,7 @@ def train(
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0
-    updater = Updater(fabric, module, optimizer, recipe.seed, recipe.batch.accumulate, settings.clip)
+    updater = Updater(fabric, module, optimizer, recipe.seed, recipe.batch.grad_accum_steps, settings.max_grad_norm)
     batches = batches_from(done)
     with (
         Journal(run, done, first) as journal,
@@ -146,7 +146,9 @@ def train(
         recent = fabric.broadcast(journal.recent)
         for step in range(done, total):
             started = time.perf_counter()
-            rate = settings.learning_rate * warmup_cosine(step, warmup=warmup, total=total, floor=settings.floor)
+            rate = settings.learning_rate * warmup_cosine(
+                step, warmup=warmup, total=total, min_lr_ratio=settings.min_lr_ratio
+            )
             record = {"step": step, **updater.update(batches, step, rate), "learning_rate": rate}
             record["examples_per_second"] = pace.examples_per_step / (time.perf_counter() - started)
             if record.get("skipped"):
@@ -177,7 +179,7 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
 
     TrainingError where there is none.
     """
-    share = recipe.batch.accumulate * devices
+    share = recipe.batch.grad_accum_steps * devices
     kinds = {2: recipe.batch.radiographs * share, 3: recipe.batch.volumes * share}
     sizes = {ndim: len(store.select(split="train", ndim=ndim, reported=True)) for ndim, size in kinds.items() if size}
     present = {ndim: count for ndim, count in sizes.items() if count}
