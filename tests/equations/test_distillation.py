@@ -80,7 +80,7 @@ def test_sinkhorn_uses_every_prototype_alike_and_equals_the_loops() -> None:
 
 def test_the_head_sees_directions_only_and_has_its_own_prototypes_for_patches() -> None:
     torch.manual_seed(0)
-    head = DinoHead(hidden_size=6, head_hidden_size=8, head_bottleneck_size=4, prototypes=5)
+    head = DinoHead(hidden_size=6, width=8, bottleneck=4, prototypes=5)
     tokens = torch.randn(3, 6)
     assert head.cls(tokens).shape == (3, 5)
     assert not torch.allclose(head.cls(tokens), head.patches(tokens))

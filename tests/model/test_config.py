@@ -29,7 +29,7 @@ def test_an_old_preprocessing_is_told_its_new_name() -> None:
 
 
 def test_a_configuration_comes_back_from_its_folder(tmp_path: Path) -> None:
-    config = tiny_config(cls_init="max_pool", slices=3)
+    config = tiny_config(cls_init="max_pool", slices=3, report_languages=["es"])
     config.save_pretrained(tmp_path)
     again = UniMediConfig.from_pretrained(tmp_path)
     assert {name: getattr(again, name) for name in UniMediConfig.__annotations__} == {

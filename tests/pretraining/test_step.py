@@ -152,7 +152,7 @@ def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
 
 
 def test_a_share_of_the_batch_is_enough_for_distillation() -> None:
-    logs = pretraining(Recipe(distillation=replace(SMALL, share=0.5)))(tiny_batch(4, 4), step=0).logs
+    logs = pretraining(Recipe(distillation=replace(SMALL, image_fraction=0.5)))(tiny_batch(4, 4), step=0).logs
     assert torch.isfinite(logs["l_icl"])
 
 
@@ -268,7 +268,7 @@ def test_the_distilled_share_is_of_all_images_of_a_kind_not_of_those_with_slices
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """8 volumes, 4 of them with slices: a quarter is 2 (of two, not of one, Sinkhorn can tell them apart)."""
-    distillation = replace(SMALL, share=0.25)
+    distillation = replace(SMALL, image_fraction=0.25)
     training = pretraining(Recipe(distillation=distillation, selection=SelectionRecipe(volume_fraction=0.5)))
     rows: list[int] = []
     head = training.teacher_head.cls
