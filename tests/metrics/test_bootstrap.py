@@ -1,7 +1,6 @@
 """AUROC and the bootstrap against counting pairs and repeating patients."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,21 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from unimedi.metrics.measurement import (
-    Figure,
-    NotComputable,
+from unimedi.metrics.auroc import auroc, macro_auroc, resampled_auroc
+from unimedi.metrics.bootstrap import (
+    Estimate,
     PatientBootstrap,
-    auroc,
-    difference,
+    average_estimates,
     interval,
-    macro_auroc,
     mean_by_key,
-    mean_figure,
-    mean_figures,
-    mean_of,
-    read_metrics,
-    write_metrics,
+    mean_estimate,
+    paired_difference,
 )
+from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import mean_over_seeds, with_findings
 
 
 def pair_counting(scores: list[float], present: list[bool]) -> float:
@@ -58,7 +54,7 @@ def test_auroc_of_every_resample_equals_counting_pairs(studies: int, seed: int) 
     scores = draws.integers(0, 4, studies).astype(np.float64)  # few values: many ties
     present = draws.random(studies) < 0.5
     bootstrap = PatientBootstrap([f"p{i // 2}" for i in range(studies)], resamples=8, seed=seed)
-    fast = bootstrap.aurocs(scores, present)
+    fast = resampled_auroc(bootstrap, scores, present)
     for weights, value in zip(bootstrap.weights, fast, strict=True):
         slow = pair_counting(repeated(scores, weights), [bool(p) for p in repeated(present, weights)])
         assert value == pytest.approx(slow, abs=1e-9, nan_ok=True)
@@ -88,7 +84,7 @@ def test_means_equal_a_loop_and_leave_nan_out() -> None:
     for weights, mean in zip(bootstrap.weights, bootstrap.means(values), strict=True):
         kept = [v for v in repeated(values, weights) if not math.isnan(v)]
         assert mean == pytest.approx(sum(kept) / len(kept) if kept else math.nan, nan_ok=True)
-    figure = mean_figure(values, bootstrap)
+    figure = mean_estimate(values, bootstrap)
     assert (figure.value, figure.n) == (pytest.approx(2 / 3), 3)
 
 
@@ -97,7 +93,7 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     patients = [str(i) for i in range(80)]
     bootstrap = PatientBootstrap(patients, resamples=400, seed=0)
     for _ in range(200):
-        figure = mean_figure((draws.random(80) < 0.3).astype(np.float64), bootstrap)
+        figure = mean_estimate((draws.random(80) < 0.3).astype(np.float64), bootstrap)
         covered += figure.low <= 0.3 <= figure.high
     assert 0.88 <= covered / 200 <= 0.99
 
@@ -119,8 +115,8 @@ def test_macro_leaves_out_findings_of_one_class_and_unknown_labels() -> None:
     scores = {name: np.array([0.9, 0.1, 0.8, 0.3, 0.6, 0.2]) for name in labels}
     result = macro_auroc(scores, labels, bootstrap)
     assert set(result.by_finding) == {"seen", "other"}
-    assert result.by_finding["seen"] == Figure(1.0, 1.0, 1.0, 4)
-    assert result.figure.value == pytest.approx((1.0 + result.by_finding["other"].value) / 2)
+    assert result.by_finding["seen"] == Estimate(1.0, 1.0, 1.0, 4)
+    assert result.mean.value == pytest.approx((1.0 + result.by_finding["other"].value) / 2)
     with pytest.raises(NotComputable, match="both classes"):
         macro_auroc({"always": scores["always"]}, labels, bootstrap)
 
@@ -131,7 +127,7 @@ def test_difference_is_paired() -> None:
     scores = labels["x"] + draws.normal(size=60)
     bootstrap = PatientBootstrap([str(i) for i in range(60)], 100, 0)
     ours, same = (macro_auroc({"x": scores}, labels, bootstrap) for _ in range(2))
-    assert difference(ours, same) == Figure(0.0, 0.0, 0.0, 60)
+    assert paired_difference(ours.mean, same.mean) == Estimate(0.0, 0.0, 0.0, 60)
 
 
 def test_a_mean_of_figures_is_that_of_values_and_of_every_resample() -> None:
@@ -139,18 +135,18 @@ def test_a_mean_of_figures_is_that_of_values_and_of_every_resample() -> None:
     bootstrap = PatientBootstrap([str(i) for i in range(12)], 40, 0)
     rare = np.array([0.9, 0.1] + [np.nan] * 10)  # some resamples hold neither: they have the other figure alone
     columns = [draws.random(12), rare]
-    figures = [mean_figure(column, bootstrap) for column in columns]
-    mean = mean_figures(figures)
+    figures = [mean_estimate(column, bootstrap) for column in columns]
+    mean = average_estimates(figures)
     assert mean.value == pytest.approx(np.mean([np.nanmean(column) for column in columns]))
-    assert (mean.n, mean_figures(figures, n=20).n) == (12, 20)
+    assert (mean.n, average_estimates(figures, n=20).n) == (12, 20)
     assert mean.resampled is not None
     for row, weights in enumerate(bootstrap.weights):
         kept = [[v for v in repeated(column, weights) if not math.isnan(v)] for column in columns]
         assert mean.resampled[row] == pytest.approx(np.mean([np.mean(part) for part in kept if part]))
     assert (mean.low, mean.high) == interval(mean.resampled)
-    assert mean_figures([*figures, Figure(math.nan, resampled=np.full(40, np.nan))]) == mean
-    assert math.isnan(mean_figures([*figures, Figure(0.5)]).low)
-    assert math.isnan(mean_figures([]).value)
+    assert average_estimates([*figures, Estimate(math.nan, resampled=np.full(40, np.nan))]) == mean
+    assert math.isnan(average_estimates([*figures, Estimate(0.5)]).low)
+    assert math.isnan(average_estimates([]).value)
 
 
 def test_a_mean_over_seeds_keeps_the_interval_of_every_finding() -> None:
@@ -161,28 +157,16 @@ def test_a_mean_over_seeds_keeps_the_interval_of_every_finding() -> None:
         macro_auroc({name: values + draws.normal(size=60) for name, values in labels.items()}, labels, bootstrap)
         for _ in range(3)
     ]
-    mean = mean_of(runs)
+    mean = mean_over_seeds([with_findings("auroc", run.mean, run.by_finding) for run in runs])
     for name in "xy":
-        one = mean.by_finding[name]
+        one = mean[f"auroc/{name}"]
         assert one.low < one.value < one.high
         assert one.value == pytest.approx(np.mean([run.by_finding[name].value for run in runs]))
         assert one.resampled == pytest.approx(np.mean([run.by_finding[name].resampled for run in runs], axis=0))
-    assert mean.figure.value == pytest.approx(np.mean([run.figure.value for run in runs]))
-    assert mean_of(runs[:1]) == runs[0]
-    assert mean_by_key([{"a": runs[0].figure}, {"a": runs[0].figure}]) == {"a": runs[0].figure}
+    assert mean["auroc"].value == pytest.approx(np.mean([run.mean.value for run in runs]))
+    assert mean_by_key([{"a": runs[0].mean}, {"a": runs[0].mean}]) == {"a": runs[0].mean}
 
 
 def test_nan_score_is_an_error_that_names_the_study() -> None:
     with pytest.raises(ValueError, match="study number 1"):
         auroc(np.array([0.0, np.nan]), np.array([True, False]))
-
-
-def test_metrics_go_through_json_with_nan_as_null(tmp_path: Path) -> None:
-    figures = {"a/b": Figure(0.5, 0.4, 0.6, 10), "c": Figure(math.nan)}
-    write_metrics(figures, tmp_path / "metrics.json")
-    assert "NaN" not in (tmp_path / "metrics.json").read_text()
-    back = read_metrics(tmp_path / "metrics.json")
-    assert back["a/b"] == figures["a/b"]
-    assert math.isnan(back["c"].value)
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
-    assert all(math.isnan(v) for v in interval(np.array([np.nan])))
