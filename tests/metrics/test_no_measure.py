@@ -17,7 +17,7 @@ from unimedi.evaluation.slices.measures import within_volume_ap, within_volume_a
 from unimedi.evaluation.slices.slabs import slabs_by_score
 from unimedi.metrics import classification as one
 from unimedi.metrics import space
-from unimedi.metrics.auroc import auroc, macro_auroc, resampled_auroc
+from unimedi.metrics.auroc import auroc, column_aurocs, macro_auroc, resampled_auroc
 from unimedi.metrics.bootstrap import PatientBootstrap, average_estimates, interval, mean_estimate
 from unimedi.metrics.multiclass import choice_figures
 from unimedi.metrics.overlap import trivial
@@ -52,7 +52,7 @@ OF_SCORES: dict[str, Callable[[np.ndarray], Any]] = {
     "average precision": lambda s: one.average_precision(WEIGHTS, s, PRESENT),
     "calibration error": lambda s: one.calibration_error(WEIGHTS, s, PRESENT),
     "threshold": lambda s: one.best_threshold(s, PRESENT),
-    "column aurocs": lambda s: one.column_aurocs(square(s), PRESENT),
+    "column aurocs": lambda s: column_aurocs(square(s), PRESENT),
     "decision": lambda s: decided(LABELS, both(s)),
     "choice": lambda s: choice_figures("x", both(s), LABELS, BOOTSTRAP),
     "features of a probe": lambda s: Features(square(s), LABELS),
@@ -147,7 +147,7 @@ def test_what_is_empty_or_of_one_class_has_no_value() -> None:
     assert np.isnan(interval(none)).all()
     for label in (np.zeros(COUNT, bool), np.ones(COUNT, bool)):
         assert np.isnan(resampled_auroc(BOOTSTRAP, SQUARE[0], label)).all()
-        assert np.isnan(one.column_aurocs(SQUARE, label)).all()
+        assert np.isnan(column_aurocs(SQUARE, label)).all()
     assert np.isnan(times_chance(np.ones(COUNT), np.zeros(COUNT), BOOTSTRAP).value)
     assert np.isnan(space.paired_cosines(SQUARE[:1], SQUARE[:1])[1]).all()
     assert chance_of_hit(np.zeros((2, 3), bool), 2) == 0
