@@ -13,11 +13,16 @@ from typing import Any
 
 import yaml
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
 from unimedi.evaluation.headline import cell
 from unimedi.evaluation.task import EvaluationOptions
+<<<<<<< HEAD
 from unimedi.inputs.labels import KINDS
 from unimedi.metrics.bootstrap import Estimate
+=======
+from unimedi.metrics.bootstrap import Estimate
+>>>>>>> origin/main
 
 TASKS = Path(__file__).parent / "tasks"
 VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
@@ -160,7 +165,7 @@ def _problem(raw: Mapping[Any, Any]) -> str:
 
 def _choices(raw: Mapping[str, Any]) -> list[tuple[str, Any, Sequence[str]]]:
     return [
-        ("kind", raw["kind"], list(KINDS)),
+        ("kind", raw["kind"], list(map(str, ImageKind))),
         ("protocol", raw["protocol"], list(VERBS)),
         ("metric", raw["metric"], list(METRICS.get(str(raw["protocol"]), {}))),
         ("split", raw.get("split", "test"), SPLITS[1:]),
