@@ -17,12 +17,7 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
 from unimedi.evaluation.headline import cell
 from unimedi.evaluation.task import EvaluationOptions
-<<<<<<< HEAD
-from unimedi.inputs.labels import KINDS
 from unimedi.metrics.bootstrap import Estimate
-=======
-from unimedi.metrics.bootstrap import Estimate
->>>>>>> origin/main
 
 TASKS = Path(__file__).parent / "tasks"
 VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
