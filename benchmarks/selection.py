@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from unimedi.evaluation.slices.choices import slabs_by_score, touched_slabs
 from unimedi.evaluation.slices.lesions import FOCAL
 from unimedi.evaluation.slices.measures import within_volume_auroc
 from unimedi.evaluation.slices.outcome import brought, oracle_scores
-from unimedi.evaluation.slices.slabs import slabs_by_score, touched_slabs
 from unimedi.evaluation.slices.tasks import focal_volumes
 from unimedi.inputs.store import Store
 from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, mean_figure

@@ -11,10 +11,10 @@ import pytest
 
 from unimedi.evaluation.probes.linear import Features
 from unimedi.evaluation.retrieval.protocols import class_sample, exclusive_classes
-from unimedi.evaluation.slices.churn import churn_figures
-from unimedi.evaluation.slices.figures import times_chance
+from unimedi.evaluation.slices.choices import slabs_by_score
+from unimedi.evaluation.slices.measurements import times_chance
 from unimedi.evaluation.slices.measures import within_volume_ap, within_volume_auroc
-from unimedi.evaluation.slices.slabs import slabs_by_score
+from unimedi.evaluation.slices.selection_stability import churn_figures
 from unimedi.metrics import classification as one
 from unimedi.metrics import space
 from unimedi.metrics.measurement import PatientBootstrap, auroc, interval, macro_auroc, mean_figure, mean_figures

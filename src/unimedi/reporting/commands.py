@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from unimedi.evaluation import evaluate as measuring
-from unimedi.evaluation.slices import command as selecting
+from unimedi.evaluation.slices import slice_eval as selecting
 from unimedi.metrics.measurement import Figure
 from unimedi.reporting.page import write_report
 from unimedi.reporting.slice_picture import selection_picture
@@ -16,5 +16,5 @@ def evaluate(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str
 
 
 def slice_eval(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str, Figure]:
-    """:func:`unimedi.evaluation.slices.command.slice_eval`, then the picture beside its JSON."""
+    """:func:`unimedi.evaluation.slices.slice_eval.slice_eval`, then the picture beside its JSON."""
     return selecting.slice_eval(run, data, selection_picture, *arguments, **options)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.hospital import write_hospital, write_pretrained
 from tests.tiny import PREPROCESS, tiny_batch, tiny_model
-from unimedi.evaluation.slices.churn import chance_jaccard, churn_figures, jaccard, read_others
+from unimedi.evaluation.slices.baselines import body, brightest
 from unimedi.evaluation.slices.controls import (
     depth_orders,
     position_removed,
@@ -21,8 +21,8 @@ from unimedi.evaluation.slices.controls import (
     shuffled_tokens,
     unshuffle,
 )
-from unimedi.evaluation.slices.modelless import body, brightest
 from unimedi.evaluation.slices.scores import own, poolings, poolings_and_layers, score_volumes, tell_apart, variants
+from unimedi.evaluation.slices.selection_stability import chance_jaccard, churn_figures, jaccard, read_others
 from unimedi.inputs.store import Store
 from unimedi.metrics.measurement import NotComputable, PatientBootstrap
 from unimedi.model.scoring import SCORERS

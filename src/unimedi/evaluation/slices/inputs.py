@@ -1,7 +1,7 @@
 """What a trained model makes of a volume under other inputs: no slices, slices alone, other slices, another order.
 
 All share one pass for the scores and one volume input; what differs is the slices, or what stands beside them. So
-the figures (:mod:`.worth`) say what slices cut from the finer array bring. The model is trained
+the figures (:mod:`.input_ablation`) say what slices cut from the finer array bring. The model is trained
 with its own input and meets the others untrained for them: a fall says that an input was used, not that a model
 trained without it would be as bad (the rows of ``recipes/comparison/`` answer that).
 """

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from unimedi.evaluation.slices.choices import middle_planes, touched_slabs
 from unimedi.evaluation.slices.lesions import Lesions
-from unimedi.evaluation.slices.slabs import middle_planes, touched_slabs
 from unimedi.metrics.checks import refuse_not_finite
 
 OF_LESIONS = ("coverage", "depth_error_mm", "centre_error_mm")  # a row a lesion; of the others a row a volume

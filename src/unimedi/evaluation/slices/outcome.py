@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy.stats import hypergeom
 
+from unimedi.evaluation.slices.choices import middle_planes, slabs_by_score
 from unimedi.evaluation.slices.lesions import Lesions
 from unimedi.evaluation.slices.measures import OF_LESIONS, Worths
-from unimedi.evaluation.slices.slabs import middle_planes, slabs_by_score
 from unimedi.model.slice_selection import BLIND_SELECTORS
 
 OF_THE_ORACLE = ("hit", "precision")  # it takes planes that show a lesion: no more lesions and no nearer ones

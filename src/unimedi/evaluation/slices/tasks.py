@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from unimedi.evaluation.slices.figures import Asked, slice_figures
+from unimedi.evaluation.slices.baselines import modelless_scores
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
-from unimedi.evaluation.slices.modelless import modelless_scores
+from unimedi.evaluation.slices.measurements import Asked, slice_figures
 from unimedi.evaluation.task import EvaluationOptions, Outcome, View
 from unimedi.inputs.store import Store
 from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap

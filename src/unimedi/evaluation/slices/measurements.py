@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
+from unimedi.evaluation.slices.choices import plane_scores, slabs_by_score, touched_slabs
 from unimedi.evaluation.slices.lesions import Lesions
 from unimedi.evaluation.slices.measures import OF_LESIONS, chance_ap, within_volume_ap, within_volume_auroc, worths
 from unimedi.evaluation.slices.outcome import (
@@ -18,7 +19,6 @@ from unimedi.evaluation.slices.outcome import (
     oracle_scores,
     outcomes,
 )
-from unimedi.evaluation.slices.slabs import plane_scores, slabs_by_score, touched_slabs
 from unimedi.metrics.measurement import Figure, PatientBootstrap, interval, mean_figure
 
 

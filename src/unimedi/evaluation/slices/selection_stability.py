@@ -11,7 +11,7 @@ from safetensors import safe_open
 from scipy.stats import hypergeom
 
 from unimedi.errors import InputError
-from unimedi.evaluation.slices.slabs import slabs_by_score
+from unimedi.evaluation.slices.choices import slabs_by_score
 from unimedi.metrics.measurement import Figure, PatientBootstrap, mean_figure
 from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel

@@ -9,9 +9,9 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import Tensor
 
+from unimedi.evaluation.slices.choices import touched_slabs
 from unimedi.evaluation.slices.lesions import connected_lesions
 from unimedi.evaluation.slices.scores import Scoring, fine_volumes
-from unimedi.evaluation.slices.slabs import touched_slabs
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.imaging.resample import shrink

@@ -13,11 +13,11 @@ from numpy import ndarray
 
 from unimedi.cohort.study import Split
 from unimedi.errors import InputError
-from unimedi.evaluation.slices.churn import churn_figures, read_others
+from unimedi.evaluation.slices.baselines import brightest, modelless_scores
 from unimedi.evaluation.slices.controls import depth_orders, position_removed, shuffled, shuffled_tokens
-from unimedi.evaluation.slices.figures import Asked, slice_figures
+from unimedi.evaluation.slices.input_ablation import worth_of_slices
 from unimedi.evaluation.slices.lesions import connected_lesions
-from unimedi.evaluation.slices.modelless import brightest, modelless_scores
+from unimedi.evaluation.slices.measurements import Asked, slice_figures
 from unimedi.evaluation.slices.scores import (
     Scoring,
     own,
@@ -27,9 +27,9 @@ from unimedi.evaluation.slices.scores import (
     tell_apart,
     variants,
 )
+from unimedi.evaluation.slices.selection_stability import churn_figures, read_others
 from unimedi.evaluation.slices.table import as_text
 from unimedi.evaluation.slices.tasks import with_lesions
-from unimedi.evaluation.slices.worth import worth_of_slices
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.files.destination import file_to_write
