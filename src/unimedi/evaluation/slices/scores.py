@@ -1,4 +1,4 @@
-"""Scores of the slabs of stored volumes: every way that a model can score them, and the controls of shuffled depth.
+"""Every way of scoring slabs, applied to stored volumes, and the controls of shuffled depth.
 
 The controls ask whether it is what a slab shows that is scored, or where it lies. Each volume is read once for all.
 """

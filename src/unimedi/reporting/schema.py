@@ -23,7 +23,7 @@ class Table:
 
 
 @dataclass
-class Part:
+class Section:
     """A section: a sentence, tables, full-width pictures, tiles, retrieval panels; any may be empty.
 
     Tiles come in named groups: ``wide`` ones three in a row, ``folded`` groups open when asked for.
