@@ -28,7 +28,8 @@ from unimedi.evaluation.slices.scores import (
 )
 from unimedi.evaluation.slices.selection_stability import chance_jaccard, jaccard, read_other_models, stability_figures
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import NotComputable, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
+from unimedi.metrics.checks import NotComputable
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.unimedi import UniMediModel

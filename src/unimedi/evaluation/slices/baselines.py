@@ -17,7 +17,7 @@ from unimedi.imaging.resample import shrink
 from unimedi.inputs.labels import spread
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import NotComputable
+from unimedi.metrics.checks import NotComputable
 
 NORMAL_VOLUMES = 200  # training volumes behind the mean and deviation of the brightest anomalous patch
 BODY_HU = -500.0  # between air and soft tissue
@@ -39,7 +39,7 @@ def baseline_scores(
         The scores by name, and a note for each of the two that this store cannot give.
     """
     scores, notes = dict[str, Float[ndarray, "volumes slabs"]](), list[str]()
-    train = store.select(split="train", ndim=3)
+    train = store.select(split="train", image_kind="ct")
     if train:
         reference = spread(train, NORMAL_VOLUMES, seed)
         scores["intensity"] = intensity_scores(store, reference, indices, grid)
@@ -47,7 +47,7 @@ def baseline_scores(
         notes.append("slice selection, intensity: no training volume to learn what is usual from")
     tested = set(indices)
     for split in ("train", "validation"):
-        others = [i for i in store.select(split=split, ndim=3) if i not in tested]
+        others = [i for i in store.select(split=split, image_kind="ct") if i not in tested]
         try:
             scores["prior"] = prior_scores(store, others, grid[0], len(indices), focal)
         except NotComputable:

@@ -21,13 +21,8 @@ from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.scoring import PromptVectors, embed_prompts, log_odds, read_prompts
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import (
-    Figure,
-    PatientBootstrap,
-    macro_auroc,
-    mean_figure,
-    paired_difference,
-)
+from unimedi.metrics.auroc import macro_auroc
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate, paired_difference
 from unimedi.metrics.recall import first_right_rank, report_groups, same_group
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
@@ -37,7 +32,7 @@ MIN_POSITIVES = 10  # volumes with a lesion of a size; with fewer an AUROC is mo
 RANK = 10  # k of R@k
 AS_SHIPPED, VOLUME_ALONE, DEPTH_SHUFFLED = "as_shipped", "volume_alone", "depth_shuffled"
 
-Measure = Callable[[Float[ndarray, "volumes dim"]], dict[str, Figure]]  # of embeddings in the common space
+Measure = Callable[[Float[ndarray, "volumes dim"]], dict[str, Estimate]]  # of embeddings in the common space
 Labels = Mapping[str, Float[ndarray, "volumes"]]  # 1, 0, or NaN: unknown, or left out
 
 
@@ -55,7 +50,7 @@ class EvalContext:
 
 def input_ablation(
     embedder: Embedder, store: Store, indices: Sequence[int], lesions: Lesions, options: EvaluationOptions
-) -> tuple[dict[str, Figure], list[str]]:
+) -> tuple[dict[str, Estimate], list[str]]:
     """Zero-shot AUROC and image → report recall of volumes under every input of :func:`embed_inputs`.
 
     Args:
@@ -87,7 +82,7 @@ def input_ablation(
 
 def input_figures(
     embedded: Mapping[str, Float[ndarray, "volumes dim"]], measures: Sequence[Measure]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_inputs/<input>/<figure>`` and ``…/minus_{volume_alone,as_shipped}/<figure>``, paired by patient.
 
     Figures: ``auroc``, ``auroc/<finding>``, ``auroc/<finding>/<band>`` and ``r@10``.
@@ -120,14 +115,14 @@ def zero_shot(context: EvalContext) -> tuple[Measure | None, list[str]]:
     focal = [name for name in context.options.focal if name in labels]
     sized, few = by_size({name: labels[name] for name in focal}, context.lesions)
 
-    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Figure]:
+    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
         scores = log_odds(rows, vectors, context.embedder.scale)
         result = macro_auroc(scores, labels, context.bootstrap)
         found = {name: result.by_finding[name] for name in focal}
         if sized:
             parts = {key: scores[key.split("/")[0]] for key in sized}
             found |= macro_auroc(parts, sized, context.bootstrap).by_finding
-        return {"auroc": result.figure} | {f"auroc/{key}": figure for key, figure in found.items()}
+        return {"auroc": result.mean} | {f"auroc/{key}": figure for key, figure in found.items()}
 
     return measure, notes + few
 
@@ -178,9 +173,9 @@ def recall(context: EvalContext) -> tuple[Measure | None, list[str]]:
     reports, groups = context.embedder.texts(queried), report_groups(queried)
     right, resamples = same_group(groups, groups), context.bootstrap.of(reported)
 
-    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Figure]:
+    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
         ranks = first_right_rank(rows[reported] @ reports.T, right)
-        return {f"r@{RANK}": mean_figure((ranks <= RANK).astype(np.float64), resamples)}
+        return {f"r@{RANK}": mean_estimate((ranks <= RANK).astype(np.float64), resamples)}
 
     return measure, []
 

@@ -10,7 +10,7 @@ from numpy import ndarray
 from scipy import ndimage
 
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import NotComputable
+from unimedi.metrics.checks import NotComputable
 
 # Findings that one slice shows or misses; one that fills the chest is in every plane, so choosing means nothing there.
 FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")

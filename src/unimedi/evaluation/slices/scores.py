@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unimedi.errors import InputError
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import NotComputable
+from unimedi.metrics.checks import NotComputable
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS, slice_scores
 from unimedi.model.unimedi import UniMediModel

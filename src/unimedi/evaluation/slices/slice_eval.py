@@ -35,7 +35,9 @@ from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, write_metrics
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import write_metrics
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.untrained import untrained
@@ -58,7 +60,7 @@ def slice_eval(
     others: Sequence[Path] = (),
     options: EvaluationOptions | None = None,
     say: Callable[[str], None] = print,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Measure how a model selects slices on the volumes of a split with a focal lesion, and what these slices bring.
 
     Args:
@@ -87,7 +89,7 @@ def slice_eval(
     options, unspoken = with_prompts(options, embedder.model.config.report_languages)
     other_models = read_other_models(others, embedder.model)
     store = Store.open(data, expect=embedder.processor.preprocess)
-    volumes = store.select(split=Split(split), ndim=3)
+    volumes = store.select(split=Split(split), image_kind="ct")
     if not volumes:
         raise InputError(f"{data}: expected volumes in the {split} split, found none")
     focal, notes = known_classes(store, options.focal)

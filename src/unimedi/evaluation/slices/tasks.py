@@ -7,7 +7,8 @@ from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesion
 from unimedi.evaluation.slices.measurements import EvalSpec, slice_figures
 from unimedi.evaluation.task import EvaluationOptions, Outcome, View
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.checks import NotComputable
 from unimedi.representation.table import EmbeddingTable
 
 SPEC = EvalSpec(
@@ -26,7 +27,7 @@ def selection_figures(
     grid: tuple[int, int, int],
     options: EvaluationOptions,
     outcome: Outcome,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/…`` of every selector. ``grid`` is the model's T_3D grid (depth, height, width)."""
     if view.table.slice_scores is None or untrained.slice_scores is None:
         raise NotComputable("the model gives no slice scores")
