@@ -124,7 +124,7 @@ def _scores(
     reports = embedder.texts([store.studies[i].report for i in indices])
     scorings = [poolings_and_layers(model), shuffled_tokens(model, orders), *variants(model, reports), *asked]
     scorings += [own(untrained(model, options.seed), "untrained"), brightest(store.preprocess, grid[0])]
-    if store.preprocess.fine_shape[0] % grid[0]:
+    if store.preprocess.hires_shape[0] % grid[0]:
         notes.append("depth shuffled: the stored planes do not divide into slabs of equal thickness")
     else:
         scorings.append(shuffled(poolings(model), orders))

@@ -14,7 +14,7 @@ from unimedi.evaluation.slices.scores import Scoring, fine_volumes
 from unimedi.evaluation.slices.slabs import touched_slabs
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.imaging.intensity import AIR_HU
-from unimedi.imaging.resample import shrink
+from unimedi.imaging.resample import downsample
 from unimedi.inputs.labels import spread
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store
@@ -103,7 +103,7 @@ def brightest(preprocess: Preprocess, slabs: int) -> Scoring:
     """``brightest``: the highest HU inside the body in each slab, at T_3D's resolution and before its window."""
 
     def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        hu = shrink(fine, preprocess.volume_shape)
+        hu = downsample(fine, preprocess.volume_shape)
         inside = torch.from_numpy(np.stack([body(volume) for volume in hu.cpu().numpy()])).to(hu.device)
         peaks = hu.masked_fill(~inside, float(AIR_HU)).unflatten(1, (slabs, -1)).flatten(2).amax(-1)
         return {"brightest": peaks}
