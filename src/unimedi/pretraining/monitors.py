@@ -92,8 +92,8 @@ def unmoved(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
     Compared are the norms under ``gradient/`` (see :mod:`unimedi.pretraining.gradient_monitor`), branches with
     branches, what a loss sent to each kind of image with what it sent to the others: a branch that is at rest while the
-    rest moves, or all where nothing does. A branch that a recipe, a kind of batch or the point of the run leaves out is not in the
-    record.
+    rest moves, or all where nothing does. A branch that a recipe, a kind of batch or the point of the run leaves out
+    is not in the record.
     """
     recent = records[-GRADIENT_PATIENCE:]
     if len(recent) < GRADIENT_PATIENCE or any(record.get("skipped") for record in recent):
