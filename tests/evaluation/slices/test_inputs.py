@@ -176,10 +176,10 @@ def test_a_model_of_random_slices_gives_the_same_again(store: Store) -> None:
 
 
 def test_slabs_of_unequal_thickness_have_no_other_order(tmp_path: Path) -> None:
-    preprocess = replace(PREPROCESS, fine_shape=(18, 32, 32))
+    preprocess = replace(PREPROCESS, hires_shape=(18, 32, 32))
     whole, draws = write_hospital(tmp_path / "whole", ndims=(3,)), np.random.default_rng(0)
     records = [
-        Record(study, draws.integers(-900, 300, preprocess.fine_shape).astype(np.int16), None)
+        Record(study, draws.integers(-900, 300, preprocess.hires_shape).astype(np.int16), None)
         for study in (replace(study, has_mask=False) for study in whole.studies[:8])
     ]
     store = write_store(tmp_path / "store", records, preprocess, FINDINGS)

@@ -266,7 +266,7 @@ def test_single_lesions_of_a_store(tmp_path: Path) -> None:
 def test_what_touches_by_a_corner_is_one_lesion_and_what_lies_apart_is_another(tmp_path: Path) -> None:
     whole = write_hospital(tmp_path / "whole")
     index = whole.select(split="test", image_kind="ct")[0]
-    mask = np.zeros(whole.preprocess.fine_shape, np.uint16)
+    mask = np.zeros(whole.preprocess.hires_shape, np.uint16)
     for z, y, x in ((2, 4, 4), (3, 5, 5), (4, 6, 6), (9, 20, 20), (10, 20, 20), (9, 4, 4)):
         mask[z, y, x] = 1 << FINDINGS.index("nodule")
     study = replace(whole.studies[index], has_mask=True)

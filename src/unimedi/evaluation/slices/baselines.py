@@ -13,7 +13,7 @@ from unimedi.evaluation.slices.choices import touched_slabs
 from unimedi.evaluation.slices.lesions import connected_lesions
 from unimedi.evaluation.slices.scores import Scoring, read_volumes
 from unimedi.imaging.intensity import AIR_HU
-from unimedi.imaging.resample import shrink
+from unimedi.imaging.resample import downsample
 from unimedi.inputs.labels import spread
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store
@@ -109,7 +109,7 @@ def brightest(preprocess: Preprocess, slabs: int) -> Scoring:
     """``brightest``: the highest HU inside the body in each slab, at T_3D's resolution and before its window."""
 
     def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        hu = shrink(fine, preprocess.volume_shape)
+        hu = downsample(fine, preprocess.volume_shape)
         inside = torch.from_numpy(np.stack([body(volume) for volume in hu.cpu().numpy()])).to(hu.device)
         peaks = hu.masked_fill(~inside, float(AIR_HU)).unflatten(1, (slabs, -1)).flatten(2).amax(-1)
         return {"brightest": peaks}

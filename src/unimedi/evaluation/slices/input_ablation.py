@@ -196,7 +196,7 @@ def embed_inputs(
     ``depth_shuffled`` is left out where the stored planes do not divide into slabs of equal thickness.
     """
     functions = [slice_inputs(model, shown, seed)]
-    if store.preprocess.fine_shape[0] % shown.shape[1] == 0:
+    if store.preprocess.hires_shape[0] % shown.shape[1] == 0:
         functions.append(depth_shuffled_input(model, depth_orders(len(indices), shown.shape[1], seed)))
     embedded = apply_to_volumes(store, indices, functions, model.device, batch)
     return {name: rows.astype(np.float32) for name, rows in embedded.items()}

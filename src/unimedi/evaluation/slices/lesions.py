@@ -87,7 +87,7 @@ def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str]
                 rows.append((row, name, first, last, spacing[0] if spacing else math.nan))
     volume, finding, first, last, plane_mm = zip(*rows, strict=True) if rows else ((),) * 5
     at, start, stop = (np.array(part, dtype=np.int64) for part in (volume, first, last))
-    depth = store.preprocess.fine_shape[0]
+    depth = store.preprocess.hires_shape[0]
     return Lesions(len(indices), depth, at, tuple(finding), start, stop, np.array(plane_mm, dtype=np.float64))
 
 

@@ -129,7 +129,7 @@ def all_scores(
     scorings = [poolings(model, layers=True), tokens_shuffled(model, orders), *other_scorers(model, reports)]
     scorings += [model_scores(other, f"with_{name}") for name, other in other_models.items()]
     scorings += [model_scores(untrained(model, options.seed), "untrained"), brightest(store.preprocess, grid[0])]
-    if store.preprocess.fine_shape[0] % grid[0]:
+    if store.preprocess.hires_shape[0] % grid[0]:
         notes.append("depth shuffled: the stored planes do not divide into slabs of equal thickness")
     else:
         scorings.append(depth_shuffled(poolings(model), orders))
