@@ -2,7 +2,7 @@
 
 Two stages. ``stored`` runs once a study and gives what the store keeps (int16, fixed shape). ``radiographs``,
 ``volumes`` and ``slices`` run on the device, on batches of stored arrays, and give what T_2D and T_3D see.
-A volume is kept at the finer resolution ``hires_shape``: the volume input is down-sampled from it, the selected slices
+A volume is kept at the higher resolution ``hires_shape``: the volume input is downsampled from it, the selected slices
 are cut from it (paper, section 3.2), so a small lesion may be visible only in a slice.
 """
 
@@ -21,7 +21,9 @@ from torch import Tensor
 from unimedi.errors import InputError
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, hu_window, robust_range
-from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits, shrink
+from unimedi.imaging.resample import Placement, downsample, resize, resize_array, resize_bits
+
+RENAMED = {"fine_shape": "hires_shape"}  # in stores and pretrained folders of before 2026-11-30
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Preprocess:
 
     def volumes(self, fine: Int16[Tensor, "batch fine height width"]) -> Float[Tensor, "batch 1 d h w"]:
         """Stored volumes to T_3D's input: averaged down to ``volume_shape`` in HU, then windowed to [-1, 1]."""
-        return hu_window(shrink(fine, self.volume_shape), self.hu_window)[:, None]
+        return hu_window(downsample(fine, self.volume_shape), self.hu_window)[:, None]
 
     def slices(
         self, fine: Int16[Tensor, "batch fine height width"], index: Int[Tensor, "batch k"]
@@ -126,9 +128,8 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        values = {RENAMED.get(key, key): value for key, value in values.items()}
         known = {field.name for field in fields(cls)}
-        if "fine_shape" in values:  # of before 2026-11-30
-            raise InputError("preprocess: fine_shape has been renamed: it is hires_shape now")
         if unknown := sorted(set(values) - known):
             raise InputError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         kinds = {"hu_window": float}  # JSON and YAML write -1000.0 as they like

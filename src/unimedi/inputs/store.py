@@ -25,7 +25,7 @@ from unimedi.errors import InputError
 from unimedi.inputs.mended import RULES
 from unimedi.inputs.preprocess import Preprocess
 
-FORMAT = 2  # 1 named the shape of a stored CT otherwise in its header
+FORMAT = 1
 BATCH_BYTES = 8 << 20  # an Arrow record batch is closed at this size, so that a writer never holds a whole part
 MAX_MASKS = 16  # findings that can have a mask: bits of a uint16
 
@@ -108,7 +108,7 @@ class Store:
         if header.get("format") != FORMAT:
             raise StoreError(f"{path}: store format {header.get('format')}, this version reads {FORMAT}; prepare again")
         if expect is not None:
-            _same_policy(path, header["preprocess"], expect.to_dict())
+            _same_policy(path, Preprocess.from_dict(header["preprocess"]).to_dict(), expect.to_dict())
         return cls(path, header, pa.concat_tables([_part_table(path, part) for part in header["parts"]]))
 
     def __len__(self) -> int:
