@@ -7,7 +7,6 @@ methods compared on the same resamples give a paired difference.
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_json
 from unimedi.metrics.checks import presence, refuse_not_finite
 
 
@@ -228,10 +228,7 @@ def paired_difference(ours: Figure, other: Figure) -> Figure:
 
 def write_metrics(figures: Mapping[str, Figure], path: Path) -> None:
     """Write the flat ``key → {value, low, high, n}`` as JSON, whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    text = json.dumps({key: figure.to_json() for key, figure in figures.items()}, indent=1, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, {key: figure.to_json() for key, figure in figures.items()})
 
 
 def read_metrics(path: Path) -> dict[str, Figure]:

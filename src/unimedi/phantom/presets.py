@@ -1,11 +1,10 @@
 """How large a phantom hospital is and in what mix of formats it is written: every share is an option."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, nearest
 
 COUNTS = ("train_xray", "train_ct", "validation_paired", "test_paired")
 SHARES = (
@@ -77,8 +76,8 @@ class HospitalPreset:
         while sum(counts) != patients:
             step = 1 if sum(counts) < patients else -1
             open_to = [i for i, count in enumerate(counts) if wanted[i] and (step > 0 or count > 1)]
-            nearest = max(open_to, key=lambda i: step * (exact[i] - counts[i]))
-            counts[nearest] += step
+            at = max(open_to, key=lambda i: step * (exact[i] - counts[i]))
+            counts[at] += step
         groups: dict[str, Any] = dict(zip(COUNTS, counts, strict=True))
         return replace(self, **groups)
 
@@ -87,10 +86,7 @@ class HospitalPreset:
         known = [field.name for field in fields(self)]
         for name in options:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                raise InputError(
-                    f"unknown option {name!r} of a phantom hospital" + (f": did you mean {near[0]!r}?" if near else "")
-                )
+                raise InputError(f"unknown option {name!r} of a phantom hospital{nearest(name, known)}")
         if not isinstance(asked := options.get("mask_innocents", False), bool):  # any other word would count as true
             raise InputError(f"mask_innocents must be true or false, got {asked!r}")
         for name, value in options.items():

@@ -32,6 +32,7 @@ from unimedi.evaluation.slices.tasks import with_lesions
 from unimedi.evaluation.slices.worth import worth_of_slices
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.files import with_prompts
+from unimedi.files.atomic import write_bytes
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
@@ -100,9 +101,7 @@ def slice_eval(
         notes.append(f"slice inputs: {reason}")
     write_metrics(figures, out)
     picture = out.with_suffix(".png")
-    temporary = picture.with_name(picture.name + ".part")
-    temporary.write_bytes(selection_picture(figures))
-    temporary.replace(picture)
+    write_bytes(picture, selection_picture(figures))
     say(as_text(figures, notes))
     say(f"measured in {time.monotonic() - started:.0f} s: {out}, {picture}")
     return figures
