@@ -1,7 +1,7 @@
 """Does the doctor find spoilt volumes, and leave sound ones alone? ``python benchmarks/doctor.py`` prints a table.
 
 Phantom patients are drawn and scanned in memory, findings and all. A half of them is left as it is, the others are
-spoilt in equal numbers: scaled twice, mirrored, cut off, with a wrong slope. A volume is found if it has any grave
+spoilt in equal numbers: scaled twice, mirrored, cut off, with a wrong slope. A volume is found if it has any serious
 sign, and understood if the sign is the right one. Their seed is not the one that the thresholds were looked at with.
 """
 
@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 
-from unimedi.doctor.diagnosis import GRAVE
-from unimedi.doctor.reading import examine_volume
+from unimedi.doctor.diagnosis import SERIOUS
+from unimedi.doctor.study_summary import examine_volume
 from unimedi.imaging.image import Volume
 from unimedi.phantom.ct import render_ct
 from unimedi.phantom.findings import draw_patient
@@ -22,7 +22,7 @@ MEANT = {"scaled_twice": "scaled_twice", "flipped": "flipped", "truncated": "cut
 
 
 def measure(volumes: int, shape: tuple[int, int, int], seed: int) -> dict[str, list[tuple[str, ...]]]:
-    """Grave signs of each volume, by how it was spoilt ("" for sound ones)."""
+    """Serious signs of each volume, by how it was spoilt ("" for sound ones)."""
     found: dict[str, list[tuple[str, ...]]] = {kind: [] for kind in ("", *ASKED)}
     for number in range(volumes):
         kind = "" if number % 2 else ASKED[number // 2 % len(ASKED)]
@@ -31,7 +31,7 @@ def measure(volumes: int, shape: tuple[int, int, int], seed: int) -> dict[str, l
         if kind:
             volume = spoil(kind, volume, np.random.default_rng([seed, number]))
         _, signs = examine_volume(volume)
-        found[kind].append(tuple(sign for sign in signs if sign in GRAVE))
+        found[kind].append(tuple(sign for sign in signs if sign in SERIOUS))
     return found
 
 

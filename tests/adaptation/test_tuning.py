@@ -20,8 +20,9 @@ from unimedi.adaptation.training import BestWeights, DivergedError, train
 from unimedi.adaptation.tuning import best_learner, percent
 from unimedi.inputs.labels import spread
 from unimedi.inputs.store import Record, Store, write_store
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.classification import NO_CHOICE, best_threshold
-from unimedi.metrics.measurement import Figure, NotComputable
 
 QUICK = FineTuneSettings(
     fractions=(0.5, 1.0), seeds=(0, 1), steps=3, batch=4, learning_rates=(1e-3,), checks=1, resamples=20
@@ -40,7 +41,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def figures(ground: tuple[Path, Path]) -> dict[str, Figure]:
+def figures(ground: tuple[Path, Path]) -> dict[str, Estimate]:
     return fine_tune(*ground, QUICK, silent)
 
 
@@ -62,7 +63,7 @@ def test_loss_of_known_labels_by_hand() -> None:
     assert finding_loss(logits, torch.full((2, 2), float("nan"))).item() == 0
 
 
-def test_every_row_of_both_kinds_is_there(figures: dict[str, Figure]) -> None:
+def test_every_row_of_both_kinds_is_there(figures: dict[str, Estimate]) -> None:
     for kind in ("xray", "ct"):
         for fraction in ("50%", "100%"):
             for row in ("fine_tune", "fine_tune_random_init"):
@@ -77,12 +78,12 @@ def test_every_row_of_both_kinds_is_there(figures: dict[str, Figure]) -> None:
         assert figures[f"fine_tune/{kind}/50%/training_studies"].value == 6
 
 
-def test_same_seed_same_figures(ground: tuple[Path, Path], figures: dict[str, Figure]) -> None:
+def test_same_seed_same_figures(ground: tuple[Path, Path], figures: dict[str, Estimate]) -> None:
     assert fine_tune(*ground, QUICK, silent) == figures
 
 
 def test_spread_over_seeds_is_that_of_single_seeds_and_every_metric_is_their_mean(
-    ground: tuple[Path, Path], figures: dict[str, Figure]
+    ground: tuple[Path, Path], figures: dict[str, Estimate]
 ) -> None:
     settings = replace(QUICK, kinds=("xray",), fractions=(0.5,))
     single = [fine_tune(*ground, replace(settings, seeds=(seed,)), silent) for seed in QUICK.seeds]
@@ -180,7 +181,7 @@ def test_frozen_leaves_the_encoder_alone(ground: tuple[Path, Path]) -> None:
 
 def test_training_learns_what_pixels_show(ground: tuple[Path, Path]) -> None:
     store = Store.open(ground[1])
-    studies = store.select(split="train", ndim=2)
+    studies = store.select(split="train", image_kind="xray")
     learner = Classifier(tiny_model(), FINDINGS)
     first = learner.loss(store, studies).item()
     optimiser = torch.optim.AdamW(learner.module.parameters(), 3e-3)
@@ -229,8 +230,9 @@ def test_what_lacks_labels_is_said(ground: tuple[Path, Path], tmp_path: Path) ->
 def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Path], tmp_path: Path) -> None:
     """Nodules are labelled in two validation studies, the others in all: the cap may leave nodules out."""
     whole, records = Store.open(ground[1]), []
-    rare = [i for i in whole.select("validation", 2) if i not in spread(whole.select("validation", 2), 6, seed=0)][:2]
-    for index in whole.select(ndim=2):
+    validation = whole.select("validation", "xray")
+    rare = [i for i in validation if i not in spread(validation, 6, seed=0)][:2]
+    for index in whole.select(image_kind="xray"):
         labels = dict(whole.studies[index].labels)
         if whole.studies[index].split == "validation" and index not in rare:
             labels["nodule"] = None

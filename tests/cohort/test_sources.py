@@ -240,7 +240,10 @@ def test_a_table_in_anyone_s_columns(tmp_path: Path) -> None:
     assert "unknown modality 'XR'" in cohort.skipped[2].reason
     assert [skipped.reason for skipped in cohort.skipped][1] == "no report"
     assert told["row 7 (../out.png)"] == "image outside the root"
-    assert "unknown split 'tset' (did you mean 'test'?), expected one of train, validation, test" in cohort.skipped[4].reason
+    assert (
+        "unknown split 'tset' (did you mean 'test'?), expected one of train, validation, test"
+        in cohort.skipped[4].reason
+    )
 
 
 def test_a_table_that_leaks_or_lacks_is_refused(tmp_path: Path) -> None:

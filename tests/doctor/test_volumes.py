@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unimedi.doctor.diagnosis import GRAVE
+from unimedi.doctor.diagnosis import SERIOUS
 from unimedi.doctor.geometry import size_signs, spacing_outliers
 from unimedi.doctor.hu import read_scale
-from unimedi.doctor.reading import examine_volume
+from unimedi.doctor.study_summary import examine_volume
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image
 from unimedi.phantom.ct import render_ct
@@ -27,11 +27,11 @@ def phantom(number: int, shape: tuple[int, int, int], seed: int) -> Volume:
 
 
 def graves(volume: Volume) -> tuple[str, ...]:
-    return tuple(sign for sign in examine_volume(volume)[1] if sign in GRAVE)
+    return tuple(sign for sign in examine_volume(volume)[1] if sign in SERIOUS)
 
 
 def found(volumes: int, shape: tuple[int, int, int], seed: int) -> tuple[list[bool], list[bool]]:
-    """Whether each spoilt and each sound volume has a grave sign."""
+    """Whether each spoilt and each sound volume has a serious sign."""
     spoilt, sound = [], []
     for number in range(volumes):
         volume = phantom(number, shape, seed)

@@ -10,7 +10,7 @@ from typing import Any
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.study import Study
 from unimedi.doctor.geometry import spacing_outliers
-from unimedi.doctor.reading import Seen, Stored, describe, look
+from unimedi.doctor.study_summary import Stored, StudySummary, describe, inspect
 from unimedi.imaging.image import ImagingError
 from unimedi.inputs.mended import outdated
 from unimedi.inputs.sandbox import Guarded, Limits
@@ -27,7 +27,7 @@ class Examined:
 
     path: Path
     kind: str
-    seen: list[Seen]
+    seen: list[StudySummary]
     lost: list[dict[str, str]]
     outdated: list[str]
 
@@ -58,22 +58,24 @@ def examine(
         names = [study.study_id for study in items if isinstance(study, Study)]
     if workers == 0:
         with progress_bar("looking", len(items)) as advance:
-            seen = [_counted(look(item), advance) for item in items]
+            seen = [_counted(inspect(item), advance) for item in items]
     else:
         seen = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
     return Examined(path, kind, _with_outliers(seen), lost, old)
 
 
-def _in_processes(items: Sequence[Study | Stored], names: Sequence[str], workers: int, limits: Limits) -> list[Seen]:
+def _in_processes(
+    items: Sequence[Study | Stored], names: Sequence[str], workers: int, limits: Limits
+) -> list[StudySummary]:
     """Dask's threads, each waiting for a process that reads."""
     import dask
 
-    idle: SimpleQueue[Guarded[Any, Seen]] = SimpleQueue()
-    every = [Guarded(look, limits) for _ in range(min(workers, len(items)) or 1)]
+    idle: SimpleQueue[Guarded[Any, StudySummary]] = SimpleQueue()
+    every = [Guarded(inspect, limits) for _ in range(min(workers, len(items)) or 1)]
     for guarded in every:
         idle.put(guarded)
 
-    def batch(start: int) -> list[Seen]:
+    def batch(start: int) -> list[StudySummary]:
         guarded = idle.get()
         try:
             return [_counted(_under_limits(guarded, items[i], names[i]), advance) for i in _range(start, len(items))]
@@ -94,15 +96,15 @@ def _range(start: int, total: int) -> range:
     return range(start, min(start + BATCH, total))
 
 
-def _under_limits(guarded: "Guarded[Any, Seen]", item: Study | Stored, name: str) -> Seen:
+def _under_limits(guarded: "Guarded[Any, StudySummary]", item: Study | Stored, name: str) -> StudySummary:
     try:
         return guarded(item, name if isinstance(item, Stored) else str(item.image))
     except ImagingError as error:
-        about = describe(item) if isinstance(item, Study) else Seen(name, "", "", "", "", "", 0, "")
+        about = describe(item) if isinstance(item, Study) else StudySummary(name, "", "", "", "", "", 0, "")
         return replace(about, refused=error.reason, message=str(error))
 
 
-def _with_outliers(seen: list[Seen]) -> list[Seen]:
+def _with_outliers(seen: list[StudySummary]) -> list[StudySummary]:
     """``spacing_outlier`` is known once all have been seen."""
     for modality in {one.modality for one in seen}:
         rows = [i for i, one in enumerate(seen) if one.modality == modality]
@@ -112,7 +114,7 @@ def _with_outliers(seen: list[Seen]) -> list[Seen]:
     return seen
 
 
-def _counted(seen: Seen, advance: Callable[[int], None]) -> Seen:
+def _counted(seen: StudySummary, advance: Callable[[int], None]) -> StudySummary:
     """Without its picture where nothing is wrong: pictures of all would fill the memory."""
     advance(1)
     return seen if seen.signs else replace(seen, picture=b"")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Split
 from unimedi.errors import InputError
 from unimedi.evaluation import space as on_space
@@ -24,14 +25,16 @@ from unimedi.evaluation.zero_shot import tasks as on_prompts
 from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.evaluation.zero_shot.tasks import Verdicts
 from unimedi.files.lock import alone_in
-from unimedi.inputs.labels import KINDS, known_classes
+from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, write_metrics
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import write_metrics
 from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.representation.encoded_once import EncodedOnce
 
-Task = Callable[[], dict[str, Figure]]
+Task = Callable[[], dict[str, Estimate]]
 
 
 def evaluate(
@@ -44,7 +47,7 @@ def evaluate(
     options: EvaluationOptions | None = None,
     task: TaskFile | None = None,
     say: Callable[[str], None] = print,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Measure a run (a run folder, or a ``pretrained`` folder itself) on a split of a store.
 
     Writes ``metrics.json``, ``resamples.npz`` and ``report.html`` into ``out`` (default: the run folder, of a task
@@ -70,7 +73,7 @@ def _evaluate(
     options: EvaluationOptions,
     task: TaskFile | None,
     say: Callable[[str], None],
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     if task:
         options = evaluation_options(task, options)
     started = time.monotonic()
@@ -84,8 +87,8 @@ def _evaluate(
         lacking.append("the choice between the classes is not measured: some of them are not in the store")
     options = replace(options, classes=classes, exclusive=options.exclusive and not lacking)
     views: dict[str, View] = {}
-    for kind, ndim in KINDS.items():
-        if kind in options.kinds and (indices := store.select(split=Split(split), ndim=ndim)):
+    for kind in map(str, ImageKind):
+        if kind in options.kinds and (indices := store.select(split=Split(split), image_kind=kind)):
             say(f"encoding {len(indices)} {kind} studies of the {split} split")
             views[kind] = view(kind, store, indices, embedder, options)
     if not views:
@@ -99,7 +102,7 @@ def _evaluate(
         say(note)
     outcome = Outcome(notes=lacking + absent + unspoken + unread)
     verdicts: dict[str, Verdicts] = {}
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     for name, measure in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():
         begun = time.monotonic()
         try:
@@ -160,7 +163,7 @@ def _tasks(
                 on_embeddings.class_retrieval, seen, classes, seed, resamples, notes
             )
     tasks["space"] = partial(on_space.space, views)
-    if len(views) == len(KINDS):
+    if len(views) == len(ImageKind):
         tasks |= _cross_modal_tasks(views["xray"], views["ct"], seed, resamples)
     random_init = {kind: fresh.images(store, seen.indices) for kind, seen in views.items()}
     for kind, seen in views.items():

@@ -1,4 +1,4 @@
-"""How large a phantom hospital is and in what mix of formats it is written: every share is an option."""
+"""Presets of a phantom hospital: its size and the mix of file formats, every share an option."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace

@@ -18,23 +18,24 @@ from lightning.fabric import Fabric
 from torch import nn
 from transformers.utils.logging import disable_progress_bar
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.files.lock import LockedError, alone_in
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
-from unimedi.pretraining.calibration import take_means
+from unimedi.pretraining.build import build
 from unimedi.pretraining.engine import computing, make_fabric, reproducible
-from unimedi.pretraining.journal import Journal
-from unimedi.pretraining.methods import build
+from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
 from unimedi.pretraining.notices import TrainingError, at_rest, cut_reports, diverged, notices, refuse_one_pair
+from unimedi.pretraining.optimizer_step import OptimizerStep
 from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
+from unimedi.pretraining.running_means import recompute_running_means
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
-from unimedi.pretraining.update import Updater
 
 
 def pretrain(
@@ -81,7 +82,7 @@ def pretrain(
             stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
         ndims = [ndim for ndim, size in ((2, recipe.batch.radiographs), (3, recipe.batch.volumes)) if size]
-        take_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
+        recompute_running_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
         if fabric.is_global_zero:
             run.export(module.teacher.save_pretrained, processor.save_pretrained)
         fabric.barrier()
@@ -136,10 +137,10 @@ def train(
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0
-    updater = Updater(fabric, module, optimizer, recipe.seed, recipe.batch.accumulate, settings.clip)
+    updater = OptimizerStep(fabric, module, optimizer, recipe.seed, recipe.batch.accumulate, settings.clip)
     batches = batches_from(done)
     with (
-        Journal(run, done, first) as journal,
+        MetricLogger(run, done, first) as journal,
         ProgressLine(total, done, first) as progress,
         StopRequest(fabric) as stop,
     ):
@@ -178,15 +179,15 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
     TrainingError where there is none.
     """
     share = recipe.batch.accumulate * devices
-    kinds = {2: recipe.batch.radiographs * share, 3: recipe.batch.volumes * share}
-    sizes = {ndim: len(store.select(split="train", ndim=ndim, reported=True)) for ndim, size in kinds.items() if size}
-    present = {ndim: count for ndim, count in sizes.items() if count}
+    kinds = {ImageKind.XRAY: recipe.batch.radiographs * share, ImageKind.CT: recipe.batch.volumes * share}
+    sizes = {kind: len(store.select("train", kind, reported=True)) for kind, size in kinds.items() if size}
+    present = {kind: count for kind, count in sizes.items() if count}
     if not present:
         raise TrainingError(
             f"{store.path}: expected studies with a report in the training split, of a kind that the recipe takes, "
             f"found none among its {len(store)} studies, {len(store.select(split='train'))} of them for training"
         )
     return Pace(
-        examples_per_step=sum(kinds[ndim] for ndim in present),
-        steps_per_epoch=max(math.ceil(count / kinds[ndim]) for ndim, count in present.items()),
+        examples_per_step=sum(kinds[kind] for kind in present),
+        steps_per_epoch=max(math.ceil(count / kinds[kind]) for kind, count in present.items()),
     )
