@@ -13,9 +13,9 @@ import numpy as np
 from unimedi.doctor.diagnosis import GRAVE
 from unimedi.doctor.reading import examine_volume
 from unimedi.imaging.image import Volume
+from unimedi.phantom.corrupted import spoil
 from unimedi.phantom.ct import render_ct
-from unimedi.phantom.findings import draw_patient
-from unimedi.phantom.spoilt import spoil
+from unimedi.phantom.patient.patient import sample_patient
 
 ASKED = ("scaled_twice", "flipped", "truncated", "wrong_slope")
 MEANT = {"scaled_twice": "scaled_twice", "flipped": "flipped", "truncated": "cut", "wrong_slope": "wrong_slope"}
@@ -26,7 +26,7 @@ def measure(volumes: int, shape: tuple[int, int, int], seed: int) -> dict[str, l
     found: dict[str, list[tuple[str, ...]]] = {kind: [] for kind in ("", *ASKED)}
     for number in range(volumes):
         kind = "" if number % 2 else ASKED[number // 2 % len(ASKED)]
-        scan = render_ct(draw_patient(f"doctor-{number}", seed), shape)
+        scan = render_ct(sample_patient(f"doctor-{number}", seed), shape)
         volume = Volume(scan.voxels, scan.spacing)
         if kind:
             volume = spoil(kind, volume, np.random.default_rng([seed, number]))

@@ -13,16 +13,16 @@ from unimedi.doctor.hu import read_scale
 from unimedi.doctor.reading import examine_volume
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image
+from unimedi.phantom.corrupted import KINDS, spoil
 from unimedi.phantom.ct import render_ct
-from unimedi.phantom.findings import draw_patient
-from unimedi.phantom.spoilt import KINDS, spoil
+from unimedi.phantom.patient.patient import sample_patient
 
 SPOILT = ("scaled_twice", "flipped", "truncated", "wrong_slope")
 MIRRORED = {0: "flipped_head_feet", 1: "flipped_front_back", 2: "flipped_left_right"}
 
 
 def phantom(number: int, shape: tuple[int, int, int], seed: int) -> Volume:
-    scan = render_ct(draw_patient(f"doctor-test-{number}", seed), shape)
+    scan = render_ct(sample_patient(f"doctor-test-{number}", seed), shape)
     return Volume(scan.voxels, scan.spacing)
 
 

@@ -95,7 +95,7 @@ def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, 
             gzip=not dicom and rank["variant"] < preset.share_ct_gzip,
             reoriented=not dicom and rank["size"] < preset.share_ct_reoriented,
             masks=masks,
-            innocents=masks and preset.mask_innocents,
+            innocents=masks and preset.mask_distractors,
         )
     edge, chosen = 0.0, "JPEG"
     for name in ("DX", "CR", "PNG", "JPEG"):

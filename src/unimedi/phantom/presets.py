@@ -38,7 +38,7 @@ class HospitalPreset:
     share_ap: float = 0.25
     share_spanish: float = 0.05
     share_train_masks: float = 0.0  # validation and test studies always have theirs
-    mask_innocents: bool = False  # CTs with masks get one more, of the bright things that no report mentions
+    mask_distractors: bool = False  # CTs with masks get one more, of the bright things that no report mentions
     prevalence: Mapping[str, float] = field(default_factory=dict)  # finding -> probability; others keep their default
 
     def __post_init__(self) -> None:
@@ -91,8 +91,8 @@ class HospitalPreset:
                 raise InputError(
                     f"unknown option {name!r} of a phantom hospital" + (f": did you mean {near[0]!r}?" if near else "")
                 )
-        if not isinstance(asked := options.get("mask_innocents", False), bool):  # any other word would count as true
-            raise InputError(f"mask_innocents must be true or false, got {asked!r}")
+        if not isinstance(asked := options.get("mask_distractors", False), bool):  # any other word would count as true
+            raise InputError(f"mask_distractors must be true or false, got {asked!r}")
         for name, value in options.items():
             if not _is_like(value, like := getattr(self, name)):
                 raise InputError(f"{name}: expected {KINDS[type(like)].format(like=like)}, got {value!r}")
@@ -100,10 +100,10 @@ class HospitalPreset:
         return replace(self, **values)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON knows them; ``mask_innocents`` only where it is set: older hospitals have none."""
+        """The fields as JSON knows them; ``mask_distractors`` only where it is set: older hospitals have none."""
         values = asdict(self)
-        if not self.mask_innocents:
-            del values["mask_innocents"]
+        if not self.mask_distractors:
+            del values["mask_distractors"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

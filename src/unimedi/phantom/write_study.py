@@ -6,8 +6,8 @@ from random import Random
 from unimedi.cohort.study import Modality
 from unimedi.phantom import files
 from unimedi.phantom.ct import render_ct
-from unimedi.phantom.findings import Patient
-from unimedi.phantom.innocents import INNOCENT, innocent_mask
+from unimedi.phantom.painting.distractors import DISTRACTOR, distractor_mask
+from unimedi.phantom.patient.patient import Patient
 from unimedi.phantom.planning import StudyPlan
 from unimedi.phantom.xray import render_xray
 
@@ -36,7 +36,7 @@ def _write_ct(
     else:
         image = folder / ("image.nii.gz" if plan.gzip else "image.nii")
         files.write_nifti(image, scan.voxels, scan.spacing, orientation)
-    masks = scan.masks | ({INNOCENT: innocent_mask(patient.distractors, scan.grid)} if plan.innocents else {})
+    masks = scan.masks | ({DISTRACTOR: distractor_mask(patient.distractors, scan.grid)} if plan.innocents else {})
     shown = {name: mask for name, mask in masks.items() if plan.masks and mask.any()}
     return image, files.write_masks(out / "masks" / plan.study_id, shown, scan.spacing, orientation)
 

@@ -1,26 +1,16 @@
-"""English: how a place, a size and a side are put into words, and the phrases around the findings."""
+"""English: how a place, a side, a size and a severity are put into words, to fill the phrases of ``english.yaml``."""
 
 import re
+from collections.abc import Sequence
 from random import Random
 
-from unimedi.phantom.findings import Finding
-from unimedi.phantom.wording.english_phrases import FINDINGS, NORMALS
-from unimedi.phantom.wording.language import Habits, Wording, size_text
+from unimedi.phantom.patient.catalogue import Finding
+from unimedi.phantom.reports.language import Habits, measured
 
-ORDINALS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-]
+ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth", "sixth"),
+    *("seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
+)
 SUFFIX = {1: "st", 2: "nd", 3: "rd"}
 FORMS = {
     "solid": ("solid", "soft tissue"),
@@ -63,14 +53,12 @@ def _rib(finding: Finding, rng: Random) -> dict[str, str]:
     return {"rib": f"{side} {number} rib", "the_rib": f"the {side} {number} rib"}
 
 
-def _slots(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
+def slots(finding: Finding, grades: Sequence[str], zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
+    """What fills the braces of ``english.yaml`` for one finding; arguments as ``language.Slots`` says."""
     both = finding.side in ("both", None)
     place = _place(finding, zone, habits, rng)
-    graded = FINDINGS[finding.name].severity.get(finding.severity, (finding.severity,))
-    severity = rng.choice(graded)
-    size = size_text(finding.size_mm, habits, rng, ".")
-    value, unit = size.split()
-    other = float(value) * rng.uniform(0.82, 0.98)
+    severity = rng.choice(grades)
+    size, dims = measured(finding.size_mm, habits, rng)
     zones = {"upper": "upper lobe", "middle": "mid-zone", "lower": "basal"}
     one_sided = "" if both else f" {place['where']}"
     return {
@@ -80,7 +68,7 @@ def _slots(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> d
         "on_side": "bilaterally" if both else f"on the {finding.side}",
         "size": size,
         "form": rng.choice(FORMS.get(finding.form, ("",))),
-        "dims": f"{value} x {other:.1f} {unit}" if unit == "cm" else f"{value} x {other:.0f} {unit}",
+        "dims": dims,
         "sev": severity,
         "sevly": f"{severity}ly",
         "is_a": "are " if both else "is a ",
@@ -93,66 +81,8 @@ def _slots(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> d
     }
 
 
-def _polish(text: str) -> str:
+def polish(text: str) -> str:
     """Articles before a vowel sound ("an 8 mm", "an extensive") and no doubled spaces."""
     text = re.sub(r"\b([Aa]) (?=[aeio]|8|11\b|18\b)", r"\1n ", text)
     text = text.replace("the both", "both")
     return re.sub(r"  +", " ", text)
-
-
-WORDING = Wording(
-    findings=FINDINGS,
-    normals=NORMALS,
-    organs={"lungs": "Lungs", "pleura": "Pleura", "heart": "Heart", "hila": "Mediastinum", "bones": "Bones"},
-    otherwise_clear=(
-        "The lungs are otherwise clear.",
-        "The remaining lungs are clear.",
-        "Otherwise clear lungs.",
-        "The rest of the lung parenchyma is unremarkable.",
-    ),
-    negations=("No {}.", "No evidence of {}.", "There is no {}.", "Negative for {}.", "No {} identified."),
-    joiner="or",
-    normal_impression={
-        "any": (
-            "No acute cardiopulmonary abnormality.",
-            "No acute cardiopulmonary process.",
-            "No acute findings.",
-            "Unremarkable study.",
-            "No evidence of acute cardiopulmonary disease.",
-            "No active chest disease.",
-            "Normal examination.",
-            "No significant abnormality.",
-        ),
-        "xray": ("Normal chest radiograph.", "Normal chest X-ray.", "Unremarkable chest radiograph."),
-        "ct": ("Normal CT of the chest.", "Unremarkable chest CT.", "No significant abnormality on chest CT."),
-    },
-    follow_up=("Follow-up CT is recommended.", "Clinical correlation is advised.", "Recommend further evaluation."),
-    headings={
-        "indication": ("Indication", "History", "Clinical history"),
-        "technique": ("Technique", "Technique", "Examination"),
-        "comparison": ("Comparison",),
-        "findings": ("Findings",),
-        "impression": ("Impression", "Impression", "Conclusion"),
-    },
-    indications=(
-        "Cough and fever.",
-        "Shortness of breath.",
-        "Chest pain.",
-        "{age}-year-old {person} with cough.",
-        "{age}-year-old {person}, dyspnoea on exertion.",
-        "{age}-year-old {person} with chest pain.",
-        "Fall, rule out injury.",
-        "Pre-operative assessment.",
-        "Follow-up.",
-        "Weight loss.",
-        "Haemoptysis.",
-    ),
-    technique={
-        "PA": ("PA view of the chest.", "Frontal PA radiograph.", "Chest radiograph, PA."),
-        "AP": ("Portable AP view of the chest.", "Single AP radiograph.", "Chest radiograph, AP, supine."),
-        "ct": ("CT of the chest.", "Helical CT of the thorax.", "Chest CT."),
-    },
-    comparison=("None.", "None available.", "No prior studies."),
-    slots=_slots,
-    polish=_polish,
-)

@@ -1,26 +1,16 @@
-"""Spanish: how a place, a size and a side are put into words, and the phrases around the findings."""
+"""Spanish: how a place, a side, a size and a severity are put into words, to fill the phrases of ``spanish.yaml``."""
 
 import re
+from collections.abc import Sequence
 from random import Random
 
-from unimedi.phantom.findings import Finding
-from unimedi.phantom.wording.language import Habits, Wording, size_text
-from unimedi.phantom.wording.spanish_phrases import FINDINGS, NORMALS
+from unimedi.phantom.patient.catalogue import Finding
+from unimedi.phantom.reports.language import Habits, measured
 
-ORDINALS = [
-    "primer",
-    "segundo",
-    "tercer",
-    "cuarto",
-    "quinto",
-    "sexto",
-    "séptimo",
-    "octavo",
-    "noveno",
-    "décimo",
-    "undécimo",
-    "duodécimo",
-]
+ORDINALS = (
+    *("primer", "segundo", "tercer", "cuarto", "quinto", "sexto"),
+    *("séptimo", "octavo", "noveno", "décimo", "undécimo", "duodécimo"),
+)
 FORMS = {
     "solid": ("sólido", "sólida"),
     "spiculated": ("espiculado", "espiculada"),
@@ -49,13 +39,12 @@ def _where(finding: Finding, zone: str | None, rng: Random) -> str:
     return f"en el {organ} {part} {MASCULINE_SIDE[side]}"
 
 
-def _slots(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
+def slots(finding: Finding, grades: Sequence[str], zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
+    """What fills the braces of ``spanish.yaml`` for one finding; arguments as ``language.Slots`` says."""
     side = finding.side or "both"
     where = _where(finding, zone, rng)
-    severity = rng.choice(FINDINGS[finding.name].severity.get(finding.severity, (finding.severity,)))
-    size = size_text(finding.size_mm, habits, rng, ",")
-    value, unit = size.split()
-    other = float(value.replace(",", ".")) * rng.uniform(0.82, 0.98)
+    severity = rng.choice(grades)
+    size, dims = (text.replace(".", ",") for text in measured(finding.size_mm, habits, rng))
     predominance = {"upper": "apical", "middle": "en campos medios", "lower": "basal"}
     rib = f"{ORDINALS[finding.rib - 1]} " if finding.rib else ""
     return {
@@ -67,60 +56,13 @@ def _slots(finding: Finding, zone: str | None, habits: Habits, rng: Random) -> d
         "size": size,
         "form_m": FORMS.get(finding.form, ("", ""))[0],
         "form_f": FORMS.get(finding.form, ("", ""))[1],
-        "dims": (f"{value} x {other:.1f} {unit}" if unit == "cm" else f"{value} x {other:.0f} {unit}").replace(
-            ".", ","
-        ),
+        "dims": dims,
         "sev": severity,
         "of_rib": f"del {rib}arco costal {MASCULINE_SIDE['right' if side == 'both' else side]}",
         "pred": f" de predominio {predominance[finding.lobe]}" if side == "both" and finding.lobe else f" {where}",
     }
 
 
-def _polish(text: str) -> str:
+def polish(text: str) -> str:
+    """No doubled spaces, where a slot was empty."""
     return re.sub(r"  +", " ", text)
-
-
-WORDING = Wording(
-    findings=FINDINGS,
-    normals=NORMALS,
-    organs={"lungs": "Pulmones", "pleura": "Pleura", "heart": "Corazón", "hila": "Mediastino", "bones": "Huesos"},
-    otherwise_clear=("Resto del parénquima sin alteraciones.", "Resto de los pulmones sin hallazgos."),
-    negations=("Sin {}.", "No hay {}.", "Sin evidencia de {}.", "Sin signos de {}."),
-    joiner="ni",
-    normal_impression={
-        "any": (
-            "Sin hallazgos agudos.",
-            "Estudio sin alteraciones significativas.",
-            "Sin evidencia de patología cardiopulmonar aguda.",
-            "Estudio dentro de la normalidad.",
-        ),
-        "xray": ("Radiografía de tórax normal.",),
-        "ct": ("TC de tórax normal.", "TC de tórax sin hallazgos significativos."),
-    },
-    follow_up=("Se recomienda control con TC.", "Correlacionar con la clínica."),
-    headings={
-        "indication": ("Indicación", "Datos clínicos"),
-        "technique": ("Técnica",),
-        "comparison": ("Comparación",),
-        "findings": ("Hallazgos",),
-        "impression": ("Impresión", "Impresión diagnóstica", "Conclusión"),
-    },
-    indications=(
-        "Tos y fiebre.",
-        "Disnea.",
-        "Dolor torácico.",
-        "Paciente de {age} años con tos.",
-        "Paciente de {age} años con disnea de esfuerzo.",
-        "Caída, descartar lesiones.",
-        "Estudio preoperatorio.",
-        "Control.",
-    ),
-    technique={
-        "PA": ("Radiografía de tórax PA.", "Proyección posteroanterior."),
-        "AP": ("Radiografía de tórax AP portátil.", "Proyección AP en decúbito."),
-        "ct": ("TC de tórax.", "TC helicoidal de tórax."),
-    },
-    comparison=("No disponible.", "Sin estudios previos."),
-    slots=_slots,
-    polish=_polish,
-)

@@ -9,15 +9,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
 from unimedi.cohort.study import Modality, Report
 from unimedi.errors import InputError
-from unimedi.phantom.findings import FINDINGS, Finding, Patient
-from unimedi.phantom.wording.english import WORDING as ENGLISH
-from unimedi.phantom.wording.language import LUNGS, ORGANS, Habits, Normal, Wording
-from unimedi.phantom.wording.spanish import WORDING as SPANISH
+from unimedi.phantom.patient.catalogue import FINDINGS, Finding
+from unimedi.phantom.patient.patient import Patient
+from unimedi.phantom.reports import english, spanish
+from unimedi.phantom.reports.language import LUNGS, ORGANS, Habits, Wording, read_wording
 
-WORDINGS: dict[str, Wording] = {"en": ENGLISH, "es": SPANISH}
+WORDINGS: dict[str, Wording] = {
+    "en": read_wording("english.yaml", english.slots, english.polish),
+    "es": read_wording("spanish.yaml", spanish.slots, spanish.polish),
+}
 ALL = ("indication", "technique", "comparison", "findings", "impression")
 TOP_DOWN = ("lungs", "pleura", "heart", "hila", "bones")
 FINAL = ("findings", "impression")
@@ -31,32 +35,22 @@ READERS = (
            keep_normal=0.5, centimetres=True, skip_impression=0.15),
 )  # fmt: skip
 WORDS = 78  # of findings and impression together: about 110 WordPiece tokens, what the text encoder reads
-FAVOURITE = 3.0  # how much likelier a reader takes a wording of their own
-IMPORTANCE = (
+FAVOURITE = 3.0  # how much likelier a reader takes one of the wordings that they favour
+Slots = dict[str, dict[str, str]]  # by finding, what fills the braces of its phrases
+IMPORTANCE = (  # the gravest first
     "mass", "pneumothorax", "consolidation", "pleural_effusion", "nodule", "lymph_node", "rib_fracture",
     "ground_glass", "atelectasis", "cardiomegaly", "fibrosis", "emphysema",
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """The sections of a report before they are laid out; ``impression`` holds one statement an entry."""
-
-    indication: str
-    technique: str
-    comparison: str
-    findings: tuple[str, ...]
-    impression: tuple[str, ...]
-
-
-def kind(modality: Modality) -> str:
+def image_kind(modality: Modality) -> Literal["xray", "ct"]:
     """How findings name this modality in ``visible_on``: ``ct`` for volumes, ``xray`` for projections."""
     return "ct" if modality.ndim == 3 else "xray"
 
 
 def reportable(patient: Patient, modality: Modality) -> tuple[Finding, ...]:
     """The patient's findings that this modality shows, in the patient's order."""
-    return tuple(finding for finding in patient.findings if kind(modality) in finding.visible_on)
+    return tuple(finding for finding in patient.findings if image_kind(modality) in finding.visible_on)
 
 
 def labels_for(patient: Patient, modality: Modality) -> dict[str, bool]:
@@ -74,41 +68,149 @@ def write_report(
     view: str = "PA",
     attempt: int = 0,
 ) -> Report:
-    """One report. ``reader`` indexes ``READERS`` (None draws one); ``view`` is ``PA`` or ``AP``, ignored for a CT.
+    """The report of one study.
 
-    Raises ``ValueError`` where the language is not one of ``WORDINGS``.
+    Args:
+        reader: index into ``READERS``; None draws one.
+        view: of an X-ray, ``PA`` or ``AP``; ignored for a CT.
+        attempt: another number words the same findings anew.
+
+    Raises:
+        InputError: the language is not one of ``WORDINGS``.
     """
     if language not in WORDINGS:
         raise InputError(
             f"reports can be written in {sorted(WORDINGS)}, not {language!r} (patient {patient.patient_id})"
         )
-    rng = Random(f"{patient.patient_id}/{kind(modality)}/{seed}/{language}/{attempt}")
+    kind = image_kind(modality)
+    rng = Random(f"{patient.patient_id}/{kind}/{seed}/{language}/{attempt}")
     habits = READERS[rng.randrange(len(READERS)) if reader is None else reader]
-    wording = WORDINGS[language]
-    draft = _draft(patient, modality, view, wording, habits, rng)
-    return Report(_lay_out(draft, wording, habits, rng), language)
+    writer = _Writer(WORDINGS[language], habits, rng, kind)
+    return Report(writer.report(patient, reportable(patient, modality), view), language)
 
 
-def _draft(patient: Patient, modality: Modality, view: str, wording: Wording, habits: Habits, rng: Random) -> Draft:
-    xray = kind(modality) == "xray"
-    present = reportable(patient, modality)
-    slots = {
-        id(finding): wording.slots(finding, _zone(patient, finding) if xray else None, habits, rng)
-        for finding in present
-    }
-    impression = _impression(present, slots, xray, wording, habits, rng)
-    budget = WORDS - _words(impression)
-    person = rng.choice(("man", "male") if patient.sex == "M" else ("woman", "female"))
-    return Draft(
-        indication=rng.choice(wording.indications).format(age=patient.age, person=person),
-        technique=rng.choice(wording.technique[view if xray else "ct"]),
-        comparison=rng.choice(wording.comparison),
-        findings=_findings(present, slots, xray, budget, wording, habits, rng),
-        impression=impression,
-    )
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """One reader at one study: a language, habits, random numbers, and whether it is an X-ray or a CT."""
+
+    wording: Wording
+    habits: Habits
+    rng: Random
+    kind: Literal["xray", "ct"]
+
+    def report(self, patient: Patient, present: Sequence[Finding], view: str) -> str:
+        """The text, with this reader's headings."""
+        wording, rng = self.wording, self.rng
+        slots = {finding.name: self._slots(patient, finding) for finding in present}
+        impression = self._impression(present, slots)
+        person = rng.choice(("man", "male") if patient.sex == "M" else ("woman", "female"))
+        bodies = {
+            "indication": rng.choice(wording.indications).format(age=patient.age, person=person),
+            "technique": rng.choice(wording.technique[view if self.kind == "xray" else "ct"]),
+            "comparison": rng.choice(wording.comparison),
+        }
+        findings = self._findings(present, slots, WORDS - _words(impression))
+        bodies["findings"] = ("\n" if self.habits.organ_labels else " ").join(findings)
+        bodies["impression"] = _statements(impression, self.habits.impression)
+        return self._lay_out(bodies)
+
+    def _slots(self, patient: Patient, finding: Finding) -> dict[str, str]:
+        grades = self.wording.findings[finding.name].severity.get(finding.severity, (finding.severity,))
+        third = _third(patient, finding) if self.kind == "xray" else None
+        return self.wording.slots(finding, grades, third, self.habits, self.rng)
+
+    def _findings(self, present: Sequence[Finding], slots: Slots, budget: int) -> tuple[str, ...]:
+        """What is seen, organ by organ; phrases on what is normal fill up the rest of ``budget`` words."""
+        names, rng, habits = {finding.name for finding in present}, self.rng, self.habits
+        seen = {
+            organ: [self._assert(finding, slots[finding.name]) for finding in present if finding.name in members]
+            for organ, members in ORGANS.items()
+        }
+        budget -= sum(_words(sentences) for sentences in seen.values())
+        for organ in rng.sample(TOP_DOWN, len(TOP_DOWN)):
+            spare = self._normal(organ, names)
+            few = sum(map(len, seen.values())) < 2
+            if spare and (rng.random() < habits.keep_normal or few) and _words([spare]) <= budget:
+                seen[organ].append(spare)
+                budget -= _words([spare])
+        negation = self._negation(names)
+        if rng.random() < 0.4 * habits.keep_normal and _words([negation]) <= budget:
+            seen["lungs"].append(negation)
+        told = [(organ, " ".join(dict.fromkeys(seen[organ]))) for organ in habits.order if seen[organ]]
+        return tuple(f"{self.wording.organs[organ]}: {text}" if habits.organ_labels else text for organ, text in told)
+
+    def _assert(self, finding: Finding, slots: dict[str, str]) -> str:
+        """One sentence that says the finding is there; mild ones are doubted more often."""
+        phrases = self.wording.findings[finding.name]
+        doubt = self.habits.unsure * {"mild": 1.5, "moderate": 0.8, "severe": 0.3}[finding.severity]
+        sure = phrases.xray if self.kind == "xray" else phrases.ct
+        templates = phrases.unsure if self.rng.random() < doubt else sure
+        return self._sentence(self._favour(templates).format(**slots))
+
+    def _normal(self, organ: str, names: set[str]) -> str:
+        """A phrase on what is normal in an organ, true of this patient; empty where nothing fits."""
+        if organ == "lungs" and names & LUNGS and self.rng.random() < 0.5:
+            return self.rng.choice(self.wording.otherwise_clear)
+        fitting = [
+            phrase
+            for phrase in self.wording.normals[organ]
+            if not phrase.rules_out & names and phrase.only in ("", self.kind)
+        ]
+        whole = [phrase for phrase in fitting if phrase.rules_out >= ORGANS[organ]]
+        choice = whole if whole and self.rng.random() < 0.7 else fitting
+        return self._favour([phrase.text for phrase in choice]) if choice else ""
+
+    def _negation(self, names: set[str]) -> str:
+        """ "No effusion, pneumothorax or rib fracture.": two or three findings that are absent."""
+        absent = [name for name in FINDINGS if name not in names]
+        nouns = [
+            self.rng.choice(self.wording.findings[name].absent)
+            for name in self.rng.sample(absent, min(len(absent), self.rng.choice((2, 2, 3))))
+        ]
+        listed = f"{', '.join(nouns[:-1])} {self.wording.joiner} {nouns[-1]}" if len(nouns) > 1 else "".join(nouns)
+        return self._sentence(self._favour(self.wording.negations).format(listed))
+
+    def _impression(self, present: Sequence[Finding], slots: Slots) -> tuple[str, ...]:
+        """The important findings, the gravest first; () where this reader leaves the impression out."""
+        wording, rng = self.wording, self.rng
+        if rng.random() < self.habits.skip_impression:
+            return ()
+        if not present:
+            return (self._favour((*wording.normal_impression["any"], *wording.normal_impression[self.kind])),)
+        gravest = sorted(present, key=lambda finding: IMPORTANCE.index(finding.name))[:4]
+        told = [
+            self._sentence(self._favour(wording.findings[one.name].impression).format(**slots[one.name]) + ".")
+            for one in gravest
+        ]
+        if gravest[0].name in ("mass", "nodule", "lymph_node") and rng.random() < 0.25:
+            told.append(rng.choice(wording.follow_up))
+        return tuple(told)
+
+    def _lay_out(self, bodies: dict[str, str]) -> str:
+        """The sections that this reader writes, in their order, under their headings."""
+        parts = []
+        for section in self.habits.sections:
+            if not (body := bodies[section]):
+                continue
+            heading = self._favour(self.wording.headings[section])
+            if self.habits.headings == "none":
+                parts.append(body)
+            else:
+                heading = heading if self.habits.headings == "title" else heading.upper()
+                lines = "\n" if "\n" in body else " "
+                parts.append(f"{heading}:{lines}{body}")
+        return "\n\n".join(parts) + "\n"
+
+    def _favour(self, choices: Sequence[str]) -> str:
+        """One of the wordings, at random; every reader takes a third of them more often."""
+        weights = [FAVOURITE if (index - self.habits.number) % 3 == 0 else 1.0 for index in range(len(choices))]
+        return self.rng.choices(choices, weights)[0]
+
+    def _sentence(self, text: str) -> str:
+        return re.sub(r"^\w", lambda match: match[0].upper(), self.wording.polish(text))
 
 
-def _zone(patient: Patient, finding: Finding) -> str | None:
+def _third(patient: Patient, finding: Finding) -> str | None:
     """The third of the lung's height where a projection shows the finding: from the front, lobes overlap."""
     if finding.centre_mm is None:
         return finding.lobe
@@ -117,138 +219,11 @@ def _zone(patient: Patient, finding: Finding) -> str | None:
     return "upper" if height > 0.62 else "middle" if height > 0.3 else "lower"
 
 
-def _findings(
-    present: Sequence[Finding],
-    slots: dict[int, dict[str, str]],
-    xray: bool,
-    budget: int,
-    wording: Wording,
-    habits: Habits,
-    rng: Random,
-) -> tuple[str, ...]:
-    """What is seen, organ by organ; normal phrases fill up what the budget of words leaves."""
-    names = {finding.name for finding in present}
-    seen = {
-        organ: [
-            _assert(finding, slots[id(finding)], xray, wording, habits, rng)
-            for finding in present
-            if finding.name in members
-        ]
-        for organ, members in ORGANS.items()
-    }
-    budget -= sum(_words(sentences) for sentences in seen.values())
-    for organ in rng.sample(TOP_DOWN, len(TOP_DOWN)):
-        spare = _normal(organ, names, xray, wording, habits, rng)
-        few = sum(map(len, seen.values())) < 2
-        if spare and (rng.random() < habits.keep_normal or few) and _words([spare]) <= budget:
-            seen[organ].append(spare)
-            budget -= _words([spare])
-    negation = _negation(names, wording, habits, rng)
-    if rng.random() < 0.4 * habits.keep_normal and _words([negation]) <= budget:
-        seen["lungs"].append(negation)
-    told = [(organ, " ".join(dict.fromkeys(seen[organ]))) for organ in habits.order if seen[organ]]
-    return tuple(f"{wording.organs[organ]}: {text}" if habits.organ_labels else text for organ, text in told)
-
-
-def _assert(finding: Finding, slots: dict[str, str], xray: bool, wording: Wording, habits: Habits, rng: Random) -> str:
-    """One sentence that says the finding is there; mild ones are doubted more often."""
-    phrases = wording.findings[finding.name]
-    doubt = habits.unsure * {"mild": 1.5, "moderate": 0.8, "severe": 0.3}[finding.severity]
-    sure = phrases.xray if xray else phrases.ct
-    templates = phrases.unsure if rng.random() < doubt else sure
-    return _sentence(_favour(templates, habits, rng).format(**slots), wording)
-
-
-def _normal(organ: str, names: set[str], xray: bool, wording: Wording, habits: Habits, rng: Random) -> str:
-    """A phrase on what is normal in an organ, true of this patient; empty where nothing fits."""
-    if organ == "lungs" and names & LUNGS and rng.random() < 0.5:
-        return rng.choice(wording.otherwise_clear)
-    skip = "ct" if xray else "xray"
-    fitting = [phrase for phrase in wording.normals[organ] if not phrase.rules_out & names and phrase.only != skip]
-    whole = [phrase for phrase in fitting if phrase.rules_out >= ORGANS[organ]]
-    choice: Sequence[Normal] = whole if whole and rng.random() < 0.7 else fitting
-    return _favour([phrase.text for phrase in choice], habits, rng) if choice else ""
-
-
-def _negation(names: set[str], wording: Wording, habits: Habits, rng: Random) -> str:
-    """ "No effusion, pneumothorax or rib fracture.": two or three findings that are absent."""
-    absent = [name for name in FINDINGS if name not in names]
-    nouns = [
-        rng.choice(wording.findings[name].absent)
-        for name in rng.sample(absent, min(len(absent), rng.choice((2, 2, 3))))
-    ]
-    listed = f"{', '.join(nouns[:-1])} {wording.joiner} {nouns[-1]}" if len(nouns) > 1 else "".join(nouns)
-    return _sentence(_favour(wording.negations, habits, rng).format(listed), wording)
-
-
-def _impression(
-    present: Sequence[Finding],
-    slots: dict[int, dict[str, str]],
-    xray: bool,
-    wording: Wording,
-    habits: Habits,
-    rng: Random,
-) -> tuple[str, ...]:
-    """The important findings, the gravest first; () where this reader leaves the impression out."""
-    if rng.random() < habits.skip_impression:
-        return ()
-    if not present:
-        own = wording.normal_impression["xray" if xray else "ct"]
-        return (_favour((*wording.normal_impression["any"], *own), habits, rng),)
-    gravest = sorted(present, key=lambda finding: IMPORTANCE.index(finding.name))[:4]
-    told = [
-        _sentence(
-            _favour(wording.findings[finding.name].impression, habits, rng).format(**slots[id(finding)]) + ".", wording
-        )
-        for finding in gravest
-    ]
-    if gravest[0].name in ("mass", "nodule", "lymph_node") and rng.random() < 0.25:
-        told.append(rng.choice(wording.follow_up))
-    return tuple(told)
-
-
-def _lay_out(draft: Draft, wording: Wording, habits: Habits, rng: Random) -> str:
-    """The sections under this reader's headings."""
-    bodies = {
-        "indication": draft.indication,
-        "technique": draft.technique,
-        "comparison": draft.comparison,
-        "findings": "\n".join(draft.findings) if habits.organ_labels else " ".join(draft.findings),
-        "impression": _statements(draft.impression, habits.impression),
-    }
-    parts = []
-    for section in habits.sections:
-        if not bodies[section]:
-            continue
-        heading = _favour(wording.headings[section], habits, rng)
-        if habits.headings == "none":
-            parts.append(bodies[section])
-        else:
-            lines = "\n" if "\n" in bodies[section] else " "
-            parts.append(f"{heading if habits.headings == 'title' else heading.upper()}:{lines}{bodies[section]}")
-    return "\n\n".join(parts) + "\n"
-
-
 def _statements(impression: Sequence[str], style: str) -> str:
     if style == "prose" or len(impression) < 2:
         return " ".join(impression)
-    mark = (
-        (f"{number}. " for number in range(1, len(impression) + 1))
-        if style == "numbered"
-        else ("- " for _ in impression)
-    )
-    return "\n".join(f"{sign}{text}" for sign, text in zip(mark, impression, strict=True))
-
-
-def _favour(choices: Sequence[str], habits: Habits, rng: Random) -> str:
-    """A wording; every reader favours a third of them."""
-    weights = [FAVOURITE if (index - habits.number) % 3 == 0 else 1.0 for index in range(len(choices))]
-    return rng.choices(choices, weights)[0]
-
-
-def _sentence(text: str, wording: Wording) -> str:
-    text = wording.polish(text)
-    return re.sub(r"^\w", lambda match: match[0].upper(), text)
+    numbered = style == "numbered"
+    return "\n".join(f"{f'{n}.' if numbered else '-'} {text}" for n, text in enumerate(impression, start=1))
 
 
 def _words(sentences: Sequence[str]) -> int:
