@@ -1,61 +1,93 @@
-"""Redraw the captioned tree of README.md from the disk: ``python docs/tree.py``.
+"""Draw the captioned tree of the package into docs/tree.md: ``python docs/tree.py``.
 
-Captions are kept, new files get the caption ``?`` to be replaced by hand (at most 12 words), files that are gone
-leave. A folder's caption stands for its ``__init__.py``. A test fails while a caption is missing.
+A caption is the first sentence of the module's docstring, or its beginning where the sentence is longer than
+``LONGEST`` words. A folder's caption is that of its ``__init__.py``. Only files that are not Python have theirs in
+``CAPTIONS`` below. A test fails while docs/tree.md differs from what this would draw.
 """
 
+import ast
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- tree:begin -->\n```\n", "```\n<!-- tree:end -->"
+PACKAGE = ROOT / "src" / "unimedi"
+PAGE = ROOT / "docs" / "tree.md"
+LONGEST = 14  # words of a caption
 IGNORED = ("__pycache__", ".DS_Store")
-ONE_LINE = ("comparison",)  # its files say at their heads what they are
+# Folders shown as one line: their files say at their heads what they are.
+ONE_LINE = (
+    "doctor/templates/",
+    "evaluation/tasks/",
+    "evaluation/zero_shot/prompts/",
+    "recipes/comparison/",
+    "reporting/templates/",
+)
+CAPTIONS = {
+    "py.typed": "tells type checkers that the annotations are ours",
+    "phantom/reports/english.yaml": "the phrases of English reports",
+    "phantom/reports/spanish.yaml": "the phrases of Spanish reports",
+    "recipes/": "all settings of a run, by name",
+    "recipes/base.yaml": "the size of the paper",
+    "recipes/small.yaml": "one GPU, from scratch",
+    "recipes/tiny.yaml": "the demo: two CPU cores",
+    "recipes/comparison/": "the tiny recipe with one thing changed, a file for each row of docs/results.md",
+    "evaluation/tasks/": "what public collections ask: classes, metric, protocol, official split",
+    "evaluation/zero_shot/prompts/": "the sentences of zero-shot classification, in English and Spanish",
+    "doctor/templates/": "the page of the doctor as HTML",
+    "reporting/templates/": "the page of a run as HTML",
+}
+HEAD = """# Every file and what it is for
+
+Drawn by `python docs/tree.py` from the first sentence of each module's docstring: change the sentence there, not here.
+A folder imports only from the folders that stand before it in the order of [architecture.md](architecture.md).
+
+```
+"""
 
 
-def on_disk(package: Path) -> list[str]:
-    """Every folder (with a closing slash) and file under ``package``, as a person would list them."""
+def on_disk(package: Path, inside: str = "") -> list[str]:
+    """Every folder (with a closing slash) and file of a package, relative to it, files before folders."""
     names = []
-    for path in sorted(package.iterdir(), key=lambda path: (path.is_dir(), path.name)):
+    for path in sorted((package / inside).iterdir(), key=lambda path: (path.is_dir(), path.name)):
+        name = f"{inside}{path.name}"
         if path.name in IGNORED or path.suffix == ".pyc":
             continue
-        if path.is_dir():
-            inside = [] if path.name in ONE_LINE else on_disk(path)
-            names += [f"{path.name}/", *(f"{path.name}/{name}" for name in inside if name != "__init__.py")]
-        else:
-            names.append(path.name)
-    return names
+        if not path.is_dir():
+            names.append(name)
+        elif within := on_disk(package, f"{name}/"):  # a folder of nothing but bytecode is a branch's leftover
+            names += [f"{name}/", *([] if f"{name}/" in ONE_LINE else within)]
+    return [name for name in names if name == "__init__.py" or not name.endswith("/__init__.py")]
 
 
-def written(readme: str) -> dict[str, str]:
-    """Name → caption of every line of the tree, the names relative to ``src/unimedi``."""
-    captions: dict[str, str] = {}
-    folders: list[str] = []
-    for line in readme.split(BEGIN)[1].split(END)[0].splitlines()[1:]:
-        name, _, caption = line.strip().partition("  ")
-        depth = (len(line) - len(line.lstrip())) // 2 - 1
-        folders = folders[:depth]
-        captions["".join(folders) + name] = caption.strip()
-        if name.endswith("/"):
-            folders.append(name)
-    return captions
+def shortened(text: str) -> str:
+    """The first sentence if it has at most ``LONGEST`` words, else its beginning up to a colon, else up to a comma."""
+    paragraph = " ".join(text.split("\n\n")[0].replace("``", "").split())
+    sentence = re.split(r"(?<!et al)(?<=[.?!]) (?=[A-Z`])", paragraph)[0].rstrip(".")
+    for end, shortest in ((r"$", 1), (r"[:;](?= )", 5), (r"[,:;](?= )", 1)):
+        cuts = [sentence[: found.start()] for found in re.finditer(end, sentence)]
+        fitting = [cut for cut in cuts if shortest <= len(cut.split()) <= LONGEST and cut.count("(") == cut.count(")")]
+        if fitting:
+            return fitting[-1]
+    return ""
 
 
-def drawn(names: list[str], captions: dict[str, str]) -> str:
-    """The tree as text: two spaces a level, captions in one column."""
+def caption(package: Path, name: str) -> str:
+    """The caption of a file or folder, empty where there is none that is short enough."""
+    module = package / name / "__init__.py" if name.endswith("/") else package / name
+    if name in CAPTIONS or module.suffix != ".py" or not module.exists():
+        return CAPTIONS.get(name, "")
+    return shortened(ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "")
+
+
+def drawn(package: Path = PACKAGE) -> str:
+    """The page: two spaces a level, the captions in one column."""
     lines = ["src/unimedi/"]
-    for name in names:
+    for name in on_disk(package):
         depth = name.rstrip("/").count("/") + 1
         label = "  " * depth + name.rstrip("/").split("/")[-1] + ("/" if name.endswith("/") else "")
-        lines.append(f"{label:<34}{captions.get(name) or '?'}")
-    return "\n".join(lines) + "\n"
-
-
-def main() -> None:
-    readme = (ROOT / "README.md").read_text()
-    head, tail = readme.split(BEGIN)[0], readme.split(END)[1]
-    tree = drawn(on_disk(ROOT / "src" / "unimedi"), written(readme))
-    (ROOT / "README.md").write_text(head + BEGIN + tree + END + tail)
+        lines.append(f"{label:<34}{caption(package, name)}".rstrip())
+    return HEAD + "\n".join(lines) + "\n```\n"
 
 
 if __name__ == "__main__":
-    main()
+    PAGE.write_text(drawn(), encoding="utf-8")

@@ -1,17 +1,15 @@
-"""README tells the truth: its tree, its commands, its options, its links."""
+"""README tells the truth: its commands and their options."""
 
 import dataclasses
-import importlib.util
 import re
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from .repository import PACKAGE, README, ROOT
+from .repository import README, ROOT
 
 TEXT = README.read_text()
 COMMANDS = [
@@ -20,29 +18,6 @@ COMMANDS = [
     for line in block.splitlines()
     if line.strip()
 ]
-
-
-def tree_module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tree", ROOT / "docs" / "tree.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_every_file_has_a_caption() -> None:
-    tree = tree_module()
-    captions, files = tree.written(TEXT), tree.on_disk(PACKAGE)
-    missing = [name for name in files if captions.get(name, "?") == "?"]
-    gone = [name for name in captions if name not in files]
-    assert not missing, f"no caption in README.md for {missing}; `python docs/tree.py` adds the lines"
-    assert not gone, f"README.md has captions for {gone}, which are not on disk; `python docs/tree.py` removes them"
-
-
-def test_captions_are_short() -> None:
-    long = {name: caption for name, caption in tree_module().written(TEXT).items() if len(caption.split()) > 12}
-    assert not long
 
 
 def test_ci_runs_the_readme_test_command_and_the_checks() -> None:

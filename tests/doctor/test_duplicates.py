@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from unimedi.doctor.duplicates import NEAR, groups, near_images, near_pairs
-from unimedi.doctor.hashes import file_hash, looks, miniature, pixel_hash
+from unimedi.doctor.hashes import file_hash, miniature, perceptual_hash, pixel_hash
 from unimedi.doctor.leakage import leaks_between_cohorts, leaks_between_splits
-from unimedi.doctor.reading import Seen
+from unimedi.doctor.study_summary import StudySummary
 from unimedi.doctor.texts import text_facts
 from unimedi.imaging.resample import resize_array
 from unimedi.phantom.patient.patient import sample_patient
@@ -55,7 +55,7 @@ def test_a_copy_is_found_after_what_copies_suffer_and_no_other_patient_is() -> N
         pictures[0] + rng.normal(0, 30, pictures[0].shape),
     ]
     every = [*pictures, *copies]
-    found = near_images([looks(p) for p in every], [miniature(p) for p in every])
+    found = near_images([perceptual_hash(p) for p in every], [miniature(p) for p in every])
     twins = {0, 12, 13, 14}
     assert {(a, b) for a, b, _ in found} == {(a, b) for a in twins for b in twins if a < b}
 
@@ -75,8 +75,8 @@ def test_hashes_of_files_and_pixels(tmp_path: Path) -> None:
     assert groups(["a", "", "b", "a", ""]) == [[0, 3]]
 
 
-def seen(study: str, patient: str, split: str = "train", **more: object) -> Seen:
-    about = Seen(study, patient, "DX", split, "en", "en", 5, f"report of {study}", shape=(8, 8))
+def seen(study: str, patient: str, split: str = "train", **more: object) -> StudySummary:
+    about = StudySummary(study, patient, "DX", split, "en", "en", 5, f"report of {study}", shape=(8, 8))
     return replace(about, **{"pixels": f"pixels of {study}", "file": f"file of {study}", **more})  # type: ignore[arg-type]
 
 
@@ -111,9 +111,11 @@ def test_leaks_between_cohorts() -> None:
 def test_nearly_the_same_image_in_two_splits() -> None:
     picture = xray(1)
     rows = [
-        seen("a", "1", looks=looks(picture), miniature=miniature(picture)),
-        seen("b", "2", "test", looks=looks(jpeg(picture, 70)), miniature=miniature(jpeg(picture, 70))),
-        seen("c", "3", "test", looks=looks(xray(2)), miniature=miniature(xray(2))),
+        seen("a", "1", perceptual_hash=perceptual_hash(picture), miniature=miniature(picture)),
+        seen(
+            "b", "2", "test", perceptual_hash=perceptual_hash(jpeg(picture, 70)), miniature=miniature(jpeg(picture, 70))
+        ),
+        seen("c", "3", "test", perceptual_hash=perceptual_hash(xray(2)), miniature=miniature(xray(2))),
     ]
     (leak,) = leaks_between_splits(rows)
     assert (leak.what, leak.first, leak.second) == ("near_image", "train/a", "test/b")

@@ -51,7 +51,7 @@ def test_a_sound_hospital(hospital: Path, tmp_path: Path) -> None:
     counts = figures["by_modality_and_split"]
     assert isinstance(counts, dict)
     assert sum(sum(row.values()) for row in counts.values()) == len(studies)
-    assert figures["spoilt"] == 0
+    assert figures["corrupted"] == 0
     assert figures["leaks_between_splits"] == []
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)|url\(|https?:""", page)  # nothing outside itself
     assert page.count("data:image/png;base64,") >= 2

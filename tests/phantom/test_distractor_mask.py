@@ -1,4 +1,4 @@
-"""The mask of innocent things lies where they are painted, counts as lesions' masks do, and is nobody's finding."""
+"""The mask of distractors lies where they are painted, counts as lesions' masks do, and is nobody's finding."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ from unimedi.inputs.prepare import prepare
 from unimedi.inputs.store import Store
 from unimedi.phantom.ct import render_ct
 from unimedi.phantom.hospital import HospitalError, build_hospital
-from unimedi.phantom.painting.distractors import DISTRACTOR, KINDS, distractor_mask, paint_distractors
+from unimedi.phantom.painting.distractors import DISTRACTOR, LESION_LIKE, distractor_mask, paint_distractors
 from unimedi.phantom.painting.voxelise import Grid
 from unimedi.phantom.patient.catalogue import FINDINGS
 from unimedi.phantom.patient.distractors import Distractor
@@ -42,11 +42,11 @@ def granuloma(radius: float, where: tuple[float, float, float] = (3.0, 1.0, -2.0
 
 
 def patients(kind: str, count: int = 3) -> list[Patient]:
-    """Healthy patients with something of this kind, and with nothing else that is innocent."""
+    """Healthy patients with something of this kind, and with no other distractor."""
     found = []
     for number in range(400):
-        patient = sample_patient(f"distractor-{number}", 3, dict.fromkeys(FINDINGS, 0.0))
-        if kept := tuple(one for one in patient.distractors if one.kind == kind):
+        patient = sample_patient(f"healthy-{number}", 3, dict.fromkeys(FINDINGS, 0.0))
+        if kept := tuple(one for one in patient.distractors if one.name == kind):
             found.append(replace(patient, distractors=kept))
         if len(found) == count:
             return found
@@ -113,8 +113,8 @@ def test_union_of_compact_things_inside_the_chest_and_of_no_others() -> None:
 
 
 def test_the_kinds_are_drawn() -> None:
-    drawn = {one.kind for number in range(60) for one in sample_patient(f"kinds-{number}", 0).distractors}
-    assert drawn >= KINDS
+    drawn = {one.name for number in range(60) for one in sample_patient(f"kinds-{number}", 0).distractors}
+    assert drawn >= LESION_LIKE
     assert DISTRACTOR not in FINDINGS
 
 
@@ -124,7 +124,7 @@ def test_the_kinds_are_drawn() -> None:
 @pytest.fixture(scope="module")
 def hospitals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The same hospital without and with the option."""
-    folder = tmp_path_factory.mktemp("innocents")
+    folder = tmp_path_factory.mktemp("distractors")
     for name, overrides in (("plain", {}), ("more", {"mask_distractors": True})):
         build_hospital(folder / name, "micro", seed=5, workers=1, progress=False, overrides=overrides)
     return folder / "plain", folder / "more"
@@ -189,7 +189,7 @@ def test_from_the_phantom_to_slice_eval(hospitals: tuple[Path, Path], tmp_path: 
     assert store.findings == (*FINDINGS, DISTRACTOR)
     for study in store.studies:
         assert {name for name, value in study.labels.items() if value is not None} == set(FINDINGS)
-    test = store.select(split="test", ndim=3)
+    test = store.select(split="test", image_kind="ct")
     assert all((store.mask(i) >> len(FINDINGS) & 1).any() for i in test)  # type: ignore[operator]
     run = write_pretrained(tmp_path / "run" / "pretrained").parent
     figures = slice_eval(

@@ -67,7 +67,7 @@ def test_nodules_are_mostly_small_and_spread_over_the_depth() -> None:
     assert all("xray" not in f.visible_on for f in nodules if f.size_mm < 8)
 
 
-def test_nearly_everyone_carries_something_bright_and_innocent() -> None:
+def test_nearly_everyone_carries_something_bright_and_harmless() -> None:
     bright = [sum(d.hu > 300 for d in p.distractors) for p in COHORT]
     assert np.mean(np.array(bright) > 0) > 0.95
 

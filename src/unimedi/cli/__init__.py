@@ -192,7 +192,7 @@ def doctor(arguments: argparse.Namespace) -> None:
 
     limits = Limits(arguments.seconds, arguments.memory << 20)
     found = run(arguments.path, arguments.out, arguments.root, arguments.leakage, arguments.workers, limits)
-    print(f"{found['read']} of {found['listed']} studies read, {found['spoilt']} look spoilt: {arguments.out}")
+    print(f"{found['read']} of {found['listed']} studies read, {found['corrupted']} look corrupted: {arguments.out}")
     for line in found["reports"]["said"]:
         print(line, file=sys.stderr)
     for wrong in found["outdated"]:

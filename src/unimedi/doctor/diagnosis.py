@@ -8,10 +8,10 @@ from unimedi.cohort.patient_id import doubts
 from unimedi.doctor.duplicates import groups, near_images
 from unimedi.doctor.examine import Examined
 from unimedi.doctor.leakage import Leak, leaks_between_cohorts, leaks_between_splits
-from unimedi.doctor.reading import Seen
+from unimedi.doctor.study_summary import StudySummary
 from unimedi.doctor.texts import text_facts
 
-GRAVE = (  # signs that spoil training, worst first; the other signs are worth a look
+SERIOUS = (  # signs that spoil training, worst first; the other signs are worth a look
     *("wrapped", "scaled_twice", "not_scaled", "wrong_slope", "odd_hu"),
     *("flipped_head_feet", "flipped_front_back", "flipped_left_right"),
     *("cut_at_side", "cut_at_feet", "cut_at_head", "short_volume", "few_slices"),
@@ -20,9 +20,9 @@ LISTED = 200  # pairs of duplicates that are listed; all are counted
 FATAL = ("study", "patient", "header_patient", "file", "image", "near_image")  # what must not stand on two sides
 
 
-def grave(seen: Seen) -> tuple[str, ...]:
+def serious_signs(seen: StudySummary) -> tuple[str, ...]:
     """Those of a study's signs that spoil training."""
-    return tuple(sign for sign in seen.signs if sign in GRAVE)
+    return tuple(sign for sign in seen.signs if sign in SERIOUS)
 
 
 def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any
         "doubtful_patients": doubts([one.patient_id for one in seen]),
         "languages": dict(Counter(s.language for s in seen).most_common()),
         "signs": dict(Counter(sign for one in read for sign in one.signs).most_common()),
-        "spoilt": sum(bool(grave(one)) for one in read),
+        "corrupted": sum(bool(serious_signs(one)) for one in read),
         "notes": dict(Counter(note for one in read for note in one.notes).most_common()),
         "volumes_examined_for_orientation": sum("head" in one.measures for one in read),
         "volumes": sum(len(one.shape) == 3 for one in read),
@@ -62,10 +62,10 @@ def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any
     }
 
 
-def worst(seen: Sequence[Seen], count: int) -> list[Seen]:
-    """Studies with signs: those with a grave one first, in the order of ``GRAVE``, then those with most signs."""
+def worst(seen: Sequence[StudySummary], count: int) -> list[StudySummary]:
+    """Studies with signs: those with a serious one first, in the order of ``SERIOUS``, then those with most signs."""
     signed = [one for one in seen if one.signs]
-    rank = {sign: place for place, sign in enumerate(GRAVE)}
+    rank = {sign: place for place, sign in enumerate(SERIOUS)}
     return sorted(signed, key=lambda s: (min(rank.get(x, len(rank)) for x in s.signs), -len(s.signs)))[:count]
 
 
@@ -75,7 +75,7 @@ def fatal(figures: dict[str, Any]) -> list[str]:
     return [row["text"] for row in rows if row["what"] in FATAL]
 
 
-def _patients(seen: Sequence[Seen]) -> dict[str, Any]:
+def _patients(seen: Sequence[StudySummary]) -> dict[str, Any]:
     """Where patients of the manifest and PatientIDs of the files are not one to one."""
     stated = [(one.patient_id, one.header_patient) for one in seen if one.header_patient]
     of_id: dict[str, set[str]] = defaultdict(set)
@@ -90,23 +90,23 @@ def _patients(seen: Sequence[Seen]) -> dict[str, Any]:
     }
 
 
-def _crossed(seen: Sequence[Seen]) -> dict[str, dict[str, int]]:
+def _crossed(seen: Sequence[StudySummary]) -> dict[str, dict[str, int]]:
     counts = Counter((one.modality, one.split) for one in seen)
     modalities = sorted({one.modality for one in seen})
     return {modality: {split: counts[modality, split] for split in _splits(seen)} for modality in modalities}
 
 
-def _splits(seen: Sequence[Seen]) -> list[str]:
+def _splits(seen: Sequence[StudySummary]) -> list[str]:
     return sorted({one.split for one in seen}, key=lambda split: ("train", "validation", "test").index(split))
 
 
-def _duplicates(seen: Sequence[Seen]) -> dict[str, Any]:
+def _duplicates(seen: Sequence[StudySummary]) -> dict[str, Any]:
     """The same pixels in several studies, and nearly the same."""
     same = [[seen[i].study_id for i in group] for group in groups(one.pixels for one in seen)]
     near: list[dict[str, Any]] = []
     for ndim in (2, 3):
-        rows = [one for one in seen if one.looks and len(one.shape) == ndim]
-        for first, second, bits in near_images([s.looks for s in rows], [s.miniature for s in rows]):
+        rows = [one for one in seen if one.perceptual_hash and len(one.shape) == ndim]
+        for first, second, bits in near_images([s.perceptual_hash for s in rows], [s.miniature for s in rows]):
             if rows[first].pixels != rows[second].pixels:
                 near.append({"studies": [rows[first].study_id, rows[second].study_id], "bits": bits})
     return {
@@ -117,7 +117,7 @@ def _duplicates(seen: Sequence[Seen]) -> dict[str, Any]:
     }
 
 
-def _refused(seen: Seen) -> dict[str, str]:
+def _refused(seen: StudySummary) -> dict[str, str]:
     return {"study_id": seen.study_id, "reason": seen.refused, "message": seen.message}
 
 
@@ -126,7 +126,7 @@ def _leak(leak: Leak) -> dict[str, Any]:
     return row | ({"bits": leak.bits} if leak.what == "near_image" else {})
 
 
-def _signed(seen: Seen) -> dict[str, Any]:
+def _signed(seen: StudySummary) -> dict[str, Any]:
     return {
         "study_id": seen.study_id,
         "modality": seen.modality,

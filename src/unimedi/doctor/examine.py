@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.study import Study
 from unimedi.doctor.geometry import spacing_outliers
-from unimedi.doctor.reading import Seen, Stored, describe, look
+from unimedi.doctor.study_summary import Stored, StudySummary, describe, inspect
 from unimedi.imaging.image import ImagingError
 from unimedi.inputs.mended import outdated
 from unimedi.inputs.sandbox import Guarded, Limits
@@ -30,7 +30,7 @@ class Examined:
 
     path: Path
     kind: str
-    seen: list[Seen]
+    seen: list[StudySummary]
     lost: list[dict[str, str]]
     outdated: list[str]
 
@@ -61,22 +61,24 @@ def examine(
         names = [study.study_id for study in items if isinstance(study, Study)]
     if workers == 0:
         with _progress(len(items)) as advance:
-            seen = [advance(look(item)) for item in items]
+            seen = [advance(inspect(item)) for item in items]
     else:
         seen = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
     return Examined(path, kind, _with_outliers(seen), lost, old)
 
 
-def _in_processes(items: Sequence[Study | Stored], names: Sequence[str], workers: int, limits: Limits) -> list[Seen]:
+def _in_processes(
+    items: Sequence[Study | Stored], names: Sequence[str], workers: int, limits: Limits
+) -> list[StudySummary]:
     """Dask's threads, each waiting for a process that reads."""
     import dask
 
-    idle: SimpleQueue[Guarded[Any, Seen]] = SimpleQueue()
-    every = [Guarded(look, limits) for _ in range(min(workers, len(items)) or 1)]
+    idle: SimpleQueue[Guarded[Any, StudySummary]] = SimpleQueue()
+    every = [Guarded(inspect, limits) for _ in range(min(workers, len(items)) or 1)]
     for guarded in every:
         idle.put(guarded)
 
-    def batch(start: int) -> list[Seen]:
+    def batch(start: int) -> list[StudySummary]:
         guarded = idle.get()
         try:
             return [advance(_under_limits(guarded, items[i], names[i])) for i in _range(start, len(items))]
@@ -97,15 +99,15 @@ def _range(start: int, total: int) -> range:
     return range(start, min(start + BATCH, total))
 
 
-def _under_limits(guarded: "Guarded[Any, Seen]", item: Study | Stored, name: str) -> Seen:
+def _under_limits(guarded: "Guarded[Any, StudySummary]", item: Study | Stored, name: str) -> StudySummary:
     try:
         return guarded(item, name if isinstance(item, Stored) else str(item.image))
     except ImagingError as error:
-        about = describe(item) if isinstance(item, Study) else Seen(name, "", "", "", "", "", 0, "")
+        about = describe(item) if isinstance(item, Study) else StudySummary(name, "", "", "", "", "", 0, "")
         return replace(about, refused=error.reason, message=str(error))
 
 
-def _with_outliers(seen: list[Seen]) -> list[Seen]:
+def _with_outliers(seen: list[StudySummary]) -> list[StudySummary]:
     """``spacing_outlier`` is known once all have been seen."""
     for modality in {one.modality for one in seen}:
         rows = [i for i, one in enumerate(seen) if one.modality == modality]
@@ -116,12 +118,12 @@ def _with_outliers(seen: list[Seen]) -> list[Seen]:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[Seen], Seen]]:
+def _progress(total: int) -> Iterator[Callable[[StudySummary], StudySummary]]:
     columns = (TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("looking", total=total)
 
-        def advance(seen: Seen) -> Seen:
+        def advance(seen: StudySummary) -> StudySummary:
             bar.advance(task)
             return seen if seen.signs else replace(seen, picture=b"")  # pictures of the rest would fill the memory
 

@@ -33,7 +33,7 @@ def pixel_hash(array: NDArray[np.generic]) -> str:
     return hashed.hexdigest()
 
 
-def looks(array: NDArray[np.generic]) -> bytes:
+def perceptual_hash(array: NDArray[np.generic]) -> bytes:
     """256 bits of a radiograph's or a volume's coarse structure: which of its lowest cosine terms exceed their median.
 
     Rescaling, compression, a slight crop and a change of contrast leave most of the bits as they are.

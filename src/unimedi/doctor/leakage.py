@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unimedi.doctor.duplicates import near_images
-from unimedi.doctor.reading import Seen
+from unimedi.doctor.study_summary import StudySummary
 from unimedi.errors import InputError
 
 SHOWN = 20  # leaks that an error lists; the page and its JSON have all
-KEYS: dict[str, Callable[[Seen], str]] = {
+KEYS: dict[str, Callable[[StudySummary], str]] = {
     "patient": lambda seen: seen.patient_id,
     "header_patient": lambda seen: seen.header_patient,
     "file": lambda seen: seen.file,
     "image": lambda seen: seen.pixels,
 }
-ACROSS: dict[str, Callable[[Seen], str]] = {"study": lambda seen: seen.study_id, **KEYS}
+ACROSS: dict[str, Callable[[StudySummary], str]] = {"study": lambda seen: seen.study_id, **KEYS}
 
 
 class LeakageError(InputError):
@@ -49,13 +49,13 @@ class Leak:
         return f"{self.first} and {self.second}: {shared}"
 
 
-def leaks_between_splits(seen: Sequence[Seen]) -> list[Leak]:
+def leaks_between_splits(seen: Sequence[StudySummary]) -> list[Leak]:
     """Patients, files and images that stand in two splits of one cohort; each pair once, by its strongest tie."""
     sides = [s.split for s in seen]
     return _strongest([*_shared(seen, sides, KEYS), *_alike(seen, sides)])
 
 
-def leaks_between_cohorts(ours: Sequence[Seen], theirs: Sequence[Seen]) -> list[Leak]:
+def leaks_between_cohorts(ours: Sequence[StudySummary], theirs: Sequence[StudySummary]) -> list[Leak]:
     """The same between two cohorts, named A and B, with study ids as well; identical reports come last.
 
     A report that two cohorts share may be a stock phrase, and an id may be the same by chance (1, 2, 3): look at both.
@@ -67,7 +67,9 @@ def leaks_between_cohorts(ours: Sequence[Seen], theirs: Sequence[Seen]) -> list[
     return found + [leak for leak in reports if (leak.first, leak.second) not in known]
 
 
-def _shared(seen: Sequence[Seen], sides: Sequence[str], keys: dict[str, Callable[[Seen], str]]) -> Iterator[Leak]:
+def _shared(
+    seen: Sequence[StudySummary], sides: Sequence[str], keys: dict[str, Callable[[StudySummary], str]]
+) -> Iterator[Leak]:
     """For each key on two sides, each study with the first one on each other side: linear, however many share it."""
     for what, key_of in keys.items():
         first: dict[str, dict[str, int]] = defaultdict(dict)
@@ -80,10 +82,10 @@ def _shared(seen: Sequence[Seen], sides: Sequence[str], keys: dict[str, Callable
             first[key].setdefault(sides[position], position)
 
 
-def _alike(seen: Sequence[Seen], sides: Sequence[str]) -> Iterator[Leak]:
+def _alike(seen: Sequence[StudySummary], sides: Sequence[str]) -> Iterator[Leak]:
     for ndim in (2, 3):
-        rows = [i for i, one in enumerate(seen) if one.looks and len(one.shape) == ndim]
-        for a, b, bits in near_images([seen[i].looks for i in rows], [seen[i].miniature for i in rows]):
+        rows = [i for i, one in enumerate(seen) if one.perceptual_hash and len(one.shape) == ndim]
+        for a, b, bits in near_images([seen[i].perceptual_hash for i in rows], [seen[i].miniature for i in rows]):
             first, second = rows[a], rows[b]
             if sides[first] != sides[second]:
                 yield Leak("near_image", _name(seen, sides, first), _name(seen, sides, second), bits=bits)
@@ -98,5 +100,5 @@ def _strongest(leaks: Sequence[Leak]) -> list[Leak]:
     return list(kept.values())
 
 
-def _name(seen: Sequence[Seen], sides: Sequence[str], position: int) -> str:
+def _name(seen: Sequence[StudySummary], sides: Sequence[str], position: int) -> str:
     return f"{sides[position]}/{seen[position].study_id}"

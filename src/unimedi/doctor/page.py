@@ -11,13 +11,13 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from unimedi.doctor.diagnosis import LISTED, diagnose, fatal, worst
 from unimedi.doctor.examine import Examined, examine
+from unimedi.doctor.histograms import measure_histograms, size_histograms
 from unimedi.doctor.leakage import LeakageError
-from unimedi.doctor.pictures import measure_histograms, size_histograms
-from unimedi.doctor.words import EXPLAINED, STORE_LIMITS
+from unimedi.doctor.signs import EXPLAINED, STORE_LIMITS
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.sandbox import Limits
 from unimedi.reporting.pictures import Tile, data_uri
-from unimedi.reporting.pieces import Part, Table
+from unimedi.reporting.schema import Section, Table
 
 TILES = 24
 
@@ -53,7 +53,7 @@ def doctor(
 
 def render(examined: Examined, figures: Mapping[str, Any]) -> str:
     """The page as HTML."""
-    parts = [part for part in _parts(examined, figures) if part.filled or part.text]
+    sections = [section for section in _sections(examined, figures) if section.filled or section.text]
     environment = Environment(
         loader=PackageLoader("unimedi.doctor"), autoescape=select_autoescape(default=True), trim_blocks=True
     )
@@ -65,7 +65,7 @@ def render(examined: Examined, figures: Mapping[str, Any]) -> str:
             f"unimedi {version('unimedi')}."
         ),
         summary=_summary(figures, refused),
-        parts=parts,
+        sections=sections,
     )
 
 
@@ -76,7 +76,7 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
         f"Leaks: {leaks}. Nothing measured on these splits can be trusted before they are mended." if leaks else "",
         _patients(figures["patients_by_header"]),
         *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in figures["doubtful_patients"]),
-        f"{figures['spoilt']} of {figures['read']} studies look spoilt." if figures["spoilt"] else "",
+        f"{figures['corrupted']} of {figures['read']} studies look corrupted." if figures["corrupted"] else "",
         f"{refused} of {figures['listed']} studies are refused." if refused else "",
         *(f"{wrong[:1].upper()}{wrong[1:]}." for wrong in figures["outdated"]),
         f"Images repeated exactly: {duplicates['identical_images']}; nearly: {duplicates['near_images']}."
@@ -94,22 +94,24 @@ def _patients(found: Mapping[str, Any]) -> str:
     return f"{text[0].upper()}{text[1:]}: whose these images are is listed in the JSON." if text else ""
 
 
-def _parts(examined: Examined, figures: Mapping[str, Any]) -> list[Part]:
+def _sections(examined: Examined, figures: Mapping[str, Any]) -> list[Section]:
     return [
         _leaks(figures),
-        Part("worst", f"The worst {TILES}", tiles=[("", _tiles(examined))]),
+        Section("worst", f"The worst {TILES}", tiles=[("", _tiles(examined))]),
         _signs(figures),
         _counts(figures),
         _refusals(figures),
-        Part("scale", "Hounsfield units, orientation, coverage", pictures=_pictures(measure_histograms(examined.seen))),
-        Part("sizes", "Lengths and sizes", pictures=_pictures(size_histograms(examined.seen))),
+        Section(
+            "scale", "Hounsfield units, orientation, coverage", pictures=_pictures(measure_histograms(examined.seen))
+        ),
+        Section("sizes", "Lengths and sizes", pictures=_pictures(size_histograms(examined.seen))),
         _reports(figures),
         _duplicates(figures),
-        Part("limits", "What this cannot show", text=STORE_LIMITS if examined.kind == "store" else ""),
+        Section("limits", "What this cannot show", text=STORE_LIMITS if examined.kind == "store" else ""),
     ]
 
 
-def _leaks(figures: Mapping[str, Any]) -> Part:
+def _leaks(figures: Mapping[str, Any]) -> Section:
     tables = []
     for key, name in (
         ("leaks_between_splits", "Between splits"),
@@ -120,7 +122,7 @@ def _leaks(figures: Mapping[str, Any]) -> Part:
             tables.append(Table(f"{name}: {len(rows)}", ("shared", "studies"), shown, prose=True))
     looked = "splits" + (f" and between A and B ({figures['other']})" if figures["other"] else "")
     text = "" if tables else f"Nothing crosses the border between {looked}."
-    return Part("leaks", "Leakage", text=text, tables=tables)
+    return Section("leaks", "Leakage", text=text, tables=tables)
 
 
 def _tiles(examined: Examined) -> list[Tile]:
@@ -130,7 +132,7 @@ def _tiles(examined: Examined) -> list[Tile]:
     ]
 
 
-def _signs(figures: Mapping[str, Any]) -> Part:
+def _signs(figures: Mapping[str, Any]) -> Section:
     rows = [(sign.replace("_", " "), str(n), EXPLAINED[sign]) for sign, n in figures["signs"].items()]
     listed = [
         (one["study_id"], ", ".join(one["signs"]), ", ".join(f"{k} {v:g}" for k, v in one["measures"].items()))
@@ -141,10 +143,10 @@ def _signs(figures: Mapping[str, Any]) -> Part:
     text = f"Orientation was told in {told} of {volumes} volumes; {others}." if volumes else ""
     tables = [Table("", ("sign", "studies", "meaning"), rows, prose=True)] if rows else []
     tables += [Table("Studies with a sign", ("study", "signs", "measures"), listed, prose=True)] if listed else []
-    return Part("signs", "What looks wrong", text=text, tables=tables)
+    return Section("signs", "What looks wrong", text=text, tables=tables)
 
 
-def _counts(figures: Mapping[str, Any]) -> Part:
+def _counts(figures: Mapping[str, Any]) -> Section:
     splits = list(figures["patients"])
     rows = [
         (modality, *(str(counts[split]) for split in splits), str(sum(counts.values())))
@@ -154,22 +156,22 @@ def _counts(figures: Mapping[str, Any]) -> Part:
     tables = [Table("", ("studies", *splits, "all"), [*rows, patients])]
     if notes := figures["notes"]:
         tables.append(Table("Corrected in reading", ("note", "studies"), [(k, str(n)) for k, n in notes.items()]))
-    return Part("counts", "Counts", tables=tables)
+    return Section("counts", "Counts", tables=tables)
 
 
-def _refusals(figures: Mapping[str, Any]) -> Part:
+def _refusals(figures: Mapping[str, Any]) -> Section:
     if not figures["refused"]:
-        return Part("refusals", "Refused")
+        return Section("refusals", "Refused")
     counts = [(reason, str(n)) for reason, n in figures["refused"].items()]
     listed = [(row["study_id"], row["reason"], row["message"]) for row in figures["refusals"][:LISTED]]
     tables = [
         Table("", ("reason", "studies"), counts),
         Table("", ("study", "reason", "message"), listed, prose=True),
     ]
-    return Part("refusals", "Refused", tables=tables)
+    return Section("refusals", "Refused", tables=tables)
 
 
-def _reports(figures: Mapping[str, Any]) -> Part:
+def _reports(figures: Mapping[str, Any]) -> Section:
     facts = figures["reports"]
     rows = [
         ("with a report", str(facts["with_report"])),
@@ -184,10 +186,10 @@ def _reports(figures: Mapping[str, Any]) -> Part:
     tables = [Table("", ("", "studies"), rows)]
     if facts["said"]:
         tables.append(Table("", ("to know",), [(line,) for line in facts["said"]], prose=True))
-    return Part("reports", "Reports", tables=tables)
+    return Section("reports", "Reports", tables=tables)
 
 
-def _duplicates(figures: Mapping[str, Any]) -> Part:
+def _duplicates(figures: Mapping[str, Any]) -> Section:
     found = figures["duplicates"]
     tables = []
     if found["identical"]:
@@ -196,7 +198,7 @@ def _duplicates(figures: Mapping[str, Any]) -> Part:
     if found["near"]:
         rows = [(" and ".join(pair["studies"]), str(pair["bits"])) for pair in found["near"]]
         tables.append(Table("Nearly the same", ("studies", "bits of 256 that differ"), rows))
-    return Part("duplicates", "Duplicate images", text="" if tables else "None.", tables=tables)
+    return Section("duplicates", "Duplicate images", text="" if tables else "None.", tables=tables)
 
 
 def _pictures(png: bytes | None) -> list[Tile]:

@@ -9,14 +9,14 @@ import numpy as np
 from unimedi.cohort.reports.counts import report_lines
 from unimedi.cohort.reports.language import UNKNOWN
 from unimedi.doctor.duplicates import groups
-from unimedi.doctor.reading import Seen
+from unimedi.doctor.study_summary import StudySummary
 
 QUARTILES = {"min": 0, "q1": 25, "median": 50, "q3": 75, "max": 100}
 LENGTHS = (80, 192, 256)  # tokens that our recipes let the text encoder read: model.text_length
 LONG = 400  # words: most text encoders read 256 or 512 tokens, and a word of a report is 1.3 to 2 of them
 
 
-def text_facts(seen: Sequence[Seen]) -> dict[str, Any]:
+def text_facts(seen: Sequence[StudySummary]) -> dict[str, Any]:
     """Counts by language, of words (quartiles and range), and of what deserves a look; ids where they are few."""
     written = [s for s in seen if s.report]
     words = np.array([s.words for s in written] or [0])

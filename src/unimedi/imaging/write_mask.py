@@ -1,4 +1,4 @@
-"""A mask in the grid of ``read_image`` as a file that lies on the image: NIfTI of a volume, PNG of a radiograph.
+"""A mask written as a file that lies on its image: NIfTI for a volume, PNG for a radiograph.
 
 A NIfTI image gives its mask its own header, so that both have the same axes, affine and units. The mask of any other
 volume has the axes of ``read_image`` (to the left, the back and the head) and an affine that puts it where the volume

@@ -1,4 +1,4 @@
-"""Sentences through a translation model from a local folder (Marian, T5, BART: any sequence-to-sequence model)."""
+"""Sentences translated by a model from a local folder: Marian, T5, BART or any other sequence-to-sequence model."""
 
 import hashlib
 from pathlib import Path

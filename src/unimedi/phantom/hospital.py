@@ -1,7 +1,7 @@
 """A phantom hospital on disk: images as its scanners would leave them, reports, masks, and an index.
 
     OUT/patients/<patient>/<study>/image.{dcm,png,jpg,nii,nii.gz} or series/*.dcm
-    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, innocent.nii.gz where it is asked for
+    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, distractor.nii.gz where it is asked for
     OUT/index.csv                one row a study      OUT/hospital.json    written last: the hospital is finished
 
 The files are a function of (preset, seed): the same bytes on any number of workers. Patients are drawn from

@@ -15,7 +15,7 @@ from unimedi.inputs.store import Store
 from unimedi.metrics.recall import first_right_rank, same_group
 from unimedi.reporting.curves import grey_png
 from unimedi.reporting.pictures import Tile, data_uri, named, thumbnail, windowed
-from unimedi.reporting.pieces import NAMES, Part
+from unimedi.reporting.schema import NAMES, Section
 from unimedi.reporting.zero_shot import words
 
 WORST = 12  # studies of a task
@@ -23,9 +23,9 @@ WORST = 12  # studies of a task
 Group = tuple[str, list[Tile]]
 
 
-def failures_part(inputs: ReportInputs) -> Part:
+def failures_part(inputs: ReportInputs) -> Section:
     """Zero-shot both ways, retrieval both ways, the same patient, slice selection: the worst of each, worst first."""
-    part = Part(
+    section = Section(
         "failures",
         "Where it fails",
         f"The worst {WORST} of each task, not picked: probabilities furthest from the truth, the right answer furthest "
@@ -33,8 +33,8 @@ def failures_part(inputs: ReportInputs) -> Part:
         folded=True,
     )
     for groups in (_zero_shot, _reports, _patients, _slices):
-        part.tiles += [group for group in groups(inputs) if group[1]]
-    return part
+        section.tiles += [group for group in groups(inputs) if group[1]]
+    return section
 
 
 def worst_calls(view: View, verdicts: Verdicts, present: bool) -> list[tuple[int, str, float]]:

@@ -12,8 +12,8 @@ from unimedi.evaluation.comparison import sha256
 from unimedi.evaluation.headline import JUDGED_FROM, headline, printed
 from unimedi.evaluation.result import ReportInputs
 from unimedi.evaluation.zero_shot.files import shipped_prompts
-from unimedi.reporting.parts import MAKERS
-from unimedi.reporting.pieces import NAMES
+from unimedi.reporting.schema import NAMES
+from unimedi.reporting.sections import SECTIONS
 from unimedi.reporting.side_by_side import side_by_side
 from unimedi.reporting.summary import summary
 from unimedi.representation.embedder import pretrained_folder
@@ -24,11 +24,11 @@ NO_BARS = "No bars: the project has some for its phantom alone, and this store w
 
 def write_report(inputs: ReportInputs, path: Path) -> None:
     """Render and write the page, whole or not at all."""
-    parts = [part for part in (maker(inputs) for maker in MAKERS) if part.filled]
+    sections = [section for section in (make(inputs) for make in SECTIONS) if section.filled]
     compare = side_by_side(inputs.figures, _run_name(inputs.run), inputs.measured_on, inputs.compare)
     notes = inputs.outcome.notes
     contents = [("figures", "Figures"), *([("compare", "Beside other runs")] if compare else [])]
-    contents += [(part.id, part.name) for part in parts]
+    contents += [(section.id, section.name) for section in sections]
     contents += [("lacking", "What could not be computed")] if notes else []
     contents += [("all", "All figures"), ("origin", "Where this comes from")]
     environment = Environment(
@@ -48,7 +48,7 @@ def write_report(inputs: ReportInputs, path: Path) -> None:
         summary=summary(inputs.figures),
         notes=notes,
         compare=compare,
-        parts=parts,
+        sections=sections,
         everything=[printed(key, figure) for key, figure in inputs.figures.items()],
         origin=_origin(inputs),
         recipe=_recipe(inputs),

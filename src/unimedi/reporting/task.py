@@ -3,7 +3,7 @@
 from unimedi.evaluation.headline import printed
 from unimedi.evaluation.result import ReportInputs
 from unimedi.evaluation.task_file import METRICS, TaskFile, answers
-from unimedi.reporting.pieces import Part, Table
+from unimedi.reporting.schema import Section, Table
 
 WORDS = {
     "linear_probe": "linear probe",
@@ -16,20 +16,20 @@ WORDS = {
 }
 
 
-def task_part(inputs: ReportInputs) -> Part:
+def task_part(inputs: ReportInputs) -> Section:
     """Empty where no task file was given."""
     task = inputs.task
     if task is None:
-        return Part("task", "The task")
-    part = Part("task", f"The task: {task.name}", task.about)
+        return Section("task", "The task")
+    section = Section("task", f"The task: {task.name}", task.about)
     found = answers(task, inputs.figures)
     rows = [(row.name, row.value, row.interval, row.n) for row in (printed(named(key), f) for key, f in found.items())]
     if rows:
-        part.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
+        section.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
     else:
-        part.text += f" It could not be answered here: no {METRICS[task.protocol][task.metric]} could be computed."
-    part.tables.append(Table("What was asked", (), _facts(task), prose=True))
-    return part
+        section.text += f" It could not be answered here: no {METRICS[task.protocol][task.metric]} could be computed."
+    section.tables.append(Table("What was asked", (), _facts(task), prose=True))
+    return section
 
 
 def named(key: str) -> str:

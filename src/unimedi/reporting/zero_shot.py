@@ -12,8 +12,8 @@ from unimedi.metrics.checks import presence
 from unimedi.metrics.measurement import Figure
 from unimedi.reporting import curves as draw
 from unimedi.reporting import pictures as looks
-from unimedi.reporting.pieces import NAMES, Part, Table
 from unimedi.reporting.roc import roc_curves
+from unimedi.reporting.schema import NAMES, Section, Table
 
 COLUMNS = {
     "auroc": "AUROC",
@@ -28,27 +28,27 @@ COLUMNS = {
 }
 
 
-def zero_shot_part(inputs: ReportInputs) -> Part:
+def zero_shot_part(inputs: ReportInputs) -> Section:
     """Tables, plots of AUROC and of ROC curves, reliability diagrams, and the macro AUROC of each prompt file."""
-    part = Part("zero-shot", "Zero-shot by finding")
+    section = Section("zero-shot", "Zero-shot by finding")
     for kind, verdicts in inputs.verdicts.items():
-        part.tables.append(_table(inputs, kind, verdicts))
+        section.tables.append(_table(inputs, kind, verdicts))
         rows = [
             ("all findings" if not name else words(name), f.value, f.low, f.high, not name)
             for name in ("", *verdicts.log_odds)
             for f in [inputs.figures[_key(kind, "auroc", name)]]
         ]
         picture = draw.intervals(rows, 0.5, "AUROC")
-        part.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", looks.data_uri(picture)))
+        section.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", looks.data_uri(picture)))
         caption = f"{NAMES[kind]}: ROC curve of each finding; dotted diagonal: chance"
-        part.pictures.append(looks.Tile(caption, looks.data_uri(roc_curves(ranked(inputs.views[kind], verdicts)))))
+        section.pictures.append(looks.Tile(caption, looks.data_uri(roc_curves(ranked(inputs.views[kind], verdicts)))))
     if inputs.verdicts:
-        part.text = _what_it_says(inputs)
-        part.tables += _by_prompts(inputs)
+        section.text = _what_it_says(inputs)
+        section.tables += _by_prompts(inputs)
         panels = {NAMES[kind]: _pooled(inputs.views[kind], v) for kind, v in inputs.verdicts.items()}
         caption = "Reliability, all findings together: how often a finding is there, by the probability it was given."
-        part.pictures.append(looks.Tile(caption, looks.data_uri(draw.reliability(panels))))
-    return part
+        section.pictures.append(looks.Tile(caption, looks.data_uri(draw.reliability(panels))))
+    return section
 
 
 def words(finding: str) -> str:

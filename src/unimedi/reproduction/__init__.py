@@ -1,0 +1,1 @@
+"""The comparison: baselines and ablations trained and measured alike, one table row each."""

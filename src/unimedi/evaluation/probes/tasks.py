@@ -1,4 +1,4 @@
-"""The linear probe of the frozen encoder beside the same probe on an untrained encoder and on principal components."""
+"""Linear probes on one run: the frozen encoder beside an untrained encoder and principal components."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

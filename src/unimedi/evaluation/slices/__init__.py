@@ -1,0 +1,1 @@
+"""Whether slice selection finds lesions, and what slices bring to the model."""

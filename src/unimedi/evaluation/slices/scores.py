@@ -1,4 +1,4 @@
-"""Scores of the slabs of stored volumes by every way that a model can be asked; each volume is read once."""
+"""Every way of scoring slabs, applied to stored volumes; each volume is read once."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence

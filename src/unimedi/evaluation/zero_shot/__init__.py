@@ -1,0 +1,1 @@
+"""Zero-shot classification: images compared with sentences about each finding."""

@@ -1,4 +1,4 @@
-"""The frames of a multi-frame CT or MR (one file, a frame a slice) as slices: DICOM's "enhanced" images."""
+"""Multi-frame CT and MR, DICOM's "enhanced" images: each frame of the file becomes a slice."""
 
 from functools import cache
 from typing import Any

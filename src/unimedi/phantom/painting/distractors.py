@@ -10,20 +10,20 @@ from unimedi.phantom.patient.anatomy import Array
 from unimedi.phantom.patient.distractors import Distractor
 
 DISTRACTOR = "distractor"  # the mask's name; no report mentions it, so no label has that name
-KINDS = frozenset({"granuloma", "calcified_node", "bone_island", "plaque", "hernia"})
+LESION_LIKE = frozenset({"granuloma", "calcified_node", "bone_island", "plaque", "hernia"})
 
 
 def distractor_mask(distractors: Iterable[Distractor], grid: Grid) -> Mask:
     """Union of the compact distractors inside the chest, over the whole grid (depth, height, width).
 
-    Compact: a ball, round or flattened, of one of ``KINDS``. Left out are electrodes, nipples, metal dots and
+    Compact: a ball, round or flattened, of one of ``LESION_LIKE``. Left out are electrodes, nipples, metal dots and
     pacemakers (on the skin or in the chest wall, where no lesion of the catalogue lies), a meal (under the diaphragm),
     and catheters, leads and wires (lines: most run through so many slices that they tell none apart). A voxel counts as
     it does for a finding: its coverage passes a half, or half the thing's largest where that is less.
     """
     mask = np.zeros(grid.shape, np.bool_)
     for one in distractors:
-        if one.kind in KINDS and len(one.points) == 1:
+        if one.name in LESION_LIKE and len(one.points) == 1:
             box, marked = _marked(one, grid)
             mask[box] |= marked
     return mask

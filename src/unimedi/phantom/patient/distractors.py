@@ -9,12 +9,12 @@ from unimedi.phantom.patient.anatomy import Anatomy, Array, Point, points_in_lun
 
 @dataclass(frozen=True, slots=True)
 class Distractor:
-    """``kind`` names it, ``points`` are (depth, height, width) in mm: one for a body, two or more for a line.
+    """``points`` are (depth, height, width) in mm: one for a body, two or more for a line.
 
     A body's radii along the axes are ``radius_mm`` times ``stretch``.
     """
 
-    kind: str
+    name: str
     points: tuple[Point, ...]
     radius_mm: float
     hu: float

@@ -1,1 +1,1 @@
-"""The sentences of a report: what a language must offer, and each language's grammar and phrases."""
+"""What radiologists write about a phantom patient, in English or Spanish."""

@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Report
 from unimedi.errors import InputError
 from unimedi.phantom.patient.catalogue import FINDINGS, Finding
@@ -43,14 +43,9 @@ IMPORTANCE = (  # the gravest first
 )  # fmt: skip
 
 
-def image_kind(modality: Modality) -> Literal["xray", "ct"]:
-    """How findings name this modality in ``visible_on``: ``ct`` for volumes, ``xray`` for projections."""
-    return "ct" if modality.ndim == 3 else "xray"
-
-
 def reportable(patient: Patient, modality: Modality) -> tuple[Finding, ...]:
     """The patient's findings that this modality shows, in the patient's order."""
-    return tuple(finding for finding in patient.findings if image_kind(modality) in finding.visible_on)
+    return tuple(finding for finding in patient.findings if modality.image_kind in finding.visible_on)
 
 
 def labels_for(patient: Patient, modality: Modality) -> dict[str, bool]:
@@ -82,7 +77,7 @@ def write_report(
         raise InputError(
             f"reports can be written in {sorted(WORDINGS)}, not {language!r} (patient {patient.patient_id})"
         )
-    kind = image_kind(modality)
+    kind = modality.image_kind
     rng = Random(f"{patient.patient_id}/{kind}/{seed}/{language}/{attempt}")
     habits = READERS[rng.randrange(len(READERS)) if reader is None else reader]
     writer = _Writer(WORDINGS[language], habits, rng, kind)
@@ -96,7 +91,7 @@ class _Writer:
     wording: Wording
     habits: Habits
     rng: Random
-    kind: Literal["xray", "ct"]
+    kind: ImageKind
 
     def report(self, patient: Patient, present: Sequence[Finding], view: str) -> str:
         """The text, with this reader's headings."""
@@ -106,7 +101,7 @@ class _Writer:
         person = rng.choice(("man", "male") if patient.sex == "M" else ("woman", "female"))
         bodies = {
             "indication": rng.choice(wording.indications).format(age=patient.age, person=person),
-            "technique": rng.choice(wording.technique[view if self.kind == "xray" else "ct"]),
+            "technique": rng.choice(wording.technique[view if self.kind == ImageKind.XRAY else "ct"]),
             "comparison": rng.choice(wording.comparison),
         }
         findings = self._findings(present, slots, WORDS - _words(impression))
@@ -116,7 +111,7 @@ class _Writer:
 
     def _slots(self, patient: Patient, finding: Finding) -> dict[str, str]:
         grades = self.wording.findings[finding.name].severity.get(finding.severity, (finding.severity,))
-        third = _third(patient, finding) if self.kind == "xray" else None
+        third = _third(patient, finding) if self.kind == ImageKind.XRAY else None
         return self.wording.slots(finding, grades, third, self.habits, self.rng)
 
     def _findings(self, present: Sequence[Finding], slots: Slots, budget: int) -> tuple[str, ...]:
@@ -143,7 +138,7 @@ class _Writer:
         """One sentence that says the finding is there; mild ones are doubted more often."""
         phrases = self.wording.findings[finding.name]
         doubt = self.habits.unsure * {"mild": 1.5, "moderate": 0.8, "severe": 0.3}[finding.severity]
-        sure = phrases.xray if self.kind == "xray" else phrases.ct
+        sure = phrases.xray if self.kind == ImageKind.XRAY else phrases.ct
         templates = phrases.unsure if self.rng.random() < doubt else sure
         return self._sentence(self._favour(templates).format(**slots))
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.reporting.pictures import Tile
 
-NAMES = {"xray": "X-ray", "ct": "CT"}
+NAMES = {str(kind): kind.label for kind in ImageKind}
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Table:
 
 
 @dataclass
-class Part:
+class Section:
     """A section: a sentence, tables, full-width pictures, tiles, retrieval panels; any may be empty.
 
     Tiles come in named groups: ``wide`` ones three in a row, ``folded`` groups open when asked for.

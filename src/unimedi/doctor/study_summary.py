@@ -20,7 +20,7 @@ from unimedi.cohort.sources.patients import patient_key
 from unimedi.cohort.study import Modality, Report, Study
 from unimedi.doctor.chest import find_chest
 from unimedi.doctor.geometry import cut_signs, size_signs, truncation
-from unimedi.doctor.hashes import file_hash, looks, miniature, pixel_hash
+from unimedi.doctor.hashes import file_hash, miniature, perceptual_hash, pixel_hash
 from unimedi.doctor.hu import read_scale
 from unimedi.doctor.orientation import read_orientation
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
@@ -33,7 +33,7 @@ LUNG_WINDOW = (-1150.0, 350.0)  # HU
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StudySummary:
     """What is kept of a study.
 
     ``words`` and ``report`` (a hash) are of the text that trains; ``file``, ``pixels``, ``looks`` and ``miniature`` of
@@ -52,7 +52,7 @@ class Seen:
     file: str = ""
     header_patient: str = ""  # the PatientID in the file; empty where it names nobody
     pixels: str = ""
-    looks: bytes = b""
+    perceptual_hash: bytes = b""
     miniature: bytes = b""
     shape: tuple[int, ...] = ()
     spacing: tuple[float, ...] = ()
@@ -73,7 +73,7 @@ class Stored:
     index: int
 
 
-def look(item: Study | Stored) -> Seen:
+def inspect(item: Study | Stored) -> StudySummary:
     """Read a study's image, from its file or from a store, and measure it. Never raises."""
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # parallel over studies, not inside one
     if isinstance(item, Stored):
@@ -94,19 +94,19 @@ def look(item: Study | Stored) -> Seen:
         return replace(about, refused="error", message=f"{item.image}: {type(error).__name__}: {error}")
 
 
-def describe(study: Study) -> Seen:
+def describe(study: Study) -> StudySummary:
     """A study of a cohort without its image."""
     about = _described(study, training_text(study.report), training_language(study.report))
     return replace(about, counted=count_report(study.report)) if study.report.text else about
 
 
-def examine_image(about: Seen, image: Radiograph | Volume) -> Seen:
+def examine_image(about: StudySummary, image: Radiograph | Volume) -> StudySummary:
     """``about`` with everything that the image shows."""
     array = image.pixels if isinstance(image, Radiograph) else image.voxels
     seen = replace(
         about,
         pixels=pixel_hash(array),
-        looks=looks(array),
+        perceptual_hash=perceptual_hash(array),
         miniature=miniature(array),
         shape=tuple(array.shape),
         spacing=tuple(image.spacing or ()),
@@ -137,7 +137,7 @@ def examine_volume(volume: Volume) -> tuple[dict[str, float], tuple[str, ...]]:
     return measures | shares, signs
 
 
-def _look_stored(item: Stored) -> Seen:
+def _look_stored(item: Stored) -> StudySummary:
     store = _opened(item.store)
     study = store.studies[item.index]
     about = _described(study, study.report, study.language)
@@ -159,9 +159,9 @@ def _opened(path: Path) -> Store:
     return Store.open(path)
 
 
-def _described(study: Study | StoredStudy, text: str, language: str) -> Seen:
+def _described(study: Study | StoredStudy, text: str, language: str) -> StudySummary:
     plain = words_of(text)
-    return Seen(
+    return StudySummary(
         study_id=study.study_id,
         patient_id=study.patient_id,
         modality=str(study.modality),

@@ -12,29 +12,29 @@ from unimedi.reporting import pictures as looks
 from unimedi.reporting.attention import radiograph_tiles, volume_pictures
 from unimedi.reporting.failures import failures_part
 from unimedi.reporting.overlays import BRIGHT, FAINT
-from unimedi.reporting.pieces import NAMES, Part, Table
+from unimedi.reporting.schema import NAMES, Section, Table
 from unimedi.reporting.task import task_part
 from unimedi.reporting.zero_shot import zero_shot_part
 
 
-def _cohort(inputs: ReportInputs) -> Part:
-    part = Part(
+def _cohort(inputs: ReportInputs) -> Section:
+    section = Section(
         "cohort",
         "The studies",
         "Studies with one finding each, then others. A CT shows the plane where its masks are largest.",
     )
-    part.tiles = [(NAMES[k], looks.contact_tiles(seen, inputs.store)) for k, seen in inputs.views.items()]
-    return part
+    section.tiles = [(NAMES[k], looks.contact_tiles(seen, inputs.store)) for k, seen in inputs.views.items()]
+    return section
 
 
-def _training(inputs: ReportInputs) -> Part:
-    part = Part("training", "Training")
+def _training(inputs: ReportInputs) -> Section:
+    section = Section("training", "Training")
     log = read_log(inputs.run)
     if picture := draw.loss_curves(log, health_keys(log)):
         caption = (
             "Each step, and a running mean. L_vl is the image-report loss, L_icl and L_pcl the distillation losses."
         )
-        part.pictures.append(looks.Tile(caption, looks.data_uri(picture)))
+        section.pictures.append(looks.Tile(caption, looks.data_uri(picture)))
         ends = [
             f"{key} {first.value:.2f} → {inputs.figures[f'training/{key}/last'].value:.2f}"
             for key in LOSSES
@@ -42,15 +42,15 @@ def _training(inputs: ReportInputs) -> Part:
         ]
         warned = ", ".join(warnings_in(log))
         says = f"Warnings: {warned}." if warned else "No warning was raised."
-        part.text = f"{len(log)} steps. First and last tenth: {', '.join(ends)}. {says}"
-    return part
+        section.text = f"{len(log)} steps. First and last tenth: {', '.join(ends)}. {says}"
+    return section
 
 
-def _slices(inputs: ReportInputs) -> Part:
-    part = Part("slices", "Slice selection")
+def _slices(inputs: ReportInputs) -> Section:
+    section = Section("slices", "Slice selection")
     if inputs.outcome.lesion_planes is None:
-        return part
-    part.text = (
+        return section
+    section.text = (
         f"{len(inputs.outcome.lesion_rows)} volumes with a masked focal lesion. Below, feet to head: the middle plane "
         f"of each slab, {_slices_taken(inputs)}; its score (blue, in multiples of the mean); green: where a lesion "
         "truly is."
@@ -67,9 +67,9 @@ def _slices(inputs: ReportInputs) -> Part:
             caption = f"Share of volumes where one of the {k} chosen planes shows a lesion" if k > 1 else (
                 "Share of volumes where the one chosen plane shows a lesion"
             )  # fmt: skip
-            part.pictures.append(looks.Tile(caption, picture))
-    part.pictures += looks.strips(inputs.views["ct"], inputs.store, inputs.outcome)
-    return part
+            section.pictures.append(looks.Tile(caption, picture))
+    section.pictures += looks.strips(inputs.views["ct"], inputs.store, inputs.outcome)
+    return section
 
 
 def _slices_taken(inputs: ReportInputs) -> str:
@@ -85,17 +85,17 @@ ATTENTION = (
 )
 
 
-def _attention_on_radiographs(inputs: ReportInputs) -> Part:
-    part = Part("attention", "Attention on X-rays", ATTENTION, wide=True)
+def _attention_on_radiographs(inputs: ReportInputs) -> Section:
+    section = Section("attention", "Attention on X-rays", ATTENTION, wide=True)
     if "xray" in inputs.views:
         size, patch = inputs.embedder.processor.preprocess.radiograph_size, inputs.embedder.model.config.patch_size
         grid = (size[0] // patch, size[1] // patch)
-        part.tiles.append(("", radiograph_tiles(inputs.views["xray"], inputs.store, grid)))
-    return part
+        section.tiles.append(("", radiograph_tiles(inputs.views["xray"], inputs.store, grid)))
+    return section
 
 
-def _attention_on_volumes(inputs: ReportInputs) -> Part:
-    part = Part(
+def _attention_on_volumes(inputs: ReportInputs) -> Section:
+    section = Section(
         "attention-ct",
         "Attention on CTs",
         f"{ATTENTION} Left: the middle plane of the best-scored slab, without and with its attention. Coronal and "
@@ -103,10 +103,10 @@ def _attention_on_volumes(inputs: ReportInputs) -> Part:
     )
     if "ct" in inputs.views:
         takes = inputs.views["ct"].table.selected is not None
-        part.text += "; orange: the slices that the model takes." if takes else "."
+        section.text += "; orange: the slices that the model takes." if takes else "."
         grid, rows = inputs.embedder.model.vision.volume_grid, inputs.outcome.lesion_rows
-        part.pictures += volume_pictures(inputs.views["ct"], inputs.store, grid, rows)
-    return part
+        section.pictures += volume_pictures(inputs.views["ct"], inputs.store, grid, rows)
+    return section
 
 
 SPACE_WORDS = {
@@ -125,39 +125,41 @@ SPACE_WORDS = {
 }
 
 
-def _space(inputs: ReportInputs) -> Part:
-    part = Part("space", "The space", "The map is a t-SNE of the embeddings: a picture for the eye, no measurement.")
+def _space(inputs: ReportInputs) -> Section:
+    section = Section(
+        "space", "The space", "The map is a t-SNE of the embeddings: a picture for the eye, no measurement."
+    )
     rows = [printed(name, inputs.figures[key]) for key, name in SPACE_WORDS.items() if key in inputs.figures]
     if rows:
         cells = [(row.name, row.value, row.interval, row.n) for row in rows]
-        part.tables.append(Table("", ("measure", "value", "95 % interval", "n"), cells))
+        section.tables.append(Table("", ("measure", "value", "95 % interval", "n"), cells))
     embedding = np.concatenate([seen.table.embedding for seen in inputs.views.values()])
     modality = np.concatenate([np.full(len(seen), kind == "ct", dtype=int) for kind, seen in inputs.views.items()])
     shown = [looks.shown(seen, row) for seen in inputs.views.values() for row in range(len(seen))]
     if picture := draw.maps(embedding, modality, shown, inputs.options.seed):
-        part.pictures.append(
+        section.pictures.append(
             looks.Tile("Left: X-ray and CT should mix. Right: findings should not.", looks.data_uri(picture))
         )
-    return part
+    return section
 
 
-def _retrieval(inputs: ReportInputs) -> Part:
-    part = Part(
+def _retrieval(inputs: ReportInputs) -> Section:
+    section = Section(
         "retrieval", "Image and report", "Evenly chosen queries, not picked; ✓ is the query's own (or an equal) report."
     )
-    part.tables = [table for kind in inputs.views if (table := _by_class(inputs, kind)).rows]
-    if part.tables:
-        part.text = (
+    section.tables = [table for kind in inputs.views if (table := _by_class(inputs, kind)).rows]
+    if section.tables:
+        section.text = (
             "By class: P@k is the share of an image's k nearest reports whose study has the image's class; studies of "
             "one class only, equally many of each, drawn by seed (CheXpert's 5x200 and 8x200, or what this cohort has "
-            f"of them). Chance is one class in as many. Below: {part.text[0].lower()}{part.text[1:]}"
+            f"of them). Chance is one class in as many. Below: {section.text[0].lower()}{section.text[1:]}"
         )
     told = {kind: seen.reported for kind, seen in inputs.views.items()}
     for kind, seen in ((kind, seen) for kind, seen in told.items() if len(seen)):
         to_report, to_image = looks.report_panels(seen, inputs.store)
-        part.panels.append({"name": f"{NAMES[kind]} → report", "panels": to_report, "worded": False, "texts": True})
-        part.panels.append({"name": f"report → {NAMES[kind]}", "panels": to_image, "worded": True, "texts": False})
-    return part
+        section.panels.append({"name": f"{NAMES[kind]} → report", "panels": to_report, "worded": False, "texts": True})
+        section.panels.append({"name": f"report → {NAMES[kind]}", "panels": to_image, "worded": True, "texts": False})
+    return section
 
 
 def _by_class(inputs: ReportInputs, kind: str) -> Table:
@@ -178,17 +180,17 @@ def _by_class(inputs: ReportInputs, kind: str) -> Table:
     return Table(f"{NAMES[kind]} → report of the same class", header, rows, frozenset(strong))
 
 
-def _cross_modal(inputs: ReportInputs) -> Part:
-    part = Part("cross-modal", "X-ray and CT", "The five nearest of the other modality; ✓ is the same patient.")
+def _cross_modal(inputs: ReportInputs) -> Section:
+    section = Section("cross-modal", "X-ray and CT", "The five nearest of the other modality; ✓ is the same patient.")
     if len(inputs.views) == 2:
         for first, second in (("xray", "ct"), ("ct", "xray")):
             panels = looks.cross_panels(inputs.views[first], inputs.views[second], inputs.store)
             name = f"{NAMES[first]} → {NAMES[second]}"
-            part.panels.append({"name": name, "panels": panels, "worded": False, "texts": False})
-    return part
+            section.panels.append({"name": name, "panels": panels, "worded": False, "texts": False})
+    return section
 
 
-MAKERS = (
+SECTIONS = (
     task_part,
     _cohort,
     _training,

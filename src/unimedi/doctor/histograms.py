@@ -9,7 +9,7 @@ from unimedi.doctor.chest import LEAST_LUNGS
 from unimedi.doctor.geometry import END, SHORT, THICK
 from unimedi.doctor.hu import AIR, LEAST_SOLID, TISSUE
 from unimedi.doctor.orientation import DECIDED
-from unimedi.doctor.reading import Seen
+from unimedi.doctor.study_summary import StudySummary
 from unimedi.reporting.curves import BLUE, GREY, STYLE, png
 
 Bounds = tuple[float | None, float | None]
@@ -27,14 +27,14 @@ MEASURES: dict[str, tuple[str, str, Bounds]] = {
 }
 
 
-def measure_histograms(seen: Sequence[Seen]) -> bytes | None:
+def measure_histograms(seen: Sequence[StudySummary]) -> bytes | None:
     """A small histogram for each measure of the CTs, its bounds dotted; None without CTs."""
     values = {name: [s.measures[name] for s in seen if name in s.measures] for name in MEASURES}
     values = {name: found for name, found in values.items() if found}
     return _grid([(found, *MEASURES[name]) for name, found in values.items()]) if values else None
 
 
-def size_histograms(seen: Sequence[Seen]) -> bytes | None:
+def size_histograms(seen: Sequence[StudySummary]) -> bytes | None:
     """Words of the reports, and spacing and size of the images by dimension."""
     words = [float(one.words) for one in seen if one.report]
     panels: list[Panel] = [(words, "report", "words", (None, None))]
