@@ -7,23 +7,32 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.evaluation.slices.lesions import Lesions
-from unimedi.evaluation.slices.measures import OF_LESIONS, chance_ap, within_volume_ap, within_volume_auroc, worths
-from unimedi.evaluation.slices.outcome import (
-    OF_THE_ORACLE,
+from unimedi.evaluation.slices.choices import (
     Choices,
-    brought,
-    by_chance,
+    Scores,
     choices,
     oracle_scores,
-    outcomes,
+    plane_scores,
+    slabs_by_score,
+    touched_slabs,
 )
-from unimedi.evaluation.slices.slabs import plane_scores, slabs_by_score, touched_slabs
-from unimedi.metrics.measurement import Figure, PatientBootstrap, interval, mean_figure
+from unimedi.evaluation.slices.lesions import Lesions
+from unimedi.evaluation.slices.measures import (
+    ORACLE_IS_CEILING,
+    PER_LESION,
+    aggregate,
+    chance_ap,
+    expected_at_random,
+    slab_values,
+    values_of_choices,
+    within_volume_ap,
+    within_volume_auroc,
+)
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, interval, mean_estimate
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvalSpec:
     """What is measured. ``compared`` measures also as attentive minus every other selector, on the same resamples.
 
     ``budgets`` are numbers k of slices that may be looked at, ``by_group`` those at which findings and sizes are looked
@@ -38,24 +47,27 @@ class Asked:
 
 
 def slice_figures(
-    scored: Mapping[str, Float[ndarray, "volumes slabs"]], lesions: Lesions, bootstrap: PatientBootstrap, asked: Asked
-) -> dict[str, Figure]:
+    scored: Scores,
+    lesions: Lesions,
+    bootstrap: PatientBootstrap,
+    spec: EvalSpec,
+) -> dict[str, Estimate]:
     """Every figure ``slice_selection/…`` of every selector; all arguments cover volumes with a focal lesion only."""
     slab_count = scored["attentive"].shape[1]
-    planes, groups, each = lesions.planes(), lesions.groups(), worths(lesions, slab_count)
+    planes, groups, each = lesions.planes(), lesions.groups(), slab_values(lesions, slab_count)
     with_oracle = {**scored, "oracle": oracle_scores(planes, slab_count)}
-    figures: dict[str, Figure] = {}
-    for k in (k for k in asked.budgets if k <= slab_count):
+    figures: dict[str, Estimate] = {}
+    for k in (k for k in spec.budgets if k <= slab_count):
         chosen = choices(with_oracle, k)
-        outcome = outcomes(chosen, each, lesions, k)
-        figures |= outcome_figures(outcome, k, lesions, bootstrap, asked)
+        outcome = values_of_choices(chosen, each, lesions, k)
+        figures |= outcome_figures(outcome, k, lesions, bootstrap, spec)
         for name, values in outcome.items():
             ratio = times_chance(values["hit"], outcome["random"]["hit"], bootstrap)
             figures[f"slice_selection/{name}/times_random/hit@{k}"] = ratio
-        if k in asked.by_group:
+        if k in spec.by_group:
             figures |= group_figures(chosen, groups, slab_count, k, bootstrap)
     figures |= score_figures(scored, touched_slabs(planes, slab_count), bootstrap)
-    return figures | (score_figures(scored, planes, bootstrap, prefix="slice_") if asked.planes else {})
+    return figures | (score_figures(scored, planes, bootstrap, prefix="slice_") if spec.planes else {})
 
 
 def outcome_figures(
@@ -63,32 +75,32 @@ def outcome_figures(
     k: int,
     lesions: Lesions,
     bootstrap: PatientBootstrap,
-    asked: Asked,
-) -> dict[str, Figure]:
+    spec: EvalSpec,
+) -> dict[str, Estimate]:
     """``slice_selection/<selector>/<measure>@k`` and the differences; the oracle's only where it is the ceiling."""
     per_lesion = bootstrap.of(lesions.volume)
-    figures: dict[str, Figure] = {}
-    for measure in asked.measures:
-        resamples = per_lesion if measure in OF_LESIONS else bootstrap
+    figures: dict[str, Estimate] = {}
+    for measure in spec.measures:
+        resamples = per_lesion if measure in PER_LESION else bootstrap
         ours = outcome["attentive"][measure]
         for name, values in outcome.items():
-            if name == "oracle" and measure not in OF_THE_ORACLE:
+            if name == "oracle" and measure not in ORACLE_IS_CEILING:
                 continue
-            figures[f"slice_selection/{name}/{measure}@{k}"] = mean_figure(values[measure], resamples)
-            if measure in asked.compared and name != "attentive":
-                gap = mean_figure(ours - values[measure], resamples)
+            figures[f"slice_selection/{name}/{measure}@{k}"] = mean_estimate(values[measure], resamples)
+            if measure in spec.compared and name != "attentive":
+                gap = mean_estimate(ours - values[measure], resamples)
                 figures[f"slice_selection/attentive/minus_{name}/{measure}@{k}"] = gap
     return figures
 
 
 def times_chance(
     ours: Float[ndarray, "volumes"], chance: Float[ndarray, "volumes"], bootstrap: PatientBootstrap
-) -> Figure:
+) -> Estimate:
     """Enrichment: the hit rate divided by the random selector's on the same resamples; NaN where that never hits."""
     below = bootstrap.means(chance)
     resampled = bootstrap.means(ours) / np.where(below > 0, below, np.nan)
     value = ours.mean() / chance.mean() if chance.any() else np.nan
-    return Figure(float(value), *interval(resampled), n=len(ours))
+    return Estimate(float(value), *interval(resampled), n=len(ours))
 
 
 def group_figures(
@@ -97,7 +109,7 @@ def group_figures(
     slab_count: int,
     k: int,
     bootstrap: PatientBootstrap,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/<selector>/hit@k/<group>``: over the volumes with a lesion of the group, a plane of *it* hit.
 
     ``groups`` are findings or size bands, with the planes that their lesions touch; one without a plane is left out.
@@ -109,18 +121,22 @@ def group_figures(
         if not there.any():
             continue
         taken = chosen | {"oracle": slabs_by_score(shown, k)}
-        found = {"random": by_chance(shown, k)} | {name: brought(shown, slabs) for name, slabs in taken.items()}
+        found = {"random": expected_at_random(shown, k)} | {
+            name: aggregate(shown, slabs) for name, slabs in taken.items()
+        }
         for name, values in found.items():
-            figures[f"slice_selection/{name}/hit@{k}/{group}"] = mean_figure(np.where(there, values, np.nan), bootstrap)
+            figures[f"slice_selection/{name}/hit@{k}/{group}"] = mean_estimate(
+                np.where(there, values, np.nan), bootstrap
+            )
     return figures
 
 
 def score_figures(
-    scored: Mapping[str, Float[ndarray, "volumes slabs"]],
+    scored: Scores,
     lesion: Bool[ndarray, "volumes columns"],
     bootstrap: PatientBootstrap,
     prefix: str = "",
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/<selector>/auroc`` and ``ap``: within each volume, what has a lesion against what has none.
 
     ``lesion`` marks slabs, or planes, which have their slab's score; then give a ``prefix``. Attentive minus each other
@@ -137,8 +153,8 @@ def score_figures(
     figures = {}
     for measure, values in each.items():
         for name, theirs in values.items():
-            figures[f"slice_selection/{name}/{measure}"] = mean_figure(theirs, bootstrap)
+            figures[f"slice_selection/{name}/{measure}"] = mean_estimate(theirs, bootstrap)
             if name != "attentive":
-                gap = mean_figure(values["attentive"] - theirs, bootstrap)
+                gap = mean_estimate(values["attentive"] - theirs, bootstrap)
                 figures[f"slice_selection/attentive/minus_{name}/{measure}"] = gap
     return figures
