@@ -1,7 +1,7 @@
 """A phantom hospital on disk: images as its scanners would leave them, reports, masks, and an index.
 
     OUT/patients/<patient>/<study>/image.{dcm,png,jpg,nii,nii.gz} or series/*.dcm
-    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, innocent.nii.gz where it is asked for
+    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, distractor.nii.gz where it is asked for
     OUT/index.csv                one row a study      OUT/hospital.json    written last: the hospital is finished
 
 The files are a function of (preset, seed): the same bytes on any number of workers. Patients are drawn from
@@ -28,12 +28,13 @@ from unimedi.cohort.study import Modality, Report, Split
 from unimedi.errors import StateError
 from unimedi.files.atomic import write_json, write_text
 from unimedi.files.lock import LOCK, alone_in
-from unimedi.phantom.findings import FINDINGS, draw_patient
-from unimedi.phantom.innocents import INNOCENT
+from unimedi.phantom.painting.distractors import DISTRACTOR
+from unimedi.phantom.patient.catalogue import FINDINGS
+from unimedi.phantom.patient.patient import sample_patient
 from unimedi.phantom.planning import PatientPlan, patient_seed, plan_hospital
 from unimedi.phantom.presets import HospitalPreset, find_preset
-from unimedi.phantom.reports import labels_for, write_report
-from unimedi.phantom.scanning import write_study
+from unimedi.phantom.reports.write import labels_for, write_report
+from unimedi.phantom.write_study import write_study
 from unimedi.progress import progress_bar
 
 PART = 16  # patients that are written, and recorded as done, together
@@ -83,7 +84,7 @@ def build_hospital(
     chosen = chosen.with_options(overrides or {})
     if patients is not None:
         chosen = chosen.with_patients(patients)
-    draw_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
+    sample_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
     out = Path(out)
     ticket = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
     with alone_in(out):
@@ -98,7 +99,7 @@ def build_hospital(
                 advance(len(parts[number]))
         rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
         _make_distinct(out, rows, chosen, seed)
-        _write_index(out / "index.csv", rows, (*FINDINGS, INNOCENT) if chosen.mask_innocents else FINDINGS)
+        _write_index(out / "index.csv", rows, (*FINDINGS, DISTRACTOR) if chosen.mask_distractors else FINDINGS)
         summary = {**ticket, **_summary(rows)}
         write_json(out / "hospital.json", summary)
         shutil.rmtree(out / BUILDING)
@@ -137,7 +138,7 @@ def write_part(out: Path, number: int, plans: list[PatientPlan], preset: Hospita
     """Write these patients' files, then record the part as done; returns its number."""
     rows = []
     for plan in plans:
-        patient = draw_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
+        patient = sample_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
         for study in plan.studies:
             files = write_study(out, patient, study, preset.ct_shape)
             report = write_report(patient, study.modality, seed, study.language, view=study.view)
@@ -183,7 +184,7 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
             attempt += 1
             if attempt > ATTEMPTS:
                 raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
-            patient = draw_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
+            patient = sample_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
             report = write_report(
                 patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt
             )
