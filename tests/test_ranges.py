@@ -9,13 +9,13 @@ import pytest
 
 from unimedi.adaptation import tuning
 from unimedi.adaptation.segmentation.segment import SegmentSettings
-from unimedi.adaptation.settings import SettingsError, read_settings
 from unimedi.cli import main
 from unimedi.evaluation import task
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import RecipeError, load_recipe
 from unimedi.pretraining.recipe_ranges import RANGES
 from unimedi.ranges import NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, SOME_SHARE, Range, at_least, check_ranges
+from unimedi.settings import SettingsError, read_settings
 
 
 @pytest.mark.parametrize(

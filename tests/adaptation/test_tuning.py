@@ -15,7 +15,6 @@ from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.adaptation.classifier import Classifier, finding_loss, image_tokens, label_matrix
 from unimedi.adaptation.fine_tune import FindingLearner, FineTuneSettings, finding_problem, fine_tune
-from unimedi.adaptation.settings import SettingsError, read_settings
 from unimedi.adaptation.training import BestWeights, DivergedError, train
 from unimedi.adaptation.tuning import best_learner, percent
 from unimedi.inputs.labels import spread
@@ -23,6 +22,7 @@ from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.classification import NO_CHOICE, best_threshold
+from unimedi.settings import SettingsError, read_settings
 
 QUICK = FineTuneSettings(
     fractions=(0.5, 1.0), seeds=(0, 1), steps=3, batch=4, learning_rates=(1e-3,), checks=1, resamples=20

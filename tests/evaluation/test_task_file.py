@@ -7,7 +7,6 @@ import yaml
 
 from unimedi.adaptation.fine_tune import FineTuneSettings
 from unimedi.adaptation.segmentation.segment import SegmentSettings
-from unimedi.adaptation.settings import read_settings
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.task_file import (
     TASKS,
@@ -24,6 +23,7 @@ from unimedi.evaluation.task_file import (
 )
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.reporting.task import named
+from unimedi.settings import read_settings
 
 SHIPPED = sorted(TASKS.glob("*.yaml"))
 SETTINGS = {"finetune": FineTuneSettings, "segment": SegmentSettings}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from unimedi.adaptation.fine_tune import FineTuneSettings, fine_tune
 from unimedi.adaptation.segmentation.segment import SegmentSettings, segment
-from unimedi.adaptation.settings import read_settings
 from unimedi.errors import InputError
 from unimedi.evaluation.task_file import VERBS, TaskFile, answers, find_task, words
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import write_metrics
 from unimedi.reporting.commands import evaluate
 from unimedi.reproduction.terms import digest
+from unimedi.settings import read_settings
 
 PROSE = ("about", "official_split", "source", "notes", "published")  # of a task file: no figure depends on them
 
