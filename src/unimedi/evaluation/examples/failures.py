@@ -1,54 +1,50 @@
-"""The gallery of failures: the worst studies of every task, by a rule and not by a person."""
+"""The worst studies of every task, by a rule and not by a person."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.evaluation.result import ReportInputs
+from unimedi.evaluation.examples.pictures import example, findings_of, lung_grey
+from unimedi.evaluation.record import Failures, LateAnswer, LateAnswers, WrongCall, WrongCalls, WrongSlice
 from unimedi.evaluation.retrieval.tasks import pairs
 from unimedi.evaluation.slices.slabs import middle_planes, slabs_by_score
 from unimedi.evaluation.task import Outcome, View
 from unimedi.evaluation.zero_shot.tasks import Verdicts
 from unimedi.inputs.store import Store
 from unimedi.metrics.recall import first_right_rank, same_group
-from unimedi.reporting.curves import grey_png
-from unimedi.reporting.pictures import Tile, data_uri, named, thumbnail, windowed
-from unimedi.reporting.schema import NAMES, Section
-from unimedi.reporting.zero_shot import words
 
 WORST = 12  # studies of a task
+Misses = list[tuple[int, int, int]]
 
-Group = tuple[str, list[Tile]]
 
-
-def failures_part(inputs: ReportInputs) -> Section:
+def failures(
+    views: Mapping[str, View], verdicts: Mapping[str, Verdicts], outcome: Outcome, store: Store
+) -> Failures:
     """Zero-shot both ways, retrieval both ways, the same patient, slice selection: the worst of each, worst first."""
-    section = Section(
-        "failures",
-        "Where it fails",
-        f"The worst {WORST} of each task, not picked: probabilities furthest from the truth, the right answer furthest "
-        "down the list, the chosen slice furthest from the lesion. In brackets: the probability that was given.",
-        folded=True,
-    )
-    for groups in (_zero_shot, _reports, _patients, _slices):
-        section.tiles += [group for group in groups(inputs) if group[1]]
-    return section
+    calls = [
+        _wrong_calls(views[modality], said, missed, store) for modality, said in verdicts.items() for missed in (False, True)
+    ]
+    reported = [seen.reported for seen in views.values()]
+    reports = [late for seen in reported if len(seen) for late in _late_reports(seen, store)]
+    slices, missed = _wrong_slices(views["ct"], outcome, store) if outcome.lesion_rows else ((), 0)
+    return Failures(tuple(calls), tuple(reports), _late_patients(views, store), slices, missed)
 
 
-def worst_calls(view: View, verdicts: Verdicts, present: bool) -> list[tuple[int, str, float]]:
+def worst_calls(view: View, verdicts: Verdicts, missed: bool) -> list[tuple[int, str, float]]:
     """(row, finding, probability) of the wrong calls furthest from the truth, at most one a study, worst first.
 
-    Wrong: on the wrong side of the finding's threshold. ``present`` takes the findings that were missed, else the
-    false alarms. Unknown labels are no calls.
+    Wrong: on the wrong side of the finding's threshold. ``missed`` takes the findings that were not seen, else the
+    false alarms. A label that is not known is left out.
     """
     found, given = [], verdicts.probabilities
     for finding, odds in verdicts.log_odds.items():
         label = view.labels[finding]
-        wrong = (label == present) & ((given[finding] >= verdicts.thresholds[finding]) != present)
-        astray = -odds if present else odds  # as log-odds: probabilities near 1 are equal
-        found += [(astray[row], row, finding) for row in np.flatnonzero(wrong).tolist()]
+        wrong = (label == missed) & ((given[finding] >= verdicts.thresholds[finding]) != missed)
+        distance = -odds if missed else odds  # in log-odds: probabilities near 1 are rounded to the same number
+        found += [(distance[row], row, finding) for row in np.flatnonzero(wrong).tolist()]
     worst: dict[int, tuple[int, str, float]] = {}
     for _, row, finding in sorted(found, key=lambda call: (-call[0], call[1], call[2])):
         worst.setdefault(row, (row, finding, float(given[finding][row])))
@@ -57,7 +53,7 @@ def worst_calls(view: View, verdicts: Verdicts, present: bool) -> list[tuple[int
 
 def worst_ranks(
     similarity: Float[ndarray, "queries candidates"], right: Bool[ndarray, "queries candidates"]
-) -> list[tuple[int, int, int]]:
+) -> Misses:
     """(query, rank of its first right answer, number of the answer that came first) of misses, worst first."""
     ranks = first_right_rank(similarity, right)
     order = np.argsort(-ranks, kind="stable")
@@ -65,9 +61,9 @@ def worst_ranks(
 
 
 def worst_planes(outcome: Outcome, thickness: Sequence[float]) -> list[tuple[int, int, int, float]]:
-    """(place among the lesion rows, chosen plane, nearest lesion plane, mm between them) of misses, worst first.
+    """(place among the lesion rows, chosen plane, nearest lesion plane, distance between them) of misses, worst first.
 
-    The chosen plane is the middle of the best-scored slab, as hit@1 has it; ``thickness`` is a plane's, of each row.
+    The chosen plane is the middle of the best-scored slab, as in hit@1; ``thickness`` is a plane's, of each row.
     """
     planes, scores = outcome.lesion_planes, outcome.slab_scores
     if planes is None or scores is None:
@@ -77,93 +73,58 @@ def worst_planes(outcome: Outcome, thickness: Sequence[float]) -> list[tuple[int
     for place, plane in enumerate(chosen):
         lesion = np.flatnonzero(planes[place])
         nearest = int(lesion[np.abs(lesion - plane).argmin()])
-        found.append((place, plane, nearest, abs(nearest - plane) * thickness[place]))
+        found.append((place, plane, nearest, float(abs(nearest - plane) * thickness[place])))
     return sorted((one for one in found if one[3]), key=lambda one: (-one[3], one[0]))
 
 
-def _zero_shot(inputs: ReportInputs) -> Iterator[Group]:
-    for kind, verdicts in inputs.verdicts.items():
-        seen = inputs.views[kind]
-        for present, name in ((False, "false alarms"), (True, "misses")):
-            calls = worst_calls(seen, verdicts, present)
-            tiles = []
-            for row, finding, score in calls[:WORST]:
-                said = "missed" if present else "called"
-                caption = f"{_study(seen, row)} {said} {words(finding)} ({score:.2f}). Has: {_known(seen, row)}"
-                tiles.append(Tile(caption, thumbnail(seen, row, inputs.store)))
-            yield f"Zero-shot, {NAMES[kind]}, {name}: {_of(len(tiles), len(calls), 'studies')}", tiles
+def _wrong_calls(view: View, verdicts: Verdicts, missed: bool, store: Store) -> WrongCalls:
+    calls = worst_calls(view, verdicts, missed)
+    worst = tuple(WrongCall(example(view, row, store), finding, given) for row, finding, given in calls[:WORST])
+    return WrongCalls(view.kind, missed, len(calls), worst)
 
 
-def _reports(inputs: ReportInputs) -> Iterator[Group]:
-    for kind, seen in ((kind, seen.reported) for kind, seen in inputs.views.items()):
-        if not len(seen):
-            continue
-        similarity, right = seen.table.embedding @ seen.reports.T, same_group(seen.groups, seen.groups)
-        for names, scores in (
-            ((f"{NAMES[kind]} → report", "report"), similarity),
-            ((f"report → {NAMES[kind]}", NAMES[kind]), similarity.T),
-        ):
-            missed = worst_ranks(scores, right)
-            tiles = [
-                Tile(
-                    f"{_study(seen, row)} own {names[1]} at rank {rank} of {len(seen)}. Has: {_known(seen, row)}; "
-                    f"first answer: {_known(seen, first)}",
-                    thumbnail(seen, row, inputs.store),
-                )
-                for row, rank, first in missed[:WORST]
-            ]
-            yield f"{names[0]}: {_of(len(tiles), len(missed), 'queries not answered first')}", tiles
+def _late_reports(view: View, store: Store) -> list[LateAnswers]:
+    similarity, right = view.table.embedding @ view.reports.T, same_group(view.groups, view.groups)
+    return [
+        _late(query, answer, view, view, worst_ranks(scores, right), len(view), store)
+        for query, answer, scores in ((view.kind, "report", similarity), ("report", view.kind, similarity.T))
+    ]
 
 
-def _patients(inputs: ReportInputs) -> Iterator[Group]:
-    if len(inputs.views) < 2 or len(both := pairs(inputs.views["xray"], inputs.views["ct"])) < 2:
-        return
+def _late_patients(views: Mapping[str, View], store: Store) -> tuple[LateAnswers, ...]:
+    """Of the patients with an X-ray and a CT."""
+    if len(views) < 2 or len(both := pairs(views["xray"], views["ct"])) < 2:
+        return ()
     rows = {kind: [pair[place] for pair in both] for place, kind in enumerate(("xray", "ct"))}
+    found = []
     for asked, sought in (("xray", "ct"), ("ct", "xray")):
-        query, answers = inputs.views[asked], inputs.views[sought]
+        query, answers = views[asked], views[sought]
         similarity = query.table.embedding[rows[asked]] @ answers.table.embedding[rows[sought]].T
-        missed = worst_ranks(similarity, np.eye(len(both), dtype=bool))
-        tiles = []
-        for place, rank, first in missed[:WORST]:
-            row, found = rows[asked][place], rows[sought][first]
-            caption = (
-                f"{_study(query, row)} the patient's {NAMES[sought]} at rank {rank} of {len(both)}. "
-                f"Has: {_known(query, row)}; first answer: {_known(answers, found)}"
-            )
-            tiles.append(Tile(caption, thumbnail(query, row, inputs.store)))
-        name = f"Same patient, {NAMES[asked]} → {NAMES[sought]}"
-        yield f"{name}: {_of(len(tiles), len(missed), 'queries not answered first')}", tiles
+        missed = [
+            (rows[asked][place], rank, rows[sought][first])
+            for place, rank, first in worst_ranks(similarity, np.eye(len(both), dtype=bool))
+        ]
+        found.append(_late(asked, sought, query, answers, missed, len(both), store))
+    return tuple(found)
 
 
-def _slices(inputs: ReportInputs) -> Iterator[Group]:
-    if inputs.outcome.lesion_planes is None:
-        return
-    seen, lesions = inputs.views["ct"], inputs.outcome.lesion_rows
-    spacings = [inputs.store.studies[seen.indices[row]].spacing for row in lesions]
-    missed = worst_planes(inputs.outcome, [spacing[0] if spacing else 1.0 for spacing in spacings])
-    tiles = []
-    for place, chosen, nearest, apart in missed[:WORST]:
-        row, unit = lesions[place], "mm" if spacings[place] else "planes"
-        caption = f"{_study(seen, row)} plane {chosen + 1}, lesion in {nearest + 1}, {apart:.0f} {unit} away"
-        picture = _two_planes(inputs.store, seen.indices[row], chosen, nearest)
-        tiles.append(Tile(f"{caption}. Has: {_known(seen, row)}", picture))
-    shown = _of(len(tiles), len(missed), "volumes missed")
-    yield f"Slice selection, the best-scored plane above, the nearest with a lesion below: {shown}", tiles
+def _late(
+    query: str, answer: str, asked: View, sought: View, missed: Misses, candidates: int, store: Store
+) -> LateAnswers:
+    worst = tuple(
+        LateAnswer(example(asked, row, store), rank, findings_of(sought, first)) for row, rank, first in missed[:WORST]
+    )
+    return LateAnswers(query, answer, candidates, len(missed), worst)
 
 
-def _two_planes(store: Store, index: int, chosen: int, nearest: int) -> str:
-    planes = windowed(store.pixels(index)[[chosen, nearest]])
-    rule = np.ones((2, planes.shape[2]))
-    return data_uri(grey_png(np.concatenate([planes[0], rule, planes[1]])))
-
-
-def _study(view: View, row: int) -> str:
-    return f"{view.table.study_ids[row]}:"
-
-
-def _known(view: View, row: int) -> str:
-    return named(view, row) or "no known finding"
-
-
-def _of(shown: int, total: int, what: str) -> str:
-    return f"the worst {shown} of {total} {what}" if shown < total else f"{total} {what}"
+def _wrong_slices(view: View, outcome: Outcome, store: Store) -> tuple[tuple[WrongSlice, ...], int]:
+    spacings = [store.studies[view.indices[row]].spacing for row in outcome.lesion_rows]
+    missed = worst_planes(outcome, [spacing[0] if spacing else 1.0 for spacing in spacings])
+    worst = []
+    for place, chosen, nearest, distance in missed[:WORST]:
+        row = outcome.lesion_rows[place]
+        planes = lung_grey(store.pixels(view.indices[row])[[chosen, nearest]])
+        line = np.full((2, planes.shape[2]), 255, np.uint8)
+        study = replace(example(view, row, store), image=np.concatenate([planes[0], line, planes[1]]))
+        worst.append(WrongSlice(study, chosen, nearest, distance, bool(spacings[place])))
+    return tuple(worst), len(missed)
