@@ -39,7 +39,7 @@ def scores_of(embedder: Embedder, store: Store, indices: list[int], scorer: str)
 
 def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str, Figure, Figure, float]]:
     """Rows of (way, pooling, hit@1, AUROC within a volume, seconds a volume)."""
-    volumes = store.select(split=split, ndim=3)
+    volumes = store.select(split=split, image_kind="ct")
     try:
         places, lesions = focal_volumes(store, volumes, FOCAL)
     except NotComputable as reason:

@@ -180,7 +180,7 @@ def test_frozen_leaves_the_encoder_alone(ground: tuple[Path, Path]) -> None:
 
 def test_training_learns_what_pixels_show(ground: tuple[Path, Path]) -> None:
     store = Store.open(ground[1])
-    studies = store.select(split="train", ndim=2)
+    studies = store.select(split="train", image_kind="xray")
     learner = Classifier(tiny_model(), FINDINGS)
     first = learner.loss(store, studies).item()
     optimiser = torch.optim.AdamW(learner.module.parameters(), 3e-3)
@@ -229,8 +229,9 @@ def test_what_lacks_labels_is_said(ground: tuple[Path, Path], tmp_path: Path) ->
 def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Path], tmp_path: Path) -> None:
     """Nodules are labelled in two validation studies, the others in all: the cap may leave nodules out."""
     whole, records = Store.open(ground[1]), []
-    rare = [i for i in whole.select("validation", 2) if i not in spread(whole.select("validation", 2), 6, seed=0)][:2]
-    for index in whole.select(ndim=2):
+    validation = whole.select("validation", "xray")
+    rare = [i for i in validation if i not in spread(validation, 6, seed=0)][:2]
+    for index in whole.select(image_kind="xray"):
         labels = dict(whole.studies[index].labels)
         if whole.studies[index].split == "validation" and index not in rare:
             labels["nodule"] = None

@@ -8,6 +8,7 @@ import SimpleITK as sitk  # noqa: N813
 from nibabel.nifti1 import Nifti1Header
 from PIL import Image
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 from unimedi.inputs.prepare import finding_names, prepare
 from unimedi.inputs.preprocess import Preprocess
@@ -89,7 +90,7 @@ def test_good_studies_are_taken_and_bad_ones_listed_with_a_reason(
 def test_a_cohort_of_one_modality_is_fine(tmp_path: Path, ndim: int) -> None:
     studies = [s for s in cohort(tmp_path)[:5] if s.modality.ndim == ndim]
     assert prepare(studies, tmp_path / "store", POLICY, workers=0).refused == {}
-    assert Store.open(tmp_path / "store").select(ndim=ndim) == list(range(len(studies)))
+    assert Store.open(tmp_path / "store").select(image_kind=ImageKind.of(ndim)) == list(range(len(studies)))
 
 
 def test_a_cohort_of_which_nothing_can_be_used_says_so_in_numbers(tmp_path: Path) -> None:

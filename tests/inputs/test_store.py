@@ -58,8 +58,8 @@ def test_what_is_written_comes_back(store: Store) -> None:
 def test_selection_by_split_and_dimension(store: Store) -> None:
     assert store.select() == [0, 1]
     assert store.select(split="train") == [0]
-    assert store.select(split=Split.TEST, ndim=3) == []
-    assert store.select(ndim=2) == [1]
+    assert store.select(split=Split.TEST, image_kind="ct") == []
+    assert store.select(image_kind="xray") == [1]
 
 
 def test_a_store_is_a_hugging_face_dataset(store: Store) -> None:

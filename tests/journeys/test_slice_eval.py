@@ -136,7 +136,7 @@ def test_same_seed_same_file(ground: Path, tmp_path: Path) -> None:
 
 def test_a_cohort_of_a_test_split_alone_says_what_it_lacks(ground: Path, tmp_path: Path) -> None:
     whole = Store.open(ground / "store")
-    test = whole.select(split="test", ndim=3)
+    test = whole.select(split="test", image_kind="ct")
     records = [Record(whole.studies[i], whole.pixels(i), whole.mask(i)) for i in test]
     write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
     said: list[str] = []
@@ -152,7 +152,7 @@ def test_a_cohort_of_a_test_split_alone_says_what_it_lacks(ground: Path, tmp_pat
 
 def test_one_volume_has_no_usual_score(ground: Path, tmp_path: Path) -> None:
     whole = Store.open(ground / "store")
-    one = next(i for i in whole.select(split="test", ndim=3) if whole.studies[i].labels["nodule"])
+    one = next(i for i in whole.select(split="test", image_kind="ct") if whole.studies[i].labels["nodule"])
     write_store(tmp_path, [Record(whole.studies[one], whole.pixels(one), whole.mask(one))], PREPROCESS, whole.findings)
     said: list[str] = []
     options = EvaluationOptions(resamples=20, focal=("nodule",))

@@ -172,7 +172,7 @@ def test_training_commands_take_the_same_words_from_a_file(
 def test_of_classes_that_exclude_each_other_the_accuracy_is_a_figure(ground: Path, tmp_path: Path) -> None:
     store = Store.open(ground / "store")
     records = []
-    for number, index in enumerate(store.select(ndim=2)):
+    for number, index in enumerate(store.select(image_kind="xray")):
         labels = {name: number % 3 == place for place, name in enumerate(OWN)}
         study = dataclasses.replace(store.studies[index], labels=labels, has_mask=False)
         records.append(Record(study, store.pixels(index)))
@@ -182,7 +182,7 @@ def test_of_classes_that_exclude_each_other_the_accuracy_is_a_figure(ground: Pat
     for row in ("linear_probe", "linear_probe_sgd", "random_init", "pca"):
         figure = figures[f"{row}/xray/100%/choice_acc"]
         assert 0 <= figure.value <= 1
-        assert figure.n == len(store.select("test", 2))
+        assert figure.n == len(store.select("test", "xray"))
     page = (tmp_path / "report.html").read_text()
     assert "untrained encoder, linear probe, 50% of the labels" in page
     assert "no prompts in chest_en_v2 for one, three, two" in page

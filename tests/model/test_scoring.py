@@ -40,9 +40,17 @@ def test_one_score_a_slab_each_volume_by_itself(name: str) -> None:
     torch.testing.assert_close(scores, alone, rtol=1e-5, atol=1e-6)
 
 
-def test_volume_is_the_models_own() -> None:
+def test_volume_equals_the_loop_and_is_what_the_model_chooses_by() -> None:
     model, fine = frozen(), tiny_batch().fine
-    torch.testing.assert_close(SCORERS["volume"](model, fine, None), model.encode_images(fine=fine).slice_scores)
+    scores = scoring.volume(model, fine)
+    rows = model.vision(model.volume_tokens(model.preprocess.volumes(fine)), attention_rows=True).cls_attention
+    for volume in range(len(fine)):
+        for slab in range(SLABS):
+            tokens = range(TOKENS * slab, TOKENS * (slab + 1))  # of T_3D: a slab has 2 x 2 tokens, too
+            own = [float(rows[volume, layer, head, token]) for layer in (0, 1) for head in (0, 1) for token in tokens]
+            assert float(scores[volume, slab]) == pytest.approx(mean(own), rel=1e-5)
+    assert float((scores.amax(1) / scores.amin(1)).min()) > 1.001  # the slabs differ, so a wrong order would be seen
+    torch.testing.assert_close(model.encode_images(fine=fine).slice_scores, scores)
 
 
 def test_joint_equals_the_loop_and_shares_one_budget() -> None:

@@ -188,7 +188,7 @@ def test_from_the_phantom_to_slice_eval(hospitals: tuple[Path, Path], tmp_path: 
     assert store.findings == (*FINDINGS, INNOCENT)
     for study in store.studies:
         assert {name for name, value in study.labels.items() if value is not None} == set(FINDINGS)
-    test = store.select(split="test", ndim=3)
+    test = store.select(split="test", image_kind="ct")
     assert all((store.mask(i) >> len(FINDINGS) & 1).any() for i in test)  # type: ignore[operator]
     run = write_pretrained(tmp_path / "run" / "pretrained").parent
     figures = slice_eval(

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.tiny import PREPROCESS, tiny_model
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Record, Store, StoredStudy, write_store
@@ -34,7 +35,8 @@ def test_centred_features_of_the_training_split_have_mean_zero(tmp_path: Path) -
     model = tiny_model()
     take_means(model, processor, store)
     for ndim, count in ((2, 20), (3, 5)):
-        inputs = processor.from_stored([store.pixels(i) for i in store.select(split="train", ndim=ndim)])
+        studies = store.select("train", ImageKind.of(ndim))
+        inputs = processor.from_stored([store.pixels(i) for i in studies])
         cls = model.encode_images(**inputs).cls
         raw = model.image_projection.linear(cls)
         centred = model.image_projection.centre[ndim - 2](raw)

@@ -1,9 +1,11 @@
 """One step of the paper: which parts run, what they log, that a step is a function of weights and batch."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.model.config import CLS_STARTS
@@ -98,16 +100,19 @@ def test_slices_are_uniform_in_the_warm_up_and_attentive_after() -> None:
     assert float(logs["slab_contrast"]) > 1
 
 
-def test_the_scorer_can_be_the_student() -> None:
-    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(scorer="student")))
-    with torch.no_grad():
-        for parameter in training.teacher.vision.parameters():
-            parameter.fill_(torch.nan)
-    batch = tiny_batch()
+@pytest.mark.parametrize("scorer", ["teacher", "student"])
+def test_the_slices_are_those_of_the_scorer(scorer: str) -> None:
+    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(scorer=scorer)))
+    training.teacher.load_state_dict(tiny_model(seed=1).state_dict())  # looks elsewhere than the student
+    batch = tiny_batch(volumes=6)
     volumes = training.student.preprocess.volumes(batch.fine)
+    best = {
+        name: model.score_slabs(volumes)[0].topk(2, dim=1).indices.sort(dim=1).values.tolist()
+        for name, model in (("teacher", training.teacher), ("student", training.student))
+    }
     planes = training.select(batch, volumes, 0, torch.Generator().manual_seed(0), {})
-    assert planes is not None
-    assert int(planes.max()) < 16
+    assert (planes // 4).tolist() == best[scorer]  # slabs of four planes
+    assert best["teacher"] != best["student"]
 
 
 @pytest.mark.parametrize("name", SCORINGS)
@@ -151,9 +156,25 @@ def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
     torch.testing.assert_close(states[0].cls, states[1].cls)
 
 
-def test_a_share_of_the_batch_is_enough_for_distillation() -> None:
-    logs = pretraining(Recipe(distillation=replace(SMALL, share=0.5)))(tiny_batch(4, 4), step=0).logs
-    assert torch.isfinite(logs["l_icl"])
+@pytest.mark.parametrize("name", ["xray", "ct"])
+def test_a_share_of_the_batch_is_distilled_and_no_more(name: str) -> None:
+    """Half of four images: L_icl and L_pcl do not change with the last two, and do with the second."""
+    training, images = (
+        pretraining(Recipe(distillation=replace(SMALL, share=0.5))),
+        {"xray": "radiographs", "ct": "fine"},
+    )
+
+    def losses(*replaced: int) -> list[Tensor]:
+        batch, other = tiny_batch(4, 4), tiny_batch(4, 4, seed=1)
+        pixels = getattr(batch, images[name]).clone()
+        for row in replaced:
+            pixels[row] = getattr(other, images[name])[row]
+        logs = deepcopy(training)(replace(batch, **{images[name]: pixels}), step=0).logs
+        return [logs[f"{name}/l_icl"], logs[f"{name}/l_pcl"]]
+
+    assert all(loss > 0 for loss in losses())
+    torch.testing.assert_close(losses(2, 3), losses())
+    assert all(abs(changed - loss) > 1e-3 for changed, loss in zip(losses(1), losses(), strict=True))
 
 
 def test_recipes_refuse_what_they_do_not_know() -> None:

@@ -64,7 +64,7 @@ def test_four_planes_of_a_volume(tmp_path: object) -> None:
     folder = write_pretrained(tmp_path / "model")  # type: ignore[operator]
     store = write_hospital(tmp_path / "store", ndims=(3,))  # type: ignore[operator]
     embedder = Embedder.from_pretrained(folder)
-    seen = view("ct", store, store.select("test", 3), embedder, EvaluationOptions(resamples=5))
+    seen = view("ct", store, store.select("test", "ct"), embedder, EvaluationOptions(resamples=5))
     grid = embedder.model.vision.volume_grid
     row = next(row for row in range(len(seen)) if seen.positives(row))
     axial, overlay, coronal, sagittal = volume_planes(seen, row, store, grid)
@@ -97,7 +97,7 @@ def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, objec
     for name, value in changes.items():
         setattr(embedder.model.config, name, value)
     store = write_hospital(tmp_path / "store", ndims=(3,))
-    seen = view("ct", store, store.select("test", 3)[:3], embedder, EvaluationOptions(resamples=5))
+    seen = view("ct", store, store.select("test", "ct")[:3], embedder, EvaluationOptions(resamples=5))
     scores = seen.table.slice_scores
     assert scores is not None
     for row in range(3):

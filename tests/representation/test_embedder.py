@@ -22,7 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_mixed_batches_equal_one_by_one_in_the_order_asked(folder: Path, tmp_path: Path) -> None:
     store, embedder = write_hospital(tmp_path), Embedder.from_pretrained(folder, batch_size=3)
-    indices = [*store.select(split="test", ndim=3)[:4], *store.select(split="test", ndim=2)[:3]][::-1]
+    indices = [*store.select("test", "ct")[:4], *store.select("test", "xray")[:3]][::-1]
     table = embedder.images(store, indices)
     assert table.study_ids == tuple(store.studies[i].study_id for i in indices)
     np.testing.assert_allclose(np.linalg.norm(table.embedding, axis=1), 1, rtol=1e-5)
@@ -31,7 +31,7 @@ def test_mixed_batches_equal_one_by_one_in_the_order_asked(folder: Path, tmp_pat
         np.testing.assert_allclose(table.embedding[row], alone.embedding[0], atol=1e-5)
         np.testing.assert_allclose(table.attention[row], alone.attention[0], atol=1e-5)
     assert table.slice_scores is None
-    volumes = embedder.images(store, store.select(ndim=3)[:2])
+    volumes = embedder.images(store, store.select(image_kind="ct")[:2])
     assert volumes.slice_scores is not None
     assert volumes.slice_scores.shape == (2, 4)
     assert volumes.selected is not None
@@ -41,7 +41,7 @@ def test_mixed_batches_equal_one_by_one_in_the_order_asked(folder: Path, tmp_pat
 
 def test_batches_side_by_side_are_what_they_are_alone_and_give_the_threads_back(folder: Path, tmp_path: Path) -> None:
     store, embedder = write_hospital(tmp_path), Embedder.from_pretrained(folder, batch_size=2)
-    indices = [*store.select(ndim=3)[:5], *store.select(ndim=2)[:4]]
+    indices = [*store.select(image_kind="ct")[:5], *store.select(image_kind="xray")[:4]]
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -110,7 +110,7 @@ def test_a_model_in_bf16_gives_embeddings_in_fp32_and_the_common_limit_of_the_sc
     exact = Embedder.from_pretrained(folder)
     half = Embedder(UniMediModel.from_pretrained(folder, dtype=torch.bfloat16), exact.processor)
     store = write_hospital(tmp_path)
-    indices = [*store.select(ndim=3)[:2], *store.select(ndim=2)[:2]]
+    indices = [*store.select(image_kind="ct")[:2], *store.select(image_kind="xray")[:2]]
     found, expected = half.images(store, indices), exact.images(store, indices)
     sentences = ["The heart is enlarged."]
     for ours, theirs in (

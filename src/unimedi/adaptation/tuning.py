@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from unimedi.adaptation.subset import Labels, stratified_subset
 from unimedi.adaptation.training import BestWeights, DivergedError, train
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
-from unimedi.inputs.labels import KINDS
 from unimedi.metrics.measurement import percent
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.untrained import untrained
@@ -53,7 +53,7 @@ class TuningSettings:
     ``precision`` bf16 is mixed; auto takes it where the hardware has it, else fp32.
     """
 
-    kinds: tuple[str, ...] = tuple(KINDS)
+    kinds: tuple[str, ...] = tuple(map(str, ImageKind))
     classes: tuple[str, ...] = ()
     fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -72,7 +72,7 @@ class TuningSettings:
 
     def __post_init__(self) -> None:
         for name, values, allowed in (
-            ("kinds", self.kinds, tuple(KINDS)),
+            ("kinds", self.kinds, tuple(map(str, ImageKind))),
             ("algorithm", (self.algorithm,), tuple(OPTIMIZERS)),
             ("precision", (self.precision,), PRECISIONS),
             ("split", (self.split,), ("validation", "test")),

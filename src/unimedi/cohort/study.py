@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
 
 
 class Modality(StrEnum):
-    """DICOM's modality code. ``ndim`` is the one place that says what is volumetric."""
+    """DICOM's modality code. ``image_kind`` is the one place that says what is volumetric."""
 
     DX = "DX"  # digital radiography
     CR = "CR"  # computed radiography
@@ -18,8 +19,12 @@ class Modality(StrEnum):
     MR = "MR"
 
     @property
+    def image_kind(self) -> ImageKind:
+        return ImageKind.CT if self in (Modality.CT, Modality.MR) else ImageKind.XRAY
+
+    @property
     def ndim(self) -> int:
-        return 3 if self in (Modality.CT, Modality.MR) else 2
+        return self.image_kind.ndim
 
 
 class Split(StrEnum):

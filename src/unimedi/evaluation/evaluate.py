@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Split
 from unimedi.errors import InputError
 from unimedi.evaluation import space as on_space
@@ -24,7 +25,7 @@ from unimedi.evaluation.zero_shot import tasks as on_prompts
 from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.evaluation.zero_shot.tasks import Verdicts
 from unimedi.files.lock import alone_in
-from unimedi.inputs.labels import KINDS, known_classes
+from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
 from unimedi.metrics.measurement import Figure, NotComputable, write_metrics
 from unimedi.model.untrained import untrained
@@ -84,8 +85,8 @@ def _evaluate(
         lacking.append("the choice between the classes is not measured: some of them are not in the store")
     options = replace(options, classes=classes, exclusive=options.exclusive and not lacking)
     views: dict[str, View] = {}
-    for kind, ndim in KINDS.items():
-        if kind in options.kinds and (indices := store.select(split=Split(split), ndim=ndim)):
+    for kind in map(str, ImageKind):
+        if kind in options.kinds and (indices := store.select(split=Split(split), image_kind=kind)):
             say(f"encoding {len(indices)} {kind} studies of the {split} split")
             views[kind] = view(kind, store, indices, embedder, options)
     if not views:
@@ -160,7 +161,7 @@ def _tasks(
                 on_embeddings.class_retrieval, seen, classes, seed, resamples, notes
             )
     tasks["space"] = partial(on_space.space, views)
-    if len(views) == len(KINDS):
+    if len(views) == len(ImageKind):
         tasks |= _cross_modal_tasks(views["xray"], views["ct"], seed, resamples)
     random_init = {kind: fresh.images(store, seen.indices) for kind, seen in views.items()}
     for kind, seen in views.items():

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.slices.lesions import FOCAL
 from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS
-from unimedi.inputs.labels import KINDS, label_columns, labelled, spread
+from unimedi.inputs.labels import label_columns, labelled, spread
 from unimedi.inputs.store import Store
 from unimedi.metrics.measurement import PatientBootstrap
 from unimedi.metrics.recall import report_groups
@@ -47,7 +48,7 @@ class EvaluationOptions:
     probe_cap: int | None = 400
     probe_seeds: tuple[int, ...] = (0, 1, 2)
     fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
-    kinds: tuple[str, ...] = tuple(KINDS)
+    kinds: tuple[str, ...] = tuple(map(str, ImageKind))
     classes: tuple[str, ...] = ()
     exclusive: bool = False
     supervised_steps: int = 0

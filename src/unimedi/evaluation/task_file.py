@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
 from unimedi.evaluation.headline import cell
 from unimedi.evaluation.task import EvaluationOptions
-from unimedi.inputs.labels import KINDS
 from unimedi.metrics.measurement import Figure
 
 TASKS = Path(__file__).parent / "tasks"
@@ -160,7 +160,7 @@ def _problem(raw: Mapping[Any, Any]) -> str:
 
 def _choices(raw: Mapping[str, Any]) -> list[tuple[str, Any, Sequence[str]]]:
     return [
-        ("kind", raw["kind"], list(KINDS)),
+        ("kind", raw["kind"], list(map(str, ImageKind))),
         ("protocol", raw["protocol"], list(VERBS)),
         ("metric", raw["metric"], list(METRICS.get(str(raw["protocol"]), {}))),
         ("split", raw.get("split", "test"), SPLITS[1:]),

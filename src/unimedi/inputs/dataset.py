@@ -50,8 +50,8 @@ class TrainingSteps(Dataset[MixedBatch]):
         self.store, self.recipe, self.tokenize, self.seed, self.steps = store, recipe, tokenize, seed, steps
         self.rank, self.world_size = rank, world_size
         self.streams = {
-            RADIOGRAPHS: store.select(split="train", ndim=2, reported=True) if recipe.radiographs else [],
-            VOLUMES: store.select(split="train", ndim=3, reported=True) if recipe.volumes else [],
+            RADIOGRAPHS: store.select(split="train", image_kind="xray", reported=True) if recipe.radiographs else [],
+            VOLUMES: store.select(split="train", image_kind="ct", reported=True) if recipe.volumes else [],
         }
         if not any(self.streams.values()):
             raise InputError("the store has no study with a report in the training split that this recipe uses")

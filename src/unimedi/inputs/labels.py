@@ -9,8 +9,6 @@ from numpy import ndarray
 from unimedi.errors import InputError, nearest
 from unimedi.inputs.store import Store
 
-KINDS = {"xray": 2, "ct": 3}  # the first part of most keys of metrics.json, and the dimension it stands for
-
 
 def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """The label columns of ``classes`` that the store has, and a sentence for each that it has not.
@@ -46,7 +44,7 @@ def label_columns(
 
 def labelled(store: Store, split: str, kind: str, classes: Sequence[str] = ()) -> list[int]:
     """The studies of a split and a kind of which at least one finding (of ``classes``, if given) is known."""
-    indices = store.select(split=split, ndim=KINDS[kind])
+    indices = store.select(split=split, image_kind=kind)
     names = classes or store.findings
     return [i for i in indices if any(store.studies[i].labels.get(name) is not None for name in names)]
 

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Split
 from unimedi.errors import InputError
 from unimedi.inputs.mended import RULES
@@ -48,8 +49,12 @@ class StoredStudy:
     spacing: tuple[float, ...] = ()
 
     @property
+    def image_kind(self) -> ImageKind:
+        return self.modality.image_kind
+
+    @property
     def ndim(self) -> int:
-        return self.modality.ndim
+        return self.image_kind.ndim
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +125,19 @@ class Store:
         """Bit field of the shape of ``pixels(index)``; bit j is ``findings[j]``. None where the study has no mask."""
         return self._array("mask", index, np.dtype(np.uint16)) if self.studies[index].has_mask else None
 
-    def select(self, split: Split | str | None = None, ndim: int | None = None, reported: bool = False) -> list[int]:
-        """Indices of the studies of a split and/or of a dimension (2: radiographs, 3: volumes), in store order.
+    def select(
+        self, split: Split | str | None = None, image_kind: ImageKind | str | None = None, reported: bool = False
+    ) -> list[int]:
+        """Indices of the studies of a split and/or of a kind of image, in store order.
 
         ``reported``: those with a report alone.
         """
         wanted = None if split is None else Split(split)
+        kind = None if image_kind is None else ImageKind(image_kind)
         return [
             i
             for i, s in enumerate(self.studies)
-            if wanted in (None, s.split) and ndim in (None, s.ndim) and (s.report or not reported)
+            if wanted in (None, s.split) and kind in (None, s.image_kind) and (s.report or not reported)
         ]
 
     def _array(self, kind: str, index: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -47,18 +47,10 @@ def updated_centre(
 
 
 def distillation_loss(
-    student_logits: Float[Tensor, "n prototypes"],
-    targets: Float[Tensor, "n prototypes"],
-    weights: Float[Tensor, " n"] | None = None,
+    student_logits: Float[Tensor, "n prototypes"], targets: Float[Tensor, "n prototypes"]
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the student at temperature 0.1 against the teacher's probabilities.
-
-    ``weights`` (zero or one a row) picks the patches that count; the mean runs over the picked rows.
-    """
-    entropy = -(targets * (precise(student_logits) / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1)
-    if weights is None:
-        return entropy.mean()
-    return (entropy * weights).sum() / weights.sum().clamp(min=1)
+    """Cross-entropy of the student at temperature 0.1 against the teacher's probabilities, the mean over the rows."""
+    return -(targets * (precise(student_logits) / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1).mean()
 
 
 def entropy(probabilities: Float[Tensor, "n prototypes"]) -> Float[Tensor, ""]:

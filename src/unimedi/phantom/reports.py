@@ -51,7 +51,7 @@ class Draft:
 
 def kind(modality: Modality) -> str:
     """How findings name this modality in ``visible_on``: ``ct`` for volumes, ``xray`` for projections."""
-    return "ct" if modality.ndim == 3 else "xray"
+    return str(modality.image_kind)
 
 
 def reportable(patient: Patient, modality: Modality) -> tuple[Finding, ...]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor
@@ -34,7 +35,7 @@ def take_means(
 
     Of reports it is the mean over the same studies. A kind that is not there keeps its mean.
     """
-    trained = [store.select(split="train", ndim=ndim, reported=True) for ndim in ndims]
+    trained = [store.select(split="train", image_kind=ImageKind.of(ndim), reported=True) for ndim in ndims]
     studies = [drawn(kind, STUDIES, seed) for kind in trained]
     with _averaging([module for module in model.modules() if isinstance(module, RunningMean)]):
         for batch in (kind[start : start + BATCH] for kind in studies for start in range(0, len(kind), BATCH)):

@@ -18,6 +18,7 @@ from lightning.fabric import Fabric
 from torch import nn
 from transformers.utils.logging import disable_progress_bar
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.files.lock import LockedError, alone_in
 from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
@@ -178,15 +179,15 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
     TrainingError where there is none.
     """
     share = recipe.batch.accumulate * devices
-    kinds = {2: recipe.batch.radiographs * share, 3: recipe.batch.volumes * share}
-    sizes = {ndim: len(store.select(split="train", ndim=ndim, reported=True)) for ndim, size in kinds.items() if size}
-    present = {ndim: count for ndim, count in sizes.items() if count}
+    kinds = {ImageKind.XRAY: recipe.batch.radiographs * share, ImageKind.CT: recipe.batch.volumes * share}
+    sizes = {kind: len(store.select("train", kind, reported=True)) for kind, size in kinds.items() if size}
+    present = {kind: count for kind, count in sizes.items() if count}
     if not present:
         raise TrainingError(
             f"{store.path}: expected studies with a report in the training split, of a kind that the recipe takes, "
             f"found none among its {len(store)} studies, {len(store.select(split='train'))} of them for training"
         )
     return Pace(
-        examples_per_step=sum(kinds[ndim] for ndim in present),
-        steps_per_epoch=max(math.ceil(count / kinds[ndim]) for ndim, count in present.items()),
+        examples_per_step=sum(kinds[kind] for kind in present),
+        steps_per_epoch=max(math.ceil(count / kinds[kind]) for kind, count in present.items()),
     )

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Store
 from unimedi.model.config import UniMediConfig
@@ -82,7 +83,7 @@ def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) ->
 def set_input_means(model: UniMediModel, store: Store, seed: int) -> None:
     """The mean radiograph and the mean volume of (up to ``MEAN_STUDIES``, drawn at random, of) what trains."""
     radiographs, volumes = (
-        drawn(store.select(split="train", ndim=ndim, reported=True), MEAN_STUDIES, seed) for ndim in (2, 3)
+        drawn(store.select(split="train", image_kind=kind, reported=True), MEAN_STUDIES, seed) for kind in ImageKind
     )
     if radiographs:
         pixels = torch.from_numpy(np.stack([store.pixels(i) for i in radiographs]))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import StateError
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor
@@ -34,12 +35,12 @@ def refuse_one_pair(recipe: Recipe, pace: Pace, devices: int) -> None:
 def notices(recipe: Recipe, store: Store, devices: int = 1) -> list[str]:
     """What the recipe asks for and this store or batch cannot give; training goes on without it."""
     found = []
-    for ndim, size, off in (
-        (2, recipe.batch.radiographs, "T_2D learns from slices alone and nothing ties X-rays to reports"),
-        (3, recipe.batch.volumes, "T_3D, slice selection and the volume's share of the losses are off"),
+    for image_kind, size, off in (
+        (ImageKind.XRAY, recipe.batch.radiographs, "T_2D learns from slices alone and nothing ties X-rays to reports"),
+        (ImageKind.CT, recipe.batch.volumes, "T_3D, slice selection and the volume's share of the losses are off"),
     ):
-        if size and not store.select(split="train", ndim=ndim, reported=True):
-            kind = "radiographs" if ndim == 2 else "volumes"
+        if size and not store.select(split="train", image_kind=image_kind, reported=True):
+            kind = "radiographs" if image_kind is ImageKind.XRAY else "volumes"
             found.append(f"The store's training split has no {kind}: {off}. Batches hold the other kind only.")
     found += [
         f"Of {kind} one a step and device is distilled: Sinkhorn's targets share the prototypes out among the images, "

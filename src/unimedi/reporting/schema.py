@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.reporting.pictures import Tile
 
-NAMES = {"xray": "X-ray", "ct": "CT"}
+NAMES = {str(kind): kind.label for kind in ImageKind}
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def test_every_row_is_there(figures: dict[str, Figure]) -> None:
 
 def test_the_trivial_row_is_the_share_without(ground: tuple[Path, Path], figures: dict[str, Figure]) -> None:
     store = Store.open(ground[1])
-    test = store.select(split="test", ndim=3)
+    test = store.select(split="test", image_kind="ct")
     healthy = np.mean([not store.studies[i].labels["nodule"] for i in test])
     assert figures["segmentation_trivial/ct/dice_all/nodule"].value == pytest.approx(healthy)
 
@@ -100,7 +100,7 @@ def test_masks_are_learnt(ground: tuple[Path, Path]) -> None:
 def test_labels_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
     store = Store.open(ground[1])
     splits = masked_splits("ct", store, QUICK)
-    assert (splits.train, splits.classes) == (store.select(split="train", ndim=3), FINDINGS)
+    assert (splits.train, splits.classes) == (store.select(split="train", image_kind="ct"), FINDINGS)
     for row, index in enumerate(splits.train):
         planes = layers(stored_mask(store, index), range(3))
         for number, name in enumerate(FINDINGS):
@@ -130,7 +130,7 @@ def nodules(ground: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory)
 @pytest.mark.parametrize("kind", ["xray", "ct"])
 def test_a_study_labelled_without_the_class_is_known_whatever_else_is_not(nodules: Store, kind: str) -> None:
     splits = masked_splits(kind, nodules, replace(QUICK, classes=("nodule",)))
-    assert splits.train == nodules.select("train", {"xray": 2, "ct": 3}[kind])
+    assert splits.train == nodules.select("train", kind)
     assert splits.labels[:, 0].tolist() == [nodules.studies[i].labels["nodule"] for i in splits.train]
 
 
@@ -153,9 +153,9 @@ def test_what_is_not_known_is_in_no_figure_and_in_no_gradient(ground: tuple[Path
     said: list[str] = []
     setup = replace(QUICK, kinds=("xray",), xray_decoders=("linear",))
     figures = segment(ground[0], nodules.path, setup, said.append)
-    present = {name: mask_labels(nodules, nodules.select("test", 2), [name])[:, 0] == 1 for name in FINDINGS}
+    present = {name: mask_labels(nodules, nodules.select("test", "xray"), [name])[:, 0] == 1 for name in FINDINGS}
     for row in ("segmentation/xray/linear/50%", "segmentation_trivial/xray"):
-        assert figures[f"{row}/dice_all/nodule"].n == len(nodules.select("test", 2))
+        assert figures[f"{row}/dice_all/nodule"].n == len(nodules.select("test", "xray"))
         assert figures[f"{row}/dice_all/pleural_effusion"].n == present["pleural_effusion"].sum()
     assert figures["segmentation_trivial/xray/dice_all/pleural_effusion"].value == 0
     only = replace(setup, classes=("pleural_effusion",), seeds=(0,))
@@ -185,7 +185,7 @@ def test_a_training_is_chosen_by_studies_that_have_a_class(ground: tuple[Path, P
 def test_without_any_such_study_nothing_can_be_chosen(ground: tuple[Path, Path], tmp_path: Path) -> None:
     """Hearts are outlined in validation alone, everything else in the other splits alone."""
     whole, records = Store.open(ground[1]), []
-    for index in whole.select(ndim=3):
+    for index in whole.select(image_kind="ct"):
         bits = stored_mask(whole, index) & np.uint16(4 if whole.studies[index].split == "validation" else 3)
         records.append(Record(whole.studies[index], whole.pixels(index), bits))
     store = write_store(tmp_path / "store", records, whole.preprocess, FINDINGS)

@@ -18,7 +18,7 @@ def test_spread_over_seeds_is_that_of_single_seeds(tmp_path: Path) -> None:
     ours = Embedder.from_pretrained(write_pretrained(tmp_path / "run" / "pretrained").parent)
     fresh = Embedder(untrained(ours.model, 0), ours.processor)
     options = EvaluationOptions(fractions=(0.5, 1.0), probe_seeds=(0, 1, 2), resamples=5)
-    seen = view("xray", store, store.select("test", 2), ours, options)
+    seen = view("xray", store, store.select("test", "xray"), ours, options)
     encoders = {"linear_probe": (ours, seen.table), "random_init": (fresh, fresh.images(store, seen.indices))}
     figures = probe_figures(seen, store, encoders, options, [])
     single = [

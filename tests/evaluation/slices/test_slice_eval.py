@@ -95,7 +95,7 @@ def test_best_slab_comes_from_the_models_rule() -> None:
 
 def test_extents_priors_and_outliers_of_a_store(tmp_path: Path) -> None:
     store = write_hospital(tmp_path)
-    test = store.select(split="test", ndim=3)
+    test = store.select(split="test", image_kind="ct")
     lesions = connected_lesions(store, test, ("nodule", "cardiomegaly", "unheard_of"))
     groups = lesions.groups()
     assert {"nodule", "cardiomegaly"} < set(groups)
@@ -109,13 +109,13 @@ def test_extents_priors_and_outliers_of_a_store(tmp_path: Path) -> None:
     rows, kept = focal_volumes(store, test, ("nodule", "cardiomegaly"))
     assert rows == np.flatnonzero(lesions.planes().any(axis=1)).tolist()
     assert (kept.planes() == lesions.planes()[rows]).all()
-    train = store.select(split="train", ndim=3)
+    train = store.select(split="train", image_kind="ct")
     prior = prior_scores(store, train, 4, 3, FINDINGS)
     there = connected_lesions(store, train, FINDINGS).planes()
     expected = touched_slabs(there, 4)[there.any(axis=1)].mean(axis=0)
     np.testing.assert_allclose(prior, np.tile(expected, (3, 1)))
     with pytest.raises(NotComputable, match="no volume to learn from"):
-        prior_scores(store, store.select(ndim=2), 4, 3, FINDINGS)
+        prior_scores(store, store.select(image_kind="xray"), 4, 3, FINDINGS)
     # In this hospital a lesion is the only bright thing: the score without a network finds it.
     scores = intensity_scores(store, train, test, (4, 2, 2))
     whole = connected_lesions(store, test, FINDINGS).planes()
@@ -133,9 +133,9 @@ def test_the_prior_is_not_learnt_on_what_is_tested(tmp_path: Path) -> None:
         for i, study in enumerate(whole.studies)
     ]
     store = write_store(tmp_path / "store", unmasked, whole.preprocess, whole.findings)
-    validation = store.select(split="validation", ndim=3)
+    validation = store.select(split="validation", image_kind="ct")
     notes: list[str] = []
-    learnt = modelless_scores(store, store.select(split="test", ndim=3), (4, 2, 2), options, notes)
+    learnt = modelless_scores(store, store.select(split="test", image_kind="ct"), (4, 2, 2), options, notes)
     np.testing.assert_allclose(learnt["prior"], prior_scores(store, validation, 4, SIZES["test"], FINDINGS))
     assert "from the validation split" in " ".join(notes)
     part = modelless_scores(store, validation[:5], (4, 2, 2), options, [])
@@ -234,7 +234,7 @@ def test_distances_of_two_lesions_by_hand() -> None:
 
 def test_single_lesions_of_a_store(tmp_path: Path) -> None:
     store = write_hospital(tmp_path)
-    test = store.select(split="test", ndim=3)
+    test = store.select(split="test", image_kind="ct")
     lesions = connected_lesions(store, test, ("nodule", "cardiomegaly", "unheard_of"))
     found = sorted(zip(lesions.volume, lesions.finding, lesions.first, lesions.last, lesions.plane_mm, strict=True))
     expected = []
@@ -257,7 +257,7 @@ def test_single_lesions_of_a_store(tmp_path: Path) -> None:
 
 def test_what_touches_by_a_corner_is_one_lesion_and_what_lies_apart_is_another(tmp_path: Path) -> None:
     whole = write_hospital(tmp_path / "whole")
-    index = whole.select(split="test", ndim=3)[0]
+    index = whole.select(split="test", image_kind="ct")[0]
     mask = np.zeros(whole.preprocess.fine_shape, np.uint16)
     for z, y, x in ((2, 4, 4), (3, 5, 5), (4, 6, 6), (9, 20, 20), (10, 20, 20), (9, 4, 4)):
         mask[z, y, x] = 1 << FINDINGS.index("nodule")

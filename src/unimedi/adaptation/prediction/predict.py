@@ -28,6 +28,7 @@ from unimedi.adaptation.prediction.trained import (
     trained_kinds,
 )
 from unimedi.adaptation.segmentation.segmenter import Segmenter
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
@@ -39,7 +40,6 @@ from unimedi.representation.files_given import find_images, opened
 
 TABLE = "masks.csv"  # of a segmenter, in its folder
 PLAIN = re.compile(r"\w[\w .+-]*")  # a class's name that may be a file's; others are numbered
-KIND_OF = {2: "xray", 3: "ct"}
 MODALITY_OF = {"xray": "DX", "ct": "CT"}
 
 
@@ -135,7 +135,7 @@ def _rows(model: Model, images: Sequence[Path], listed: FolderCohort, out: Path)
     preprocess = next(iter(model.trained.values())).preprocess
     above = Path(os.path.commonpath([image.absolute().parent for image in images])) if images else Path()
     for path, image, stored in opened(images, preprocess, listed):
-        kind = KIND_OF[image.ndim]
+        kind = str(ImageKind.of(image.ndim))
         if kind not in model.trained:
             listed.skip(str(path), f"the model was trained for {' and '.join(model.trained)}, this is for {kind}")
             continue

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from unimedi.adaptation.classifier import Classifier
 from unimedi.adaptation.segmentation.segmenter import Segmenter
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
 from unimedi.files.destination import DestinationError, folder_to_write
-from unimedi.inputs.labels import KINDS
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store, write_json
 from unimedi.model.config import UniMediConfig
@@ -97,7 +97,7 @@ class Keeper:
 
 def trained_kinds(folder: Path) -> list[str]:
     """The kinds of image that the folder has a trained model for."""
-    return [kind for kind in KINDS if (folder / f"{kind}.json").is_file()]
+    return [kind for kind in map(str, ImageKind) if (folder / f"{kind}.json").is_file()]
 
 
 def read_trained(folder: Path, kind: str) -> Trained:
@@ -129,7 +129,7 @@ def load_classifier(trained: Trained, folder: Path, device: str = "cpu") -> Clas
 
 def load_segmenter(trained: Trained, folder: Path, device: str = "cpu") -> Segmenter:
     """The segmenter as it was measured: its figures come out again, bit by bit, on the same machine."""
-    weights, ndim = _weights(folder, trained.kind), KINDS[trained.kind]
+    weights, ndim = _weights(folder, trained.kind), ImageKind(trained.kind).ndim
     how = (len(trained.classes), True, trained.resolution, trained.precision)
     segmenter = Segmenter(_model(trained, weights, device), ndim, trained.decoder, *how)
     segmenter.load_state_dict(weights)

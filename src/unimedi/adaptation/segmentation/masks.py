@@ -14,7 +14,7 @@ from unimedi.cohort.study import Split
 from unimedi.imaging.resample import resize
 from unimedi.inputs.augment import Augmentation, apply, draw
 from unimedi.inputs.dataset import BatchRecipe
-from unimedi.inputs.labels import KINDS, spread
+from unimedi.inputs.labels import spread
 from unimedi.inputs.store import MAX_MASKS, Store
 from unimedi.metrics.measurement import NotComputable
 
@@ -38,7 +38,7 @@ def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSp
     """
     names = [name for name in settings.classes or store.findings if name in store.findings[:MAX_MASKS]]
     splits = ("train", "validation", settings.split)
-    parts = [np.array(store.select(split=Split(split), ndim=KINDS[kind]), dtype=np.int64) for split in splits]
+    parts = [np.array(store.select(split=Split(split), image_kind=kind), dtype=np.int64) for split in splits]
     tables = [mask_labels(store, part.tolist(), names) for part in parts]
     counts = [int((table == 1).any(axis=1).sum()) for table in tables]
     if not all(counts):

@@ -35,8 +35,9 @@ from unimedi.adaptation.tuning import (
     studies_of,
     with_precision,
 )
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, StateError
-from unimedi.inputs.labels import KINDS, known_classes
+from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
 from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, percent
 from unimedi.metrics.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
@@ -170,7 +171,7 @@ def mask_problem(
     """One decoder on one kind of image."""
 
     def learner(model: UniMediModel) -> MaskLearner:
-        classes, ndim = len(splits.classes), KINDS[kind]
+        classes, ndim = len(splits.classes), ImageKind(kind).ndim
         module = Segmenter(model, ndim, decoder, classes, settings.frozen, settings.resolution, settings.precision)
         return MaskLearner(module, store, splits)
 
@@ -184,7 +185,7 @@ def _kind_figures(
     splits = masked_splits(kind, store, settings)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in splits.test], settings.resamples)
     for split, known in (("train", splits.train), (settings.split, splits.test)):
-        if unknown := len(store.select(split, KINDS[kind])) - len(known):
+        if unknown := len(store.select(split, kind)) - len(known):
             say(f"segmentation, {kind}: {unknown} {split} studies left out: no mask of these classes, nor labels 0")
     nothing = trivial(splits.held_out, splits.classes)
     figures = {

@@ -79,7 +79,7 @@ def slice_eval(
     options, unspoken = with_prompts(options, embedder.model.config.report_languages)
     named = {f"with_{name}": model for name, model in read_others(others, embedder.model).items()}
     store = Store.open(data, expect=embedder.processor.preprocess)
-    volumes = store.select(split=Split(split), ndim=3)
+    volumes = store.select(split=Split(split), image_kind="ct")
     if not volumes:
         raise InputError(f"{data}: expected volumes in the {split} split, found none")
     focal, lacking = known_classes(store, options.focal)

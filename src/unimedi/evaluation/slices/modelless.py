@@ -29,7 +29,7 @@ def modelless_scores(
 ) -> dict[str, Float[ndarray, "volumes slabs"]]:
     """``intensity`` and ``prior``, which learn from the store without a network; a note where one cannot."""
     scores = {}
-    train = store.select(split="train", ndim=3)
+    train = store.select(split="train", image_kind="ct")
     if train:
         reference = spread(train, NORMAL_VOLUMES, options.seed)
         scores["intensity"] = intensity_scores(store, reference, indices, grid)
@@ -47,7 +47,7 @@ def _prior(
 ) -> Float[ndarray, "volumes slabs"]:
     known = set(tested)
     for split in ("train", "validation"):
-        learnt = [i for i in store.select(split=split, ndim=3) if i not in known]
+        learnt = [i for i in store.select(split=split, image_kind="ct") if i not in known]
         try:
             scores = prior_scores(store, learnt, slabs, len(tested), options.focal)
         except NotComputable:
