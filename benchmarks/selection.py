@@ -18,7 +18,8 @@ from unimedi.evaluation.slices.outcome import brought, oracle_scores
 from unimedi.evaluation.slices.slabs import slabs_by_score, touched_slabs
 from unimedi.evaluation.slices.tasks import focal_volumes
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, mean_figure
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
+from unimedi.metrics.checks import NotComputable
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.representation.embedder import Embedder
@@ -37,7 +38,7 @@ def scores_of(embedder: Embedder, store: Store, indices: list[int], scorer: str)
     return torch.cat(rows).numpy()
 
 
-def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str, Figure, Figure, float]]:
+def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str, Estimate, Estimate, float]]:
     """Rows of (way, pooling, hit@1, AUROC within a volume, seconds a volume)."""
     volumes = store.select(split=split, image_kind="ct")
     try:
@@ -54,8 +55,8 @@ def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str
             scores = scores_of(embedder, store, indices, scorer)
             seconds = (time.perf_counter() - started) / len(indices)
             slabs = scores.shape[1]
-            found = mean_figure(brought(oracle_scores(planes, slabs), slabs_by_score(scores, 1)), bootstrap)
-            auroc = mean_figure(within_volume_auroc(scores, touched_slabs(planes, slabs)), bootstrap)
+            found = mean_estimate(brought(oracle_scores(planes, slabs), slabs_by_score(scores, 1)), bootstrap)
+            auroc = mean_estimate(within_volume_auroc(scores, touched_slabs(planes, slabs)), bootstrap)
             rows.append((scorer, pooling, found, auroc, seconds))
     return rows
 

@@ -20,8 +20,9 @@ from unimedi.adaptation.training import BestWeights, DivergedError, train
 from unimedi.adaptation.tuning import best_learner, percent
 from unimedi.inputs.labels import spread
 from unimedi.inputs.store import Record, Store, write_store
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.classification import NO_CHOICE, best_threshold
-from unimedi.metrics.measurement import Figure, NotComputable
 
 QUICK = FineTuneSettings(
     fractions=(0.5, 1.0), seeds=(0, 1), steps=3, batch=4, learning_rates=(1e-3,), checks=1, resamples=20
@@ -40,7 +41,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def figures(ground: tuple[Path, Path]) -> dict[str, Figure]:
+def figures(ground: tuple[Path, Path]) -> dict[str, Estimate]:
     return fine_tune(*ground, QUICK, silent)
 
 
@@ -62,7 +63,7 @@ def test_loss_of_known_labels_by_hand() -> None:
     assert finding_loss(logits, torch.full((2, 2), float("nan"))).item() == 0
 
 
-def test_every_row_of_both_kinds_is_there(figures: dict[str, Figure]) -> None:
+def test_every_row_of_both_kinds_is_there(figures: dict[str, Estimate]) -> None:
     for kind in ("xray", "ct"):
         for fraction in ("50%", "100%"):
             for row in ("fine_tune", "fine_tune_random_init"):
@@ -77,12 +78,12 @@ def test_every_row_of_both_kinds_is_there(figures: dict[str, Figure]) -> None:
         assert figures[f"fine_tune/{kind}/50%/training_studies"].value == 6
 
 
-def test_same_seed_same_figures(ground: tuple[Path, Path], figures: dict[str, Figure]) -> None:
+def test_same_seed_same_figures(ground: tuple[Path, Path], figures: dict[str, Estimate]) -> None:
     assert fine_tune(*ground, QUICK, silent) == figures
 
 
 def test_spread_over_seeds_is_that_of_single_seeds_and_every_metric_is_their_mean(
-    ground: tuple[Path, Path], figures: dict[str, Figure]
+    ground: tuple[Path, Path], figures: dict[str, Estimate]
 ) -> None:
     settings = replace(QUICK, kinds=("xray",), fractions=(0.5,))
     single = [fine_tune(*ground, replace(settings, seeds=(seed,)), silent) for seed in QUICK.seeds]

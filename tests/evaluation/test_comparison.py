@@ -15,33 +15,27 @@ from unimedi.evaluation.comparison import (
     write_differences,
     write_resamples,
 )
-from unimedi.metrics.measurement import (
-    Figure,
-    PatientBootstrap,
-    interval,
-    mean_figure,
-    paired_difference,
-    write_metrics,
-)
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, interval, mean_estimate, paired_difference
+from unimedi.metrics.measurement import write_metrics
 from unimedi.reporting.side_by_side import side_by_side
 
 KEY = "zero_shot/ct/auroc"
 SAME = {"store": "abc", "split": "test"}
 
 
-def write_run(folder: Path, figures: dict[str, Figure], measured_on: dict[str, str]) -> Path:
+def write_run(folder: Path, figures: dict[str, Estimate], measured_on: dict[str, str]) -> Path:
     folder.mkdir(parents=True)
     write_metrics(figures, folder / "metrics.json")
     write_resamples(figures, measured_on, folder / RESAMPLES)
     return folder
 
 
-def two_runs(gap: float, studies: int = 200) -> tuple[Figure, Figure]:
+def two_runs(gap: float, studies: int = 200) -> tuple[Estimate, Estimate]:
     """The same hard and easy patients for both: each run's own interval is wide, their difference's is not."""
     draws = np.random.default_rng(0)
     bootstrap = PatientBootstrap([f"p{i // 2}" for i in range(studies)], 300, 1)
     hard = draws.normal(size=studies)
-    return tuple(mean_figure(hard + draws.normal(0, 0.05, studies) + own, bootstrap) for own in (gap, 0.0))  # type: ignore[return-value]
+    return tuple(mean_estimate(hard + draws.normal(0, 0.05, studies) + own, bootstrap) for own in (gap, 0.0))  # type: ignore[return-value]
 
 
 def test_difference_is_the_mean_difference_of_the_same_patients() -> None:
@@ -49,12 +43,12 @@ def test_difference_is_the_mean_difference_of_the_same_patients() -> None:
     patients = [f"p{i // 3}" for i in range(60)]
     ours, other = draws.random(60), draws.random(60)
     bootstrap, again = (PatientBootstrap(patients, 100, 5) for _ in range(2))
-    gained = paired_difference(mean_figure(ours, bootstrap), mean_figure(other, again))
+    gained = paired_difference(mean_estimate(ours, bootstrap), mean_estimate(other, again))
     slow = [sum(w * (ours - other)) / sum(w) for w in bootstrap.weights]
     assert gained.value == pytest.approx(float((ours - other).mean()), abs=1e-9)
     assert (gained.low, gained.high) == pytest.approx(interval(np.array(slow)), abs=1e-9)
     with pytest.raises(ValueError, match="100 and None"):
-        paired_difference(mean_figure(ours, bootstrap), Figure(0.5))
+        paired_difference(mean_estimate(ours, bootstrap), Estimate(0.5))
 
 
 @pytest.mark.parametrize(("gap", "said"), [(0.1, "higher"), (-0.1, "lower"), (0.0, "not significant")])
@@ -76,7 +70,7 @@ def test_a_small_gap_of_paired_runs_is_told_from_none(gap: float, said: str, tmp
 def test_an_equal_run_is_not_significant(tmp_path: Path) -> None:
     """Not even where all resamples agree, so that what a rounding of them adds would leave 0 out."""
     ours, _ = two_runs(0.1)
-    steady = mean_figure(np.full(9, 0.1), PatientBootstrap([str(i) for i in range(9)], 300, 0))
+    steady = mean_estimate(np.full(9, 0.1), PatientBootstrap([str(i) for i in range(9)], 300, 0))
     (again,) = read_runs([write_run(tmp_path / "again", {"a": ours, "b": steady}, SAME)])
     for figure in differences({"a": ours, "b": steady}, again).values():
         assert (figure.low, figure.high, verdict(figure)) == (0, 0, "not significant")

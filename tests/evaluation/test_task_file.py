@@ -22,7 +22,7 @@ from unimedi.evaluation.task_file import (
     read_task,
     words,
 )
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 from unimedi.reporting.task import named
 
 SHIPPED = sorted(TASKS.glob("*.yaml"))
@@ -121,31 +121,31 @@ def test_names_paths_and_the_wrong_command(tmp_path: Path) -> None:
 def test_answers_are_the_metric_of_every_row_and_share_and_nothing_else() -> None:
     keys = ["linear_probe/ct/1%/choice_acc", "linear_probe/ct/1%/auroc", "pca_sgd/ct/100%/choice_acc"]
     keys += ["linear_probe/xray/1%/choice_acc", "linear_probe/ct/1%/choice_acc/x", "zero_shot/ct/choice_acc"]
-    figures = {key: Figure(0.5) for key in keys}
+    figures = {key: Estimate(0.5) for key in keys}
     assert list(answers(find_task("cc_ccii"), figures)) == [keys[0], keys[2]]
     keys = ["segmentation/ct/unetr/100%/dice_positive", "segmentation_random_init/ct/unetr/10%/dice_positive"]
     keys += ["segmentation/ct/unetr/100%/dice_positive/liver", "segmentation/ct/unetr/100%/dice_all"]
-    assert list(answers(find_task("btcv"), {key: Figure(0.5) for key in keys})) == keys[:2]
+    assert list(answers(find_task("btcv"), {key: Estimate(0.5) for key in keys})) == keys[:2]
 
 
 @pytest.mark.parametrize("name", ["ricord", "luna16"])
 def test_fine_tuning_answers_with_auroc_and_accuracy(name: str) -> None:
     keys = [f"{row}/ct/100%/{metric}" for row in ("fine_tune", "fine_tune_random_init") for metric in ("auroc", "acc")]
     others = ["fine_tune/ct/100%/balanced_acc", "fine_tune/ct/100%/acc/x", "fine_tune/ct/100%/auroc_seed_sd"]
-    figures = {key: Figure(0.5, 0.25, 0.75, 6) for key in [*keys, *others, "fine_tune/xray/100%/acc"]}
+    figures = {key: Estimate(0.5, 0.25, 0.75, 6) for key in [*keys, *others, "fine_tune/xray/100%/acc"]}
     assert answer_lines(find_task(name), figures) == [f"{key} 0.500 (0.25–0.75)" for key in keys]
     assert len({named(key) for key in keys}) == 4
 
 
 def test_accuracy_of_a_fine_tuned_finding_is_that_of_its_threshold(tmp_path: Path) -> None:
     task = find_task(str(written(tmp_path / "mine.yaml", protocol="fine_tune", metric="accuracy")))
-    figures = {f"fine_tune/xray/10%/{metric}": Figure(0.5) for metric in ("auroc", "acc", "choice_acc")}
+    figures = {f"fine_tune/xray/10%/{metric}": Estimate(0.5) for metric in ("auroc", "acc", "choice_acc")}
     assert list(answers(task, figures)) == ["fine_tune/xray/10%/acc"]
 
 
 def test_what_a_command_says_of_its_task() -> None:
     task = find_task("btcv")
-    figures = {"segmentation/ct/unetr/100%/dice_positive": Figure(0.5, 0.25, 0.75, 6), "other": Figure(0.1)}
+    figures = {"segmentation/ct/unetr/100%/dice_positive": Estimate(0.5, 0.25, 0.75, 6), "other": Estimate(0.1)}
     assert answer_lines(task, figures) == ["segmentation/ct/unetr/100%/dice_positive 0.500 (0.25–0.75)"]
     assert answer_lines(task, {}) == ["btcv: no dice_positive could be computed"]
     assert answer_lines(None, figures) == []

@@ -19,7 +19,7 @@ from unimedi.evaluation.space import agreement_figures, modality_figure, single_
 from unimedi.evaluation.task import View
 from unimedi.evaluation.zero_shot.scoring import PromptVectors
 from unimedi.evaluation.zero_shot.tasks import prompt_spread
-from unimedi.metrics.measurement import Figure, PatientBootstrap, mean_figure
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
 from unimedi.metrics.space import modality_probe
 
 
@@ -33,7 +33,7 @@ def drawn_view(draws: np.random.Generator, studies: int, prefix: str, unknown: f
     return view(labels, draws.integers(-1, 2, (studies, 3)) * 1.0, prefix)
 
 
-def resampled(figure: Figure, statistic: Callable[[Sequence[int]], float], bootstrap: PatientBootstrap) -> None:
+def resampled(figure: Estimate, statistic: Callable[[Sequence[int]], float], bootstrap: PatientBootstrap) -> None:
     """The figure, and its every resample, is the statistic of the studies, each as often as it was drawn."""
     assert figure.resampled is not None
     count = bootstrap.weights.shape[1]
@@ -153,7 +153,7 @@ def test_spread_over_prompts_is_that_of_every_pair_alone(seed: int) -> None:
                 areas.setdefault(name, []).append(float(roc_auc_score(seen.labels[name][known], scores)))
         assert figures[f"z/auroc_prompt_worst/{name}"].value == pytest.approx(min(areas[name]), abs=1e-9)
     assert figures["z/auroc_prompt_sd/mass"].value == pytest.approx(np.std(areas["mass"], ddof=1), abs=1e-9)
-    assert figures["z/auroc_prompt_sd"] == Figure(figures["z/auroc_prompt_sd/mass"].value, n=6)
+    assert figures["z/auroc_prompt_sd"] == Estimate(figures["z/auroc_prompt_sd/mass"].value, n=6)
     assert "z/auroc_prompt_sd/nodule" not in figures  # one pair does not vary
     assert figures["z/auroc_prompt_worst"].value == pytest.approx(
         np.mean([min(each) for each in areas.values()]), abs=1e-9
@@ -165,7 +165,7 @@ def test_a_mean_and_its_resamples(seed: int) -> None:
     draws = np.random.default_rng(seed)
     values = draws.choice([0.0, 0.5, 1.0, np.nan], 9)
     bootstrap = PatientBootstrap([f"p{i // 2}" for i in range(9)], 6, seed)
-    figure = mean_figure(values, bootstrap)
+    figure = mean_estimate(values, bootstrap)
     if not np.isnan(values).all():
         resampled(figure, lambda rows: mean([values[row] for row in rows]), bootstrap)
 

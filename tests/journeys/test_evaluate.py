@@ -17,7 +17,8 @@ from unimedi.cli import main
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
 from unimedi.inputs.store import Record, Store, StoreError, write_store
-from unimedi.metrics.measurement import Figure, read_metrics
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import read_metrics
 from unimedi.model.unimedi import ImageOutput
 from unimedi.reporting.commands import evaluate
 from unimedi.representation.embedder import Embedder
@@ -35,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Figure]]:
+def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Estimate]]:
     store = tmp_path_factory.mktemp("store")
     write_hospital(store)
     (model / "log.jsonl").write_text(
@@ -47,7 +48,7 @@ def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return store, out, evaluate(model, store, out, options=options, say=silent)
 
 
-def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
     _, out, figures = evaluated
     stored = json.loads((out / "metrics.json").read_text())
     kinds = ("xray", "ct")
@@ -98,13 +99,13 @@ def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dic
     assert read_metrics(out / "metrics.json").keys() == figures.keys()
 
 
-def test_one_figure_by_hand(evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+def test_one_figure_by_hand(evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
     figures = evaluated[2]
     assert figures["cross_modal/paired/chance@10"].value == pytest.approx(10 / SIZES["test"])
     assert figures["slice_selection/oracle/hit@1"].value >= figures["slice_selection/attentive/hit@1"].value
 
 
-def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
     page = (evaluated[1] / "report.html").read_text()
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert "<script" not in page
@@ -114,7 +115,7 @@ def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, d
         assert f'id="{name}"' in page
 
 
-def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Path, dict[str, Figure]]) -> None:
+def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
     page = (evaluated[1] / "report.html").read_text()
     for file in (model / "pretrained" / "model.safetensors", DEFAULT_PROMPTS):
         assert hashlib.sha256(file.read_bytes()).hexdigest() in page
@@ -134,7 +135,7 @@ def test_thresholds_come_from_validation_and_nowhere_else(model: Path, tmp_path:
     assert (on_validation[key].value, on_validation[key].n) == (0.5, 0)
 
 
-def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, dict[str, Figure]], tmp_path: Path) -> None:
+def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, dict[str, Estimate]], tmp_path: Path) -> None:
     store, out, _ = evaluated
     options = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1), supervised_steps=2)
     evaluate(model, store, tmp_path, options=options, say=silent, compare=[out])
@@ -186,7 +187,7 @@ def test_a_study_without_a_report_measures_all_but_retrieval(model: Path, tmp_pa
 
 
 def test_no_model_no_studies_and_another_preprocessing_are_errors(
-    model: Path, evaluated: tuple[Path, Path, dict[str, Figure]], tmp_path: Path
+    model: Path, evaluated: tuple[Path, Path, dict[str, Estimate]], tmp_path: Path
 ) -> None:
     store = evaluated[0]
     with pytest.raises(FileNotFoundError, match=r"pretrained/config\.json"):
@@ -299,7 +300,7 @@ def test_a_spanish_model_is_asked_in_spanish_and_every_file_asked_has_its_hash(t
 
 
 def test_prompts_are_named_on_the_command_line(
-    evaluated: tuple[Path, Path, dict[str, Figure]], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    evaluated: tuple[Path, Path, dict[str, Estimate]], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["evaluate", str(model), "--data", str(evaluated[0]), "--out", str(tmp_path), "--prompts"]
     assert main([*words, "nonsense"]) == 2

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from unimedi.metrics.measurement import NotComputable, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
+from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.multiclass import choice_figures
 
 NAMES = ("normal", "pneumonia", "covid_19")

@@ -17,7 +17,8 @@ from unimedi.evaluation.slices.measures import within_volume_ap, within_volume_a
 from unimedi.evaluation.slices.slabs import slabs_by_score
 from unimedi.metrics import classification as one
 from unimedi.metrics import space
-from unimedi.metrics.measurement import PatientBootstrap, auroc, interval, macro_auroc, mean_figure, mean_figures
+from unimedi.metrics.auroc import auroc, column_aurocs, macro_auroc, resampled_auroc
+from unimedi.metrics.bootstrap import PatientBootstrap, average_estimates, interval, mean_estimate
 from unimedi.metrics.multiclass import choice_figures
 from unimedi.metrics.overlap import trivial
 from unimedi.metrics.recall import chance_of_hit, first_right_rank, precision_at_k
@@ -46,12 +47,12 @@ def decided(labels: dict[str, np.ndarray], scores: dict[str, np.ndarray], thresh
 
 OF_SCORES: dict[str, Callable[[np.ndarray], Any]] = {
     "auroc": lambda s: auroc(s, PRESENT),
-    "aurocs of resamples": lambda s: BOOTSTRAP.aurocs(s, PRESENT),
+    "aurocs of resamples": lambda s: resampled_auroc(BOOTSTRAP, s, PRESENT),
     "macro auroc": lambda s: macro_auroc(both(s), LABELS, BOOTSTRAP),
     "average precision": lambda s: one.average_precision(WEIGHTS, s, PRESENT),
     "calibration error": lambda s: one.calibration_error(WEIGHTS, s, PRESENT),
     "threshold": lambda s: one.best_threshold(s, PRESENT),
-    "column aurocs": lambda s: one.column_aurocs(square(s), PRESENT),
+    "column aurocs": lambda s: column_aurocs(square(s), PRESENT),
     "decision": lambda s: decided(LABELS, both(s)),
     "choice": lambda s: choice_figures("x", both(s), LABELS, BOOTSTRAP),
     "features of a probe": lambda s: Features(square(s), LABELS),
@@ -122,7 +123,7 @@ def test_other_things_that_are_no_measurement() -> None:
         decided(LABELS, both(SQUARE[0]), np.nan)
     for value in (np.inf, -np.inf):
         with pytest.raises(ValueError, match=f"NaN where there is none, got {value} for study number 1"):
-            mean_figure(np.array([1.0, value, np.nan, 0, 0, 0]), BOOTSTRAP)
+            mean_estimate(np.array([1.0, value, np.nan, 0, 0, 0]), BOOTSTRAP)
     with pytest.raises(ValueError, match="expected two modalities to tell apart, got 1"):
         space.modality_probe(SQUARE, np.zeros(COUNT, int), np.arange(COUNT))
 
@@ -133,7 +134,7 @@ def test_what_is_empty_or_of_one_class_has_no_value() -> None:
     assert np.isnan(auroc(none, nothing))
     assert np.isnan(one.best_threshold(none, nothing))
     for values in (
-        nobody.aurocs(none, nothing),
+        resampled_auroc(nobody, none, nothing),
         nobody.means(none),
         one.average_precision(row, none, nothing),
         one.calibration_error(row, none, nothing),
@@ -141,12 +142,12 @@ def test_what_is_empty_or_of_one_class_has_no_value() -> None:
     ):
         assert values.shape == (4,)
         assert np.isnan(values).all()
-    assert np.isnan(mean_figure(none, nobody).value)
-    assert np.isnan(mean_figures([]).value)
+    assert np.isnan(mean_estimate(none, nobody).value)
+    assert np.isnan(average_estimates([]).value)
     assert np.isnan(interval(none)).all()
     for label in (np.zeros(COUNT, bool), np.ones(COUNT, bool)):
-        assert np.isnan(BOOTSTRAP.aurocs(SQUARE[0], label)).all()
-        assert np.isnan(one.column_aurocs(SQUARE, label)).all()
+        assert np.isnan(resampled_auroc(BOOTSTRAP, SQUARE[0], label)).all()
+        assert np.isnan(column_aurocs(SQUARE, label)).all()
     assert np.isnan(times_chance(np.ones(COUNT), np.zeros(COUNT), BOOTSTRAP).value)
     assert np.isnan(space.paired_cosines(SQUARE[:1], SQUARE[:1])[1]).all()
     assert chance_of_hit(np.zeros((2, 3), bool), 2) == 0

@@ -11,7 +11,7 @@ from monai.metrics import compute_dice
 from scipy.ndimage import binary_erosion
 from scipy.spatial.distance import cdist
 
-from unimedi.metrics.measurement import PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.overlap import (
     Overlap,
     class_mean,

@@ -8,7 +8,8 @@ import pytest
 
 from unimedi.evaluation.space import agreement_figures, single_findings
 from unimedi.evaluation.task import View
-from unimedi.metrics.measurement import NotComputable, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
+from unimedi.metrics.checks import NotComputable
 from unimedi.reporting.pictures import shown
 
 

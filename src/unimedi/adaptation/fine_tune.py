@@ -28,19 +28,11 @@ from unimedi.adaptation.tuning import (
 from unimedi.cohort.study import Split
 from unimedi.inputs.labels import known_classes, label_columns, labelled, spread
 from unimedi.inputs.store import Store
-from unimedi.metrics.checks import presence
+from unimedi.metrics.auroc import MacroAuroc, macro_auroc
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_by_key, paired_difference, seed_spread
+from unimedi.metrics.checks import NotComputable, known_and_positive
 from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_figures
-from unimedi.metrics.measurement import (
-    Figure,
-    MacroAuroc,
-    NotComputable,
-    PatientBootstrap,
-    macro_auroc,
-    mean_by_key,
-    paired_difference,
-    percent,
-    seed_spread,
-)
+from unimedi.metrics.measurement import percent
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 
@@ -54,7 +46,7 @@ class FineTuneSettings(TuningSettings):
 
 def fine_tune(
     run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Fine-tune a run's model (a run folder, or a ``pretrained`` folder itself) on the labels of a store.
 
     The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``.
@@ -77,7 +69,7 @@ def fine_tune(
     settings = with_precision(settings, embedder.model.device, say)
     for sentence in known_classes(store, settings.classes)[1]:
         say(f"fine-tuning: {sentence}")
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     lacking = []
     keeper = Keeper(out, embedder, store, settings.precision) if out else None
     for kind in settings.kinds:
@@ -108,9 +100,9 @@ class FindingLearner:
     def validate(self) -> float:
         """Macro AUROC of the validation studies."""
         logits, labels = self._answers(self.validation)
-        return macro_auroc(logits, labels, self._bootstrap(self.validation, resamples=1)).figure.value
+        return macro_auroc(logits, labels, self._bootstrap(self.validation, resamples=1)).mean.value
 
-    def test(self) -> dict[str, Figure]:
+    def test(self) -> dict[str, Estimate]:
         """``<metric>`` and ``<metric>/<finding>`` of the test studies, at thresholds of the validation studies."""
         logits, labels = self._answers(self.held_out)
         bootstrap = self._bootstrap(self.held_out, self.resamples)
@@ -135,8 +127,8 @@ class FindingLearner:
         return PatientBootstrap([self.store.studies[i].patient_id for i in indices], resamples)
 
 
-def _auroc_figures(areas: MacroAuroc) -> dict[str, Figure]:
-    return {"auroc": areas.figure} | {f"auroc/{name}": figure for name, figure in areas.by_finding.items()}
+def _auroc_figures(areas: MacroAuroc) -> dict[str, Estimate]:
+    return {"auroc": areas.mean} | {f"auroc/{name}": figure for name, figure in areas.by_finding.items()}
 
 
 def _probabilities(logits: Scores) -> Scores:
@@ -144,16 +136,16 @@ def _probabilities(logits: Scores) -> Scores:
 
 
 def _threshold(probability: Float[ndarray, "studies"], labels: Float[ndarray, "studies"], name: str) -> float:
-    known, there = presence(labels, name)
+    known, there = known_and_positive(labels, name)
     best = best_threshold(probability[known], there[known])
     return NO_CHOICE if math.isnan(best) else best
 
 
 def _kind_figures(
     kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say, keeper: Keeper | None
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     problem = finding_problem(kind, store, settings, say)
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     studies = studies_of(max(settings.fractions), problem)
     keep = partial(_keep, keeper, kind, studies) if keeper else None
     for fraction, results in compare(problem, rows(ROW, model), settings, say, keep).items():
@@ -164,11 +156,11 @@ def _kind_figures(
         ours, other = (figures[f"{name}/{where}/auroc"] for name in (ROW, f"{ROW}_random_init"))
         figures[f"{ROW}/{where}/gain_over_random_init"] = paired_difference(ours, other)
         count = studies_of(fraction, problem)
-        figures[f"{ROW}/{where}/training_studies"] = Figure(float(count), n=count)
+        figures[f"{ROW}/{where}/training_studies"] = Estimate(float(count), n=count)
     return figures
 
 
-def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[dict[str, Figure]]) -> None:
+def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[dict[str, Estimate]]) -> None:
     assert isinstance(learner, FindingLearner)
     findings, thresholds = learner.classifier.findings, learner.thresholds()
     keeper.offer(
@@ -179,7 +171,7 @@ def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learne
 
 def finding_problem(
     kind: str, store: Store, settings: FineTuneSettings, say: Say = print
-) -> Problem[dict[str, Figure]]:
+) -> Problem[dict[str, Estimate]]:
     """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others, and of
     those without a threshold.
 

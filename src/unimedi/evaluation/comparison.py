@@ -16,7 +16,8 @@ import numpy as np
 
 from unimedi.errors import MissingError
 from unimedi.evaluation.task import EvaluationOptions, View
-from unimedi.metrics.measurement import Figure, paired_difference, read_metrics
+from unimedi.metrics.bootstrap import Estimate, paired_difference
+from unimedi.metrics.measurement import read_metrics
 
 RESAMPLES = "resamples.npz"
 NOT_SIGNIFICANT = "not significant"
@@ -33,7 +34,7 @@ class MeasuredRun:
     """A run as it was evaluated: its figures (with resamples, if they were kept) and what they were measured on."""
 
     name: str
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Estimate]
     conditions: Mapping[str, str]  # empty where no resamples were kept
 
 
@@ -54,7 +55,7 @@ def conditions(store: str, split: str, views: Mapping[str, View], options: Evalu
     }
 
 
-def write_resamples(figures: Mapping[str, Figure], measured_on: Mapping[str, str], path: Path) -> None:
+def write_resamples(figures: Mapping[str, Estimate], measured_on: Mapping[str, str], path: Path) -> None:
     """Write what :func:`read_runs` needs, no pickle, whole or not at all.
 
     In float64: rounded, a run would differ from itself, all resamples of a figure that never varies the same way.
@@ -99,7 +100,7 @@ def _read(file: Path, name: str) -> MeasuredRun:
     with np.load(kept, allow_pickle=False) as stored:
         rows = dict(zip(stored["keys"].tolist(), stored["resampled"].astype(np.float64), strict=True))
         measured_on = json.loads(str(stored["conditions"]))
-    drawn = {key: Figure(f.value, f.low, f.high, f.n, rows.get(key)) for key, f in figures.items()}
+    drawn = {key: Estimate(f.value, f.low, f.high, f.n, rows.get(key)) for key, f in figures.items()}
     return MeasuredRun(name, drawn, measured_on)
 
 
@@ -113,7 +114,7 @@ def why_not_paired(ours: Mapping[str, str], other: MeasuredRun) -> str:
     return ""
 
 
-def differences(ours: Mapping[str, Figure], other: MeasuredRun) -> dict[str, Figure]:
+def differences(ours: Mapping[str, Estimate], other: MeasuredRun) -> dict[str, Estimate]:
     """Ours minus the other's for every figure that both have with resamples; conditions must be equal."""
     return {
         key: paired_difference(figure, other.figures[key])
@@ -122,7 +123,7 @@ def differences(ours: Mapping[str, Figure], other: MeasuredRun) -> dict[str, Fig
     }
 
 
-def verdict(difference: Figure) -> str:
+def verdict(difference: Estimate) -> str:
     """``higher`` or ``lower`` (ours against the other), or ``not significant`` where the interval contains 0."""
     if not difference.significant:
         return NOT_SIGNIFICANT
@@ -130,7 +131,7 @@ def verdict(difference: Figure) -> str:
 
 
 def write_differences(
-    figures: Mapping[str, Figure], measured_on: Mapping[str, str], others: Sequence[MeasuredRun], path: Path
+    figures: Mapping[str, Estimate], measured_on: Mapping[str, str], others: Sequence[MeasuredRun], path: Path
 ) -> None:
     """``run → key → {value, low, high, n, verdict}`` as JSON for every run that can be paired, whole or not at all."""
     table = {

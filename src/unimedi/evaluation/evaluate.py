@@ -28,12 +28,14 @@ from unimedi.evaluation.zero_shot.tasks import Verdicts
 from unimedi.files.lock import alone_in
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, write_metrics
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import write_metrics
 from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.representation.encoded_once import EncodedOnce
 
-Task = Callable[[], dict[str, Figure]]
+Task = Callable[[], dict[str, Estimate]]
 
 
 def evaluate(
@@ -45,7 +47,7 @@ def evaluate(
     options: EvaluationOptions | None = None,
     task: TaskFile | None = None,
     say: Callable[[str], None] = print,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Measure a run (a run folder, or a ``pretrained`` folder itself) on a split of a store.
 
     Writes ``metrics.json``, ``resamples.npz`` and ``evaluation/`` (what a page is drawn from) into ``out`` (default: the run folder, of a task
@@ -70,7 +72,7 @@ def _evaluate(
     options: EvaluationOptions,
     task: TaskFile | None,
     say: Callable[[str], None],
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     if task:
         options = evaluation_options(task, options)
     started = time.monotonic()
@@ -99,7 +101,7 @@ def _evaluate(
         say(note)
     outcome = Outcome(notes=lacking + absent + unspoken + unread)
     verdicts: dict[str, Verdicts] = {}
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     for name, measure in _tasks(run, views, store, split, embedder, fresh, options, outcome, verdicts).items():
         begun = time.monotonic()
         try:

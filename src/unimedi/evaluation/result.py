@@ -9,7 +9,7 @@ from unimedi.evaluation.task import EvaluationOptions, Outcome, View
 from unimedi.evaluation.task_file import TaskFile
 from unimedi.evaluation.zero_shot.tasks import Verdicts
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 from unimedi.representation.embedder import Embedder
 
 
@@ -21,7 +21,7 @@ class ReportInputs:
     store: Store
     split: str
     views: Mapping[str, View]
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Estimate]
     outcome: Outcome
     embedder: Embedder
     options: EvaluationOptions

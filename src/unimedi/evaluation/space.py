@@ -8,26 +8,27 @@ from numpy import ndarray
 
 from unimedi.evaluation.task import View
 from unimedi.metrics import space as measure
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, mean_figure, mean_figures
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
+from unimedi.metrics.checks import NotComputable
 
 NEIGHBOURS = 10  # k of the label agreement of cross-modal neighbours
 SHUFFLES = 20  # of the pairs, for the CKA that chance gives
 NORMAL = "normal"
 
 
-def space(views: Mapping[str, View]) -> dict[str, Figure]:
+def space(views: Mapping[str, View]) -> dict[str, Estimate]:
     """``space/<kind>/effective_rank``, and ``space/centroid_gap`` of the two modalities."""
     figures = {
-        f"space/{kind}/effective_rank": Figure(measure.effective_rank(view.table.embedding), n=len(view))
+        f"space/{kind}/effective_rank": Estimate(measure.effective_rank(view.table.embedding), n=len(view))
         for kind, view in views.items()
     }
     if len(views) == 2:
         gap = measure.centroid_gap(*(view.table.embedding for view in views.values()))
-        figures["space/centroid_gap"] = Figure(gap, n=sum(len(view) for view in views.values()))
+        figures["space/centroid_gap"] = Estimate(gap, n=sum(len(view) for view in views.values()))
     return figures
 
 
-def modality_figure(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Figure]:
+def modality_figure(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Estimate]:
     """``space/modality_probe``: how well a line tells X-ray from CT, the mean of both rates (.5: one space)."""
     patients = [*xray.patients, *ct.patients]
     modality = np.repeat([0, 1], [len(xray), len(ct)])
@@ -39,7 +40,7 @@ def modality_figure(xray: View, ct: View, seed: int, resamples: int) -> dict[str
     return {"space/modality_probe": _mean_by_group(correct, modality, bootstrap)}
 
 
-def silhouette_figures(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Figure]:
+def silhouette_figures(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Estimate]:
     """``space/silhouette/{label,modality,label_minus_modality}`` over the studies of both with one finding, or none.
 
     The distances are to all studies, whatever is drawn: resamples vary whose silhouettes are averaged.
@@ -56,10 +57,10 @@ def silhouette_figures(xray: View, ct: View, seed: int, resamples: int) -> dict[
     patients = [p for p, keep in zip([*xray.patients, *ct.patients], kept, strict=True) if keep]
     bootstrap = PatientBootstrap(patients, resamples, seed)
     values = {"label": by_label, "modality": by_modality, "label_minus_modality": by_label - by_modality}
-    return {f"space/silhouette/{name}": mean_figure(value, bootstrap) for name, value in values.items()}
+    return {f"space/silhouette/{name}": mean_estimate(value, bootstrap) for name, value in values.items()}
 
 
-def cka_figures(xray: View, ct: View, both: Sequence[tuple[int, int]], seed: int) -> dict[str, Figure]:
+def cka_figures(xray: View, ct: View, both: Sequence[tuple[int, int]], seed: int) -> dict[str, Estimate]:
     """``space/linear_cka`` of the embeddings of patients that have both, and ``…_shuffled``: with the pairs mixed up.
 
     No interval: a patient drawn twice is a pair that agrees with itself, and lifts CKA in every resample.
@@ -73,11 +74,11 @@ def cka_figures(xray: View, ct: View, both: Sequence[tuple[int, int]], seed: int
         raise NotComputable("all embeddings of a modality are equal")
     draws = np.random.default_rng(seed)
     mixed = [measure.linear_cka(first, second[draws.permutation(len(both))]) for _ in range(SHUFFLES)]
-    chance = Figure(float(np.mean(mixed)), n=len(both))
-    return {"space/linear_cka": Figure(value, n=len(both)), "space/linear_cka_shuffled": chance}
+    chance = Estimate(float(np.mean(mixed)), n=len(both))
+    return {"space/linear_cka": Estimate(value, n=len(both)), "space/linear_cka_shuffled": chance}
 
 
-def agreement_figures(query: View, answers: View, direction: str) -> dict[str, Figure]:
+def agreement_figures(query: View, answers: View, direction: str) -> dict[str, Estimate]:
     """``space/knn_agreement/<direction>``: share of a study's 10 nearest of the other modality with its one label.
 
     Studies with one finding or none, of other patients; every label weighs alike, whatever its frequency, so that
@@ -102,17 +103,17 @@ def agreement_figures(query: View, answers: View, direction: str) -> dict[str, F
     by_chance = _mean_by_group(np.where(np.isnan(share), np.nan, chance), groups, bootstrap)
     return {
         f"space/knn_agreement/{direction}": _mean_by_group(share, groups, bootstrap),
-        f"space/knn_agreement/{direction}/chance": Figure(by_chance.value, n=by_chance.n),
+        f"space/knn_agreement/{direction}/chance": Estimate(by_chance.value, n=by_chance.n),
     }
 
 
 def _mean_by_group(
     values: Float[ndarray, "studies"], groups: Int[ndarray, "studies"], bootstrap: PatientBootstrap
-) -> Figure:
+) -> Estimate:
     """The mean over groups of the mean within each, resample by resample; NaN does not count."""
     known = np.unique(groups[~np.isnan(values)])
-    each = [mean_figure(np.where(groups == group, values, np.nan), bootstrap) for group in known]
-    return mean_figures(each, int((~np.isnan(values)).sum()))
+    each = [mean_estimate(np.where(groups == group, values, np.nan), bootstrap) for group in known]
+    return average_estimates(each, int((~np.isnan(values)).sum()))
 
 
 def single_findings(view: View) -> list[str]:

@@ -14,7 +14,9 @@ from unimedi.adaptation.training import train
 from unimedi.evaluation.task import EvaluationOptions, View
 from unimedi.inputs.labels import labelled
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, macro_auroc
+from unimedi.metrics.auroc import macro_auroc
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import NotComputable
 from unimedi.model.untrained import untrained
 from unimedi.optimization.optimizer import muon
 from unimedi.optimization.schedule import warmup_cosine
@@ -26,7 +28,7 @@ PEAK_RATE, WEIGHT_DECAY, BETAS, WARM_UP = 1e-3, 0.05, (0.9, 0.95), 0.05
 
 def supervised_figures(
     views: Mapping[str, View], store: Store, embedder: Embedder, options: EvaluationOptions
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``supervised/<kind>/auroc`` on the studies of ``views``; the model is thrown away."""
     findings = sorted({name for seen in views.values() for name in seen.labels})
     known = {kind: labelled(store, "train", kind, options.classes) for kind in views}
@@ -45,7 +47,7 @@ def supervised_figures(
         with torch.inference_mode():
             logits = learner.head(torch.from_numpy(cls).to(learner.model.device)).cpu().numpy()
         scores = {name: logits[:, findings.index(name)] for name in seen.labels}
-        figures[f"supervised/{kind}/auroc"] = macro_auroc(scores, seen.labels, seen.bootstrap).figure
+        figures[f"supervised/{kind}/auroc"] = macro_auroc(scores, seen.labels, seen.bootstrap).mean
     return figures
 
 

@@ -15,7 +15,7 @@ from unimedi.evaluation.slices.lesions import FOCAL
 from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS
 from unimedi.inputs.labels import label_columns, labelled, spread
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.recall import report_groups
 from unimedi.model.processor import UniMediProcessor
 from unimedi.ranges import SEED, SOME_SHARE, at_least, check_ranges

@@ -17,7 +17,7 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
 from unimedi.evaluation.headline import cell
 from unimedi.evaluation.task import EvaluationOptions
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 
 TASKS = Path(__file__).parent / "tasks"
 VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
@@ -125,14 +125,14 @@ def words(task: TaskFile) -> list[str]:
     return [f"--{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items()]
 
 
-def answers(task: TaskFile, figures: Mapping[str, Figure]) -> dict[str, Figure]:
+def answers(task: TaskFile, figures: Mapping[str, Estimate]) -> dict[str, Estimate]:
     """The figures that answer the task: its metric, for every row and share of the labels; of fine_tune acc as well."""
     endings = "|".join((METRICS[task.protocol][task.metric], *BESIDE.get(task.protocol, ())))
     pattern = re.compile(f"{ANSWERS[task.protocol].format(task.kind)}({endings})")
     return {key: figure for key, figure in figures.items() if pattern.fullmatch(key)}
 
 
-def answer_lines(task: TaskFile | None, figures: Mapping[str, Figure]) -> list[str]:
+def answer_lines(task: TaskFile | None, figures: Mapping[str, Estimate]) -> list[str]:
     """What a command says of its task file: ``key value (interval)`` an answer; nothing where no file was given."""
     if task is None:
         return []

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from unimedi.metrics.measurement import Figure, NotComputable
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import NotComputable
 
 LOSSES = ("l_vl", "l_icl", "l_pcl")
 HEALTH = ("teacher_entropy", "prototype_use", "effective_rank", "embedding_rank")  # keys that end or begin with these
@@ -38,7 +39,7 @@ def warnings_in(log: Sequence[LogLine]) -> list[str]:
     return sorted({str(name) for line in log for name in line.get("warnings", ())})
 
 
-def training_figures(run: Path) -> dict[str, Figure]:
+def training_figures(run: Path) -> dict[str, Estimate]:
     """``training/steps``, ``training/warnings`` and, of each loss and measure of collapse, ``…/first`` and ``…/last``.
 
     First and last are means over the first and the last tenth of the steps that logged it; n is how many did.
@@ -47,13 +48,13 @@ def training_figures(run: Path) -> dict[str, Figure]:
     if not log:
         raise NotComputable(f"no log.jsonl in {run.name}")
     figures = {
-        "training/steps": Figure(float(log[-1]["step"] + 1), n=len(log)),
-        "training/warnings": Figure(float(len(warnings_in(log))), n=len(log)),
+        "training/steps": Estimate(float(log[-1]["step"] + 1), n=len(log)),
+        "training/warnings": Estimate(float(len(warnings_in(log))), n=len(log)),
     }
     for key in (*LOSSES, *health_keys(log)):
         values = [line[key] for line in log if isinstance(line.get(key), float)]
         if values:
             tenth = max(1, len(values) // 10)
-            figures[f"training/{key}/first"] = Figure(float(np.mean(values[:tenth])), n=len(values))
-            figures[f"training/{key}/last"] = Figure(float(np.mean(values[-tenth:])), n=len(values))
+            figures[f"training/{key}/first"] = Estimate(float(np.mean(values[:tenth])), n=len(values))
+            figures[f"training/{key}/last"] = Estimate(float(np.mean(values[-tenth:])), n=len(values))
     return figures

@@ -9,14 +9,18 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, UnimediError
 
 Place = Callable[[int], str]  # the number of a row → whose it is, in words
 STUDY_NUMBER: Place = "study number {}".format
 
 
+class NotComputable(UnimediError):  # noqa: N818 (an answer about the cohort, not a fault)
+    """A task that this cohort cannot answer (no masks, one modality...); the message says why, in one clause."""
+
+
 def refuse_not_finite(values: Float[ndarray, "rows *columns"], what: str, place: Place = STUDY_NUMBER) -> None:
-    """ValueError that names the first row where a value is NaN or infinite."""
+    """InputError that names the first row where a value is NaN or infinite."""
     finite = np.isfinite(values)
     if not finite.all():
         where = np.argwhere(~finite)[0]
@@ -24,12 +28,14 @@ def refuse_not_finite(values: Float[ndarray, "rows *columns"], what: str, place:
 
 
 def refuse_no_similarity(similarity: Float[ndarray, "queries candidates"]) -> None:
-    """ValueError that names the query of a similarity that is NaN or +inf; -inf is a candidate that does not count."""
+    """InputError that names the query of a similarity that is NaN or +inf; -inf is a candidate that does not count."""
     refuse_not_finite(np.where(similarity == -np.inf, 0, similarity), "similarities", "query {}".format)
 
 
-def presence(labels: Float[ndarray, "studies"], name: str) -> tuple[Bool[ndarray, "studies"], Bool[ndarray, "studies"]]:
-    """Of which studies the label of ``name`` is known, and which have it; ValueError where one is not 1, 0 or NaN.
+def known_and_positive(
+    labels: Float[ndarray, "studies"], name: str
+) -> tuple[Bool[ndarray, "studies"], Bool[ndarray, "studies"]]:
+    """Of which studies the label ``name`` is known, and in which it is 1. InputError where one is not 1, 0 or NaN.
 
     CheXpert's -1 (uncertain) is no label here: whoever reads a collection says what it means.
     """

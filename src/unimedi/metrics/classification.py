@@ -10,12 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy.stats import rankdata
 from sklearn.metrics import roc_curve
 
 from unimedi.errors import InputError
-from unimedi.metrics.checks import STUDY_NUMBER, presence, refuse_not_finite
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, interval, mean_figures
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, interval
+from unimedi.metrics.checks import STUDY_NUMBER, NotComputable, known_and_positive, refuse_not_finite
 
 Weights = Float[ndarray, "rows studies"]
 Statistic = Float[ndarray, "rows"]  # NaN in rows where it is not defined (one class only, nothing drawn)
@@ -96,7 +95,7 @@ def decision_figures(
     labels: Mapping[str, Float[ndarray, "studies"]],
     thresholds: Mapping[str, float],
     bootstrap: PatientBootstrap,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``<prefix>/<metric>`` (mean over findings) and ``…/<finding>`` of ap, acc, balanced_acc, f1, ece and prevalence.
 
     ``scores`` are what AP ranks (log-odds); ``probabilities``, in the same order up to ties, what all else is of.
@@ -104,9 +103,9 @@ def decision_figures(
     none. ``prevalence`` is what AP is by chance. Raises ValueError on a score or a threshold that is not finite, on a
     probability that is none and on any other label.
     """
-    rows: dict[str, dict[str, Figure]] = {}
+    rows: dict[str, dict[str, Estimate]] = {}
     for finding, score in scores.items():
-        known, there = presence(labels[finding], finding)
+        known, there = known_and_positive(labels[finding], finding)
         present = there[known]
         if not 0 < present.sum() < present.size:
             continue
@@ -120,7 +119,7 @@ def decision_figures(
         raise NotComputable("no finding has both classes in this split")
     figures = {}
     for metric, findings in rows.items():
-        figures[f"{prefix}/{metric}"] = mean_figures([*findings.values()], bootstrap.weights.shape[1])
+        figures[f"{prefix}/{metric}"] = average_estimates([*findings.values()], bootstrap.weights.shape[1])
         figures |= {f"{prefix}/{metric}/{name}": figure for name, figure in findings.items()}
     return figures
 
@@ -142,18 +141,5 @@ def _statistics(
     }
 
 
-def column_aurocs(
-    scores: Float[ndarray, "studies columns"], present: Bool[ndarray, "studies"]
-) -> Float[ndarray, "columns"]:
-    """Area under the ROC curve of every column by mean ranks (Mann and Whitney), ties counted half.
-
-    NaN where there is one class only. Raises ValueError on a score that is not finite.
-    """
-    refuse_not_finite(scores, "scores")
-    positives = int(present.sum())
-    ranks = rankdata(scores, axis=0)[present].sum(axis=0)
-    return np.asarray((ranks - positives * (positives + 1) / 2) / (positives * (present.size - positives) or np.nan))
-
-
-def _figure(values: Statistic, n: int) -> Figure:
-    return Figure(float(values[0]), *interval(values[1:]), n=n, resampled=values[1:])
+def _figure(values: Statistic, n: int) -> Estimate:
+    return Estimate(float(values[0]), *interval(values[1:]), n=n, resampled=values[1:])

@@ -1,256 +1,181 @@
-"""A figure with its interval: patient bootstrap, area under the ROC curve, differences of two methods.
+"""A measurement is a record: what was measured, of what, by which method; its value, interval and number of studies.
 
-Images of one patient are not independent, so what is drawn with replacement is the *patient*. A resample is a weight
-per study (how often its patient was drawn); every statistic is computed from weights for all resamples at once, and two
-methods compared on the same resamples give a paired difference.
+A file of them (``metrics.json``) has one row a measurement, under a flat key that is made here and parsed nowhere:
+every row carries its fields.
 """
 
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Bool, Float, Int
-from numpy import ndarray
+from typing import Any
 
 from unimedi.errors import InputError
-from unimedi.metrics.checks import presence, refuse_not_finite
+from unimedi.metrics.bootstrap import Estimate, average_estimates
 
-
-class NotComputable(Exception):  # noqa: N818 (an answer about the cohort, not a fault)
-    """A task that this cohort cannot answer (no masks, one modality...); the message says why, in one clause."""
+NUMBERS = tuple(one.name for one in fields(Estimate))
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A value, its 95 % interval (NaN where there is none) and the number of studies, queries or volumes behind it.
+class Measurement(Estimate):
+    """An estimate with its name, in fields. '' (of ``share``: None) where a field does not apply.
 
-    ``resampled`` is the value in every resample of the patients: what a paired difference to another run is made of.
+    Attributes:
+        task: what the model was asked to do: ``zero_shot``, ``retrieval``, ``linear_probe``, ``slice_selection`` …
+        modality: ``xray`` or ``ct``; of tasks across both the direction, ``xray_to_ct`` or ``ct_to_xray``.
+        variant: how the task was put, where there are several ways: ``image_to_report``, ``5x200``, a decoder …
+        method: what was measured: '' is the model itself; else a reference or one of several methods.
+        share: of the training labels that were used, above 0 and up to 1.
+        minus: the method that was subtracted; the value is then a paired difference.
+        metric: what the value is: ``auroc``, ``r@10``, ``dice_positive`` …
+        finding: the label that it is of; '' is the mean over all.
+        size: the band of lesion sizes that it is of.
     """
 
-    value: float
-    low: float = math.nan
-    high: float = math.nan
-    n: int = 0
-    resampled: Float[ndarray, "resamples"] | None = field(default=None, repr=False, compare=False)
+    task: str = field(default="", kw_only=True)
+    modality: str = field(default="", kw_only=True)
+    variant: str = field(default="", kw_only=True)
+    method: str = field(default="", kw_only=True)
+    share: float | None = field(default=None, kw_only=True)
+    minus: str = field(default="", kw_only=True)
+    metric: str = field(default="", kw_only=True)
+    finding: str = field(default="", kw_only=True)
+    size: str = field(default="", kw_only=True)
 
     @property
-    def significant(self) -> bool:
-        """Of a difference: whether its interval leaves 0 out (a difference without an interval is not)."""
-        return self.low > 0 or self.high < 0
+    def name(self) -> dict[str, Any]:
+        """The fields that apply."""
+        values = {name: getattr(self, name) for name in NAMES}
+        return {name: value for name, value in values.items() if value not in ("", None)}
 
-    def to_json(self) -> dict[str, float | int | None]:
-        """A JSON object; a value that is not finite becomes null (JSON has no NaN)."""
-        numbers = {name: getattr(self, name) for name in ("value", "low", "high")}
-        return {name: round(v, 6) if math.isfinite(v) else None for name, v in numbers.items()} | {"n": self.n}
+    @property
+    def key(self) -> str:
+        """The fields that apply, in their order, joined by ``/``: ``linear_probe/ct/10%/minus_pca/auroc``."""
+        words = {"share": percent, "minus": "minus_{}".format}
+        return "/".join(words.get(name, str)(value) for name, value in self.name.items())
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that apply, then ``value``, ``low``, ``high`` and ``n``."""
+        return self.name | Estimate.to_json(self)
 
 
-class PatientBootstrap:
-    """Resamples of patients: ``weights[r, i]`` is how often study i's patient was drawn in resample r.
+NAMES = tuple(one.name for one in fields(Measurement) if one.name not in NUMBERS)
 
-    Deterministic by ``seed``; the order of patients is that of their first study.
+
+def named(estimate: Estimate, **name: Any) -> Measurement:
+    """The estimate as a measurement of that name; of a measurement the given fields are replaced.
+
+    Example:
+        ``named(mean_estimate(hits, bootstrap), task="retrieval", modality="ct", metric="r@10")``
     """
+    if isinstance(estimate, Measurement):
+        return replace(estimate, **name)
+    return Measurement(estimate.value, estimate.low, estimate.high, estimate.n, estimate.resampled, **name)
 
-    def __init__(self, patients: Sequence[str], resamples: int = 1000, seed: int = 0) -> None:
-        order = {patient: i for i, patient in enumerate(dict.fromkeys(patients))}
-        index = np.array([order[patient] for patient in patients], dtype=np.int64)
-        count = len(order)
-        drawn = np.random.default_rng(seed).integers(0, count, size=(resamples, count)) if count else None
-        flat = np.zeros(resamples * count) if drawn is None else np.bincount(
-            (drawn + count * np.arange(resamples)[:, None]).ravel(), minlength=resamples * count
-        ).astype(np.float64)  # fmt: skip
-        self.weights: Float[ndarray, "resamples studies"] = flat.reshape(resamples, count)[:, index]
 
-    def of(self, rows: Bool[ndarray, "studies"] | Int[ndarray, "kept"]) -> "PatientBootstrap":
-        """The same resamples for some of the studies."""
-        part = PatientBootstrap.__new__(PatientBootstrap)
-        part.weights = self.weights[:, rows]
-        return part
+class Measurements(Mapping[str, Measurement]):
+    """Measurements in the order in which they were made, each once. As a mapping: flat key → measurement."""
 
-    def means(self, values: Float[ndarray, "studies"]) -> Float[ndarray, "resamples"]:
-        """The mean of a per-study value in every resample; studies whose value is NaN are left out.
+    def __init__(self, rows: Iterable[Measurement] = ()) -> None:
+        """Raises InputError where two have the same key."""
+        self._rows: dict[str, Measurement] = {}
+        for row in rows:
+            if self._rows.setdefault(row.key, row) is not row:
+                raise InputError(f"expected each measurement once, got {row.key} twice")
 
-        Raises ValueError on a value that is infinite.
+    def __getitem__(self, key: str) -> Measurement:
+        return self._rows[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __or__(self, others: "Measurements") -> "Measurements":
+        """These, then the others. Raises InputError where two have the same key."""
+        return Measurements([*self.values(), *others.values()])
+
+    def select(self, **name: Any) -> "Measurements":
+        """Those with these fields, whatever the others are."""
+        return Measurements(row for row in self.values() if all(getattr(row, k) == v for k, v in name.items()))
+
+    def one(self, **name: Any) -> Measurement | None:
+        """The one of exactly this name: fields that are not given do not apply. None where there is none.
+
+        Example:
+            ``one(task="zero_shot", modality="ct", metric="auroc")`` is the mean over findings, not one of them.
         """
-        known = ~np.isnan(values)
-        refuse_not_finite(np.where(known, values, 0.0), "values, or NaN where there is none")
-        weights = self.weights[:, known]
-        with np.errstate(invalid="ignore"):
-            return np.asarray(weights @ values[known] / weights.sum(axis=1))
+        wanted = named(Estimate(math.nan), **name).name
+        return next((row for row in self.values() if row.name == wanted), None)
 
-    def aurocs(
-        self, scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]
-    ) -> Float[ndarray, "resamples"]:
-        """The weighted area under the ROC curve in every resample; NaN in those that drew one class only.
+    def named(self, **name: Any) -> "Measurements":
+        """All, with these fields replaced: a task names its metrics, its caller says of which modality."""
+        return Measurements(named(row, **name) for row in self.values())
 
-        Raises ValueError on a score that is not finite.
+    def write(self, path: Path) -> None:
+        """Write ``metrics.json``: flat key → fields, value, low, high, n. Whole or not at all."""
+        temporary = path.with_name(path.name + ".part")
+        text = json.dumps({key: row.to_json() for key, row in self.items()}, indent=1, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Measurements":
+        """Read what :meth:`write` wrote, without the resamples; null becomes NaN again.
+
+        Raises:
+            InputError: the rows have no fields, as older versions wrote them.
         """
-        refuse_not_finite(scores, "scores")
-        order = np.argsort(scores, kind="stable")
-        weights, label = self.weights[:, order], present[order]
-        starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))  # the first of each run of equal scores
-        positive, negative = weights * label, weights * ~label
-        if len(starts) < len(label):
-            positive, negative = (np.add.reduceat(counts, starts, axis=1) for counts in (positive, negative))
-        below = np.cumsum(negative, axis=1)  # wins, and half of the ties
-        negative /= 2
-        below -= negative
-        below *= positive
-        with np.errstate(invalid="ignore"):
-            return np.asarray(below.sum(axis=1) / (positive.sum(axis=1) * (2 * negative.sum(axis=1))))
+        return cls.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Mapping[str, Any]], where: str) -> "Measurements":
+        """The measurements of a JSON object; ``where`` it comes from is named in the error."""
+        rows = []
+        for key, row in raw.items():
+            if "metric" not in row:
+                raise InputError(f"{where}: {key} is not in fields, as older versions wrote it; evaluate the run again")
+            value, low, high = (
+                math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high")
+            )
+            rows.append(Measurement(value, low, high, int(row["n"]), **{k: row[k] for k in NAMES if k in row}))
+        return cls(rows)
 
 
-def auroc(scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]) -> float:
-    """Area under the ROC curve, NaN where only one class is there.
-
-    What scikit-learn's ``roc_auc_score`` gives, to the last bit, without its checks: thousands are asked for.
-    Raises ValueError on a score that is not finite.
-    """
-    refuse_not_finite(scores, "scores")
-    if not 0 < present.sum() < len(present):
-        return math.nan
-    order = np.argsort(scores, kind="stable")[::-1]
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # the last of each run of equal scores
-    hits = np.cumsum(present[order], dtype=np.float64)[ends]
-    alarms = 1.0 + ends - hits
-    if len(ends) > 2:  # a point on the line between its neighbours adds nothing
-        corner = np.concatenate([[True], (np.diff(alarms, 2) != 0) | (np.diff(hits, 2) != 0), [True]])
-        hits, alarms = hits[corner], alarms[corner]
-    hits, alarms = (np.concatenate([[0.0], counts]) for counts in (hits, alarms))
-    return float(np.trapezoid(hits / hits[-1], alarms / alarms[-1]))
+def with_findings(metric: str, mean: Estimate, by_finding: Mapping[str, Estimate]) -> Measurements:
+    """A metric's mean over findings, then that of each finding."""
+    each = [named(estimate, metric=metric, finding=finding) for finding, estimate in by_finding.items()]
+    return Measurements([named(mean, metric=metric), *each])
 
 
-def interval(resampled: Float[ndarray, "resamples"]) -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of a statistic over resamples; NaN where no resample has a value."""
-    known = resampled[~np.isnan(resampled)]
-    if known.size == 0:
-        return math.nan, math.nan
-    low, high = np.quantile(known, [0.025, 0.975])
-    return float(low), float(high)
+def mean_over_seeds(runs: Sequence[Measurements]) -> Measurements:
+    """The mean of every measurement over the seeds of one experiment, all of the same names."""
+    return Measurements(
+        named(average_estimates([run[key] for run in runs]), **row.name) for key, row in runs[0].items()
+    )
 
 
-def mean_figure(values: Float[ndarray, "studies"], bootstrap: PatientBootstrap) -> Figure:
-    """The mean of a per-study value with its interval; NaN values (not applicable) are left out of both."""
-    known = ~np.isnan(values)
-    if not known.any():
-        return Figure(math.nan)
-    means = bootstrap.means(values)
-    return Figure(float(values[known].mean()), *interval(means), n=int(known.sum()), resampled=means)
+def percent(share: float) -> str:
+    """0.01 as ``1%``."""
+    return f"{share * 100:g}%"
 
 
-def mean_figures(figures: Sequence[Figure], n: int | None = None) -> Figure:
-    """The unweighted mean of figures over seeds, findings or classes, resample by resample; NaN does not count.
-
-    All come from equal ``PatientBootstrap``s; without the resamples of one there is no interval. ``n`` is the number of
-    studies behind all of them, where that is more than behind any single one.
-    """
-    values = np.array([figure.value for figure in figures])
-    n = max((figure.n for figure in figures), default=0) if n is None else n
-    if np.isnan(values).all():
-        return Figure(math.nan)
-    parts = [figure.resampled for figure in figures if figure.resampled is not None]
-    value = float(np.nanmean(values))
-    if len(parts) < len(figures):
-        return Figure(value, n=n)
-    resampled = mean_known(np.stack(parts))
-    return Figure(value, *interval(resampled), n=n, resampled=resampled)
-
-
-def mean_by_key(runs: Sequence[Mapping[str, Figure]]) -> dict[str, Figure]:
-    """The mean of every figure over the seeds of one experiment, all of the same keys."""
-    return {key: mean_figures([run[key] for run in runs]) for key in runs[0]}
-
-
-@dataclass(frozen=True, slots=True)
-class MacroAuroc:
-    """AUROC of every computable finding, and their mean."""
-
-    by_finding: dict[str, Figure]
-    figure: Figure
-
-
-def macro_auroc(
-    scores: Mapping[str, Float[ndarray, "studies"]],
-    labels: Mapping[str, Float[ndarray, "studies"]],
-    bootstrap: PatientBootstrap,
-) -> MacroAuroc:
-    """Unweighted mean of AUROC over all findings that have a score and both classes.
-
-    ``labels`` hold 1, 0 or NaN (unknown: left out of that finding). Raises NotComputable if no finding has both,
-    ValueError on a score that is not finite and on any other label.
-    """
-    by_finding = {}
-    for finding in scores:
-        known, there = presence(labels[finding], finding)
-        present = there[known]
-        if not 0 < present.sum() < present.size:
-            continue
-        value = auroc(scores[finding][known], present)
-        part = bootstrap.of(known).aurocs(scores[finding][known], present)
-        by_finding[finding] = Figure(value, *interval(part), n=int(known.sum()), resampled=part)
-    if not by_finding:
-        raise NotComputable("no finding has both classes in this split")
-    return MacroAuroc(by_finding, mean_figures([*by_finding.values()], bootstrap.weights.shape[1]))
-
-
-def mean_of(runs: Sequence[MacroAuroc]) -> MacroAuroc:
-    """The mean over seeds of one experiment."""
-    return MacroAuroc(mean_by_key([run.by_finding for run in runs]), mean_figures([run.figure for run in runs]))
-
-
-def seed_spread(key: str, runs: Sequence[Figure]) -> dict[str, Figure]:
-    """``<key>_seed_sd``: the sample SD of a figure over the seeds of one experiment, n of them; nothing of one."""
-    if len(runs) < 2:
-        return {}
-    return {f"{key}_seed_sd": Figure(float(np.std([run.value for run in runs], ddof=1)), n=len(runs))}
-
-
-def difference(ours: MacroAuroc, other: MacroAuroc) -> Figure:
-    """Ours minus the other on the same resamples: a gain whose interval holds 0 is not significant."""
-    return paired_difference(ours.figure, other.figure)
-
-
-def paired_difference(ours: Figure, other: Figure) -> Figure:
-    """Ours minus the other's, by paired bootstrap: in every resample both are measured on the same drawn patients.
-
-    Both must come from equal ``PatientBootstrap``s (patients, number and seed); what is between two runs is seen to by
-    :mod:`unimedi.evaluation.comparison`. Raises ValueError where either has no resamples or their numbers differ.
-    """
-    counts = [None if figure.resampled is None else len(figure.resampled) for figure in (ours, other)]
-    if ours.resampled is None or other.resampled is None or counts[0] != counts[1]:
-        raise InputError(f"expected two figures with the same number of resamples, got {counts[0]} and {counts[1]}")
-    gained = ours.resampled - other.resampled
-    return Figure(ours.value - other.value, *interval(gained), n=ours.n, resampled=gained)
-
-
-def write_metrics(figures: Mapping[str, Figure], path: Path) -> None:
-    """Write the flat ``key → {value, low, high, n}`` as JSON, whole or not at all."""
+def write_metrics(figures: Mapping[str, Estimate], path: Path) -> None:
+    """What :meth:`Measurements.write` does, of rooms that do not give measurements yet."""
     temporary = path.with_name(path.name + ".part")
     text = json.dumps({key: figure.to_json() for key, figure in figures.items()}, indent=1, allow_nan=False)
     temporary.write_text(text + "\n", encoding="utf-8")
     os.replace(temporary, path)
 
 
-def read_metrics(path: Path) -> dict[str, Figure]:
-    """Read what :func:`write_metrics` wrote; null becomes NaN again."""
+def read_metrics(path: Path) -> dict[str, Estimate]:
+    """Estimates by key, of rooms that do not give measurements yet; null becomes NaN again."""
     raw = json.loads(path.read_text(encoding="utf-8"))
     figures = {}
     for key, row in raw.items():
         value, low, high = (math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high"))
-        figures[key] = Figure(value, low, high, int(row["n"]))
+        figures[key] = Estimate(value, low, high, int(row["n"]))
     return figures
-
-
-def mean_known(rows: Float[ndarray, "findings resamples"]) -> Float[ndarray, "resamples"]:
-    """The mean over the first axis of what is not NaN; NaN where nothing is."""
-    known = ~np.isnan(rows)
-    count = known.sum(axis=0)
-    return np.asarray(np.where(known, rows, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan))
-
-
-def percent(fraction: float) -> str:
-    """0.01 as ``1%``, the way keys of metrics.json have it."""
-    return f"{fraction * 100:g}%"

@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from unimedi.metrics.checks import presence, refuse_not_finite
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, mean_figure, mean_figures
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
+from unimedi.metrics.checks import NotComputable, known_and_positive, refuse_not_finite
 
 Columns = Mapping[str, Float[ndarray, "studies"]]
 
 
-def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: PatientBootstrap) -> dict[str, Figure]:
+def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: PatientBootstrap) -> dict[str, Estimate]:
     """``<prefix>/choice_acc``, the share of studies whose own class scores highest, and ``…/choice_balanced_acc``, the
     mean of that share over the classes.
 
@@ -24,7 +24,7 @@ def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: Pat
     score = np.stack([scores[name] for name in names], axis=1)
     refuse_not_finite(score, "scores")
     known, there = (
-        np.stack(part, axis=1) for part in zip(*(presence(labels[name], name) for name in names), strict=True)
+        np.stack(part, axis=1) for part in zip(*(known_and_positive(labels[name], name) for name in names), strict=True)
     )
     kept = known.all(axis=1) & (there.sum(axis=1) == 1)
     own = np.where(kept, there.argmax(axis=1), -1)
@@ -34,6 +34,8 @@ def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: Pat
     right = np.where(kept, np.take_along_axis(score, np.maximum(own, 0)[:, None], axis=1)[:, 0] > others, np.nan)
     recalls = [np.where(own == number, right, np.nan) for number in range(len(names)) if (own == number).any()]
     return {
-        f"{prefix}/choice_acc": mean_figure(right, bootstrap),
-        f"{prefix}/choice_balanced_acc": mean_figures([mean_figure(r, bootstrap) for r in recalls], int(kept.sum())),
+        f"{prefix}/choice_acc": mean_estimate(right, bootstrap),
+        f"{prefix}/choice_balanced_acc": average_estimates(
+            [mean_estimate(r, bootstrap) for r in recalls], int(kept.sum())
+        ),
     }

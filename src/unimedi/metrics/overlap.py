@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.metrics.checks import presence
-from unimedi.metrics.measurement import Figure, PatientBootstrap, mean_figure, mean_figures
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
+from unimedi.metrics.checks import known_and_positive
 
 PERCENTILE = 95
 
@@ -64,13 +64,13 @@ def mean_overlap(runs: Sequence[Overlap]) -> Overlap:
     )
 
 
-def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBootstrap) -> Figure:
+def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBootstrap) -> Estimate:
     """The unweighted mean over classes of the mean over studies; NaN entries and columns do not count."""
-    each = [mean_figure(column, bootstrap) for column in columns.T if not np.isnan(column).all()]
-    return mean_figures(each, n=int((~np.isnan(columns)).any(axis=1).sum()))
+    each = [mean_estimate(column, bootstrap) for column in columns.T if not np.isnan(column).all()]
+    return average_estimates(each, n=int((~np.isnan(columns)).any(axis=1).sum()))
 
 
-def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -> dict[str, Figure]:
+def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -> dict[str, Estimate]:
     """``<prefix>/{dice_positive,dice_all,found,hd95_mm}``: the mean over classes, and ``…/<class>``.
 
     ``found`` is the share of positives of which anything at all was marked; ``hd95_mm`` counts those only.
@@ -89,18 +89,18 @@ def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -
         figures[f"{prefix}/{name}"] = class_mean(values, bootstrap)
         for number, label in enumerate(result.classes):
             if not np.isnan(values[:, number]).all():
-                figures[f"{prefix}/{name}/{label}"] = mean_figure(values[:, number], bootstrap)
+                figures[f"{prefix}/{name}/{label}"] = mean_estimate(values[:, number], bootstrap)
     return figures
 
 
 def trivial(labels: Float[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:
     """The predictor that marks nothing: Dice 1 where the class is absent (label 0), 0 where it is present, else NaN."""
     for number, name in enumerate(classes):
-        presence(labels[:, number], name)
+        known_and_positive(labels[:, number], name)
     nothing = np.zeros(labels.shape)
     return Overlap(classes, labels == 1, nothing, 1 - labels, nothing * np.nan)
 
 
-def gain(ours: Overlap, other: Overlap, bootstrap: PatientBootstrap) -> Figure:
+def gain(ours: Overlap, other: Overlap, bootstrap: PatientBootstrap) -> Estimate:
     """Dice on the positives, ours minus the other's, on the same resamples."""
     return class_mean((ours.dice - other.dice) * np.where(ours.present, 1.0, np.nan), bootstrap)

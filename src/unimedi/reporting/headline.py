@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 
-Figures = Mapping[str, Figure]
+Figures = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -154,14 +154,14 @@ def as_text(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def printed(name: str, figure: Figure) -> Row:
+def printed(name: str, figure: Estimate) -> Row:
     """Three decimals; an empty interval where there is none."""
     interval = f"{three(figure.low)} to {three(figure.high)}" if math.isfinite(figure.low) else ""
     value = three(figure.value) if math.isfinite(figure.value) else "not defined"
     return Row(name, value, interval, str(figure.n))
 
 
-def cell(figure: Figure) -> str:
+def cell(figure: Estimate) -> str:
     """A figure and its interval in one cell of a table."""
     between = " to " if figure.low < 0 else "–"  # a dash would look like a minus
     spread = f" ({figure.low:.2f}{between}{figure.high:.2f})" if math.isfinite(figure.low) else ""

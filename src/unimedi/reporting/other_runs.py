@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from unimedi.evaluation.comparison import NOT_SIGNIFICANT, MeasuredRun, differences, verdict, why_not_paired
 from unimedi.evaluation.headline import cell, lines
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Cell:
 
 
 def side_by_side(
-    figures: Mapping[str, Figure], name: str, measured_on: Mapping[str, str], others: Sequence[MeasuredRun]
+    figures: Mapping[str, Estimate], name: str, measured_on: Mapping[str, str], others: Sequence[MeasuredRun]
 ) -> dict[str, object] | None:
     """The headline's rows, a column a run: its figure and, under equal conditions, ours minus it. None: no others."""
     if not others:
@@ -46,7 +46,7 @@ def side_by_side(
     return {"runs": [name, *(o.name for o in others)], "rows": rows, "note": note, "lacking": [n for n in notes if n]}
 
 
-def _cell(figure: Figure | None, difference: Figure | None = None) -> Cell:
+def _cell(figure: Estimate | None, difference: Estimate | None = None) -> Cell:
     if figure is None or not math.isfinite(figure.value):
         return Cell("–")
     text = cell(figure)

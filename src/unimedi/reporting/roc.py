@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from numpy import ndarray
 from sklearn.metrics import roc_curve
 
-from unimedi.metrics.measurement import auroc
+from unimedi.metrics.auroc import auroc
 from unimedi.reporting.curves import BLUE, GREEN, GREY, ORANGE, RED, STYLE, png
 
 PURPLE, SKY = "#cc79a7", "#56b4e9"

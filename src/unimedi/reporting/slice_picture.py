@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 from unimedi.reporting.curves import BLUE, GREEN, GREY, ORANGE, RED, STYLE, png
 
 # Selector → (name, colour, line); Okabe and Ito's colours. References without a network are dashed.
@@ -23,7 +23,7 @@ _LINES = {
 _BAND_WORDS = {"under_10mm": "under 10 mm", "10_to_30mm": "10 to 30 mm", "from_30mm": "30 mm and more"}
 
 
-def selection_picture(figures: Mapping[str, Figure]) -> bytes:
+def selection_picture(figures: Mapping[str, Estimate]) -> bytes:
     """Two panels as PNG: hit@k against k, hit@1 by lesion extent; every point with its 95 % interval."""
     shown = [name for name in _LINES if f"slice_selection/{name}/hit@1" in figures]
     with plt.rc_context(STYLE):
@@ -51,7 +51,7 @@ def selection_picture(figures: Mapping[str, Figure]) -> bytes:
         return png(plot)
 
 
-def _points(axis: plt.Axes, places: np.ndarray, figures: list[Figure], name: str, joined: bool) -> None:
+def _points(axis: plt.Axes, places: np.ndarray, figures: list[Estimate], name: str, joined: bool) -> None:
     words, colour, line = _LINES[name]
     values = np.array([figure.value for figure in figures])
     # An interval of the bootstrap's quantiles may leave the value itself out by a hair; a length is never negative.

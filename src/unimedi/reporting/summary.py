@@ -7,9 +7,9 @@ pixels, the centre slice. All else with a figure is not shown. Rules, so that no
 from collections.abc import Iterator, Mapping
 
 from unimedi.evaluation.headline import three
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 
-Figures = Mapping[str, Figure]
+Figures = Mapping[str, Estimate]
 Claim = tuple[bool, str]  # whether it is shown, and the words
 
 NAMES = {"xray": "an X-ray", "ct": "a CT"}
@@ -92,7 +92,7 @@ def _slices(figures: Figures) -> Iterator[Claim]:
         )
 
 
-def _why(gap: Figure) -> str:
+def _why(gap: Estimate) -> str:
     return " (worse)" if gap.high < 0 else " (not significant)"
 
 

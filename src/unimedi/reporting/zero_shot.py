@@ -8,8 +8,8 @@ from unimedi.evaluation.headline import cell, three
 from unimedi.evaluation.result import ReportInputs
 from unimedi.evaluation.task import View
 from unimedi.evaluation.zero_shot.tasks import Verdicts
-from unimedi.metrics.checks import presence
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import known_and_positive
 from unimedi.reporting import curves as draw
 from unimedi.reporting import pictures as looks
 from unimedi.reporting.roc import roc_curves
@@ -68,7 +68,7 @@ def _key(kind: str, metric: str, finding: str) -> str:
     return f"zero_shot/{kind}/{metric}" + (f"/{finding}" if finding else "")
 
 
-def _cell(figure: Figure | None, metric: str) -> str:
+def _cell(figure: Estimate | None, metric: str) -> str:
     if figure is None:
         return ""
     return cell(figure) if metric in ("auroc", "ap") else three(figure.value)
@@ -113,7 +113,7 @@ def ranked(view: View, verdicts: Verdicts) -> dict[str, tuple[np.ndarray, np.nda
     """Finding in words → log-odds and whether it is present, of the studies of which that is known."""
     found = {}
     for name, odds in verdicts.log_odds.items():
-        known, there = presence(view.labels[name], name)
+        known, there = known_and_positive(view.labels[name], name)
         found[words(name)] = odds[known], there[known]
     return found
 

@@ -9,7 +9,8 @@ from unimedi.adaptation.segmentation.segment import SegmentSettings, segment
 from unimedi.adaptation.settings import read_settings
 from unimedi.errors import InputError
 from unimedi.evaluation.task_file import VERBS, TaskFile, answers, find_task, words
-from unimedi.metrics.measurement import Figure, write_metrics
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import write_metrics
 from unimedi.reporting.commands import evaluate
 from unimedi.reproduction.terms import digest
 
@@ -45,7 +46,7 @@ def read_downstream(word: str) -> Downstream:
     return Downstream(find_task(name), Path(store))
 
 
-def measure(run: Path, asked: Downstream, say: Callable[[str], None]) -> dict[str, Figure]:
+def measure(run: Path, asked: Downstream, say: Callable[[str], None]) -> dict[str, Estimate]:
     """A trained run's answers, by the task's own verb; all that was measured lies in ``run/tasks/<task>``."""
     task, verb = asked.task, VERBS[asked.task.protocol]
     if verb == "evaluate":

@@ -29,7 +29,7 @@ from unimedi.cli import main
 from unimedi.cli.describe import describe
 from unimedi.imaging.read import read_image, read_mask
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, PatientBootstrap
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
 from unimedi.metrics.overlap import overlap_figures
 
 TUNED = FineTuneSettings(fractions=(0.5, 1.0), seeds=(0, 1), steps=4, batch=4, learning_rates=(1e-3, 1e-2), resamples=9)
@@ -115,7 +115,7 @@ def test_a_loaded_segmenter_has_the_figures_that_were_reported(ground: Ground, k
         assert same(figure, ground.masked_figures[key]), key
 
 
-def same(one: Figure, other: Figure) -> bool:
+def same(one: Estimate, other: Estimate) -> bool:
     return json.dumps(one.to_json()) == json.dumps(other.to_json())
 
 

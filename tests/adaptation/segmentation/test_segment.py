@@ -23,7 +23,8 @@ from unimedi.adaptation.segmentation.masks import (
 from unimedi.adaptation.segmentation.segment import MissingExtraError, SegmentSettings, mask_problem, segment
 from unimedi.adaptation.tuning import best_learner
 from unimedi.inputs.store import Record, Store, write_store
-from unimedi.metrics.measurement import Figure, NotComputable
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.checks import NotComputable
 
 QUICK = SegmentSettings(
     fractions=(0.5,), seeds=(0, 1), steps=2, batch=3, learning_rates=(1e-3,), checks=1, resamples=20
@@ -42,11 +43,11 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def figures(ground: tuple[Path, Path]) -> dict[str, Figure]:
+def figures(ground: tuple[Path, Path]) -> dict[str, Estimate]:
     return segment(*ground, QUICK, silent)
 
 
-def test_every_row_is_there(figures: dict[str, Figure]) -> None:
+def test_every_row_is_there(figures: dict[str, Estimate]) -> None:
     for where in ("xray/linear", "xray/setr_pup", "ct/unetr"):
         for row in ("segmentation", "segmentation_random_init"):
             for name in ("dice_positive", "dice_all", "found"):
@@ -58,7 +59,7 @@ def test_every_row_is_there(figures: dict[str, Figure]) -> None:
         assert {f"segmentation_trivial/{kind}/dice_all/{finding}" for finding in FINDINGS} <= set(figures)
 
 
-def test_the_trivial_row_is_the_share_without(ground: tuple[Path, Path], figures: dict[str, Figure]) -> None:
+def test_the_trivial_row_is_the_share_without(ground: tuple[Path, Path], figures: dict[str, Estimate]) -> None:
     store = Store.open(ground[1])
     test = store.select(split="test", image_kind="ct")
     healthy = np.mean([not store.studies[i].labels["nodule"] for i in test])

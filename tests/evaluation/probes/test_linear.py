@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from unimedi.adaptation.subset import stratified_subset
 from unimedi.evaluation.probes.linear import Features, _logistic, fit_and_score, probe_scores
-from unimedi.metrics.measurement import auroc
+from unimedi.metrics.auroc import auroc
 
 
 def world(count: int, seed: int, dim: int = 12) -> Features:

@@ -23,7 +23,8 @@ from unimedi.evaluation.slices.worth import Subject, by_size, input_figures, rec
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.scoring import embed_prompts, log_odds, read_prompts
 from unimedi.inputs.store import Record, Store, write_store
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, mean_figure
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
+from unimedi.metrics.checks import NotComputable
 from unimedi.model.slice_selection import SELECTORS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
@@ -271,8 +272,8 @@ def test_differences_are_paired_with_the_volume_alone_and_with_as_shipped() -> N
     embedded = {name: draws.normal(size=(12, 3)).astype(np.float32) for name in INPUTS}
     bootstrap = PatientBootstrap([str(i) for i in range(12)], 50, 0)
 
-    def measure(rows: ndarray) -> dict[str, Figure]:
-        return {"auroc": mean_figure(rows[:, 0].astype(np.float64), bootstrap)}
+    def measure(rows: ndarray) -> dict[str, Estimate]:
+        return {"auroc": mean_estimate(rows[:, 0].astype(np.float64), bootstrap)}
 
     figures = input_figures(embedded, [measure])
     assert len(figures) == 7 + 6 + 6
@@ -282,7 +283,7 @@ def test_differences_are_paired_with_the_volume_alone_and_with_as_shipped() -> N
             assert (key in figures) == (name != base)
             if name != base:
                 gap = embedded[name].astype(np.float64)[:, 0] - embedded[base].astype(np.float64)[:, 0]
-                expected = mean_figure(gap, bootstrap)
+                expected = mean_estimate(gap, bootstrap)
                 assert figures[key].value == pytest.approx(gap.mean())
                 assert (figures[key].low, figures[key].high) == pytest.approx((expected.low, expected.high))
 

@@ -24,7 +24,8 @@ from unimedi.evaluation.slices.controls import (
 from unimedi.evaluation.slices.modelless import body, brightest
 from unimedi.evaluation.slices.scores import own, poolings, poolings_and_layers, score_volumes, tell_apart, variants
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import NotComputable, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
+from unimedi.metrics.checks import NotComputable
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.unimedi import UniMediModel

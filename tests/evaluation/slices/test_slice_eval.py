@@ -23,7 +23,8 @@ from unimedi.evaluation.slices.slabs import plane_scores, slabs_by_score, touche
 from unimedi.evaluation.slices.tasks import ASKED, focal_volumes
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.inputs.store import Record, write_store
-from unimedi.metrics.measurement import NotComputable, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
+from unimedi.metrics.checks import NotComputable
 
 
 def one_lesion(depth: int, *lesions: tuple[int, int]) -> ndarray:

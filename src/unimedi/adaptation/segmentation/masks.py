@@ -16,7 +16,7 @@ from unimedi.inputs.augment import Augmentation, apply, draw
 from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.labels import spread
 from unimedi.inputs.store import MAX_MASKS, Store
-from unimedi.metrics.measurement import NotComputable
+from unimedi.metrics.checks import NotComputable
 
 
 @dataclass(frozen=True)

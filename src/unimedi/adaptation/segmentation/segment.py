@@ -39,7 +39,9 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, StateError
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, percent
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import percent
 from unimedi.metrics.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
@@ -75,7 +77,7 @@ class SegmentSettings(TuningSettings):
 
 def segment(
     run: Path, data: Path, settings: SegmentSettings | None = None, say: Say = print, out: Path | None = None
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Train decoders (and E_v, unless frozen) on the masks of a store's training split and measure them.
 
     The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``; of several
@@ -103,7 +105,7 @@ def segment(
     settings = with_precision(settings, embedder.model.device, say)
     for sentence in known_classes(store, settings.classes)[1]:
         say(f"segmentation: {sentence}")
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     lacking = []
     keeper = Keeper(out, embedder, store, settings.precision) if out else None
     for kind in settings.kinds:
@@ -181,7 +183,7 @@ def mask_problem(
 
 def _kind_figures(
     kind: str, store: Store, model: UniMediModel, settings: SegmentSettings, say: Say, keeper: Keeper | None
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     splits = masked_splits(kind, store, settings)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in splits.test], settings.resamples)
     for split, known in (("train", splits.train), (settings.split, splits.test)):
@@ -205,7 +207,7 @@ def _kind_figures(
                 figures |= overlap_figures(f"{name}/{where}", result, bootstrap)
             figures[f"{ROW}/{where}/gain_over_random_init"] = gain(means[ROW], means[f"{ROW}_random_init"], bootstrap)
             count = studies_of(fraction, problem)
-            figures[f"{ROW}/{where}/training_studies"] = Figure(float(count), n=count)
+            figures[f"{ROW}/{where}/training_studies"] = Estimate(float(count), n=count)
     return figures
 
 

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from unimedi.adaptation.subset import Labels, Scores, stratified_subset
-from unimedi.metrics.checks import presence, refuse_not_finite
-from unimedi.metrics.measurement import auroc
+from unimedi.metrics.auroc import auroc
+from unimedi.metrics.checks import known_and_positive, refuse_not_finite
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of scikit-learn: the inverse of the L2 weight, features standardised
 
@@ -39,7 +39,7 @@ class Features:
     def __post_init__(self) -> None:
         refuse_not_finite(self.x, "features")
         for name, values in self.labels.items():
-            presence(values, name)
+            known_and_positive(values, name)
 
 
 Fit = Callable[[Features, Features, Features], Scores]  # (training, validation, test) -> scores of the test studies

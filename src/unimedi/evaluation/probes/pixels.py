@@ -9,7 +9,7 @@ from numpy import ndarray
 from sklearn.decomposition import PCA
 
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import NotComputable
+from unimedi.metrics.checks import NotComputable
 
 PCA_COMPONENTS = 64
 PCA_2D, PCA_3D = (64, 64), (16, 32, 32)  # pixels are averaged down to this before PCA: its cost, and less noise

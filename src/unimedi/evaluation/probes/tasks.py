@@ -12,17 +12,10 @@ from unimedi.evaluation.probes.pixels import pixel_features
 from unimedi.evaluation.task import EvaluationOptions, View, probe_validation
 from unimedi.inputs.labels import label_columns, labelled, spread
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import (
-    Figure,
-    MacroAuroc,
-    NotComputable,
-    difference,
-    macro_auroc,
-    mean_by_key,
-    mean_of,
-    percent,
-    seed_spread,
-)
+from unimedi.metrics.auroc import macro_auroc
+from unimedi.metrics.bootstrap import Estimate, average_estimates, mean_by_key, paired_difference, seed_spread
+from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import percent
 from unimedi.metrics.multiclass import choice_figures
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
@@ -53,7 +46,7 @@ def probe_figures(
     encoders: dict[str, tuple[Embedder, EmbeddingTable]],
     options: EvaluationOptions,
     notes: list[str],
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``{linear_probe,random_init,pca}/<kind>/<fraction>/auroc``, ``…/auroc_seed_sd`` of several seeds, and the gains
     of the first over the others.
 
@@ -83,21 +76,21 @@ def probe_figures(
         for name, (embedder, table) in encoders.items()
     }
     features["pca"] = pixel_features(store, [splits.train, splits.validation, view.indices], options.seed)
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     for share in options.fractions:
         fraction = percent(share)
         count = min(max(round(share * splits.available), 2), len(splits.train))
         for ending, fit in PROTOCOLS.items():
-            results: dict[str, MacroAuroc] = {}
+            results: dict[str, Estimate] = {}
             for name, parts in features.items():
                 columns = [{n: part[n] for n in names} for part in (*labels, view.labels)]
                 train, validation, test = (Features(x, y) for x, y in zip(parts, columns, strict=True))
                 scores = probe_scores(train, validation, test, count, options.probe_seeds, fit)
                 areas = [macro_auroc(one, test.labels, view.bootstrap) for one in scores]
-                results[name] = mean_of(areas)
+                results[name] = average_estimates([area.mean for area in areas])
                 where = f"{name}{ending}/{view.kind}/{fraction}"
-                figures[f"{where}/auroc"] = results[name].figure
-                figures |= seed_spread(f"{where}/auroc", [area.figure for area in areas])
+                figures[f"{where}/auroc"] = results[name]
+                figures |= seed_spread(f"{where}/auroc", [area.mean for area in areas])
                 if exclusive:
                     try:
                         each = [choice_figures(where, one, test.labels, view.bootstrap) for one in scores]
@@ -108,8 +101,8 @@ def probe_figures(
                         figures |= mean_by_key(each)
             for name in (name for name in results if name != "linear_probe"):
                 key = f"linear_probe{ending}/{view.kind}/{fraction}/gain_over_{name}"
-                figures[key] = difference(results["linear_probe"], results[name])
-        figures[f"linear_probe/{view.kind}/{fraction}/training_studies"] = Figure(float(count), n=count)
+                figures[key] = paired_difference(results["linear_probe"], results[name])
+        figures[f"linear_probe/{view.kind}/{fraction}/training_studies"] = Estimate(float(count), n=count)
     return figures
 
 

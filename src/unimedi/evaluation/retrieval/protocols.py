@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from unimedi.errors import InputError
-from unimedi.metrics.checks import presence
+from unimedi.metrics.checks import known_and_positive
 from unimedi.metrics.recall import precision_at_k, same_group
 
 NO_FINDING = "no_finding"  # a label of its own, or else: everything labelled is known to be absent
@@ -58,7 +58,7 @@ def exclusive_classes(labels: Labels, classes: Sequence[str]) -> Int[ndarray, "s
     """The one class that each study shows, as a number into ``classes``; -1 where it shows none, several, or where any
     other class is not known to be absent. KeyError names a class without labels, ValueError one whose labels are other
     than 1, 0 and NaN."""
-    columns = [presence(_column(labels, name), name) for name in classes]
+    columns = [known_and_positive(_column(labels, name), name) for name in classes]
     known, there = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
     return np.where(known.all(axis=1) & (there.sum(axis=1) == 1), there.argmax(axis=1), -1)
 

@@ -16,15 +16,15 @@ from unimedi.evaluation.retrieval.protocols import (
     commonest_classes,
 )
 from unimedi.evaluation.task import View
-from unimedi.metrics.checks import presence
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, mean_figure
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
+from unimedi.metrics.checks import NotComputable, known_and_positive
 from unimedi.metrics.recall import chance_of_hit, first_right_rank, precision_at_k, same_group
 from unimedi.metrics.space import paired_cosines
 
 DEPTHS = (1, 5, 10)  # k of recall and precision at k
 
 
-def report_retrieval(view: View) -> dict[str, Figure]:
+def report_retrieval(view: View) -> dict[str, Estimate]:
     """``retrieval/<kind>/{image_to_report,report_to_image}/r@k``; duplicates of a report count as right."""
     view = view.reported
     if len(view) < 2:
@@ -40,13 +40,13 @@ def recall_figures(
     similarity: Float[ndarray, "queries candidates"],
     right: Bool[ndarray, "queries candidates"],
     bootstrap: PatientBootstrap,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """R@k for k in 1, 5, 10 with the chance of a blind guess. Candidates stay fixed; queries are resampled."""
     ranks = first_right_rank(similarity, right)
     figures = {}
     for k in DEPTHS:
-        figures[f"{prefix}/r@{k}"] = mean_figure((ranks <= k).astype(np.float64), bootstrap)
-        figures[f"{prefix}/chance@{k}"] = Figure(chance_of_hit(right, k), n=len(right))
+        figures[f"{prefix}/r@{k}"] = mean_estimate((ranks <= k).astype(np.float64), bootstrap)
+        figures[f"{prefix}/chance@{k}"] = Estimate(chance_of_hit(right, k), n=len(right))
     return figures
 
 
@@ -57,7 +57,7 @@ def pairs(xray: View, ct: View) -> list[tuple[int, int]]:
     return [(row, first_ct[patient]) for patient, row in sorted(first_xray.items()) if patient in first_ct]
 
 
-def paired_retrieval(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Figure]:
+def paired_retrieval(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Estimate]:
     """``cross_modal/paired/…``: is the CT of the same patient among the k nearest, asked by the X-ray, and reverse."""
     both = pairs(xray, ct)
     if len(both) < 2:
@@ -69,13 +69,13 @@ def paired_retrieval(xray: View, ct: View, seed: int, resamples: int) -> dict[st
     figures = recall_figures("cross_modal/paired", similarity, right, bootstrap)
     figures |= recall_figures("cross_modal/paired/reverse", similarity.T, right, bootstrap)
     paired, unpaired = paired_cosines(xray.table.embedding[rows], ct.table.embedding[columns])
-    figures["space/paired_cosine"] = mean_figure(paired.astype(np.float64), bootstrap)
-    figures["space/unpaired_cosine"] = mean_figure(unpaired.astype(np.float64), bootstrap)
-    figures["space/paired_minus_unpaired_cosine"] = mean_figure((paired - unpaired).astype(np.float64), bootstrap)
+    figures["space/paired_cosine"] = mean_estimate(paired.astype(np.float64), bootstrap)
+    figures["space/unpaired_cosine"] = mean_estimate(unpaired.astype(np.float64), bootstrap)
+    figures["space/paired_minus_unpaired_cosine"] = mean_estimate((paired - unpaired).astype(np.float64), bootstrap)
     return figures
 
 
-def finding_retrieval(query: View, answers: View, direction: str) -> dict[str, Figure]:
+def finding_retrieval(query: View, answers: View, direction: str) -> dict[str, Estimate]:
     """``cross_modal/findings/<direction>/p@k``: share of the k nearest that share a finding (or are normal too).
 
     Studies of the query's own patient are taken out, so that this is not the paired task again; so are those, among
@@ -95,20 +95,21 @@ def finding_retrieval(query: View, answers: View, direction: str) -> dict[str, F
     figures = {}
     for k in DEPTHS:
         precision = np.where(asked, precision_at_k(similarity, shared & other, k), np.nan)
-        figures[f"cross_modal/findings/{direction}/p@{k}"] = mean_figure(precision, query.bootstrap)
-    figures[f"cross_modal/findings/{direction}/chance"] = Figure(float(shared[other].mean()), n=int(asked.sum()))
+        figures[f"cross_modal/findings/{direction}/p@{k}"] = mean_estimate(precision, query.bootstrap)
+    figures[f"cross_modal/findings/{direction}/chance"] = Estimate(float(shared[other].mean()), n=int(asked.sum()))
     return figures
 
 
 def _shown(view: View, names: Sequence[str]) -> Bool[ndarray, "studies columns"]:
     """The findings of each study and, in the last column, whether each of them is known to be absent."""
     known, there = (
-        np.stack(part, axis=1) for part in zip(*(presence(view.labels[name], name) for name in names), strict=True)
+        np.stack(part, axis=1)
+        for part in zip(*(known_and_positive(view.labels[name], name) for name in names), strict=True)
     )
     return np.column_stack([there, known.all(axis=1) & ~there.any(axis=1)])
 
 
-def class_retrieval(view: View, classes: int, seed: int, resamples: int, notes: list[str]) -> dict[str, Figure]:
+def class_retrieval(view: View, classes: int, seed: int, resamples: int, notes: list[str]) -> dict[str, Estimate]:
     """``retrieval/<kind>/<n>x<m>/p@k`` of image → report by class, and ``…/<class>``: CheXpert's 5x200 or 8x200.
 
     CheXpert's classes where the cohort has labels of them, else its own commonest. Where 200 a class cannot be had the
@@ -140,11 +141,11 @@ def class_retrieval(view: View, classes: int, seed: int, resamples: int, notes: 
     for k in DEPTHS:
         precision = class_precision(queries, answers, sample, k)
         key = f"retrieval/{view.kind}/{sample.name}/p@{k}"
-        figures[key] = mean_figure(precision, bootstrap)
+        figures[key] = mean_estimate(precision, bootstrap)
         for number, name in enumerate(sample.classes):
             here = sample.numbers == number
-            figures[f"{key}/{name}"] = mean_figure(precision[here], bootstrap.of(here))
-    figures[f"retrieval/{view.kind}/{sample.name}/chance"] = Figure(1 / classes, n=len(sample.rows))
+            figures[f"{key}/{name}"] = mean_estimate(precision[here], bootstrap.of(here))
+    figures[f"retrieval/{view.kind}/{sample.name}/chance"] = Estimate(1 / classes, n=len(sample.rows))
     return figures
 
 

@@ -12,7 +12,7 @@ from scipy.stats import hypergeom
 
 from unimedi.errors import InputError
 from unimedi.evaluation.slices.slabs import slabs_by_score
-from unimedi.metrics.measurement import Figure, PatientBootstrap, mean_figure
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
 from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import load_model, pretrained_folder
@@ -37,16 +37,16 @@ def churn_figures(
     others: Mapping[str, Float[ndarray, "volumes slabs"]],
     budgets: Sequence[int],
     bootstrap: PatientBootstrap,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/churn/<other>/jaccard@k``: 1 where both choose the same; beside it that of ``chance``."""
     figures = {}
     for k in (k for k in budgets if k < ours.shape[1]):
         chosen = slabs_by_score(ours, k)
         for name, scores in others.items():
-            figures[f"slice_selection/churn/{name}/jaccard@{k}"] = mean_figure(
+            figures[f"slice_selection/churn/{name}/jaccard@{k}"] = mean_estimate(
                 jaccard(chosen, slabs_by_score(scores, k)), bootstrap
             )
-        figures["slice_selection/churn/chance/jaccard@" + str(k)] = Figure(chance_jaccard(ours.shape[1], k))
+        figures["slice_selection/churn/chance/jaccard@" + str(k)] = Estimate(chance_jaccard(ours.shape[1], k))
     return figures
 
 

@@ -35,7 +35,9 @@ from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap, write_metrics
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import write_metrics
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder, pretrained_folder
@@ -54,13 +56,13 @@ Scored = dict[str, Float[ndarray, "volumes slabs"]]
 def slice_eval(
     run: Path,
     data: Path,
-    selection_picture: Callable[[dict[str, Figure]], bytes],
+    selection_picture: Callable[[dict[str, Estimate]], bytes],
     out: Path | None = None,
     split: str = "test",
     others: Sequence[Path] = (),
     options: EvaluationOptions | None = None,
     say: Callable[[str], None] = print,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Measure how a run (or a ``pretrained`` folder) selects slices, on the volumes of a split with a focal lesion, and
     what these slices bring, on all of them (``slice_inputs/…``).
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from unimedi.errors import InputError
 from unimedi.evaluation.slices.scores import Scoring, pooled
-from unimedi.metrics.measurement import NotComputable
+from unimedi.metrics.checks import NotComputable
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
 

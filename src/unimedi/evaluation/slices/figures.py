@@ -19,7 +19,7 @@ from unimedi.evaluation.slices.outcome import (
     outcomes,
 )
 from unimedi.evaluation.slices.slabs import plane_scores, slabs_by_score, touched_slabs
-from unimedi.metrics.measurement import Figure, PatientBootstrap, interval, mean_figure
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, interval, mean_estimate
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Asked:
 
 def slice_figures(
     scored: Mapping[str, Float[ndarray, "volumes slabs"]], lesions: Lesions, bootstrap: PatientBootstrap, asked: Asked
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Every figure ``slice_selection/…`` of every selector; all arguments cover volumes with a focal lesion only."""
     slab_count = scored["attentive"].shape[1]
     planes, groups, each = lesions.planes(), lesions.groups(), worths(lesions, slab_count)
     with_oracle = {**scored, "oracle": oracle_scores(planes, slab_count)}
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     for k in (k for k in asked.budgets if k <= slab_count):
         chosen = choices(with_oracle, k)
         outcome = outcomes(chosen, each, lesions, k)
@@ -64,31 +64,31 @@ def outcome_figures(
     lesions: Lesions,
     bootstrap: PatientBootstrap,
     asked: Asked,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/<selector>/<measure>@k`` and the differences; the oracle's only where it is the ceiling."""
     per_lesion = bootstrap.of(lesions.volume)
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     for measure in asked.measures:
         resamples = per_lesion if measure in OF_LESIONS else bootstrap
         ours = outcome["attentive"][measure]
         for name, values in outcome.items():
             if name == "oracle" and measure not in OF_THE_ORACLE:
                 continue
-            figures[f"slice_selection/{name}/{measure}@{k}"] = mean_figure(values[measure], resamples)
+            figures[f"slice_selection/{name}/{measure}@{k}"] = mean_estimate(values[measure], resamples)
             if measure in asked.compared and name != "attentive":
-                gap = mean_figure(ours - values[measure], resamples)
+                gap = mean_estimate(ours - values[measure], resamples)
                 figures[f"slice_selection/attentive/minus_{name}/{measure}@{k}"] = gap
     return figures
 
 
 def times_chance(
     ours: Float[ndarray, "volumes"], chance: Float[ndarray, "volumes"], bootstrap: PatientBootstrap
-) -> Figure:
+) -> Estimate:
     """Enrichment: the hit rate divided by the random selector's on the same resamples; NaN where that never hits."""
     below = bootstrap.means(chance)
     resampled = bootstrap.means(ours) / np.where(below > 0, below, np.nan)
     value = ours.mean() / chance.mean() if chance.any() else np.nan
-    return Figure(float(value), *interval(resampled), n=len(ours))
+    return Estimate(float(value), *interval(resampled), n=len(ours))
 
 
 def group_figures(
@@ -97,7 +97,7 @@ def group_figures(
     slab_count: int,
     k: int,
     bootstrap: PatientBootstrap,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/<selector>/hit@k/<group>``: over the volumes with a lesion of the group, a plane of *it* hit.
 
     ``groups`` are findings or size bands, with the planes that their lesions touch; one without a plane is left out.
@@ -111,7 +111,9 @@ def group_figures(
         taken = chosen | {"oracle": slabs_by_score(shown, k)}
         found = {"random": by_chance(shown, k)} | {name: brought(shown, slabs) for name, slabs in taken.items()}
         for name, values in found.items():
-            figures[f"slice_selection/{name}/hit@{k}/{group}"] = mean_figure(np.where(there, values, np.nan), bootstrap)
+            figures[f"slice_selection/{name}/hit@{k}/{group}"] = mean_estimate(
+                np.where(there, values, np.nan), bootstrap
+            )
     return figures
 
 
@@ -120,7 +122,7 @@ def score_figures(
     lesion: Bool[ndarray, "volumes columns"],
     bootstrap: PatientBootstrap,
     prefix: str = "",
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/<selector>/auroc`` and ``ap``: within each volume, what has a lesion against what has none.
 
     ``lesion`` marks slabs, or planes, which have their slab's score; then give a ``prefix``. Attentive minus each other
@@ -137,8 +139,8 @@ def score_figures(
     figures = {}
     for measure, values in each.items():
         for name, theirs in values.items():
-            figures[f"slice_selection/{name}/{measure}"] = mean_figure(theirs, bootstrap)
+            figures[f"slice_selection/{name}/{measure}"] = mean_estimate(theirs, bootstrap)
             if name != "attentive":
-                gap = mean_figure(values["attentive"] - theirs, bootstrap)
+                gap = mean_estimate(values["attentive"] - theirs, bootstrap)
                 figures[f"slice_selection/attentive/minus_{name}/{measure}"] = gap
     return figures

@@ -18,7 +18,7 @@ from unimedi.imaging.resample import shrink
 from unimedi.inputs.labels import spread
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import NotComputable
+from unimedi.metrics.checks import NotComputable
 
 NORMAL_VOLUMES = 200  # training volumes behind the mean and deviation of the brightest anomalous patch
 BODY_HU = -500.0  # between air and soft tissue

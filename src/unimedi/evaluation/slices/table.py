@@ -7,7 +7,7 @@ from unimedi.evaluation.headline import SELECTOR_WORDS, three
 from unimedi.evaluation.slices.controls import CONTROLS
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM
 from unimedi.evaluation.slices.scores import TEXT
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 
 WORDS = {
     **SELECTOR_WORDS,
@@ -32,7 +32,7 @@ IN_BRIEF = ("attentive", "random", "centre", "prior", "intensity", "brightest", 
 _KEY, _INPUTS, _LAYER, _SMALL = "slice_selection/", "slice_inputs/", "layer_", "/under_10mm"
 
 
-def selectors(figures: Mapping[str, Figure]) -> list[str]:
+def selectors(figures: Mapping[str, Estimate]) -> list[str]:
     """Selectors with a hit rate in the order of reading: the model's own, its controls, other ways to score, the rest.
 
     Controls of the other poolings are left to the file.
@@ -49,7 +49,7 @@ def selectors(figures: Mapping[str, Figure]) -> list[str]:
     return [name for name in ("attentive", *controls, *others, *rest) if name in names]
 
 
-def as_text(figures: Mapping[str, Figure], notes: Sequence[str] = ()) -> str:
+def as_text(figures: Mapping[str, Estimate], notes: Sequence[str] = ()) -> str:
     """All selectors, hit@1 by finding and size, churn, inputs, what columns mean, and what could not be measured."""
     tables = [_all(figures), _groups(figures), _churn(figures), _inputs(figures)]
     return "\n\n".join("\n".join(table) for table in [*tables, [*_LEGEND, *notes]] if table)
@@ -63,13 +63,13 @@ _LEGEND = (
 )
 
 
-def _all(figures: Mapping[str, Figure]) -> list[str]:
+def _all(figures: Mapping[str, Estimate]) -> list[str]:
     columns = ["hit@1", "", "x chance", "hit@2", "hit@4", "hit@8", "covered@2", "mm@1", "AUROC", "AP", "attentive is"]
     lines = [_line("selector", columns)]
     for name in selectors(figures):
 
-        def at(key: str, name: str = name) -> Figure:
-            return figures.get(f"{_KEY}{name}/{key}", Figure(math.nan))
+        def at(key: str, name: str = name) -> Estimate:
+            return figures.get(f"{_KEY}{name}/{key}", Estimate(math.nan))
 
         hit, error = at("hit@1"), at("depth_error_mm@1").value
         cells = [
@@ -87,14 +87,14 @@ def _all(figures: Mapping[str, Figure]) -> list[str]:
     return lines
 
 
-def _words(name: str, figures: Mapping[str, Figure]) -> str:
+def _words(name: str, figures: Mapping[str, Estimate]) -> str:
     if not name.startswith(_LAYER):
         return WORDS.get(name, name.replace("_", " "))
     count = sum(other.startswith(_LAYER) for other in selectors(figures))
     return f"layer {name.removeprefix(_LAYER)} of {count} alone"
 
 
-def _groups(figures: Mapping[str, Figure]) -> list[str]:
+def _groups(figures: Mapping[str, Estimate]) -> list[str]:
     start = f"{_KEY}attentive/hit@1/"
     groups = [key.removeprefix(start) for key in figures if key.startswith(start)]
     groups.sort(key=lambda name: name in SIZE_BANDS_MM)
@@ -103,13 +103,13 @@ def _groups(figures: Mapping[str, Figure]) -> list[str]:
         return []
     lines = [f"{'hit@1 by finding and by depth extent':<38}{'n':>5}" + "".join(f"{name:>10}" for name in there)]
     for group in groups:
-        each = [figures.get(f"{_KEY}{name}/hit@1/{group}", Figure(math.nan)) for name in there]
+        each = [figures.get(f"{_KEY}{name}/hit@1/{group}", Estimate(math.nan)) for name in there]
         words = group.replace("_", " ")
         lines.append(f"{words:<38}{each[0].n:>5}" + "".join(f"{_number(figure):>10}" for figure in each))
     return lines
 
 
-def _churn(figures: Mapping[str, Figure]) -> list[str]:
+def _churn(figures: Mapping[str, Estimate]) -> list[str]:
     start = f"{_KEY}churn/"
     names = list(dict.fromkeys(key.removeprefix(start).split("/")[0] for key in figures if key.startswith(start)))
     if names in ([], ["chance"]):
@@ -123,7 +123,7 @@ def _churn(figures: Mapping[str, Figure]) -> list[str]:
     return lines
 
 
-def _inputs(figures: Mapping[str, Figure]) -> list[str]:
+def _inputs(figures: Mapping[str, Estimate]) -> list[str]:
     """A row an input; of the sizes only the smallest, the others are left to the file."""
     columns = _columns(figures)
     if not columns:
@@ -146,7 +146,7 @@ _OF_INPUTS = (
 )
 
 
-def _columns(figures: Mapping[str, Figure]) -> list[str]:
+def _columns(figures: Mapping[str, Estimate]) -> list[str]:
     """Macro AUROC, R@10, then each finding with its small lesions beside it."""
     start = f"{_INPUTS}as_shipped/"
     found = [key.removeprefix(start) for key in figures if key.startswith(start) and "/minus_" not in key]
@@ -162,8 +162,8 @@ def _head(key: str) -> tuple[str, str]:
     return (" ".join(words), "< 10 mm") if key.endswith(_SMALL) else (" ".join(words[:-1]), words[-1])
 
 
-def _marked(figures: Mapping[str, Figure], name: str, key: str) -> str:
-    gap = figures.get(f"{_INPUTS}{name}/minus_volume_alone/{key}", Figure(math.nan))
+def _marked(figures: Mapping[str, Estimate], name: str, key: str) -> str:
+    gap = figures.get(f"{_INPUTS}{name}/minus_volume_alone/{key}", Estimate(math.nan))
     mark = ("+" if gap.value > 0 else "-") if gap.significant else " "
     return _number(figures[f"{_INPUTS}{name}/{key}"]) + mark
 
@@ -173,11 +173,11 @@ def _line(name: str, cells: Sequence[str]) -> str:
     return (f"{name:<38}" + " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))).rstrip()
 
 
-def _number(figure: Figure) -> str:
+def _number(figure: Estimate) -> str:
     return three(figure.value) if math.isfinite(figure.value) else ""
 
 
-def _verdict(gap: Figure | None) -> str:
+def _verdict(gap: Estimate | None) -> str:
     if gap is None:
         return ""
     if not gap.significant:

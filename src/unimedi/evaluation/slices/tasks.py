@@ -10,7 +10,8 @@ from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.modelless import modelless_scores
 from unimedi.evaluation.task import EvaluationOptions, Outcome, View
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import Figure, NotComputable, PatientBootstrap
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.checks import NotComputable
 from unimedi.representation.table import EmbeddingTable
 
 ASKED = Asked(
@@ -29,7 +30,7 @@ def selection_figures(
     grid: tuple[int, int, int],
     options: EvaluationOptions,
     outcome: Outcome,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_selection/…`` of every selector. ``grid`` is the model's T_3D grid (depth, height, width)."""
     if view.table.slice_scores is None or untrained.slice_scores is None:
         raise NotComputable("the model gives no slice scores")

@@ -14,21 +14,16 @@ from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.scoring import PromptVectors, embed_prompts, log_odds, read_prompts
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
-from unimedi.metrics.measurement import (
-    Figure,
-    NotComputable,
-    PatientBootstrap,
-    macro_auroc,
-    mean_figure,
-    paired_difference,
-)
+from unimedi.metrics.auroc import macro_auroc
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate, paired_difference
+from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.recall import first_right_rank, report_groups, same_group
 from unimedi.representation.embedder import Embedder
 
 LEAST_POSITIVES = 10  # volumes of a size; below, an AUROC is mostly chance
 RANK = 10  # k of R@k
 
-Measure = Callable[[Float[ndarray, "volumes dim"]], dict[str, Figure]]
+Measure = Callable[[Float[ndarray, "volumes dim"]], dict[str, Estimate]]
 Labels = Mapping[str, Float[ndarray, "volumes"]]  # 1, 0, or NaN: unknown, or left out
 
 
@@ -51,7 +46,7 @@ def worth_of_slices(
     lesions: Lesions,
     options: EvaluationOptions,
     notes: list[str],
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_inputs/…`` of volumes, with a lesion or without; ``lesions`` are all their focal ones.
 
     What this cohort cannot answer becomes a note. Raises NotComputable where the model takes no slices, or there are
@@ -83,7 +78,7 @@ def _measures(subject: Subject, notes: list[str]) -> list[Measure]:
 
 def input_figures(
     embedded: Mapping[str, Float[ndarray, "volumes dim"]], measures: Sequence[Measure]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``slice_inputs/<input>/<figure>`` and ``…/minus_{volume_alone,as_shipped}/<figure>``, paired by patient.
 
     Figures: ``auroc``, ``auroc/<finding>``, ``auroc/<finding>/<band>`` and ``r@10``.
@@ -98,7 +93,7 @@ def input_figures(
     return figures
 
 
-def _all(measures: Sequence[Measure], rows: Float[ndarray, "volumes dim"]) -> dict[str, Figure]:
+def _all(measures: Sequence[Measure], rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
     return {key: figure for measure in measures for key, figure in measure(rows).items()}
 
 
@@ -108,14 +103,14 @@ def zero_shot(subject: Subject, notes: list[str]) -> Measure:
     focal = [name for name in subject.options.focal if name in labels]
     sized = by_size({name: labels[name] for name in focal}, subject.lesions, notes)
 
-    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Figure]:
+    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
         scores = log_odds(rows, vectors, subject.embedder.scale)
         result = macro_auroc(scores, labels, subject.bootstrap)
         found = {name: result.by_finding[name] for name in focal}
         if sized:
             parts = {key: scores[key.split("/")[0]] for key in sized}
             found |= macro_auroc(parts, sized, subject.bootstrap).by_finding
-        return {"auroc": result.figure} | {f"auroc/{key}": figure for key, figure in found.items()}
+        return {"auroc": result.mean} | {f"auroc/{key}": figure for key, figure in found.items()}
 
     return measure
 
@@ -168,8 +163,8 @@ def recall(subject: Subject, notes: list[str]) -> Measure:
     reports, groups = subject.embedder.texts(asked), report_groups(asked)
     right, resamples = same_group(groups, groups), subject.bootstrap.of(reported)
 
-    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Figure]:
+    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
         ranks = first_right_rank(rows[reported] @ reports.T, right)
-        return {f"r@{RANK}": mean_figure((ranks <= RANK).astype(np.float64), resamples)}
+        return {f"r@{RANK}": mean_estimate((ranks <= RANK).astype(np.float64), resamples)}
 
     return measure

@@ -21,9 +21,10 @@ from unimedi.evaluation.zero_shot.scoring import (
 )
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
-from unimedi.metrics.checks import presence
-from unimedi.metrics.classification import NO_CHOICE, best_threshold, column_aurocs, decision_figures
-from unimedi.metrics.measurement import Figure, NotComputable, interval, macro_auroc, mean_figures
+from unimedi.metrics.auroc import column_aurocs, macro_auroc, resampled_auroc
+from unimedi.metrics.bootstrap import Estimate, average_estimates, interval
+from unimedi.metrics.checks import NotComputable, known_and_positive
+from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_figures
 from unimedi.metrics.multiclass import choice_figures
 from unimedi.representation.embedder import Embedder
 
@@ -49,7 +50,7 @@ def zero_shot(
     options: EvaluationOptions,
     verdicts: dict[str, Verdicts],
     notes: list[str],
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``zero_shot/<kind>/<metric>`` over all findings with prompts and both classes, and ``…/<finding>`` of each.
 
     Metrics: auroc, ap, acc, balanced_acc, f1, ece, prevalence, auroc_prompt_sd and auroc_prompt_worst (spread over
@@ -78,10 +79,10 @@ def zero_shot(
             f"classes: {', '.join(unchosen)}"
         )
     prefix = f"zero_shot/{view.kind}"
-    figures = {f"{prefix}/auroc": result.figure}
+    figures = {f"{prefix}/auroc": result.mean}
     figures |= {f"{prefix}/auroc/{name}": figure for name, figure in result.by_finding.items()}
     figures |= decision_figures(prefix, scores, verdict.probabilities, view.labels, verdict.thresholds, view.bootstrap)
-    figures |= {f"{prefix}/threshold/{name}": chosen.get(name, Figure(NO_CHOICE)) for name in scores}
+    figures |= {f"{prefix}/threshold/{name}": chosen.get(name, Estimate(NO_CHOICE)) for name in scores}
     figures |= prompt_spread(prefix, view, {name: vectors[name] for name in scores})
     verdicts[view.kind] = verdict
     return figures | choice
@@ -89,7 +90,7 @@ def zero_shot(
 
 def _choice(
     view: View, scores: Mapping[str, Float[ndarray, "studies"]], options: EvaluationOptions, notes: list[str]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """The choice between all classes that were asked for; a note where it cannot be measured."""
     try:
         if lacking := sorted(set(options.classes) - set(scores)):
@@ -107,7 +108,7 @@ def chosen_thresholds(
     vectors: Mapping[str, PromptVectors],
     split: str,
     options: EvaluationOptions,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """Per finding the threshold (a probability) of the highest balanced accuracy on validation studies, n of them.
 
     Findings of which they hold one class only are not in it; nothing is where the validation split is what is measured.
@@ -120,41 +121,41 @@ def chosen_thresholds(
     labels = label_columns(store, part, options.classes)
     figures = {}
     for name in scores.keys() & labels.keys():
-        known, there = presence(labels[name], name)
+        known, there = known_and_positive(labels[name], name)
         threshold = best_threshold(expit(scores[name][known]), there[known])
         if not math.isnan(threshold):
-            figures[name] = Figure(threshold, n=int(known.sum()))
+            figures[name] = Estimate(threshold, n=int(known.sum()))
     return figures
 
 
-def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors]) -> dict[str, Figure]:
+def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors]) -> dict[str, Estimate]:
     """``…/auroc_prompt_sd`` and ``…/auroc_prompt_worst``: AUROC of single pairs of sentences, SD and the least of them.
 
     The interval of the worst is that of the pair which is worst on all studies; findings with one pair have no SD.
     """
-    deviations: dict[str, Figure] = {}
-    worst: dict[str, Figure] = {}
+    deviations: dict[str, Estimate] = {}
+    worst: dict[str, Estimate] = {}
     for name, sides in vectors.items():
-        known, there = presence(view.labels[name], name)
+        known, there = known_and_positive(view.labels[name], name)
         present = there[known]
         scores = single_pair_scores(view.table.embedding[known], sides)
         areas = column_aurocs(scores, present)
         least = int(areas.argmin())
-        part = view.bootstrap.of(known).aurocs(scores[:, least], present)
-        worst[name] = Figure(float(areas[least]), *interval(part), n=len(present), resampled=part)
+        part = resampled_auroc(view.bootstrap.of(known), scores[:, least], present)
+        worst[name] = Estimate(float(areas[least]), *interval(part), n=len(present), resampled=part)
         if len(areas) > 1:
-            deviations[name] = Figure(float(areas.std(ddof=1)), n=len(areas))
-    figures = {f"{prefix}/auroc_prompt_worst": mean_figures([*worst.values()], len(view))}
+            deviations[name] = Estimate(float(areas.std(ddof=1)), n=len(areas))
+    figures = {f"{prefix}/auroc_prompt_worst": average_estimates([*worst.values()], len(view))}
     if deviations:
         mean = float(np.mean([figure.value for figure in deviations.values()]))
-        figures[f"{prefix}/auroc_prompt_sd"] = Figure(mean, n=sum(figure.n for figure in deviations.values()))
+        figures[f"{prefix}/auroc_prompt_sd"] = Estimate(mean, n=sum(figure.n for figure in deviations.values()))
     figures |= {f"{prefix}/auroc_prompt_worst/{name}": figure for name, figure in worst.items()}
     return figures | {f"{prefix}/auroc_prompt_sd/{name}": figure for name, figure in deviations.items()}
 
 
 def other_prompts(
     view: View, store: Store, embedder: Embedder, options: EvaluationOptions, notes: list[str]
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """``zero_shot_by_prompts/<kind>/<file>/auroc`` of the shipped files in a language of the cohort's reports.
 
     And of the one that is asked, which stands for a shipped one of the same name.
@@ -176,7 +177,7 @@ def other_prompts(
         scores = log_odds(view.table.embedding, vectors, embedder.scale)
         key = f"zero_shot_by_prompts/{view.kind}/{prompts.name}/auroc"
         try:
-            figures[key] = macro_auroc(scores, view.labels, view.bootstrap).figure
+            figures[key] = macro_auroc(scores, view.labels, view.bootstrap).mean
         except NotComputable as reason:  # of this file's findings: another's may have both classes
             notes.append(f"prompts {prompts.name}, {view.kind}: {reason}")
     return figures
