@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
-from unimedi.metrics.measurement import Figure
+from unimedi.metrics.bootstrap import Estimate
 
 Findings = tuple[str, ...]
 
@@ -202,8 +202,8 @@ class OtherRun:
 
     name: str
     not_paired: str
-    figures: Mapping[str, Figure]
-    differences: Mapping[str, Figure]
+    figures: Mapping[str, Estimate]
+    differences: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -219,12 +219,12 @@ class TaskAnswer:
     official_split: Mapping[str, str]
     notes: tuple[str, ...]
     source: tuple[str, ...]
-    answers: Mapping[str, Figure]
+    answers: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """All that the page of a run shows.
+    """All that the page of a run shows, beside the figures in ``metrics.json``.
 
     ``studies``: how many of each modality (``xray``, ``ct``) were measured. ``phantom``: whether the store is of
     synthetic patients, for which the project has targets. ``notes``: what could not be computed, and why. ``origin``:
@@ -237,7 +237,6 @@ class EvaluationRecord:
     patients: int
     phantom: bool
     prompts: str
-    figures: Mapping[str, Figure]
     notes: tuple[str, ...]
     origin: Mapping[str, str]
     recipe: str

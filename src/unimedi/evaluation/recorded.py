@@ -40,7 +40,6 @@ def record_of(inputs: ReportInputs) -> EvaluationRecord:
         patients=len({patient for seen in views.values() for patient in seen.patients}),
         phantom=store.phantom,
         prompts=inputs.options.prompt_file.stem,
-        figures=inputs.figures,
         notes=tuple(inputs.outcome.notes),
         origin=_origin(inputs),
         recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",

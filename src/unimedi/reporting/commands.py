@@ -1,4 +1,4 @@
-"""A command that measures and then draws: ``evaluate`` with its page, ``slice-eval`` with its picture."""
+"""Commands that measure and then draw: ``evaluate`` with its page, ``slice-eval`` with its picture."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,9 @@ from typing import Any
 from unimedi.evaluation import evaluate as measuring
 from unimedi.evaluation.slices import command as selecting
 from unimedi.metrics.bootstrap import Estimate
-from unimedi.reporting.page import write_report
+from unimedi.reporting.report import headline_text, report
 from unimedi.reporting.slice_picture import selection_picture
 
 
-def evaluate(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str, Estimate]:
+def evaluate(run: Path, data: Path, out: Path | None = None, **options: Any) -> dict[str, Estimate]:
     """:func:`unimedi.evaluation.evaluate.evaluate`, then ``report.html`` beside its ``metrics.json``."""
-    return measuring.evaluate(run, data, write_report, *arguments, **options)
-
-
-def slice_eval(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str, Estimate]:
-    """:func:`unimedi.evaluation.slices.command.slice_eval`, then the picture beside its JSON."""
-    return selecting.slice_eval(run, data, selection_picture, *arguments, **options)

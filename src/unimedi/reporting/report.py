@@ -1,93 +1,133 @@
-"""``report.html``: one file that needs nothing else, for whoever wants to know how good a run is and to see it."""
+"""``report.html``: one file that needs nothing else, for whoever wants to know how good a run is and to see it.
 
-import os
-import shlex
-import sys
-from importlib.metadata import version
+It is drawn from files alone: ``metrics.json`` and ``evaluation/``, as :mod:`unimedi.evaluation.saved` writes them.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
-from unimedi.evaluation.comparison import sha256
-from unimedi.evaluation.headline import JUDGED_FROM, headline, printed
-from unimedi.evaluation.result import ReportInputs
-from unimedi.evaluation.zero_shot.files import shipped_prompts
-from unimedi.reporting.schema import NAMES
-from unimedi.reporting.sections import SECTIONS
-from unimedi.reporting.side_by_side import side_by_side
+from unimedi.evaluation.record import EvaluationRecord
+from unimedi.evaluation.saved import load
+from unimedi.files.destination import write_text
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import columns
+from unimedi.metrics.measurement import read_metrics
+from unimedi.reporting.failures import failures_section
+from unimedi.reporting.headline import JUDGED_FROM, as_text, headline
+from unimedi.reporting.other_runs import other_runs_section
+from unimedi.reporting.page import render
+from unimedi.reporting.schema import NAMES, Cell, Section, Table
+from unimedi.reporting.sections import (
+    cohort_section,
+    cross_modal_section,
+    radiograph_attention_section,
+    retrieval_section,
+    slices_section,
+    space_section,
+    training_section,
+    volume_attention_section,
+)
 from unimedi.reporting.summary import summary
-from unimedi.representation.embedder import pretrained_folder
+from unimedi.reporting.task import task_section
+from unimedi.reporting.zero_shot import zero_shot_section
 
-BARS = f"Bars are the project's own, for its phantom and {JUDGED_FROM} patients or more."
-NO_BARS = "No bars: the project has some for its phantom alone, and this store was not prepared as one."
+REPORT = "report.html"
+TARGETS = f"Targets are the project's own, for its phantom and {JUDGED_FROM} patients or more."
+NO_TARGETS = "No targets: the project has some for its phantom alone, and this store was not prepared as one."
+COLUMNS = ("value", "95 % interval", "n")
 
-
-def write_report(inputs: ReportInputs, path: Path) -> None:
-    """Render and write the page, whole or not at all."""
-    sections = [section for section in (make(inputs) for make in SECTIONS) if section.filled]
-    compare = side_by_side(inputs.figures, _run_name(inputs.run), inputs.measured_on, inputs.compare)
-    notes = inputs.outcome.notes
-    contents = [("figures", "Figures"), *([("compare", "Beside other runs")] if compare else [])]
-    contents += [(section.id, section.name) for section in sections]
-    contents += [("lacking", "What could not be computed")] if notes else []
-    contents += [("all", "All figures"), ("origin", "Where this comes from")]
-    environment = Environment(
-        loader=PackageLoader("unimedi.reporting"), autoescape=select_autoescape(default=True), trim_blocks=True
-    )
-    counts = ", ".join(f"{len(seen)} {NAMES[kind]}" for kind, seen in inputs.views.items())
-    patients = len({p for seen in inputs.views.values() for p in seen.patients})
-    page = environment.get_template("report.html").render(
-        title=f"How good is {_run_name(inputs.run)}?",
-        subtitle=f"{inputs.split} split of the store: {counts}, {patients} patients.",
-        figures_note=(
-            "Grey rows are what the figure above them has to be compared with. Intervals: 95 %, patients drawn with "
-            f"replacement. {BARS if inputs.store.phantom else NO_BARS}"
-        ),
-        contents=contents,
-        headline=headline(inputs.figures, patients, inputs.store.phantom),
-        summary=summary(inputs.figures),
-        notes=notes,
-        compare=compare,
-        sections=sections,
-        everything=[printed(key, figure) for key, figure in inputs.figures.items()],
-        origin=_origin(inputs),
-        recipe=_recipe(inputs),
-    )
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, path)
+Figures = Mapping[str, Estimate]
 
 
-def _run_name(run: Path) -> str:
-    resolved = run.resolve()
-    return resolved.parent.name if resolved.name == "pretrained" else resolved.name
+def report(folder: Path) -> Path:
+    """Draw the page of an evaluated run anew, without its model, its store or a GPU.
+
+    Args:
+        folder: where ``metrics.json`` and ``evaluation/`` lie: a run folder, or what ``--out`` named.
+
+    Returns:
+        ``report.html`` in the folder, written whole or not at all.
+
+    Raises:
+        MissingError: the folder has no evaluation.
+        InputError: the evaluation is damaged or of another version.
+    """
+    record = load(folder)
+    page = folder / REPORT
+    write_text(page, draw(record, read_metrics(folder / "metrics.json")))
+    return page
 
 
-def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
-    recipe, folder = inputs.run / "recipe.yaml", pretrained_folder(inputs.run)
-    words = [Path(sys.argv[0]).name.replace("__main__.py", "unimedi"), *sys.argv[1:]]
-    return [
-        ("command", shlex.join(words)),
-        ("unimedi", version("unimedi")),
-        ("store (fingerprint)", inputs.store.fingerprint),
-        ("studies in the store", f"{len(inputs.store)}, {len(inputs.store.refused)} refused"),
-        ("preprocessing (fingerprint)", inputs.store.preprocess.fingerprint()),
-        ("model.safetensors (sha256)", sha256(folder / "model.safetensors")),
-        ("config.json (sha256)", sha256(folder / "config.json")),
-        ("model (sha256 of weights, settings, vocabulary)", inputs.embedder.fingerprint),
-        *((f"{path.name} (sha256)", sha256(path)) for path in _prompt_files(inputs)),
-        ("recipe.yaml (sha256)", sha256(recipe) if recipe.is_file() else "none beside the model"),
-        ("resamples of patients", f"{inputs.options.resamples}, seed {inputs.options.seed}"),
+def headline_text(folder: Path) -> str:
+    """The table at the head of the page, for a terminal. Raises as :func:`report`."""
+    record = load(folder)
+    return as_text(headline(read_metrics(folder / "metrics.json"), record.patients, record.phantom))
+
+
+def draw(record: EvaluationRecord, figures: Figures) -> str:
+    """The page of an evaluation as HTML.
+
+    Args:
+        record: what :func:`unimedi.evaluation.saved.load` gives.
+        figures: what ``metrics.json`` holds.
+    """
+    middle = [
+        other_runs_section(record, figures),
+        task_section(record),
+        cohort_section(record),
+        training_section(record, figures),
+        zero_shot_section(record, figures),
+        failures_section(record),
+        slices_section(record, figures),
+        radiograph_attention_section(record),
+        volume_attention_section(record),
+        space_section(record, figures),
+        retrieval_section(record, figures),
+        cross_modal_section(record),
+        _lacking(record),
     ]
+    sections = [
+        Section("summary", "What is this model good for?", lists=summary(figures)),
+        _headline(record, figures),
+        *(section for section in middle if section.filled),
+        _every_figure(figures),
+        _origin(record),
+    ]
+    counts = ", ".join(f"{count} {NAMES[kind]}" for kind, count in record.studies.items())
+    subtitle = f"{record.split} split of the store: {counts}, {record.patients} patients."
+    return render(f"How good is {record.run}?", subtitle, sections)
 
 
-def _prompt_files(inputs: ReportInputs) -> list[Path]:
-    """The prompts that were asked, and the other shipped files of which there is a figure."""
-    asked, prefix = inputs.options.prompt_file, "zero_shot_by_prompts/"
-    measured = {key.split("/")[2] for key in inputs.figures if key.startswith(prefix)} - {asked.stem}
-    return [asked, *(path for name, path in shipped_prompts().items() if name in measured)]
+def _headline(record: EvaluationRecord, figures: Figures) -> Section:
+    rows = headline(figures, record.patients, record.phantom)
+    cells = [(r.name, r.value, r.interval, r.n, r.target, Cell(r.verdict, r.verdict)) for r in rows]
+    return Section(
+        "figures",
+        "Figures",
+        "Grey rows are what the figure above them has to be compared with. Intervals: 95 %, patients drawn with "
+        f"replacement. {TARGETS if record.phantom else NO_TARGETS}",
+        tables=[Table("", ("figure", *COLUMNS, "target", ""), cells, [row.style for row in rows])],
+    )
 
 
-def _recipe(inputs: ReportInputs) -> str:
-    file = inputs.run / "recipe.yaml"
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
+def _lacking(record: EvaluationRecord) -> Section:
+    section = Section(
+        "lacking",
+        "What could not be computed, or only in part, and why",
+        short="What could not be computed",
+    )
+    if record.notes:
+        section.lists.append(("", record.notes))
+    return section
+
+
+def _every_figure(figures: Figures) -> Section:
+    rows = [(key, *columns(figure)) for key, figure in figures.items()]
+    table = Table("", ("key", *COLUMNS), rows, code=frozenset({0}), folded=f"{len(rows)} keys, as in metrics.json")
+    return Section("all", "All figures", tables=[table])
+
+
+def _origin(record: EvaluationRecord) -> Section:
+    table = Table("", (), list(record.origin.items()), prose=True, code=frozenset({1}))
+    files = [("recipe.yaml", record.recipe)] if record.recipe else []
+    return Section("origin", "Where this comes from", tables=[table], files=files)
