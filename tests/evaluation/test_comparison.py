@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unimedi.reporting.side_by_side import side_by_side
 
 from unimedi.evaluation.comparison import (
     RESAMPLES,
@@ -17,7 +18,6 @@ from unimedi.evaluation.comparison import (
 )
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, interval, mean_estimate, paired_difference
 from unimedi.metrics.measurement import write_metrics
-from unimedi.reporting.side_by_side import side_by_side
 
 KEY = "zero_shot/ct/auroc"
 SAME = {"store": "abc", "split": "test"}

@@ -11,7 +11,7 @@ from tests.hospital import PREPROCESS, write_hospital
 from tests.pretraining.toy_run import RECIPE
 from unimedi.cli import main
 from unimedi.inputs.store import Record, Store, write_store
-from unimedi.pretraining.journal import read_log
+from unimedi.pretraining.metric_logger import read_log
 from unimedi.reproduction import data
 from unimedi.reproduction.results import Result, find_result, read_results
 from unimedi.reproduction.row import TIMED_STEPS, Row, steps_within

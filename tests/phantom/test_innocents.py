@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from unimedi.reporting.pictures import marked
 
 from tests.hospital import write_pretrained
 from tests.phantom.test_hospital import digest
@@ -28,7 +29,6 @@ from unimedi.phantom.planning import patient_seed
 from unimedi.phantom.presets import PRESETS
 from unimedi.phantom.voxelise import Grid
 from unimedi.reporting.commands import slice_eval
-from unimedi.reporting.pictures import marked
 from unimedi.representation.embedder import Embedder
 
 GRID = Grid.spanning((40, 60, 60), (-100.0, -120.0, -120.0), (100.0, 120.0, 120.0))  # voxels of 5 x 4 x 4 mm

@@ -19,13 +19,13 @@ from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
 from unimedi.inputs.store import Record, write_store
 from unimedi.optimization.schedule import Pace, warmup_cosine
 from unimedi.pretraining.engine import reproducible
-from unimedi.pretraining.journal import read_log
 from unimedi.pretraining.loop import pace_of, train
+from unimedi.pretraining.metric_logger import read_log
 from unimedi.pretraining.monitors import NAN_PATIENCE
 from unimedi.pretraining.notices import TrainingError, notices
+from unimedi.pretraining.optimizer_step import step_seed
 from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe, TextRecipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
-from unimedi.pretraining.update import step_seed
 
 TOTAL = 12
 PACE = Pace(examples_per_step=8, steps_per_epoch=3)

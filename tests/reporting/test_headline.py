@@ -3,8 +3,8 @@
 import math
 
 import pytest
-
 from unimedi.evaluation.headline import JUDGED_FROM, as_text, headline
+
 from unimedi.metrics.bootstrap import Estimate
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageColor
+from unimedi.reporting.attention import volume_planes
+from unimedi.reporting.curves import ORANGE
+from unimedi.reporting.pictures import slabs_taken, strips
 
 from tests.hospital import write_hospital, write_pretrained
 from unimedi.evaluation.task import EvaluationOptions, Outcome, view
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.model.slice_selection import select_slices
-from unimedi.reporting.attention import volume_planes
-from unimedi.reporting.curves import ORANGE
 from unimedi.reporting.overlays import GAP, HEAD, Plane, content, in_millimetres
-from unimedi.reporting.pictures import slabs_taken, strips
 from unimedi.representation.embedder import Embedder
 
 DOTS = 110  # per inch, as STYLE has it

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from unimedi.reporting.pictures import shown
 
 from unimedi.evaluation.space import agreement_figures, single_findings
 from unimedi.evaluation.task import View
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
-from unimedi.reporting.pictures import shown
 
 
 def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, prefix: str = "p") -> View:

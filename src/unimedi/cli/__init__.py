@@ -227,7 +227,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     prompts = find_prompts(arguments.prompts) if arguments.prompts else None
     options = EvaluationOptions(supervised_steps=arguments.supervised, prompts=prompts)
     split = arguments.split or (task.split if task else "test")
-    run(arguments.path, arguments.data, arguments.out, split, arguments.compare, options, task)
+    given = {"split": split, "compare": arguments.compare, "options": options}
+    run(arguments.path, arguments.data, arguments.out, task=task, **given)
 
 
 def slice_eval(arguments: argparse.Namespace) -> None:

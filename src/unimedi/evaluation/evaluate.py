@@ -50,8 +50,9 @@ def evaluate(
 ) -> dict[str, Estimate]:
     """Measure a run (a run folder, or a ``pretrained`` folder itself) on a split of a store.
 
-    Writes ``metrics.json``, ``resamples.npz`` and ``evaluation/`` (what a page is drawn from) into ``out`` (default: the run folder, of a task
-    ``tasks/<task>`` in it) and returns the figures. ``compare`` are evaluated runs that stand beside ours in the
+    Writes ``metrics.json``, ``resamples.npz`` and ``evaluation/`` (what the page is drawn from) into ``out`` (default:
+    the run folder, of a task ``tasks/<task>`` in it) and returns the figures.
+    ``compare`` are evaluated runs that stand beside ours in the
     report, with paired differences (also in ``differences.json``) where they were measured on the same. ``task`` sets
     the kind, the classes and the shares of the labels. Raises FileNotFoundError where there is no model or a run to
     compare with was not evaluated, ValueError where the store was prepared for another model, has none of the classes,

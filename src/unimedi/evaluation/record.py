@@ -124,7 +124,8 @@ class Strip:
 
 @dataclass(frozen=True)
 class SliceSelection:
-    """``volumes`` have a masked focal lesion. ``slices``: how many the model takes of each; None where it takes none."""
+    """``volumes`` have a masked focal lesion. ``slices``: how many the model takes of each, None of a model that takes
+    none."""
 
     volumes: int
     slices: int | None

@@ -82,7 +82,9 @@ def _attention(inputs: ReportInputs) -> dict[str, tuple[Attention, ...]]:
     found = {}
     model, views = inputs.embedder.model, inputs.views
     if "xray" in views:
-        height, width = (side // model.config.patch_size for side in inputs.embedder.processor.preprocess.radiograph_size)
+        height, width = (
+            side // model.config.patch_size for side in inputs.embedder.processor.preprocess.radiograph_size
+        )
         found["xray"] = radiograph_attention(views["xray"], inputs.store, (height, width))
     if "ct" in views:
         rows = inputs.outcome.lesion_rows

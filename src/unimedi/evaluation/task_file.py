@@ -15,9 +15,9 @@ import yaml
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
-from unimedi.metrics.formatting import with_interval
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import with_interval
 
 TASKS = Path(__file__).parent / "tasks"
 VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}

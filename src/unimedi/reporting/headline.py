@@ -85,7 +85,9 @@ def lines() -> list[Line]:
     for kind, name in (("xray", "X-ray"), ("ct", "CT")):
         for fraction in ("10%", "100%"):
             table.append(Line(f"linear_probe/{kind}/{fraction}/auroc", f"linear probe, {fraction} of labels, {name}"))
-            table.append(Line(f"linear_probe/{kind}/{fraction}/auroc_seed_sd", "SD over draws of labels", style=REFERENCE))
+            table.append(
+                Line(f"linear_probe/{kind}/{fraction}/auroc_seed_sd", "SD over draws of labels", style=REFERENCE)
+            )
             table.append(Line(f"random_init/{kind}/{fraction}/auroc", "random init", style=REFERENCE))
             table.append(Line(f"pca/{kind}/{fraction}/auroc", "PCA + logistic regression on pixels", style=REFERENCE))
         key = f"linear_probe/{kind}/10%/gain_over_random_init"
@@ -120,6 +122,7 @@ def lines() -> list[Line]:
 
 
 JUDGED_FROM = 200  # patients; with fewer, R@10 of all candidates is no task and intervals say nothing
+
 
 def headline(figures: Figures, patients: int, phantom: bool) -> list[Row]:
     """The lines whose figure there is.

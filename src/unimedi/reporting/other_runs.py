@@ -18,7 +18,7 @@ def other_runs_section(record: EvaluationRecord, figures: Mapping[str, Estimate]
         return section
     runs = [figures, *(other.figures for other in record.others)]
     shown = [line for line in lines() if sum(line.key in run for run in runs) > 1]
-    rows = [
+    rows: list[list[str | Cell]] = [
         [line.name, _cell(figures.get(line.key)), *(_against(line, other) for other in record.others)] for line in shown
     ]
     name = record.run

@@ -16,6 +16,7 @@ FAINT, BRIGHT = 0.8, 3.0  # multiples of the mean attention: below the first not
 BAR = 50.0  # mm
 GAP, HEAD = 10.0, 0.22  # mm between panels; inches above them for the names
 
+
 def in_millimetres(planes: Sequence[Plane], width: float = 9.0, bar: bool = True) -> bytes:
     """Panels from left to right at one scale, ``width`` inches together, as PNG; a bar of 50 mm in the first."""
     total = sum(plane.size[1] for plane in planes) + GAP * (len(planes) - 1)

@@ -3,12 +3,12 @@
 It is drawn from files alone: ``metrics.json`` and ``evaluation/``, as :mod:`unimedi.evaluation.saved` writes them.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from unimedi.evaluation.record import EvaluationRecord
 from unimedi.evaluation.saved import load
-from unimedi.files.destination import write_text
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import columns
 from unimedi.metrics.measurement import read_metrics
@@ -54,7 +54,9 @@ def report(folder: Path) -> Path:
     """
     record = load(folder)
     page = folder / REPORT
-    write_text(page, draw(record, read_metrics(folder / "metrics.json")))
+    temporary = page.with_name(page.name + ".part")
+    temporary.write_text(draw(record, read_metrics(folder / "metrics.json")), encoding="utf-8")
+    os.replace(temporary, page)
     return page
 
 
@@ -117,7 +119,7 @@ def _lacking(record: EvaluationRecord) -> Section:
         short="What could not be computed",
     )
     if record.notes:
-        section.lists.append(("", record.notes))
+        section.lists.append(("", list(record.notes)))
     return section
 
 

@@ -11,7 +11,7 @@ NAMES = {**{str(kind): kind.label for kind in ImageKind}, "report": "report"}
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell that is more than text: ``style`` is its class in the stylesheet; ``below`` are (style, text), a line each."""
+    """Text with a style, a class of the stylesheet; ``below`` it a line for each (style, text)."""
 
     text: str
     style: str = ""
@@ -71,18 +71,18 @@ class Panels:
 class Section:
     """One section; whatever is empty is left out.
 
-    ``text`` comes first, then ``lists`` (a line above the points of each, may be empty), tables, pictures of full width,
-    tiles in named groups, panels, and ``files``: (name, content), opened by a click. ``wide`` tiles stand three in a
-    row; ``folded`` groups of tiles are opened by a click. ``short`` is the name in the contents.
+    ``text`` comes first, then ``lists`` (a line above the points of each, may be empty), tables, pictures of full
+    width, tiles in named groups, panels, and ``files``: (name, content), opened by a click. ``wide`` tiles stand three
+    in a row; ``folded`` groups of tiles are opened by a click. ``short`` is the name in the contents.
     """
 
     id: str
     name: str
     text: str = ""
-    lists: list[tuple[str, Sequence[str]]] = field(default_factory=list)
+    lists: list[tuple[str, list[str]]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     pictures: list[Tile] = field(default_factory=list)
-    tiles: list[tuple[str, Sequence[Tile]]] = field(default_factory=list)
+    tiles: list[tuple[str, list[Tile]]] = field(default_factory=list)
     panels: list[Panels] = field(default_factory=list)
     files: list[tuple[str, str]] = field(default_factory=list)
     wide: bool = False

@@ -1,14 +1,13 @@
 """The sections of a run's page: each takes the record and the figures, and gives sentences, pictures and panels."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from unimedi.evaluation.record import Attention, EvaluationRecord
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import columns, three_decimals, with_interval
 from unimedi.reporting import plots
-from unimedi.reporting.failures import failures_section
 from unimedi.reporting.overlays import BRIGHT, FAINT, in_millimetres
 from unimedi.reporting.schema import NAMES, Section, Table, Tile, data_uri
 from unimedi.reporting.tiles import in_words, panels, tile
@@ -70,9 +69,7 @@ def slices_section(record: EvaluationRecord, figures: Figures) -> Section:
         if rows:
             picture = data_uri(plots.intervals(rows, None, f"hit@{k}", (0.0, 1.02)))
             section.pictures.append(Tile(f"Share of volumes where {which} shows a lesion", picture))
-    section.pictures += [
-        Tile(in_words(strip.findings), data_uri(plots.slice_strip(strip))) for strip in found.strips
-    ]
+    section.pictures += [Tile(in_words(strip.findings), data_uri(plots.slice_strip(strip))) for strip in found.strips]
     return section
 
 

@@ -13,7 +13,7 @@ from unimedi.evaluation.examples.pictures import (
     report_example,
 )
 from unimedi.evaluation.record import Example, Queries, Query, SliceSelection, Strip
-from unimedi.evaluation.slices.slabs import middle_planes
+from unimedi.evaluation.slices.choices import middle_planes
 from unimedi.evaluation.task import Outcome, View
 from unimedi.inputs.store import Store
 from unimedi.metrics.recall import same_group

@@ -10,7 +10,7 @@ from numpy import ndarray
 from unimedi.evaluation.examples.pictures import example, findings_of, lung_grey
 from unimedi.evaluation.record import Failures, LateAnswer, LateAnswers, WrongCall, WrongCalls, WrongSlice
 from unimedi.evaluation.retrieval.tasks import pairs
-from unimedi.evaluation.slices.slabs import middle_planes, slabs_by_score
+from unimedi.evaluation.slices.choices import middle_planes, slabs_by_score
 from unimedi.evaluation.task import Outcome, View
 from unimedi.evaluation.zero_shot.tasks import Verdicts
 from unimedi.inputs.store import Store
@@ -20,12 +20,12 @@ WORST = 12  # studies of a task
 Misses = list[tuple[int, int, int]]
 
 
-def failures(
-    views: Mapping[str, View], verdicts: Mapping[str, Verdicts], outcome: Outcome, store: Store
-) -> Failures:
+def failures(views: Mapping[str, View], verdicts: Mapping[str, Verdicts], outcome: Outcome, store: Store) -> Failures:
     """Zero-shot both ways, retrieval both ways, the same patient, slice selection: the worst of each, worst first."""
     calls = [
-        _wrong_calls(views[modality], said, missed, store) for modality, said in verdicts.items() for missed in (False, True)
+        _wrong_calls(views[modality], said, missed, store)
+        for modality, said in verdicts.items()
+        for missed in (False, True)
     ]
     reported = [seen.reported for seen in views.values()]
     reports = [late for seen in reported if len(seen) for late in _late_reports(seen, store)]
@@ -51,9 +51,7 @@ def worst_calls(view: View, verdicts: Verdicts, missed: bool) -> list[tuple[int,
     return list(worst.values())
 
 
-def worst_ranks(
-    similarity: Float[ndarray, "queries candidates"], right: Bool[ndarray, "queries candidates"]
-) -> Misses:
+def worst_ranks(similarity: Float[ndarray, "queries candidates"], right: Bool[ndarray, "queries candidates"]) -> Misses:
     """(query, rank of its first right answer, number of the answer that came first) of misses, worst first."""
     ranks = first_right_rank(similarity, right)
     order = np.argsort(-ranks, kind="stable")

@@ -5,7 +5,7 @@ from jaxtyping import UInt8, UInt16
 from numpy import ndarray
 
 from unimedi.evaluation.record import Example
-from unimedi.evaluation.slices.slabs import middle_planes
+from unimedi.evaluation.slices.choices import middle_planes
 from unimedi.evaluation.task import View
 from unimedi.imaging.intensity import LUNG_WINDOW, RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
@@ -23,7 +23,7 @@ def lung_grey(hu: ndarray) -> UInt8[ndarray, "*shape"]:
 
 
 def _grey(shares: ndarray) -> UInt8[ndarray, "*shape"]:
-    return (np.clip(shares, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.clip(shares, 0, 1) * 255, np.uint8)
 
 
 def thumbnail(view: View, row: int, store: Store) -> UInt8[ndarray, "height width"]:

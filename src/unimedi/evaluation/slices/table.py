@@ -3,10 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
-from unimedi.evaluation.slices.controls import CONTROLS
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM
-from unimedi.evaluation.slices.scores import TEXT
+from unimedi.evaluation.slices.scores import CONTROLS, TEXT
+from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import three_decimals
 

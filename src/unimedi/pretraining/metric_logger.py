@@ -12,7 +12,7 @@ from unimedi.pretraining.monitors import WINDOW
 from unimedi.pretraining.run_folder import RunFolder, write_atomically
 
 
-class Journal:
+class MetricLogger:
     """Appends the records of steps from ``step`` on; what an earlier process logged of them is forgotten first.
 
     ``recent`` are the last ``monitors.WINDOW`` records of that process. Only rank 0 writes.
@@ -48,7 +48,7 @@ class Journal:
         if self.file is not None:
             os.fsync(self.file.fileno())
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> "MetricLogger":
         return self
 
     def __exit__(

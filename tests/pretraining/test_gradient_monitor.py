@@ -11,16 +11,16 @@ from tests.pretraining.toy_run import RECIPE, toy_recipe, toy_store
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
 from unimedi.optimization.schedule import Pace
-from unimedi.pretraining.journal import read_log
+from unimedi.pretraining.build import build
 from unimedi.pretraining.loop import pretrain
-from unimedi.pretraining.methods import build
+from unimedi.pretraining.metric_logger import read_log
 from unimedi.pretraining.monitors import GRADIENT_PATIENCE, unmoved
 from unimedi.pretraining.notices import TrainingError
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
 from unimedi.pretraining.recipe_file import load_recipe
-from unimedi.pretraining.step import Plan, Pretraining
+from unimedi.pretraining.step import Milestones, Pretraining
 
-NOW = Plan(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
+NOW = Milestones(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
 SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
 IMAGES = ("E_v", "image_projection", "l_vl/report", "E_l", "text_projection")
 DISTILLED = ("l_icl", "l_pcl")
@@ -70,7 +70,7 @@ def test_a_recipe_leaves_parts_out_without_a_word() -> None:
     assert "T_3D" not in felt(slices, 3, 2)
     half = Recipe(distillation=SMALL, selection=SelectionRecipe(share=0.5))
     assert felt(Pretraining(tiny_model(volume_tokens=False), half, NOW).train(), 3, 2)["T_3D"] > 0
-    later = Pretraining(tiny_model(), Recipe(distillation=SMALL), Plan(10, 0, ramp_start=5, ramp_end=8)).train()
+    later = Pretraining(tiny_model(), Recipe(distillation=SMALL), Milestones(10, 0, ramp_start=5, ramp_end=8)).train()
     assert "l_icl/ct" not in felt(later, 3, 2)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unimedi.model.projection import RunningMean, mean_over_ranks
 
 
-class CommonGradient(nn.Module):
+class GradientCentring(nn.Module):
     """An identity whose gradient is g_i - (sum of g_j over the rows j of all ranks + h) / (n + 1).
 
     n counts the rows of all ranks, h is the exponential mean of the mean gradients of the batches before.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unimedi.optimization.optimizer import set_learning_rate
 
 
-class Updater:
+class OptimizerStep:
     """Joins module, optimiser and engine. Holds no state of its own: everything that changes is in those two."""
 
     def __init__(

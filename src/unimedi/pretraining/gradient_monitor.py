@@ -13,7 +13,7 @@ from torch import Tensor, nn
 PREFIX = "gradient/"
 
 
-class Witness:
+class GradientMonitor:
     """Collects norms in one or more backward passes; ``report`` hands them out and begins anew."""
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ BATCH = 16
 
 
 @torch.no_grad()
-def take_means(
+def recompute_running_means(
     model: UniMediModel,
     processor: UniMediProcessor,
     store: Store,

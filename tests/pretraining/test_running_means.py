@@ -16,14 +16,14 @@ from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer
 from unimedi.model.unimedi import UniMediModel
 from unimedi.pretraining import calibration
-from unimedi.pretraining.calibration import take_means
+from unimedi.pretraining.running_means import recompute_running_means
 
 
 def store_of(path: Path, modalities: list[Modality]) -> Store:
     draws = np.random.default_rng(0)
     records = []
     for i, modality in enumerate(modalities):
-        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.fine_shape
+        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.hires_shape
         study = StoredStudy(f"s{i}", f"p{i}", modality, Split.TRAIN, f"Report {i}. Clear lungs.")
         records.append(Record(study, draws.integers(0, 1000, shape).astype(np.int16)))
     return write_store(path, records, PREPROCESS)
@@ -33,7 +33,7 @@ def test_centred_features_of_the_training_split_have_mean_zero(tmp_path: Path) -
     store = store_of(tmp_path / "store", [Modality.DX] * 20 + [Modality.CT] * 5)
     processor = UniMediProcessor(PREPROCESS, learn_tokenizer(["Report 1. Clear lungs."] * 3, 40, 12), 12)
     model = tiny_model()
-    take_means(model, processor, store)
+    recompute_running_means(model, processor, store)
     for ndim, count in ((2, 20), (3, 5)):
         studies = store.select("train", ImageKind.of(ndim))
         inputs = processor.from_stored([store.pixels(i) for i in studies])
@@ -52,7 +52,7 @@ def test_a_kind_that_is_not_there_keeps_its_mean(tmp_path: Path) -> None:
     store = store_of(tmp_path / "store", [Modality.DX] * 3)
     processor = UniMediProcessor(PREPROCESS, learn_tokenizer(["Report 1. Clear lungs."] * 3, 40, 12), 12)
     model = tiny_model()
-    take_means(model, processor, store)
+    recompute_running_means(model, processor, store)
     assert float(model.image_projection.centre[1].weight) == 0
     assert float(model.image_projection.centre[0].weight) == 1
 
@@ -78,7 +78,7 @@ def test_studies_that_did_not_train_move_no_mean(tmp_path: Path, silent: list[in
     processor, means = processor_of("Report 1. Clear lungs."), []
     for store in (some, rest):
         model = tiny_model()
-        take_means(model, processor, store)
+        recompute_running_means(model, processor, store)
         means.append(buffers(model))
     assert all(torch.equal(value, means[1][name]) for name, value in means[0].items())
 
@@ -95,17 +95,17 @@ def test_means_of_a_sorted_manifest_are_those_of_the_whole(tmp_path: Path, monke
     processor, model = processor_of("Clear lungs.", "A large mass."), tiny_model()
     images = model.encode_images(**processor.from_stored([store.pixels(0), store.pixels(399)])).cls
     words = model.text(**processor.text(["Clear lungs.", "A large mass."]))
-    take_means(model, processor, store)  # of all 400
+    recompute_running_means(model, processor, store)  # of all 400
     whole = buffers(model)
     monkeypatch.setattr(calibration, "STUDIES", 100)
-    take_means(model, processor, store)
+    recompute_running_means(model, processor, store)
     for name, states in (("image", images), ("text", words)):
         one, other = getattr(model, f"{name}_projection").linear(states).detach()
         moved = buffers(model)[f"{name}_projection.centre.0.mean"] - whole[f"{name}_projection.centre.0.mean"]
         assert float(moved.norm()) < 0.2 * float((other - one).norm())  # the first 100: .5
     again = tiny_model()
     torch.manual_seed(5)  # nothing else that is drawn has a part in it
-    take_means(again, processor, store)
+    recompute_running_means(again, processor, store)
     assert all(torch.equal(value, buffers(again)[name]) for name, value in buffers(model).items())
 
 
@@ -113,8 +113,8 @@ def test_a_kind_that_the_recipe_left_out_moves_no_mean_of_reports(tmp_path: Path
     both = store_of(tmp_path / "both", [Modality.DX] * 6 + [Modality.CT] * 3)
     flat = store_of(tmp_path / "flat", [Modality.DX] * 6)
     processor, one, two = processor_of("Report 1. Clear lungs."), tiny_model(), tiny_model()
-    take_means(one, processor, both, ndims=(2,))
-    take_means(two, processor, flat)
+    recompute_running_means(one, processor, both, ndims=(2,))
+    recompute_running_means(two, processor, flat)
     assert all(torch.equal(value, buffers(two)[name]) for name, value in buffers(one).items())
 
 

@@ -16,7 +16,7 @@ from unimedi.model.text_encoder import learn_tokenizer, load_tokenizer, pretrain
 from unimedi.model.unimedi import UniMediModel
 from unimedi.optimization.schedule import Pace, steps
 from unimedi.pretraining.recipe import Recipe
-from unimedi.pretraining.step import Plan, Pretraining
+from unimedi.pretraining.step import Milestones, Pretraining
 
 MEAN_STUDIES = 256  # studies a mean image is taken over: its noise is then a sixteenth of a pixel's spread
 
@@ -39,11 +39,11 @@ def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretrai
     processor = UniMediProcessor(recipe.preprocess, tokenizer, recipe.model.text_length)
     stop = tokenizer.convert_tokens_to_ids(".")
     full_stop = -1 if stop in (None, tokenizer.unk_token_id) else stop
-    return Pretraining(model, recipe, plan_of(recipe, total, pace), full_stop), processor
+    return Pretraining(model, recipe, milestones_of(recipe, total, pace), full_stop), processor
 
 
-def plan_of(recipe: Recipe, total: int, pace: Pace) -> Plan:
-    return Plan(
+def milestones_of(recipe: Recipe, total: int, pace: Pace) -> Milestones:
+    return Milestones(
         total,
         steps(recipe.selection.warmup, pace, total),
         steps(recipe.distillation.ramp_start, pace, total),
