@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,8 +16,10 @@ from unimedi.evaluation.examples.space_map import space_map
 from unimedi.evaluation.record import Attention, EvaluationRecord, OtherRun, Queries, TaskAnswer, Training, ZeroShot
 from unimedi.evaluation.result import ReportInputs
 from unimedi.evaluation.task_file import METRICS, TaskFile, answers
-from unimedi.evaluation.training_log import LOSSES, health_keys, read_log, warnings_in
+from unimedi.evaluation.training_log import LOSSES, health_keys, warnings_in
 from unimedi.evaluation.zero_shot.files import shipped_prompts
+from unimedi.files.json_lines import read_json_lines
+from unimedi.metrics.bootstrap import Estimate
 from unimedi.representation.embedder import pretrained_folder
 
 
@@ -57,7 +59,7 @@ def record_of(inputs: ReportInputs) -> EvaluationRecord:
             queries for seen in views.values() if len(seen.reported) for queries in report_queries(seen.reported, store)
         ),
         patients_between=_patients_between(inputs),
-        others=_others(inputs),
+        others=tuple(other_run(inputs.figures, inputs.measured_on, other) for other in inputs.compare),
         task=_task(inputs.task, inputs) if inputs.task else None,
     )
 
@@ -68,7 +70,7 @@ def _run_name(run: Path) -> str:
 
 
 def _training(run: Path) -> Training:
-    log = read_log(run)
+    log = read_json_lines(run / "log.jsonl")
     curves = {}
     for key in (*LOSSES, *health_keys(log)):
         logged = [(line["step"], line[key]) for line in log if isinstance(line.get(key), float)]
@@ -99,13 +101,10 @@ def _patients_between(inputs: ReportInputs) -> tuple[Queries, ...]:
     return patient_queries(xray, ct, inputs.store), patient_queries(ct, xray, inputs.store)
 
 
-def _others(inputs: ReportInputs) -> tuple[OtherRun, ...]:
-    return tuple(_other(inputs, other) for other in inputs.compare)
-
-
-def _other(inputs: ReportInputs, other: MeasuredRun) -> OtherRun:
-    reason = why_not_paired(inputs.measured_on, other)
-    return OtherRun(other.name, reason, other.figures, {} if reason else differences(inputs.figures, other))
+def other_run(figures: Mapping[str, Estimate], measured_on: Mapping[str, str], other: MeasuredRun) -> OtherRun:
+    """Another run beside ours, with paired differences where both were measured on the same."""
+    reason = why_not_paired(measured_on, other)
+    return OtherRun(other.name, reason, other.figures, {} if reason else differences(figures, other))
 
 
 def _task(task: TaskFile, inputs: ReportInputs) -> TaskAnswer:

@@ -1,26 +1,26 @@
-"""An evaluation's record on disk, in plain formats: ``evaluation/record.json`` and the arrays in an ``.npz`` beside it.
+"""An evaluation's record on disk, in plain formats: ``evaluation/record.json`` and ``evaluation/arrays.npz``.
 
 Dataclasses become objects, tuples lists, NaN null; an array becomes ``{"array": name}``, where the name is a hash of
 what is in it: a picture that stands in several sections is kept once. No pickle.
 """
 
 import hashlib
-import io
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
+from zipfile import BadZipFile
 
 import numpy as np
 
 from unimedi.errors import InputError, MissingError
 from unimedi.evaluation.record import EvaluationRecord
+from unimedi.files.atomic import atomic_folder, write_json
 
-FOLDER, RECORD = "evaluation", "record.json"
+FOLDER, RECORD, ARRAYS = "evaluation", "record.json", "arrays.npz"
 FORMAT = 1  # raised when a field of the record changes
 
 Arrays = dict[str, np.ndarray]
@@ -29,30 +29,19 @@ Arrays = dict[str, np.ndarray]
 def save(record: EvaluationRecord, folder: Path) -> Path:
     """Write a record below a run folder, whole or not at all.
 
-    The arrays are written under a name of their own first, then the JSON that names them takes the place of the old
-    one, and last the arrays that no JSON names any more go.
-
     Args:
         record: what was measured.
         folder: where ``metrics.json`` lies; ``evaluation/`` is made in it.
 
     Returns:
-        The JSON file.
+        The folder ``evaluation``.
     """
-    target = folder / FOLDER
-    target.mkdir(parents=True, exist_ok=True)
     arrays: Arrays = {}
     content = _plain(record, arrays)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    packed = target / f"arrays-{_digest(buffer.getvalue())}.npz"
-    _write(packed, buffer.getvalue())
-    whole = {"format": FORMAT, "arrays": packed.name, "record": content}
-    _write(target / RECORD, (json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-    for old in target.glob("arrays-*.npz"):
-        if old != packed:
-            old.unlink()
-    return target / RECORD
+    with atomic_folder(folder / FOLDER) as partial:
+        np.savez_compressed(partial / ARRAYS, allow_pickle=False, **arrays)
+        write_json(partial / RECORD, {"format": FORMAT, "record": content})
+    return folder / FOLDER
 
 
 def load(folder: Path) -> EvaluationRecord:
@@ -71,15 +60,19 @@ def load(folder: Path) -> EvaluationRecord:
     file = folder / FOLDER / RECORD
     if not file.is_file():
         raise MissingError(f"expected {file}, which unimedi evaluate writes; evaluate this run first")
+    damaged = f"{file}: damaged; evaluate this run again"
     try:
         whole = json.loads(file.read_text(encoding="utf-8"))
-        if whole["format"] != FORMAT:
-            raise InputError(f"{file}: written by another version of unimedi; evaluate this run again")
-        with np.load(file.with_name(whole["arrays"]), allow_pickle=False) as stored:
+        with np.load(file.with_name(ARRAYS), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise InputError(damaged) from error
+    if whole.get("format") != FORMAT:
+        raise InputError(f"{file}: written by another version of unimedi; evaluate this run again")
+    try:
         return _typed(EvaluationRecord, whole["record"], arrays)  # type: ignore[no-any-return]
-    except (OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-        raise InputError(f"{file}: damaged ({type(error).__name__}: {error}); evaluate this run again") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(damaged) from error
 
 
 def _plain(value: Any, arrays: Arrays) -> Any:
@@ -119,9 +112,3 @@ def _typed(kind: Any, value: Any, arrays: Arrays) -> Any:
 
 def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=12).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

@@ -1,8 +1,10 @@
-"""How an estimate is printed."""
+"""How an estimate is printed, and what is said of a difference."""
 
 import math
 
 from unimedi.metrics.bootstrap import Estimate
+
+NOT_SIGNIFICANT = "not significant"
 
 
 def three_decimals(value: float) -> str:
@@ -22,3 +24,10 @@ def columns(estimate: Estimate) -> tuple[str, str, str]:
     value = three_decimals(estimate.value) if math.isfinite(estimate.value) else "not defined"
     low, high = three_decimals(estimate.low), three_decimals(estimate.high)
     return value, f"{low} to {high}" if math.isfinite(estimate.low) else "", str(estimate.n)
+
+
+def verdict(difference: Estimate) -> str:
+    """``higher`` or ``lower`` (ours against the other), or ``not significant`` where the interval contains 0."""
+    if not difference.significant:
+        return NOT_SIGNIFICANT
+    return "higher" if difference.value > 0 else "lower"

@@ -3,12 +3,12 @@
 It is drawn from files alone: ``metrics.json`` and ``evaluation/``, as :mod:`unimedi.evaluation.saved` writes them.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from unimedi.evaluation.record import EvaluationRecord
 from unimedi.evaluation.saved import load
+from unimedi.files.atomic import write_text
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import columns
 from unimedi.metrics.measurement import read_metrics
@@ -54,9 +54,7 @@ def report(folder: Path) -> Path:
     """
     record = load(folder)
     page = folder / REPORT
-    temporary = page.with_name(page.name + ".part")
-    temporary.write_text(draw(record, read_metrics(folder / "metrics.json")), encoding="utf-8")
-    os.replace(temporary, page)
+    write_text(page, draw(record, read_metrics(folder / "metrics.json")))
     return page
 
 
@@ -74,7 +72,7 @@ def draw(record: EvaluationRecord, figures: Figures) -> str:
         figures: what ``metrics.json`` holds.
     """
     middle = [
-        other_runs_section(record, figures),
+        other_runs_section(record.run, figures, record.others),
         task_section(record),
         cohort_section(record),
         training_section(record, figures),

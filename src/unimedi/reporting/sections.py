@@ -144,8 +144,9 @@ def retrieval_section(record: EvaluationRecord, figures: Figures) -> Section:
     section.tables = [table for kind in record.studies if (table := _by_class(figures, kind)).rows]
     if section.tables:
         section.text = (
-            "P@k by class: the share of the first k reports that are of the image's class, where chance is one "
-            f"class in as many. Below: {section.text[0].lower()}{section.text[1:]}"
+            "By class: P@k is the share of an image's k nearest reports whose study has the image's class; studies of "
+            "one class only, equally many of each, drawn by seed (CheXpert's 5x200 and 8x200, or what this cohort has "
+            f"of them). Chance is one class in as many. Below: {section.text[0].lower()}{section.text[1:]}"
         )
     section.panels = [panels(queries) for queries in record.reports]
     return section
