@@ -15,8 +15,8 @@ from unimedi.cohort.reports.counts import CountedReport, count_report
 from unimedi.cohort.reports.language import detect_language
 from unimedi.cohort.reports.report import says_nothing, training_language, training_text
 from unimedi.cohort.reports.same_report import words_of
-from unimedi.cohort.sources.header import header_of
-from unimedi.cohort.sources.patients import patient_key
+from unimedi.cohort.sources.dicom.header import header_of
+from unimedi.cohort.sources.own_files.patients import patient_key
 from unimedi.cohort.study import Modality, Report, Study
 from unimedi.doctor.chest import find_chest
 from unimedi.doctor.geometry import cut_signs, size_signs, truncation
