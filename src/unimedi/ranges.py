@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 from unimedi.errors import InputError
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class Range:
     """Finite numbers from ``low`` to ``high``, both included; whole numbers unless ``real``.
 
@@ -51,8 +51,8 @@ class Range:
             return "and below"
         return "and up to" if self.above else "to"
 
-    def __call__(self, word: str) -> Any:
-        """The number that ``word`` writes; argparse prints the sentence otherwise."""
+    def __call__(self, word: str | int | float) -> Any:
+        """The number that ``word`` writes, or is; argparse prints the sentence otherwise."""
         try:
             value = float(word) if self.real else int(word)
         except ValueError:
@@ -78,7 +78,8 @@ PART: Final = Range(0, 1, real=True, below=True)
 def check_settings(settings: object, prefix: str = "") -> None:
     """Check each field of a dataclass, and of the dataclasses in it, against what its type says.
 
-    ``Literal[...]`` says the choices, ``Annotated[int, at_least(1)]`` the range, also of several numbers. None is left alone.
+    ``Literal[...]`` says the choices, ``Annotated[int, at_least(1)]`` the range, also of several numbers; None is
+    left alone.
 
     Raises:
         InputError: a value that is none of them; the sentence names the field, what was expected and what came.

@@ -32,7 +32,8 @@ def read_settings(kind: type[T], words: Sequence[str] = (), values: Mapping[str,
 
     known = keys_of(kind)
     for option in options_in(words):
-        refuse_unknown(option, known, "unknown option --")
+        if said := unknown(option, known):
+            raise SettingsError(f"unknown option --{said}")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(kind, None, as_group=False)
     try:
@@ -58,13 +59,13 @@ def keys_of(kind: type, prefix: str = "") -> set[str]:
     return found
 
 
-def refuse_unknown(key: str, known: set[str], what: str) -> None:
-    """SettingsError, with the nearest known key, where ``key`` is none; ``what`` stands before it in the sentence."""
+def unknown(key: str, known: set[str]) -> str:
+    """What to say of a key that is not among ``known``, with the nearest of them; '' of one that is."""
     if key in known:
-        return
+        return ""
     names = sorted(known)
     meant = nearest(key, names, 0.7) or nearest(key, names, 0.7, lambda name: name.rpartition(".")[2])
-    raise SettingsError(f"{what}{key}{meant or '; known are ' + ', '.join(names)}")
+    return f"{key}{meant or '; known are ' + ', '.join(names)}"
 
 
 def plain(message: str) -> str:

@@ -255,7 +255,7 @@ def test_settings_from_words() -> None:
     settings = read_settings(FineTuneSettings, ["--steps", "7", "--fractions=[0.1,1]", "--frozen", "true"])
     assert (settings.steps, settings.fractions, settings.frozen) == (7, (0.1, 1.0), True)
     for words, said in (
-        (["--stepz", "7"], "unknown option --stepz; known are kinds"),
+        (["--stepz", "7"], "unknown option --stepz .did you mean .steps"),
         (["--steps", "few"], "steps"),
         (["--steps", "0"], "steps: expected a whole number from 1 on, got 0"),
         (["--fractions", "[2]"], "fractions: expected a number above 0 and up to 1, got 2"),

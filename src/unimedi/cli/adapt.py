@@ -38,7 +38,7 @@ class FineTune(_Training):
         from unimedi.adaptation.prediction.trained import CLASSIFICATION, out_of_training
         from unimedi.evaluation.task_file import answer_lines
         from unimedi.files.lock import alone_in
-        from unimedi.metrics.bootstrap import write_metrics
+        from unimedi.metrics.measurement import write_metrics
         from unimedi.settings import read_settings
 
         with alone_in(self.out):
@@ -59,7 +59,7 @@ class Segment(_Training):
         from unimedi.adaptation.segmentation.segment import SegmentSettings, segment
         from unimedi.evaluation.task_file import answer_lines
         from unimedi.files.lock import alone_in
-        from unimedi.metrics.bootstrap import write_metrics
+        from unimedi.metrics.measurement import write_metrics
         from unimedi.settings import read_settings
 
         with alone_in(self.out):

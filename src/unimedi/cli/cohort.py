@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from unimedi.cli.options import POSITIONAL, Argument, Root
-from unimedi.cohort.sources.collections import COLLECTIONS, Collection
+from unimedi.cohort.sources.collections.catalogue import COLLECTIONS, Collection
 from unimedi.ranges import POSITIVE, SEED
 
 if TYPE_CHECKING:
-    from unimedi.cohort.sources.scan import FolderCohort
+    from unimedi.cohort.sources.source_cohort import SourceCohort
 
 ABOUT: Final = "The manifest of your own files, or of a public collection"
 Columns = Annotated[list[str], Argument(metavar="OURS=THEIRS", repeated=True)]
@@ -54,7 +54,7 @@ class FromFolder:
 
     def run(self) -> None:
         from unimedi.cohort.columns import given_names
-        from unimedi.cohort.sources.folder import scan_folder
+        from unimedi.cohort.sources.own_files.folder import scan_folder
 
         _check_out(self.out, self.table)
         columns = given_names(self.column)
@@ -76,7 +76,7 @@ class FromDicomTree:
 
     def run(self) -> None:
         from unimedi.cohort.columns import given_names
-        from unimedi.cohort.sources.dicom_tree import dicom_tree
+        from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
         _check_out(self.out, self.table)
         columns = given_names(self.column)
@@ -102,8 +102,8 @@ class FromDicomweb:
 
     def run(self) -> None:
         from unimedi.cohort.columns import given_names
-        from unimedi.cohort.sources.dicom_tree import dicom_tree
-        from unimedi.cohort.sources.dicomweb import pull
+        from unimedi.cohort.sources.dicom.dicomweb import pull
+        from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
         _check_out(self.out, self.table)
         folder = self.out.parent
@@ -112,7 +112,7 @@ class FromDicomweb:
         done = pull(self.url, folder, query, self.per_second, lambda text: print(text, file=sys.stderr))
         print(f"{done.series} series in {folder}, {done.kept} of them from before")
 
-        def listed() -> "FolderCohort":
+        def listed() -> "SourceCohort":
             found = dicom_tree(folder, self.table, columns)
             found.skipped += done.skipped
             return found
@@ -134,7 +134,7 @@ def _of(collection: Collection) -> type:
     """The options of one collection; the class says which."""
 
     def run(self: FromCollection) -> None:
-        from unimedi.cohort.sources.collections import read_collection
+        from unimedi.cohort.sources.collections.catalogue import read_collection
 
         _check_out(self.out)
         _write(lambda: read_collection(collection.name, self.root), self.out)
@@ -199,11 +199,11 @@ def _check_out(out: Path, table: Path | None = None) -> None:
     file_to_write(out, MANIFESTS, (".skipped.csv",), (table,))
 
 
-def _write(find: "Callable[[], FolderCohort]", out: Path) -> None:
+def _write(find: "Callable[[], SourceCohort]", out: Path) -> None:
     """The manifest of what ``find`` finds, and beside it, always, what was left out; the paths are relative to it, or
     to the root where it is not above the files."""
     from unimedi.cohort.manifest import write_manifest
-    from unimedi.cohort.sources.scan import NoStudyError
+    from unimedi.cohort.sources.source_cohort import NoStudyError
     from unimedi.cohort.sources.summary import summary, write_skipped
 
     skipped = out.with_suffix(".skipped.csv")

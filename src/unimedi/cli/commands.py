@@ -92,6 +92,7 @@ def commands() -> dict[str, Command]:
         Command("doctor", prepare.Doctor),
         Command("pretrain", pretrain.Pretrain, _recipe),
         Command("evaluate", evaluate.Evaluate),
+        Command("report", evaluate.Report),
         Command("slice-eval", evaluate.SliceEval),
         Command("reproduce", reproduce.Reproduce),
         Command("finetune", adapt.FineTune, _fine_tuning),

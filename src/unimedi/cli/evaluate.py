@@ -1,4 +1,4 @@
-"""``unimedi evaluate``: how good a run is; ``unimedi slice-eval``: whether it chooses the slices with the lesions."""
+"""``unimedi evaluate``: how good a run is, ``report``: its page, ``slice-eval``: does it choose slices with lesions."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -40,7 +40,20 @@ class Evaluate:
         prompts = find_prompts(self.prompts) if self.prompts else None
         options = EvaluationOptions(supervised_steps=self.supervised, prompts=prompts)
         split = self.split or (task.split if task else "test")
-        evaluate(self.run_folder, self.data, self.out, split, self.compare, options, task)
+        evaluate(self.run_folder, self.data, self.out, task=task, split=split, compare=self.compare, options=options)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Draw the page of an evaluated run anew, from its files alone: no model, no store."""
+
+    run_folder: Annotated[Path, Argument(positional=True, metavar="run")]
+    """the folder of metrics.json and evaluation/: a run, or what --out of evaluate named"""
+
+    def run(self) -> None:
+        from unimedi.reporting.report import report
+
+        print(f"the page: {report(self.run_folder)}")
 
 
 @dataclass(frozen=True)

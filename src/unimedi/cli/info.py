@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from unimedi.cli import describe
 from unimedi.cli.options import POSITIONAL
 
 
@@ -18,4 +17,6 @@ class Info:
     """as JSON, for programs"""
 
     def run(self) -> None:
+        from unimedi.cli import describe
+
         print(describe.as_text(describe.describe(self.path), as_json=self.json))

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-
 from unimedi.cli.options import POSITIONAL
 from unimedi.errors import InputError
 from unimedi.ranges import SEED, at_least
@@ -47,6 +45,8 @@ class Phantom:
 
 def _values(words: list[str]) -> dict[str, Any]:
     """``["--a", "1", "--b=[2, 3]"]`` as ``{"a": 1, "b": [2, 3]}``."""
+    import yaml
+
     flat = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     names, values = flat[::2], flat[1::2]
     if len(names) != len(values) or not all(name.startswith("--") for name in names):
