@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
+from unimedi.objectives.alignment import SCALE, alignment_loss, report_fit, sentence_means, sentence_numbers
 
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.inputs.batch import MixedBatch
 from unimedi.model.vision_encoder import EncoderOutput
-from unimedi.objectives.alignment import SCALE, alignment_loss, report_fit, sentence_means, sentence_numbers
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe
 from unimedi.pretraining.step import Milestones, Pretraining
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from unimedi.objectives.reconstruction import FLAT, patch_pixels, reconstruction_loss
 
 

@@ -20,12 +20,12 @@ from transformers.utils.logging import disable_progress_bar
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.files.lock import LockedError, alone_in
-from unimedi.inputs.dataset import TrainingSteps, training_loader
+from unimedi.inputs.dataset import training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
-from unimedi.pretraining.build import build
+from unimedi.pretraining.build import PAPER, Variant, build
 from unimedi.pretraining.engine import computing, make_fabric, reproducible
 from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
@@ -39,7 +39,13 @@ from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 
 
 def pretrain(
-    recipe: Recipe, store_path: str | Path, out: str | Path, resume: bool = False, devices: int = 1, workers: int = 0
+    recipe: Recipe,
+    store_path: str | Path,
+    out: str | Path,
+    resume: bool = False,
+    devices: int = 1,
+    workers: int = 0,
+    variant: Variant = PAPER,
 ) -> Path:
     """Run ``recipe`` on a store and leave a run folder; returns ``out/pretrained``.
 
@@ -47,6 +53,7 @@ def pretrain(
         resume: go on from the newest whole checkpoint of ``out`` (from the start where there is none).
         devices: processes, one a device: GPUs where there are any, else CPU processes over gloo.
         workers: processes that read ahead; the batches are the same for any number.
+        variant: the experiment that ``recipe`` asks for; :func:`unimedi.experiments.registry.pretrain` finds it.
 
     Raises:
         InterruptedRunError: SIGTERM or SIGINT came; everything is saved.
@@ -65,12 +72,12 @@ def pretrain(
             if fabric.is_global_zero:
                 for notice in [*said, *taken, *notices(recipe, store, devices)]:
                     print(notice, file=sys.stderr)
-            module, processor = build(recipe, store, total, pace)
+            module, processor = build(recipe, store, total, pace, variant)
             if fabric.is_global_zero and (cut := cut_reports(store, processor)):
                 print(cut, file=sys.stderr)
             accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
             count = total * accumulate
-            micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
+            micro_steps = variant.data(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
 
             def batches_from(step: int) -> Iterator[Any]:
                 return training_loader(micro_steps, step * accumulate, workers)

@@ -10,7 +10,7 @@ import torch
 
 from unimedi import __version__
 from unimedi.evaluation.comparison import differences, read_runs, why_not_paired
-from unimedi.pretraining.loop import pretrain
+from unimedi.experiments.registry import pretrain
 from unimedi.pretraining.metric_logger import read_log
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder

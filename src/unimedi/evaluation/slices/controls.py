@@ -46,7 +46,7 @@ def shuffled_tokens(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -
 
     def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
         order = orders[rows].to(fine.device)
-        tokens = model.vision.volumes(model.preprocess.volumes(fine))
+        tokens = model.tokens(model.normalise(fine))
         moved = tokens.content.unflatten(1, (slabs, -1))[_each_row(fine), order].flatten(1, 2)
         attention = model.vision(Tokens(moved, tokens.position), attention_rows=True).cls_attention
         return {f"{name}_tokens_shuffled": unshuffle(value, order) for name, value in pooled(model, attention).items()}

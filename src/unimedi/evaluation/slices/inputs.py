@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.slices.controls import depth_orders, shuffle_slabs
 from unimedi.evaluation.slices.scores import OfVolumes, read_once, reconfigured
 from unimedi.inputs.store import Store
@@ -53,21 +54,21 @@ def inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], seed: in
     drawn, lesion = depth_orders(len(shown), shown.shape[1], seed + 1).double(), torch.from_numpy(shown)
 
     def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        volumes = model.preprocess.volumes(fine)
-        scores, _ = model.score_slabs(volumes)
+        volume = model.tokens(model.normalise(fine))
+        scores, _ = model.score_slabs(volume)
 
         def sliced(asked: UniMediModel, planes: Int[Tensor, "n k"]) -> Tensor:
-            return embedding(asked, asked.volume_tokens(volumes, asked.cut_slices(fine, planes)))
+            return embedding(asked, asked.with_slices(volume, asked.cut_slices(fine, planes)))
 
-        own = model.choose_planes(scores)
+        own = model.select_planes(scores)
         best = oracle(scores, lesion[rows].to(fine.device))
         return {
             AS_SHIPPED: sliced(model, own),
-            VOLUME_ALONE: embedding(model, model.volume_tokens(volumes)),
+            VOLUME_ALONE: embedding(model, volume),
             "slices_alone": sliced(slices_alone, own),
-            "random_slices": sliced(model, model.choose_planes(drawn[rows].to(fine.device), selector="attentive")),
-            "centre_slices": sliced(model, model.choose_planes(scores, selector="centre")),
-            "oracle_slices": sliced(model, model.choose_planes(best, selector="attentive")),
+            "random_slices": sliced(model, model.select_planes(drawn[rows].to(fine.device), selector="attentive")),
+            "centre_slices": sliced(model, model.select_planes(scores, selector="centre")),
+            "oracle_slices": sliced(model, model.select_planes(best, selector="attentive")),
         }
 
     return embed
@@ -78,14 +79,14 @@ def another_order(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -> 
 
     def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
         moved = shuffle_slabs(fine, orders[rows].to(fine.device))
-        return {DEPTH_SHUFFLED: model.encode_images(fine=moved).embedding}
+        return {DEPTH_SHUFFLED: model.encode_images(moved).embedding}
 
     return embed
 
 
 def embedding(model: UniMediModel, tokens: Tokens) -> Float[Tensor, "n dim"]:
     """Of a volume's tokens, in the common space."""
-    projected: Tensor = model.image_projection(model.vision(tokens).cls, kind=1)
+    projected: Tensor = model.image_projection(model.vision(tokens).cls, ImageKind.CT)
     return projected
 
 

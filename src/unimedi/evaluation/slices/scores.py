@@ -67,14 +67,14 @@ def tell_apart(scores: Float[ndarray, "volumes slabs"]) -> bool:
 
 def poolings(model: UniMediModel) -> Scoring:
     """``attentive`` (the model's own) and ``volume_<pooling>``: one pass over the T_3D tokens, pooled in every way."""
-    return lambda fine, rows: pooled(model, model.score_slabs(model.preprocess.volumes(fine))[1])
+    return lambda fine, rows: pooled(model, model.score_slabs(model.tokens(model.normalise(fine)))[1])
 
 
 def poolings_and_layers(model: UniMediModel) -> Scoring:
     """The same and, from the same pass, ``layer_<n>``: see :func:`layers`."""
 
     def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        attention = model.score_slabs(model.preprocess.volumes(fine))[1]
+        attention = model.score_slabs(model.tokens(model.normalise(fine)))[1]
         return pooled(model, attention) | layers(model, attention)
 
     return scoring
