@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from unimedi.evaluation import evaluate as measuring
-from unimedi.evaluation.slices import command as selecting
+from unimedi.evaluation.slices import slice_eval as selecting
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.reporting.page import write_report
 from unimedi.reporting.slice_picture import selection_picture
@@ -15,6 +15,12 @@ def evaluate(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str
     return measuring.evaluate(run, data, write_report, *arguments, **options)
 
 
-def slice_eval(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str, Estimate]:
-    """:func:`unimedi.evaluation.slices.command.slice_eval`, then the picture beside its JSON."""
-    return selecting.slice_eval(run, data, selection_picture, *arguments, **options)
+def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, **options: Any) -> dict[str, Estimate]:
+    """:func:`unimedi.evaluation.slices.slice_eval.slice_eval`, then the picture beside its JSON."""
+    figures = selecting.slice_eval(run, data, out, *arguments, **options)
+    picture = (out or run / "slice_eval.json").with_suffix(".png")
+    temporary = picture.with_name(picture.name + ".part")
+    temporary.write_bytes(selection_picture(figures))
+    temporary.replace(picture)
+    options.get("say", print)(f"the picture: {picture}")
+    return figures

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from unimedi.evaluation.result import ReportInputs
 from unimedi.evaluation.retrieval.tasks import pairs
-from unimedi.evaluation.slices.slabs import middle_planes, slabs_by_score
+from unimedi.evaluation.slices.choices import middle_planes, slabs_by_score
 from unimedi.evaluation.task import Outcome, View
 from unimedi.evaluation.zero_shot.tasks import Verdicts
 from unimedi.inputs.store import Store

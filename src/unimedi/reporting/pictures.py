@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt16
 from numpy import ndarray
 
-from unimedi.evaluation.slices.slabs import middle_planes
+from unimedi.evaluation.slices.choices import middle_planes
 from unimedi.evaluation.task import Outcome, View
 from unimedi.imaging.intensity import RADIOGRAPH_MAX
 from unimedi.inputs.store import Store

@@ -4,7 +4,7 @@ And on all volumes of the split, what the slices bring: the figures without them
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,23 +13,23 @@ from numpy import ndarray
 
 from unimedi.cohort.study import Split
 from unimedi.errors import InputError
-from unimedi.evaluation.slices.churn import churn_figures, read_others
-from unimedi.evaluation.slices.controls import depth_orders, position_removed, shuffled, shuffled_tokens
-from unimedi.evaluation.slices.figures import Asked, slice_figures
-from unimedi.evaluation.slices.lesions import connected_lesions
-from unimedi.evaluation.slices.modelless import brightest, modelless_scores
+from unimedi.evaluation.slices.baselines import baseline_scores, brightest
+from unimedi.evaluation.slices.input_ablation import input_ablation
+from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesions
+from unimedi.evaluation.slices.measurements import EvalSpec, slice_figures
 from unimedi.evaluation.slices.scores import (
-    Scoring,
-    own,
+    depth_orders,
+    depth_shuffled,
+    model_scores,
+    other_scorers,
     poolings,
-    poolings_and_layers,
+    position_removed,
     score_volumes,
-    tell_apart,
-    variants,
+    scores_differ,
+    tokens_shuffled,
 )
+from unimedi.evaluation.slices.selection_stability import read_other_models, stability_figures
 from unimedi.evaluation.slices.table import as_text
-from unimedi.evaluation.slices.tasks import with_lesions
-from unimedi.evaluation.slices.worth import worth_of_slices
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.files.destination import file_to_write
@@ -39,10 +39,11 @@ from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import write_metrics
 from unimedi.model.slice_selection import SLAB_POOLINGS
+from unimedi.model.unimedi import UniMediModel
 from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder, pretrained_folder
 
-ASKED = Asked(
+SPEC = EvalSpec(
     budgets=(1, 2, 4, 8),
     measures=("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm"),
     compared=("hit", "coverage", "depth_error_mm"),
@@ -50,28 +51,35 @@ ASKED = Asked(
     planes=True,
 )
 
-Scored = dict[str, Float[ndarray, "volumes slabs"]]
-
 
 def slice_eval(
     run: Path,
     data: Path,
-    selection_picture: Callable[[dict[str, Estimate]], bytes],
     out: Path | None = None,
     split: str = "test",
     others: Sequence[Path] = (),
     options: EvaluationOptions | None = None,
     say: Callable[[str], None] = print,
 ) -> dict[str, Estimate]:
-    """Measure how a run (or a ``pretrained`` folder) selects slices, on the volumes of a split with a focal lesion, and
-    what these slices bring, on all of them (``slice_inputs/…``).
+    """Measure how a model selects slices on the volumes of a split with a focal lesion, and what these slices bring.
 
-    Writes ``out`` (default: ``slice_eval.json`` in the run folder; keys as in ``metrics.json``) and a picture of the
-    same name, and returns the figures. ``others`` are models or checkpoints whose choices are compared with this one's.
+    Args:
+        run: a run folder, or a ``pretrained`` folder itself.
+        data: the prepared store.
+        out: the JSON file to write (default: ``slice_eval.json`` in the run folder), with rows as in ``metrics.json``.
+        split: train, validation or test.
+        others: models, runs or checkpoints whose choices are compared with this one's.
+        options: focal findings, resamples, seed, prompts, batch size.
+        say: hears one line at a time.
 
-    Raises FileNotFoundError where there is no model, ValueError where the store was prepared for another model, a split
-    has no volume, the store knows none of ``options.focal`` or another model has other slabs, NotComputable where no
-    volume has a mask of a focal finding.
+    Returns:
+        Figures ``slice_selection/…`` of the volumes with a focal lesion, and ``slice_inputs/…`` of all volumes.
+
+    Raises:
+        MissingError: there is no model.
+        InputError: the store was prepared for another model, the split has no volume, the store knows none of
+            ``options.focal``, or another model has other slabs.
+        NotComputable: no volume has a mask of a focal finding.
     """
     options = options or EvaluationOptions()
     started = time.monotonic()
@@ -79,65 +87,62 @@ def slice_eval(
     out = file_to_write(out or run / "slice_eval.json", (".json",), beside=(".png",))
     embedder = Embedder.from_pretrained(run, options.batch_size)
     options, unspoken = with_prompts(options, embedder.model.config.report_languages)
-    named = {f"with_{name}": model for name, model in read_others(others, embedder.model).items()}
+    other_models = read_other_models(others, embedder.model)
     store = Store.open(data, expect=embedder.processor.preprocess)
     volumes = store.select(split=Split(split), image_kind="ct")
     if not volumes:
         raise InputError(f"{data}: expected volumes in the {split} split, found none")
-    focal, lacking = known_classes(store, options.focal)
-    options, notes = replace(options, focal=focal), lacking + unspoken
+    focal, notes = known_classes(store, options.focal)
+    options, notes = replace(options, focal=focal), notes + unspoken
     all_lesions = connected_lesions(store, volumes, options.focal)
-    rows, lesions = with_lesions(all_lesions, options.focal)
+    rows, lesions = affected_volumes(all_lesions, options.focal)
     indices = [volumes[row] for row in rows]
     say(f"{len(indices)} of {len(volumes)} volumes of the {split} split have a focal lesion")
-    asked = [own(model, name) for name, model in named.items()]
-    scored = _scores(embedder, store, indices, asked, options, notes)
+    scored, left_out = all_scores(embedder, store, indices, other_models, options)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], options.resamples, options.seed)
-    figures = slice_figures(scored, lesions, bootstrap, ASKED)
-    compared = {name.removeprefix("with_"): scored[name] for name in named if name in scored}
-    figures |= churn_figures(scored["attentive"], compared, ASKED.budgets, bootstrap)
-    try:
-        figures |= worth_of_slices(embedder, store, volumes, all_lesions, options, notes)
-    except NotComputable as reason:
-        notes.append(f"slice inputs: {reason}")
+    figures = slice_figures(scored, lesions, bootstrap, SPEC)
+    compared = {name: scored[f"with_{name}"] for name in other_models if f"with_{name}" in scored}
+    figures |= stability_figures(scored["attentive"], compared, SPEC.budgets, bootstrap)
+    ablated, not_ablated = input_ablation(embedder, store, volumes, all_lesions, options)
+    figures |= ablated
     write_metrics(figures, out)
-    picture = out.with_suffix(".png")
-    temporary = picture.with_name(picture.name + ".part")
-    temporary.write_bytes(selection_picture(figures))
-    temporary.replace(picture)
-    say(as_text(figures, notes))
-    say(f"measured in {time.monotonic() - started:.0f} s: {out}, {picture}")
+    say(as_text(figures, notes + left_out + not_ablated))
+    say(f"measured in {time.monotonic() - started:.0f} s: {out}")
     return figures
 
 
-def _scores(
+def all_scores(
     embedder: Embedder,
     store: Store,
     indices: Sequence[int],
-    asked: Sequence[Scoring],
+    other_models: Mapping[str, UniMediModel],
     options: EvaluationOptions,
-    notes: list[str],
-) -> Scored:
-    model = embedder.model
+) -> tuple[dict[str, Float[ndarray, "volumes slabs"]], list[str]]:
+    """Every way to score the slabs of stored volumes, and a note for each that is left out.
+
+    ``attentive`` is always there, though it may score all slabs alike.
+    """
+    model, notes = embedder.model, list[str]()
     grid = model.vision.volume_grid
     orders = depth_orders(len(indices), grid[0], options.seed)
     reports = embedder.texts([store.studies[i].report for i in indices])
-    scorings = [poolings_and_layers(model), shuffled_tokens(model, orders), *variants(model, reports), *asked]
-    scorings += [own(untrained(model, options.seed), "untrained"), brightest(store.preprocess, grid[0])]
+    scorings = [poolings(model, layers=True), tokens_shuffled(model, orders), *other_scorers(model, reports)]
+    scorings += [model_scores(other, f"with_{name}") for name, other in other_models.items()]
+    scorings += [model_scores(untrained(model, options.seed), "untrained"), brightest(store.preprocess, grid[0])]
     if store.preprocess.hires_shape[0] % grid[0]:
         notes.append("depth shuffled: the stored planes do not divide into slabs of equal thickness")
     else:
-        scorings.append(shuffled(poolings(model), orders))
+        scorings.append(depth_shuffled(poolings(model), orders))
     scored = score_volumes(store, indices, scorings, model.device, options.batch_size)
     try:
         for name in ("attentive", *(f"volume_{pooling}" for pooling in SLAB_POOLINGS)):
             scored[f"{name}_position_removed"] = position_removed(scored[name])
     except NotComputable as reason:
         notes.append(f"position removed: {reason}")
-    alike = [name for name, scores in scored.items() if name != "attentive" and not tell_apart(scores)]
-    for name in alike:
+    for name in [name for name, scores in scored.items() if name != "attentive" and not scores_differ(scores)]:
         del scored[name]
         notes.append(f"{name}: left out, because it gives all slabs of a volume the same score")
-    if not tell_apart(scored["attentive"]):
+    if not scores_differ(scored["attentive"]):
         notes.append("attentive: the model gives all slabs of a volume the same score, so it takes the lowest of them")
-    return scored | modelless_scores(store, indices, grid, options, notes)
+    baselines, lacking = baseline_scores(store, indices, grid, options.focal, options.seed)
+    return scored | baselines, notes + lacking

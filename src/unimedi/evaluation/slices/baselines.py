@@ -1,4 +1,4 @@
-"""Selectors without a network: where lesions use to lie, the brightest anomalous patch, the brightest voxel."""
+"""Scores without a network: where lesions usually lie, the brightest anomalous patch, the brightest voxel."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,10 +9,9 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import Tensor
 
+from unimedi.evaluation.slices.choices import touched_slabs
 from unimedi.evaluation.slices.lesions import connected_lesions
-from unimedi.evaluation.slices.scores import Scoring, fine_volumes
-from unimedi.evaluation.slices.slabs import touched_slabs
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.slices.scores import Scoring, read_volumes
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.imaging.resample import downsample
 from unimedi.inputs.labels import spread
@@ -24,38 +23,44 @@ NORMAL_VOLUMES = 200  # training volumes behind the mean and deviation of the br
 BODY_HU = -500.0  # between air and soft tissue
 
 
-def modelless_scores(
-    store: Store, indices: Sequence[int], grid: tuple[int, int, int], options: EvaluationOptions, notes: list[str]
-) -> dict[str, Float[ndarray, "volumes slabs"]]:
-    """``intensity`` and ``prior``, which learn from the store without a network; a note where one cannot."""
-    scores = {}
+def baseline_scores(
+    store: Store, indices: Sequence[int], grid: tuple[int, int, int], focal: Sequence[str], seed: int
+) -> tuple[dict[str, Float[ndarray, "volumes slabs"]], list[str]]:
+    """Scores that need no network, learnt from the store: ``intensity`` and ``prior``.
+
+    Args:
+        store: where the volumes ``indices`` are that are scored, and those that are learnt from.
+        indices: places in the store.
+        grid: the T_3D grid (depth, height, width) in tokens.
+        focal: findings whose lesions count.
+        seed: which training volumes say what is usual.
+
+    Returns:
+        The scores by name, and a note for each of the two that this store cannot give.
+    """
+    scores, notes = dict[str, Float[ndarray, "volumes slabs"]](), list[str]()
     train = store.select(split="train", image_kind="ct")
     if train:
-        reference = spread(train, NORMAL_VOLUMES, options.seed)
+        reference = spread(train, NORMAL_VOLUMES, seed)
         scores["intensity"] = intensity_scores(store, reference, indices, grid)
     else:
         notes.append("slice selection, intensity: no training volume to learn what is usual from")
-    try:
-        scores["prior"] = _prior(store, grid[0], indices, options, notes)
-    except NotComputable as reason:
-        notes.append(f"slice selection, prior: {reason}")
-    return scores
-
-
-def _prior(
-    store: Store, slabs: int, tested: Sequence[int], options: EvaluationOptions, notes: list[str]
-) -> Float[ndarray, "volumes slabs"]:
-    known = set(tested)
+    tested = set(indices)
     for split in ("train", "validation"):
-        learnt = [i for i in store.select(split=split, image_kind="ct") if i not in known]
+        others = [i for i in store.select(split=split, image_kind="ct") if i not in tested]
         try:
-            scores = prior_scores(store, learnt, slabs, len(tested), options.focal)
+            scores["prior"] = prior_scores(store, others, grid[0], len(indices), focal)
         except NotComputable:
             continue
         if split == "validation":
             notes.append("slice selection, prior: from the validation split, as no training volume has a mask")
-        return scores
-    raise NotComputable("no training volume has a mask of a focal lesion, and no validation volume that is not tested")
+        break
+    else:
+        notes.append(
+            "slice selection, prior: no training volume has a mask of a focal lesion, and no validation volume that is "
+            "not tested"
+        )
+    return scores, notes
 
 
 def prior_scores(
@@ -63,7 +68,8 @@ def prior_scores(
 ) -> Float[ndarray, "volumes slabs"]:
     """How often a focal lesion touches each slab in the masked studies ``indices``, the same for every volume.
 
-    Raises NotComputable where none of them has a focal mask.
+    Raises:
+        NotComputable: none of them has a focal mask.
     """
     planes = connected_lesions(store, [i for i in indices if store.studies[i].has_mask], focal).planes()
     there = planes.any(axis=1)
@@ -95,7 +101,7 @@ def intensity_scores(
 
 
 def _volumes(store: Store, indices: Sequence[int], batch: int) -> Iterator[Float[Tensor, "n d h w"]]:
-    for fine in fine_volumes(store, indices, batch):
+    for fine in read_volumes(store, indices, batch):
         yield store.preprocess.volumes(fine)[:, 0].float()
 
 
@@ -112,9 +118,9 @@ def brightest(preprocess: Preprocess, slabs: int) -> Scoring:
 
 
 def body(hu: Float[ndarray, "depth height width"]) -> Bool[ndarray, "depth height width"]:
-    """Voxels inside the body: the largest piece above -500 HU, the holes of its axial planes (lungs) filled."""
-    pieces, count = ndimage.label(hu > BODY_HU)
+    """Voxels inside the body: the largest component above -500 HU, the holes of its axial planes (lungs) filled."""
+    components, count = ndimage.label(hu > BODY_HU)
     if count == 0:
         return np.zeros(hu.shape, dtype=bool)
-    largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    largest = components == np.bincount(components.ravel())[1:].argmax() + 1
     return np.stack([ndimage.binary_fill_holes(plane) for plane in largest])

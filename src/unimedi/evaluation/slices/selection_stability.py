@@ -11,7 +11,7 @@ from safetensors import safe_open
 from scipy.stats import hypergeom
 
 from unimedi.errors import InputError
-from unimedi.evaluation.slices.slabs import slabs_by_score
+from unimedi.evaluation.slices.choices import slabs_by_score
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
 from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
@@ -32,7 +32,7 @@ def chance_jaccard(slabs: int, k: int) -> float:
     return float((hypergeom(slabs, k, k).pmf(shared) * shared / (2 * k - shared)).sum())
 
 
-def churn_figures(
+def stability_figures(
     ours: Float[ndarray, "volumes slabs"],
     others: Mapping[str, Float[ndarray, "volumes slabs"]],
     budgets: Sequence[int],
@@ -50,7 +50,7 @@ def churn_figures(
     return figures
 
 
-def read_others(paths: Sequence[Path], like: UniMediModel) -> dict[str, UniMediModel]:
+def read_other_models(paths: Sequence[Path], like: UniMediModel) -> dict[str, UniMediModel]:
     """Models by name: run folders, pretrained folders, or checkpoints (``RUN/checkpoints/step-000100``).
 
     A checkpoint is called by its own folder; where others have that name by the run's too, ``RUN-step-000100``.

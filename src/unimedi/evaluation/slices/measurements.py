@@ -7,23 +7,32 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.evaluation.slices.lesions import Lesions
-from unimedi.evaluation.slices.measures import OF_LESIONS, chance_ap, within_volume_ap, within_volume_auroc, worths
-from unimedi.evaluation.slices.outcome import (
-    OF_THE_ORACLE,
+from unimedi.evaluation.slices.choices import (
     Choices,
-    brought,
-    by_chance,
+    Scores,
     choices,
     oracle_scores,
-    outcomes,
+    plane_scores,
+    slabs_by_score,
+    touched_slabs,
 )
-from unimedi.evaluation.slices.slabs import plane_scores, slabs_by_score, touched_slabs
+from unimedi.evaluation.slices.lesions import Lesions
+from unimedi.evaluation.slices.measures import (
+    ORACLE_IS_CEILING,
+    PER_LESION,
+    aggregate,
+    chance_ap,
+    expected_at_random,
+    slab_values,
+    values_of_choices,
+    within_volume_ap,
+    within_volume_auroc,
+)
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, interval, mean_estimate
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvalSpec:
     """What is measured. ``compared`` measures also as attentive minus every other selector, on the same resamples.
 
     ``budgets`` are numbers k of slices that may be looked at, ``by_group`` those at which findings and sizes are looked
@@ -38,24 +47,27 @@ class Asked:
 
 
 def slice_figures(
-    scored: Mapping[str, Float[ndarray, "volumes slabs"]], lesions: Lesions, bootstrap: PatientBootstrap, asked: Asked
+    scored: Scores,
+    lesions: Lesions,
+    bootstrap: PatientBootstrap,
+    spec: EvalSpec,
 ) -> dict[str, Estimate]:
     """Every figure ``slice_selection/…`` of every selector; all arguments cover volumes with a focal lesion only."""
     slab_count = scored["attentive"].shape[1]
-    planes, groups, each = lesions.planes(), lesions.groups(), worths(lesions, slab_count)
+    planes, groups, each = lesions.planes(), lesions.groups(), slab_values(lesions, slab_count)
     with_oracle = {**scored, "oracle": oracle_scores(planes, slab_count)}
     figures: dict[str, Estimate] = {}
-    for k in (k for k in asked.budgets if k <= slab_count):
+    for k in (k for k in spec.budgets if k <= slab_count):
         chosen = choices(with_oracle, k)
-        outcome = outcomes(chosen, each, lesions, k)
-        figures |= outcome_figures(outcome, k, lesions, bootstrap, asked)
+        outcome = values_of_choices(chosen, each, lesions, k)
+        figures |= outcome_figures(outcome, k, lesions, bootstrap, spec)
         for name, values in outcome.items():
             ratio = times_chance(values["hit"], outcome["random"]["hit"], bootstrap)
             figures[f"slice_selection/{name}/times_random/hit@{k}"] = ratio
-        if k in asked.by_group:
+        if k in spec.by_group:
             figures |= group_figures(chosen, groups, slab_count, k, bootstrap)
     figures |= score_figures(scored, touched_slabs(planes, slab_count), bootstrap)
-    return figures | (score_figures(scored, planes, bootstrap, prefix="slice_") if asked.planes else {})
+    return figures | (score_figures(scored, planes, bootstrap, prefix="slice_") if spec.planes else {})
 
 
 def outcome_figures(
@@ -63,19 +75,19 @@ def outcome_figures(
     k: int,
     lesions: Lesions,
     bootstrap: PatientBootstrap,
-    asked: Asked,
+    spec: EvalSpec,
 ) -> dict[str, Estimate]:
     """``slice_selection/<selector>/<measure>@k`` and the differences; the oracle's only where it is the ceiling."""
     per_lesion = bootstrap.of(lesions.volume)
     figures: dict[str, Estimate] = {}
-    for measure in asked.measures:
-        resamples = per_lesion if measure in OF_LESIONS else bootstrap
+    for measure in spec.measures:
+        resamples = per_lesion if measure in PER_LESION else bootstrap
         ours = outcome["attentive"][measure]
         for name, values in outcome.items():
-            if name == "oracle" and measure not in OF_THE_ORACLE:
+            if name == "oracle" and measure not in ORACLE_IS_CEILING:
                 continue
             figures[f"slice_selection/{name}/{measure}@{k}"] = mean_estimate(values[measure], resamples)
-            if measure in asked.compared and name != "attentive":
+            if measure in spec.compared and name != "attentive":
                 gap = mean_estimate(ours - values[measure], resamples)
                 figures[f"slice_selection/attentive/minus_{name}/{measure}@{k}"] = gap
     return figures
@@ -109,7 +121,9 @@ def group_figures(
         if not there.any():
             continue
         taken = chosen | {"oracle": slabs_by_score(shown, k)}
-        found = {"random": by_chance(shown, k)} | {name: brought(shown, slabs) for name, slabs in taken.items()}
+        found = {"random": expected_at_random(shown, k)} | {
+            name: aggregate(shown, slabs) for name, slabs in taken.items()
+        }
         for name, values in found.items():
             figures[f"slice_selection/{name}/hit@{k}/{group}"] = mean_estimate(
                 np.where(there, values, np.nan), bootstrap
@@ -118,7 +132,7 @@ def group_figures(
 
 
 def score_figures(
-    scored: Mapping[str, Float[ndarray, "volumes slabs"]],
+    scored: Scores,
     lesion: Bool[ndarray, "volumes columns"],
     bootstrap: PatientBootstrap,
     prefix: str = "",
