@@ -13,7 +13,8 @@ PIECES = 8  # that a volume is cut into along depth: the slabs of the tiny recip
 
 
 class ShuffledReports(TrainingSteps):
-    """Every study trains with the report of another of its kind, for good: what selection finds then is not language."""
+    """Every study trains with the report of another of its kind, for good: what is selected then owes nothing to
+    reports."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
