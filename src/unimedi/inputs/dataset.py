@@ -27,9 +27,9 @@ class BatchRecipe:
 
     radiographs: int = 48
     volumes: int = 16
-    accumulate: int = 1  # micro-batches a step
-    sentences: float = 0.7  # chance that a report's sentence is kept
-    whole_until: float = 0.0  # share of the run in which reports are read whole: they say more at first
+    grad_accum_steps: int = 1  # micro-batches a step
+    sentence_keep_prob: float = 0.7  # chance that a report's sentence is kept
+    full_report_fraction: float = 0.0  # share of the run in which reports are read whole: they say more at first
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
     volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
 

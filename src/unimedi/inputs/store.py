@@ -25,7 +25,7 @@ from unimedi.errors import InputError
 from unimedi.inputs.mended import RULES
 from unimedi.inputs.preprocess import Preprocess
 
-FORMAT = 1
+FORMAT = 2  # 1 named the shape of a stored CT otherwise in its header
 BATCH_BYTES = 8 << 20  # an Arrow record batch is closed at this size, so that a writer never holds a whole part
 MAX_MASKS = 16  # findings that can have a mask: bits of a uint16
 

@@ -71,8 +71,8 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self.preprocess = Preprocess.from_dict(config.preprocess or {})
         self.vision = VisionEncoder(config, self.preprocess)
         self.text = TextEncoder(config.text, config.text_pooling)
-        self.image_projection = Projection(config.hidden_size, config.embedding_size, config.projection, len(ImageKind))
-        self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection)
+        self.image_projection = Projection(config.hidden_size, config.embedding_size, config.projection_norm, len(ImageKind))
+        self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection_norm)
         self.logit_scale = nn.Parameter(torch.empty(()))
         self.post_init()
 
