@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from unimedi.errors import InputError
 from unimedi.experiments.alignment import Alignment
 from unimedi.experiments.data_controls import ShuffledDepth, ShuffledReports
 from unimedi.experiments.reconstruction import Reconstruction
 from unimedi.experiments.scorers import CoarseToFineScorer, JointScorer, StudentScorer, TextScorer
-from unimedi.experiments.slices_only import SlicesOnly
 from unimedi.experiments.top_attended_tokens import TopAttendedTokens
+from unimedi.experiments.unpaired_slices import UnpairedSlices
 from unimedi.pretraining.build import PAPER, Variant
 from unimedi.pretraining.loop import pretrain as pretrain_variant
 from unimedi.pretraining.recipe import Recipe
@@ -21,7 +20,7 @@ EXPERIMENTS: Final[Mapping[str, Variant]] = {
         PAPER,
         Variant("alignment", step=Alignment),
         Variant("reconstruction", step=Reconstruction),
-        Variant("slices_only", step=SlicesOnly),
+        Variant("unpaired_slices", step=UnpairedSlices),
         Variant("top_attended_tokens", step=TopAttendedTokens),
         Variant("student_scorer", step=StudentScorer),
         Variant("joint_scorer", step=JointScorer),
@@ -37,6 +36,4 @@ def pretrain(
     recipe: Recipe, store_path: str | Path, out: str | Path, resume: bool = False, devices: int = 1, workers: int = 0
 ) -> Path:
     """As :func:`unimedi.pretraining.loop.pretrain`, with the experiment that the recipe asks for."""
-    if recipe.experiment not in EXPERIMENTS:
-        raise InputError(f"experiment: expected one of {', '.join(EXPERIMENTS)}, got {recipe.experiment!r}")
     return pretrain_variant(recipe, store_path, out, resume, devices, workers, EXPERIMENTS[recipe.experiment])

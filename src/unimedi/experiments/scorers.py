@@ -15,23 +15,31 @@ class StudentScorer(Pretraining):
         return self.student.score_slabs(self.student.tokens(volumes))[0]
 
 
-class JointScorer(Pretraining):
-    """The teacher's attention over T_2D's tokens of evenly spaced planes, in one pass."""
+class OtherScorer(Pretraining):
+    """The teacher scores the slabs in the way of :mod:`unimedi.model.scoring` that ``scorer`` names."""
+
+    scorer: str
 
     def slab_scores(self, batch: MixedBatch, volumes: Float[Tensor, "n 1 d h w"]) -> Float[Tensor, "n slabs"]:
-        return SCORERS["joint"](self.teacher, batch.hires_volumes, None)
+        assert batch.hires_volumes is not None
+        reads_reports = self.scorer == "text"
+        reports = self.teacher.get_text_features(batch.input_ids, batch.attention_mask) if reads_reports else None
+        return SCORERS[self.scorer](self.teacher, batch.hires_volumes, reports)
 
 
-class CoarseToFineScorer(Pretraining):
-    """The teacher's attention over T_3D's tokens, then over the planes of the best slabs."""
+class JointScorer(OtherScorer):
+    """By the attention over T_2D's tokens of evenly spaced planes, in one pass."""
 
-    def slab_scores(self, batch: MixedBatch, volumes: Float[Tensor, "n 1 d h w"]) -> Float[Tensor, "n slabs"]:
-        return SCORERS["coarse_to_fine"](self.teacher, batch.hires_volumes, None)
+    scorer = "joint"
 
 
-class TextScorer(Pretraining):
-    """The likeness of each slab to the study's own report, in the teacher's space."""
+class CoarseToFineScorer(OtherScorer):
+    """By the attention over T_3D's tokens, then over the planes of the best slabs."""
 
-    def slab_scores(self, batch: MixedBatch, volumes: Float[Tensor, "n 1 d h w"]) -> Float[Tensor, "n slabs"]:
-        reports = self.teacher.get_text_features(batch.input_ids, batch.attention_mask)
-        return SCORERS["text"](self.teacher, batch.hires_volumes, reports)
+    scorer = "coarse_to_fine"
+
+
+class TextScorer(OtherScorer):
+    """By the likeness of each slab to the study's own report."""
+
+    scorer = "text"

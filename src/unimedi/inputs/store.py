@@ -108,7 +108,7 @@ class Store:
         if header.get("format") != FORMAT:
             raise StoreError(f"{path}: store format {header.get('format')}, this version reads {FORMAT}; prepare again")
         if expect is not None:
-            _same_policy(path, Preprocess.from_dict(header["preprocess"]).to_dict(), expect.to_dict())
+            _same_policy(path, header["preprocess"], expect.to_dict())
         return cls(path, header, pa.concat_tables([_part_table(path, part) for part in header["parts"]]))
 
     def __len__(self) -> int:

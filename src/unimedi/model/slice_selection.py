@@ -51,27 +51,16 @@ def slice_scores(
     return SLAB_POOLINGS[pooling](cls_attention.unflatten(-1, (depth, height * width)))
 
 
-def select_slices(scores: Float[Tensor, "batch depth"], k: int, min_gap: int = 1) -> Int[Tensor, "batch k"]:
-    """The k best slabs, greedily, no two closer than ``min_gap``, ordered by depth.
+def select_slices(scores: Float[Tensor, "batch depth"], k: int) -> Int[Tensor, "batch k"]:
+    """The k best slabs of each volume, ordered by depth; of equal scores the lower slab.
 
-    Where the gap leaves fewer than k candidates the best of the blocked ones fill up. ``k`` above the number of slabs
-    is an error.
+    Raises:
+        InputError: ``k`` is 0, or above the number of slabs.
     """
     depth = scores.shape[1]
     if not 0 < k <= depth:
         raise InputError(f"k must be between 1 and the {depth} slabs, got {k}")
-    place = torch.arange(depth, device=scores.device)
-    left = scores.double().clone()
-    # A blocked slab ranks below every free one and keeps its order among the blocked.
-    blocked = left - (left.amax(1, keepdim=True) - left.amin(1, keepdim=True) + 1)
-    chosen = []
-    for _ in range(k):
-        best = left.argmax(dim=1)
-        chosen.append(best)
-        near = (place[None] - best[:, None]).abs() < min_gap
-        left = torch.where(near, torch.minimum(left, blocked), left)
-        left.scatter_(1, best[:, None], -torch.inf)
-    return torch.stack(chosen, dim=1).sort(dim=1).values
+    return scores.sort(dim=1, descending=True, stable=True).indices[:, :k].sort(dim=1).values
 
 
 def slab_centres(slabs: Int[Tensor, "batch k"], slab_count: int, stored_depth: int) -> Int[Tensor, "batch k"]:

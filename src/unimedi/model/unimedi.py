@@ -71,7 +71,9 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self.preprocess = Preprocess.from_dict(config.preprocess or {})
         self.vision = VisionEncoder(config, self.preprocess)
         self.text = TextEncoder(config.text, config.text_pooling)
-        self.image_projection = Projection(config.hidden_size, config.embedding_size, config.projection_norm, len(ImageKind))
+        self.image_projection = Projection(
+            config.hidden_size, config.embedding_size, config.projection_norm, len(ImageKind)
+        )
         self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection_norm)
         self.logit_scale = nn.Parameter(torch.empty(()))
         self.post_init()
@@ -146,7 +148,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         config, planes, slab_count = self.config, self.preprocess.hires_shape[0], self.vision.volume_grid[0]
         selector = selector or config.selector
         if selector == "attentive":
-            slabs = select_slices(scores, config.slices, config.slice_gap)
+            slabs = select_slices(scores, config.slices)
         else:
             fixed = generator or torch.Generator().manual_seed(0)  # in use nothing is left to chance
             slabs = BLIND_SELECTORS[selector](len(scores), slab_count, config.slices, fixed).to(scores.device)

@@ -59,6 +59,8 @@ def pretrain(
         InterruptedRunError: SIGTERM or SIGINT came; everything is saved.
         CheckpointError, LockedError, RunFolderError, StoreError, TrainingError: each says what to do.
     """
+    if variant.name != recipe.experiment:
+        raise TrainingError(f"the recipe asks for experiment {recipe.experiment}: see unimedi.experiments.registry")
     store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
     begun = run.begun() if resume else {}
     computed_in, said = computing(recipe.precision, begun)
@@ -144,27 +146,28 @@ def train(
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0
-    updater = OptimizerStep(fabric, module, optimizer, recipe.seed, recipe.batch.grad_accum_steps, settings.max_grad_norm)
+    accumulate, max_norm = recipe.batch.grad_accum_steps, settings.max_grad_norm
+    optimizer_step = OptimizerStep(fabric, module, optimizer, recipe.seed, accumulate, max_norm)
     batches = batches_from(done)
     with (
-        MetricLogger(run, done, first) as journal,
+        MetricLogger(run, done, first) as logger,
         ProgressLine(total, done, first) as progress,
         StopRequest(fabric) as stop,
     ):
-        recent = fabric.broadcast(journal.recent)
+        recent = fabric.broadcast(logger.recent)
         for step in range(done, total):
             started = time.perf_counter()
             rate = settings.learning_rate * warmup_cosine(
                 step, warmup=warmup, total=total, min_lr_ratio=settings.min_lr_ratio
             )
-            record = {"step": step, **updater.update(batches, step, rate), "learning_rate": rate}
+            record = {"step": step, **optimizer_step.update(batches, step, rate), "learning_rate": rate}
             record["examples_per_second"] = pace.examples_per_step / (time.perf_counter() - started)
             if record.get("skipped"):
                 record["studies"] = studies_of(step)
             recent = [*recent, record][-WINDOW:]
             warned = warnings_of(recent, recipe.distillation.prototypes)
             record["warnings"] = [warning.name for warning in warned]
-            journal.write(record)
+            logger.write(record)
             progress.update(record, warned)
             if skipped_in_a_row(recent) >= NAN_PATIENCE:
                 raise TrainingError(diverged(recent, run))
@@ -174,7 +177,7 @@ def train(
             signum, done = stop.requested(), step + 1
             if signum or done % save_every == 0 or done == total:
                 if first:
-                    journal.to_disk()
+                    logger.to_disk()
                     checkpoint.save(run.checkpoints, done, module, optimizer)
                 fabric.barrier()
             if signum:

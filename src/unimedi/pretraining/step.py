@@ -67,10 +67,9 @@ class Pretraining(nn.Module):
         self.teacher_head = make_teacher(self.student_head)
         self.targets = Targets(head.targets, head.prototypes, head.teacher_temperature)
         centred = model.config.projection_norm == "running_mean" and recipe.contrastive_weight > 0
-        self.gradient_centring = nn.ModuleDict(
-            {name: GradientCentring(model.config.embedding_size) if centred else nn.Identity()}
-            for name in (*map(str, ImageKind), "report")
-        )
+        self.gradient_centring = nn.ModuleDict()
+        for name in (*map(str, ImageKind), "report"):
+            self.gradient_centring[name] = GradientCentring(model.config.embedding_size) if centred else nn.Identity()
         for mean in (module for module in self.modules() if isinstance(module, RunningMean)):
             mean.momentum = MOMENTUM ** (1 / recipe.batch.grad_accum_steps)  # a window of steps, not of micro-batches
         self.monitor = GradientMonitor()
@@ -230,7 +229,7 @@ class Pretraining(nn.Module):
 
     @torch.no_grad()
     def teacher_logits(self, images: ImageBatch, masked: Tensor) -> tuple[Tensor, Tensor]:
-        """The teacher sees all tokens: prototypes' logits of [CLS], and of the patches that the student does not see."""
+        """Over the prototypes, of [CLS] and of the patches that are masked for the student; the teacher sees all."""
         output = self.teacher.vision(images.tokens(self.teacher))
         patches = output.patches.flatten(0, 1)[masked.flatten()]
         return self.teacher_head.cls(output.cls), self.teacher_head.patches(patches)

@@ -15,7 +15,7 @@ FRACTION = 0.25  # of a step's volumes; they are taken from those that have slic
 
 
 @dataclass(frozen=True, slots=True)
-class SlicesOnlyBatch(ImageBatch):
+class UnpairedSlicesBatch(ImageBatch):
     """Volumes that their slices stand for, without T_3D's tokens."""
 
     def tokens(self, model: UniMediModel) -> Tokens:
@@ -26,7 +26,7 @@ class SlicesOnlyBatch(ImageBatch):
         return {"T_2D"}
 
 
-class SlicesOnly(Pretraining):
+class UnpairedSlices(Pretraining):
     """Of the pseudo-pairs the first are seen through their slices only, and by L_vl only."""
 
     def volume_batches(self, batch: MixedBatch, step: int, generator: torch.Generator) -> tuple[list[ImageBatch], Logs]:
@@ -35,7 +35,7 @@ class SlicesOnly(Pretraining):
         count = min(round(FRACTION * volumes), len(pairs.pixels) - 1)
         if pairs.slices is None or count < 1:
             return [pairs, *others], logs
-        slices_only = SlicesOnlyBatch(
+        unpaired = UnpairedSlicesBatch(
             pairs.kind, pairs.pixels[:count], pairs.slices[slice(count)], contrastive_only=True
         )
-        return [slices_only, pairs[slice(count, None)], *others], logs
+        return [unpaired, pairs[slice(count, None)], *others], logs
