@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int, Int16
+from jaxtyping import Float, Int, Int16, Shaped
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
@@ -104,7 +104,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
 
     # -- from stored pixels to tokens: the one path, in training and in use ---------------------------------------
 
-    def normalise(self, stored: Int16[Tensor, "n *size"]) -> Float[Tensor, "n 1 *grid"]:
+    def normalise(self, stored: Shaped[Tensor, "n *size"]) -> Float[Tensor, "n 1 *grid"]:
         """What T_2D or T_3D sees, in [-1, 1], of images as the store keeps them.
 
         Args:
@@ -165,7 +165,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
     # -- features -------------------------------------------------------------------------------------------------
 
     def encode_images(
-        self, pixel_values: Int16[Tensor, "n *size"], scores: Float[Tensor, "n slabs"] | None = None
+        self, pixel_values: Shaped[Tensor, "n *size"], scores: Float[Tensor, "n slabs"] | None = None
     ) -> ImageOutput:
         """Encode images of one kind, as :class:`~unimedi.model.processor.UniMediProcessor` gives them.
 
@@ -191,7 +191,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         embedding = self.image_projection(output.cls, kind)
         return ImageOutput(embedding, output.cls, output.patches, attention, scores, planes)
 
-    def get_image_features(self, pixel_values: Int16[Tensor, "n *size"], **_: Any) -> Float[Tensor, "n embedding"]:
+    def get_image_features(self, pixel_values: Shaped[Tensor, "n *size"], **_: Any) -> Float[Tensor, "n embedding"]:
         """Unit vectors in the common space; see :meth:`encode_images`. Tokens of texts may come with them."""
         return self.encode_images(pixel_values).embedding
 
