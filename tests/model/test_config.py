@@ -7,7 +7,6 @@ import pytest
 
 from tests.tiny import tiny_config, tiny_model
 from unimedi.errors import InputError
-from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.config import RENAMED, UniMediConfig
 from unimedi.representation.embedder import load_model
 
@@ -21,11 +20,6 @@ def test_an_old_field_of_a_saved_model_is_told_its_new_name(tmp_path: Path, old:
     file.write_text(json.dumps(saved))
     with pytest.raises(InputError, match=f"{old} has been renamed: it is {new}"):
         load_model(tmp_path)
-
-
-def test_an_old_preprocessing_is_told_its_new_name() -> None:
-    with pytest.raises(InputError, match="fine_shape has been renamed: it is hires_shape"):
-        Preprocess.from_dict({"fine_shape": [8, 16, 16]})
 
 
 def test_a_configuration_comes_back_from_its_folder(tmp_path: Path) -> None:

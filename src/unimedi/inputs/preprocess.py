@@ -23,6 +23,8 @@ from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, hu_window, robust_range
 from unimedi.imaging.resample import Placement, downsample, resize, resize_array, resize_bits
 
+RENAMED = {"fine_shape": "hires_shape"}  # in stores and pretrained folders of before 2026-11-30
+
 
 @dataclass(frozen=True)
 class Preprocess:
@@ -130,9 +132,8 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        values = {RENAMED.get(key, key): value for key, value in values.items()}
         known = {field.name for field in fields(cls)}
-        if "fine_shape" in values:  # of before 2026-11-30
-            raise InputError("preprocess: fine_shape has been renamed: it is hires_shape now")
         if unknown := sorted(set(values) - known):
             raise InputError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         kinds = {"hu_window": float}  # JSON and YAML write -1000.0 as they like

@@ -2,16 +2,16 @@
 
 import csv
 import io
-import os
 from collections import Counter
 from pathlib import Path
 
 from unimedi.cohort.patient_id import alike, crowd
-from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Split
+from unimedi.files.atomic import write_text
 
 
-def summary(cohort: FolderCohort) -> str:
+def summary(cohort: SourceCohort) -> str:
     """Studies by modality and split, patients, reports by language, labels, masks; that nothing is missing;
     doubts about patients."""
     studies = cohort.studies
@@ -34,7 +34,7 @@ def summary(cohort: FolderCohort) -> str:
     return "\n".join(lines)
 
 
-def write_skipped(cohort: FolderCohort, path: Path) -> None:
+def write_skipped(cohort: SourceCohort, path: Path) -> None:
     """``what, reason`` a row: all that was left out, then what was taken in a way to look at; atomic.
 
     Written even where there is nothing to say, so that an old list does not stay.
@@ -43,6 +43,4 @@ def write_skipped(cohort: FolderCohort, path: Path) -> None:
     writer = csv.writer(text)
     writer.writerow(("what", "reason"))
     writer.writerows((one.what, one.reason) for one in (*cohort.skipped, *cohort.told))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-    os.replace(temporary, path)
+    write_text(path, text.getvalue())
