@@ -105,7 +105,7 @@ def test_padding_does_not_change_a_report() -> None:
 
 def test_running_mean_follows_training_and_rests_in_evaluation() -> None:
     torch.manual_seed(0)
-    projection = Projection(4, 3, "running_mean", kinds=2).train()
+    projection = Projection(4, 3, "running_mean", means=2).train()
     rows = torch.randn(50, 4) + 5
     for _ in range(60):
         projection(rows, kind=ImageKind.CT)
