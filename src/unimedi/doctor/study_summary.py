@@ -102,7 +102,7 @@ def describe(study: Study) -> StudySummary:
 
 def examine_image(about: StudySummary, image: Radiograph | Volume) -> StudySummary:
     """``about`` with everything that the image shows."""
-    array = image.pixels if isinstance(image, Radiograph) else image.voxels
+    array = image.array
     seen = replace(
         about,
         pixels=pixel_hash(array),

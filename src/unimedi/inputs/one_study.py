@@ -70,7 +70,7 @@ def _record(study: Study, preprocess: Preprocess, findings: tuple[str, ...]) -> 
 def _mask(
     study: Study, image: Radiograph | Volume, preprocess: Preprocess, findings: tuple[str, ...]
 ) -> NDArray[np.uint16]:
-    shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
+    shape = image.array.shape
     bits = np.zeros(shape, dtype=np.uint16)
     for finding, mask in study.masks.items():
         inside = _boxes(mask.boxes, shape) if mask.path is None else read_mask(mask.path, mask.value)

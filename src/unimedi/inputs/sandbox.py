@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 import psutil
 
 from unimedi.errors import InputError
-from unimedi.imaging.image import ImagingError
+from unimedi.imaging.image import ImagingError, Reason
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -103,7 +103,7 @@ class Guarded(Generic[A, B]):
             raise EOFError from error
         return answer
 
-    def _refuse(self, reason: str, name: str, what: str) -> None:
+    def _refuse(self, reason: Reason, name: str, what: str) -> None:
         self.close()
         raise ImagingError(reason, f"{name}: {what} {self.limits.of(reason)}; raise the limit if the file is sound")
 
