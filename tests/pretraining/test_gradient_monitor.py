@@ -9,11 +9,11 @@ from torch import Tensor
 
 from tests.pretraining.toy_run import RECIPE, toy_recipe, toy_store
 from tests.tiny import tiny_batch, tiny_model
+from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
 from unimedi.optimization.schedule import Pace
 from unimedi.pretraining.build import build
 from unimedi.pretraining.loop import pretrain
-from unimedi.pretraining.metric_logger import read_log
 from unimedi.pretraining.monitors import GRADIENT_PATIENCE, unmoved
 from unimedi.pretraining.notices import TrainingError
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
@@ -128,7 +128,7 @@ def test_a_run_with_one_volume_a_step_learns_and_says_so_in_its_log(tmp_path: Pa
     toy_store(tmp_path / "store")
     path = toy_recipe(tmp_path / "recipe.yaml", duration="12 steps", batch=SIZES)
     pretrain(load_recipe(path), tmp_path / "store", tmp_path / "run")
-    lines = read_log(tmp_path / "run" / "log.jsonl")
+    lines = read_json_lines(tmp_path / "run" / "log.jsonl")
     assert len(lines) == 12
     for line in lines:
         assert line["gradient/T_3D"] > 0
@@ -150,7 +150,7 @@ def test_a_run_in_which_a_branch_is_at_rest_stops_and_names_it(tmp_path: Path, m
         TrainingError, match=rf"no gradient has reached T_3D for {GRADIENT_PATIENCE} steps, up to step 9"
     ):
         pretrain(recipe, tmp_path / "store", tmp_path / "run")
-    assert len(read_log(tmp_path / "run" / "log.jsonl")) == GRADIENT_PATIENCE
+    assert len(read_json_lines(tmp_path / "run" / "log.jsonl")) == GRADIENT_PATIENCE
 
 
 def test_micro_batches_of_one_volume_are_a_batch_of_several(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ class HospitalPreset:
         while sum(counts) != patients:
             step = 1 if sum(counts) < patients else -1
             open_to = [i for i, count in enumerate(counts) if wanted[i] and (step > 0 or count > 1)]
-            nearest = max(open_to, key=lambda i: step * (exact[i] - counts[i]))
-            counts[nearest] += step
+            at = max(open_to, key=lambda i: step * (exact[i] - counts[i]))
+            counts[at] += step
         groups: dict[str, Any] = dict(zip(COUNTS, counts, strict=True))
         return replace(self, **groups)
 
