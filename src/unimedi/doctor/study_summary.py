@@ -25,8 +25,8 @@ from unimedi.doctor.hu import read_scale
 from unimedi.doctor.orientation import read_orientation
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.resample import resize_array
-from unimedi.inputs.one_study import read_study
 from unimedi.inputs.store import Store, StoredStudy
+from unimedi.inputs.study_record import read_study
 
 PICTURE = 112  # pixels, the longer side of a thumbnail's panel
 LUNG_WINDOW = (-1150.0, 350.0)  # HU

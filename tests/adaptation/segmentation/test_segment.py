@@ -22,7 +22,8 @@ from unimedi.adaptation.segmentation.masks import (
 )
 from unimedi.adaptation.segmentation.segment import MissingExtraError, SegmentSettings, mask_problem, segment
 from unimedi.adaptation.tuning import best_learner
-from unimedi.inputs.store import Record, Store, write_store
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import NotComputable
 
