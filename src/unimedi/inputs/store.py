@@ -1,8 +1,8 @@
 """The store: the prepared cohort on disk, which training, evaluation and the pages read.
 
 A folder that is a Hugging Face dataset (``datasets.load_from_disk`` opens it) with one more file, ``store.json``.
-It holds Arrow parts, memory-mapped; pixels are blosc2 bytes (bitshuffle + LZ4) with a CRC-32. ``store_writer.py`` writes
-it. No pickle anywhere.
+It holds Arrow parts, memory-mapped; pixels are blosc2 bytes (bitshuffle + LZ4) with a CRC-32. ``store_writer.py``
+writes it. No pickle anywhere.
 """
 
 import json
