@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from unimedi.evaluation.headline import SELECTOR_WORDS, three
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM
 from unimedi.evaluation.slices.scores import CONTROLS, TEXT
+from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import three_decimals
 
 WORDS = {
-    **SELECTOR_WORDS,
+    **SELECTOR_NAMES,
     "attentive": "attentive: the model's own scores",
     "attentive_depth_shuffled": "  its slabs in another order",
     "attentive_tokens_shuffled": "  only their position codes",
@@ -72,7 +73,7 @@ def _all(figures: Mapping[str, Estimate]) -> list[str]:
 
         hit, error = at("hit@1"), at("depth_error_mm@1").value
         cells = [
-            three(hit.value),
+            three_decimals(hit.value),
             f"{hit.low:.2f}-{hit.high:.2f}" if math.isfinite(hit.low) else "",
             _number(at("times_random/hit@1")),
             *(_number(at(f"hit@{k}")) for k in (2, 4, 8)),
@@ -173,7 +174,7 @@ def _line(name: str, cells: Sequence[str]) -> str:
 
 
 def _number(figure: Estimate) -> str:
-    return three(figure.value) if math.isfinite(figure.value) else ""
+    return three_decimals(figure.value) if math.isfinite(figure.value) else ""
 
 
 def _verdict(gap: Estimate | None) -> str:
