@@ -6,6 +6,7 @@ from typing import Any
 from unimedi.evaluation import evaluate as measuring
 from unimedi.evaluation.slices import slice_eval as selecting
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.page import write_report
 from unimedi.reporting.slice_picture import selection_picture
 
@@ -15,7 +16,7 @@ def evaluate(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str
     return measuring.evaluate(run, data, write_report, *arguments, **options)
 
 
-def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, **options: Any) -> dict[str, Estimate]:
+def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, **options: Any) -> Measurements:
     """:func:`unimedi.evaluation.slices.slice_eval.slice_eval`, then the picture beside its JSON."""
     figures = selecting.slice_eval(run, data, out, *arguments, **options)
     picture = (out or run / "slice_eval.json").with_suffix(".png")
