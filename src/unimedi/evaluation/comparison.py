@@ -7,7 +7,6 @@ conditions, row r of both is the same draw, and their difference is a paired boo
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from unimedi.errors import MissingError
 from unimedi.evaluation.task import EvaluationOptions, View
+from unimedi.files.atomic import atomic_file, write_json
 from unimedi.metrics.bootstrap import Estimate, paired_difference
 from unimedi.metrics.measurement import read_metrics
 
@@ -62,15 +62,13 @@ def write_resamples(figures: Mapping[str, Estimate], measured_on: Mapping[str, s
     """
     kept = {key: figure.resampled for key, figure in figures.items() if figure.resampled is not None}
     rows = np.stack(list(kept.values())) if kept else np.zeros((0, 0))
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             keys=np.array(list(kept), dtype=str),
             resampled=rows,
             conditions=np.array(json.dumps(dict(measured_on))),
         )
-    os.replace(temporary, path)
 
 
 def read_runs(paths: Sequence[Path]) -> list[MeasuredRun]:
@@ -141,9 +139,7 @@ def write_differences(
         for other in others
         if not why_not_paired(measured_on, other)
     }
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, table)
 
 
 def sha256(path: Path) -> str:

@@ -6,13 +6,13 @@ every row carries its fields.
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_json
 from unimedi.metrics.bootstrap import Estimate, average_estimates
 
 NUMBERS = tuple(one.name for one in fields(Estimate))
@@ -118,10 +118,7 @@ class Measurements(Mapping[str, Measurement]):
 
     def write(self, path: Path) -> None:
         """Write ``metrics.json``: flat key → fields, value, low, high, n. Whole or not at all."""
-        temporary = path.with_name(path.name + ".part")
-        text = json.dumps({key: row.to_json() for key, row in self.items()}, indent=1, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_json(path, {key: row.to_json() for key, row in self.items()})
 
     @classmethod
     def read(cls, path: Path) -> "Measurements":
@@ -166,10 +163,7 @@ def percent(share: float) -> str:
 
 def write_metrics(figures: Mapping[str, Estimate], path: Path) -> None:
     """What :meth:`Measurements.write` does, of rooms that do not give measurements yet."""
-    temporary = path.with_name(path.name + ".part")
-    text = json.dumps({key: figure.to_json() for key, figure in figures.items()}, indent=1, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, {key: figure.to_json() for key, figure in figures.items()})
 
 
 def read_metrics(path: Path) -> dict[str, Estimate]:

@@ -4,12 +4,13 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from unimedi.files.atomic import write_text
+from unimedi.files.json_lines import read_json_lines
 from unimedi.pretraining.monitors import WINDOW
-from unimedi.pretraining.run_folder import RunFolder, write_atomically
+from unimedi.pretraining.run_folder import RunFolder
 
 
 class MetricLogger:
@@ -25,8 +26,8 @@ class MetricLogger:
         if first:
             from torch.utils.tensorboard import SummaryWriter  # 0.5 s, only where something is logged
 
-            kept = [record for record in read_log(run.log) if record["step"] < step]
-            write_atomically(run.log, "".join(json.dumps(record) + "\n" for record in kept))
+            kept = [record for record in read_json_lines(run.log) if record["step"] < step]
+            write_text(run.log, "".join(json.dumps(record) + "\n" for record in kept), durable=True)
             self.recent = list(kept[-WINDOW:])
             self.seconds = kept[-1]["seconds"] if kept else 0.0
             self.file = run.log.open("a", encoding="utf-8")
@@ -57,16 +58,3 @@ class MetricLogger:
         if self.file is not None and self.board is not None:
             self.file.close()
             self.board.close()
-
-
-def read_log(log: Path) -> list[dict[str, Any]]:
-    """The whole lines of ``log.jsonl``, in order; a killed process may have left half a line at the end."""
-    if not log.exists():
-        return []
-    records: list[dict[str, Any]] = []
-    for line in log.read_text(encoding="utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return records

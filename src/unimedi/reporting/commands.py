@@ -5,6 +5,7 @@ from typing import Any
 
 from unimedi.evaluation import evaluate as measuring
 from unimedi.evaluation.slices import slice_eval as selecting
+from unimedi.files.atomic import write_bytes
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.page import write_report
@@ -20,8 +21,6 @@ def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, 
     """:func:`unimedi.evaluation.slices.slice_eval.slice_eval`, then the picture beside its JSON."""
     figures = selecting.slice_eval(run, data, out, *arguments, **options)
     picture = (out or run / "slice_eval.json").with_suffix(".png")
-    temporary = picture.with_name(picture.name + ".part")
-    temporary.write_bytes(selection_picture(figures))
-    temporary.replace(picture)
+    write_bytes(picture, selection_picture(figures))
     options.get("say", print)(f"the picture: {picture}")
     return figures

@@ -80,7 +80,7 @@ def _telling(view: View, row: int, store: Store) -> str:
 def marked(store: Store, index: int) -> UInt16[ndarray, "*stored"] | None:
     """The bit field of a study's mask: of its labelled findings where one of them is marked, else of all that is.
 
-    So an organ, or the phantom's ``innocent``, is not drawn as a lesion beside one.
+    So an organ, or the phantom's ``distractor``, is not drawn as a lesion beside one.
     """
     mask = store.mask(index)
     if mask is None:

@@ -1,13 +1,13 @@
 """What one row of the comparison gave: a JSON file, written once the row is finished, from which the table is built."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_json
 from unimedi.reproduction.terms import Terms, settings_of
 
 # The table's columns: a short name and the figure's key in metrics.json.
@@ -79,9 +79,7 @@ def write_result(result: Result, folder: Path) -> Path:
     path = result_file(folder, result.terms)
     path.parent.mkdir(parents=True, exist_ok=True)
     raw = asdict(result)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(raw.pop("terms") | raw, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, raw.pop("terms") | raw)
     return path
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from unimedi.errors import InputError
-from unimedi.pretraining.run_folder import write_atomically
+from unimedi.files.atomic import write_text
 from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Result
 from unimedi.reproduction.task_table import label, task_tables
 
@@ -39,7 +39,7 @@ def show(results: Sequence[Result], page: Path | None) -> None:
 def write_tables(results: Sequence[Result], page: Path) -> None:
     """Replace what stands between the markers of a Markdown page. ValueError if it has none."""
     before, behind = around_tables(page)
-    write_atomically(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
+    write_text(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
 
 
 def around_tables(page: Path) -> tuple[str, str]:

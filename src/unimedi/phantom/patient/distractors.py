@@ -1,29 +1,27 @@
-"""Bright, innocent things that no report mentions: what a selector that only looks for bright spots falls for."""
+"""Distractors: bright, harmless things that no report mentions. Who only looks for bright spots picks them."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from unimedi.phantom.anatomy import Anatomy, Array, Point, lung_distance
-from unimedi.phantom.ribs import rib_point
-from unimedi.phantom.voxelise import Grid, ball, blend, threads
+from unimedi.phantom.patient.anatomy import Anatomy, Array, Point, points_in_lung, rib_point
 
 
 @dataclass(frozen=True, slots=True)
 class Distractor:
-    """``kind`` names it, ``points`` are (depth, height, width) in mm: one for a body, two or more for a line.
+    """``points`` are (depth, height, width) in mm: one for a body, two or more for a line.
 
     A body's radii along the axes are ``radius_mm`` times ``stretch``.
     """
 
-    kind: str
+    name: str
     points: tuple[Point, ...]
     radius_mm: float
     hu: float
     stretch: Point = (1.0, 1.0, 1.0)
 
 
-def draw_distractors(rng: np.random.Generator, anatomy: Anatomy, age: int, sex: str) -> tuple[Distractor, ...]:
+def sample_distractors(rng: np.random.Generator, anatomy: Anatomy, age: int, sex: str) -> tuple[Distractor, ...]:
     """Nearly every patient gets several: granulomas, scars, nipples, leads, dots, bone islands, plaques."""
     drawn = _granulomas(rng, anatomy) + _electrodes(rng, anatomy) + _nipples(rng, anatomy, sex)
     if rng.random() < 0.25:
@@ -38,22 +36,6 @@ def draw_distractors(rng: np.random.Generator, anatomy: Anatomy, age: int, sex: 
         if rng.random() < rate:
             drawn += draw(rng, anatomy)
     return drawn
-
-
-def points_in_lung(rng: np.random.Generator, anatomy: Anatomy, margin: float, count: int = 1) -> Array:
-    """``count`` points (count, 3) spread evenly over the lungs' depth, at least ``margin`` mm inside the lungs."""
-    low = min(anatomy.dome) - 0.8 * anatomy.dome_drop
-    reach = np.array([anatomy.apex - low, 2 * anatomy.half_depth, 2 * max(anatomy.half_width)])
-    found = np.zeros((0, 3), np.float32)
-    while len(found) < count:
-        cloud = (np.array([low, -reach[1] / 2, -reach[2] / 2]) + rng.random((64 * count, 3)) * reach).astype(np.float32)
-        found = np.concatenate([found, cloud[lung_distance(anatomy, cloud) < -margin]])
-        margin = 0.95 * margin - 0.2
-    # Rejection alone would crowd the widest level: take the points nearest to depths drawn evenly, one a stratum.
-    found = found[np.argsort(found[:, 0])]
-    share = (np.arange(count) + rng.random(count)) / count
-    wanted = found[0, 0] + (found[-1, 0] - found[0, 0]) * share
-    return np.asarray(found[np.minimum(np.searchsorted(found[:, 0], wanted), len(found) - 1)], np.float32)
 
 
 def _point(values: Array) -> Point:
@@ -187,17 +169,3 @@ def _wires(rng: np.random.Generator, anatomy: Anatomy) -> tuple[Distractor, ...]
     return tuple(
         Distractor("wire", ((float(z), height, -9.0), (float(z) + 3, height - 3, 9.0)), 1.0, 2600.0) for z in levels
     )
-
-
-def paint_distractors(drawn: tuple[Distractor, ...], grid: Grid, hu: Array) -> None:
-    """Paint dots and lines into ``hu`` (over the whole grid), after the findings."""
-    for one in drawn:
-        if len(one.points) == 1:
-            ball(grid, hu, one.points[0], one.radius_mm, one.hu, one.stretch)
-            continue
-        ends = np.asarray(one.points, np.float32)
-        rows = np.concatenate([ends[:-1], ends[1:], np.full((len(ends) - 1, 2), one.radius_mm, np.float32)], axis=1)
-        box = grid.box(ends.min(0) - 2, ends.max(0) + 2)
-        view = hu[box]
-        if min(view.shape) > 1:
-            blend(view, threads(grid.part(box), rows), one.hu)

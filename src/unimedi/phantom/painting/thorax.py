@@ -3,16 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.phantom.anatomy import Array, cage_distance, minor_fissure, oblique_fissure
-from unimedi.phantom.body import body, cavity
-from unimedi.phantom.bones import girdle, ribs, spine
-from unimedi.phantom.findings import Patient
-from unimedi.phantom.mediastinum import airways, great_vessels, heart, mediastinum
-from unimedi.phantom.scene import Scene
-from unimedi.phantom.voxelise import Grid, blend, capsule, cover, lattice_noise, threads
+from unimedi.phantom.painting.body import body, cavity
+from unimedi.phantom.painting.bones import girdle, ribs, spine
+from unimedi.phantom.painting.canvas import Canvas, Posture
+from unimedi.phantom.painting.mediastinum import airways, great_vessels, heart, mediastinum
+from unimedi.phantom.painting.voxelise import Grid, blend, capsule, cover, lattice_noise, threads
+from unimedi.phantom.patient.anatomy import Array, cage_distance, minor_fissure, oblique_fissure
+from unimedi.phantom.patient.patient import Patient
 
 
-def paint_thorax(patient: Patient, grid: Grid, posture: str, blood: float) -> Scene:
+def paint_thorax(patient: Patient, grid: Grid, posture: Posture, blood: float) -> Canvas:
     """The chest without findings. ``posture`` is kept for fluid and air; ``blood`` is the contrast phase in HU."""
     anatomy = patient.anatomy
     hu = body(patient, grid, posture)
@@ -22,32 +22,32 @@ def paint_thorax(patient: Patient, grid: Grid, posture: str, blood: float) -> Sc
     wall = cage_distance(anatomy, *part.axes)
     lung = cavity(anatomy, part, hu[box], wall)
     ribs(patient, part, hu[box], wall)
-    scene = Scene(patient, grid, posture, blood, hu, box, part, wall, lung, (box, lung))
-    mediastinum(scene)
-    spine(scene)
-    _parenchyma(scene)
-    heart(scene)
-    great_vessels(scene)
-    airways(scene)
-    _lung_vessels(scene)
+    canvas = Canvas(patient, grid, posture, blood, hu, box, part, wall, lung, (box, lung))
+    mediastinum(canvas)
+    spine(canvas)
+    _parenchyma(canvas)
+    heart(canvas)
+    great_vessels(canvas)
+    airways(canvas)
+    _lung_vessels(canvas)
     girdle(anatomy, grid, hu)
-    return scene
+    return canvas
 
 
-def _parenchyma(scene: Scene) -> None:
+def _parenchyma(canvas: Canvas) -> None:
     """Lung tissue: denser towards the back, uneven, with the fissures as faint planes."""
-    anatomy, part = scene.patient.anatomy, scene.part
+    anatomy, part = canvas.patient.anatomy, canvas.part
     depth, height, width = part.axes
-    pull = anatomy.gravity if scene.posture == "supine" else 0.0
-    plane = anatomy.lung_hu + pull * height - (0.12 * depth if scene.posture != "supine" else 0)
-    value = lattice_noise(scene.patient.generator("parenchyma"), part, 17.0, (0.0, 0.0, 0.0))
+    pull = anatomy.gravity if canvas.posture == "supine" else 0.0
+    plane = anatomy.lung_hu + pull * height - (0.12 * depth if canvas.posture != "supine" else 0)
+    value = lattice_noise(canvas.patient.generator("parenchyma"), part, 17.0, (0.0, 0.0, 0.0))
     value *= 11
     value += plane.astype(np.float32)
     oblique = oblique_fissure(anatomy, height, width)[0]
     minor = minor_fissure(anatomy, height, width)[0]
     _sheet(value, part, oblique, np.ones_like(oblique, np.bool_))
     _sheet(value, part, minor, (minor > oblique) & (width[0] < 0))
-    blend(scene.hu[scene.box], scene.lung, value)
+    blend(canvas.hu[canvas.box], canvas.lung, value)
 
 
 def _sheet(value: Array, part: Grid, surface: Array, where: NDArray[np.bool_]) -> None:
@@ -61,12 +61,12 @@ def _sheet(value: Array, part: Grid, surface: Array, where: NDArray[np.bool_]) -
     value[first + 1, y, x] += amount * rest
 
 
-def _lung_vessels(scene: Scene) -> None:
-    part, lung = scene.part, scene.lung
-    view = scene.hu[scene.box]
-    segments = scene.patient.anatomy.vessels
+def _lung_vessels(canvas: Canvas) -> None:
+    part, lung = canvas.part, canvas.lung
+    view = canvas.hu[canvas.box]
+    segments = canvas.patient.anatomy.vessels
     thick = segments[:, 6:].max(1) > 0.75 * part.voxel
-    value = max(40.0, 0.9 * scene.blood)
+    value = max(40.0, 0.9 * canvas.blood)
     share = threads(part, segments[~thick])
     for row in segments[thick]:
         reach = max(row[6], row[7]) + part.voxel

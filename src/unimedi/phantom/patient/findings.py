@@ -1,4 +1,4 @@
-"""How each finding is drawn: side, lobe, size, severity, place, and on which modality it can be seen.
+"""How each finding is sampled: side, lobe, size, severity, place, and on which modality it can be seen.
 
 Nodule diameters follow the long-tailed shape of LIDC-IDRI's annotations (median near 11 mm, most below 18 mm); lesions
 are spread over the lungs' whole depth. All lengths are mm in the patient coordinates of ``anatomy``.
@@ -9,12 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from unimedi.phantom.anatomy import Anatomy, Array, Point, lobe_of
-from unimedi.phantom.catalogue import BOTH, CT_ONLY, Finding, Lobe, Severity, Side
-from unimedi.phantom.distractors import points_in_lung
-from unimedi.phantom.ribs import rib_point
+from unimedi.phantom.patient.anatomy import Anatomy, Array, Point, lobe_of, points_in_lung, rib_point
+from unimedi.phantom.patient.catalogue import BOTH, CT_ONLY, Finding, Lobe, Severity, Side
 
-Drawn = Mapping[str, Finding]  # what the patient has already
+Drawn = Mapping[str, Finding]  # the findings that the patient has already, by name
 
 
 def _severity(rng: np.random.Generator, mild: float = 0.25, moderate: float = 0.4) -> Severity:
@@ -197,7 +195,7 @@ def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> F
                    "displaced", 45.0, _seed(rng))  # fmt: skip
 
 
-DRAW: dict[str, Callable[[np.random.Generator, Anatomy, Drawn], Finding]] = {
+SAMPLERS: dict[str, Callable[[np.random.Generator, Anatomy, Drawn], Finding]] = {
     "nodule": _nodule,
     "mass": _mass,
     "consolidation": _consolidation,

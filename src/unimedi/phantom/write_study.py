@@ -6,14 +6,14 @@ from random import Random
 from unimedi.cohort.study import Modality
 from unimedi.phantom import files
 from unimedi.phantom.ct import render_ct
-from unimedi.phantom.findings import Patient
-from unimedi.phantom.innocents import INNOCENT, innocent_mask
+from unimedi.phantom.painting.distractors import DISTRACTOR, distractor_mask
+from unimedi.phantom.patient.patient import Patient
 from unimedi.phantom.planning import StudyPlan
 from unimedi.phantom.xray import render_xray
 
 
 def write_study(out: Path, patient: Patient, plan: StudyPlan, ct_shape: tuple[int, int, int]) -> dict[str, str]:
-    """Write image and masks; returns the columns ``image`` and ``mask:<finding or innocent>``, paths under ``out``."""
+    """Write image and masks; returns the columns ``image`` and ``mask:<finding>`` of the index, paths under ``out``."""
     folder = out / "patients" / patient.patient_id / plan.study_id
     folder.mkdir(parents=True, exist_ok=True)
     header = files.Header(patient.patient_id, plan.study_id, plan.modality.value, patient.sex, patient.age, plan.view)
@@ -36,7 +36,7 @@ def _write_ct(
     else:
         image = folder / ("image.nii.gz" if plan.gzip else "image.nii")
         files.write_nifti(image, scan.voxels, scan.spacing, orientation)
-    masks = scan.masks | ({INNOCENT: innocent_mask(patient.distractors, scan.grid)} if plan.innocents else {})
+    masks = scan.masks | ({DISTRACTOR: distractor_mask(patient.distractors, scan.grid)} if plan.distractors else {})
     shown = {name: mask for name, mask in masks.items() if plan.masks and mask.any()}
     return image, files.write_masks(out / "masks" / plan.study_id, shown, scan.spacing, orientation)
 
@@ -44,7 +44,7 @@ def _write_ct(
 def _write_xray(
     out: Path, folder: Path, patient: Patient, plan: StudyPlan, header: files.Header
 ) -> tuple[Path, dict[str, Path]]:
-    scan = render_xray(patient, "AP" if plan.view == "AP" else "PA", plan.size, plan.masks)
+    scan = render_xray(patient, plan.view or "PA", plan.size, plan.masks)
     if plan.format == "PNG":
         image = folder / "image.png"
         files.write_png(image, scan.pixels)

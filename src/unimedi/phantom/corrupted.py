@@ -1,4 +1,4 @@
-"""Volumes spoilt as archives spoil them: scaled twice or wrongly, mirrored, cut off. What a check is checked with."""
+"""CT volumes corrupted as archives corrupt them: scaled twice or wrongly, mirrored, cut off. To test checks with."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,9 +11,9 @@ AIR, TOP = -1024, 3071  # the 12-bit scale that a second writing clips to
 SLOPES = (0.5, 0.75, 1.3, 2.0)  # the nearest to 1 that differ by more than fat and muscle do
 
 
-def spoil(kind: str, volume: Volume, rng: np.random.Generator) -> Volume:
-    """``volume`` spoilt in one of :data:`KINDS`; how much of it is drawn from ``rng``."""
-    return KINDS[kind](volume, rng)
+def corrupt(how: str, volume: Volume, rng: np.random.Generator) -> Volume:
+    """``volume`` corrupted by one of :data:`CORRUPTIONS`; by how much is drawn from ``rng``."""
+    return CORRUPTIONS[how](volume, rng)
 
 
 def scaled_twice(volume: Volume, rng: np.random.Generator) -> Volume:
@@ -51,7 +51,7 @@ def truncated(volume: Volume, rng: np.random.Generator) -> Volume:
     return Volume(np.ascontiguousarray(volume.voxels[cuts[int(rng.integers(4))]]), volume.spacing)
 
 
-KINDS: Mapping[str, Callable[[Volume, np.random.Generator], Volume]] = {
+CORRUPTIONS: Mapping[str, Callable[[Volume, np.random.Generator], Volume]] = {
     "scaled_twice": scaled_twice,
     "flipped": flipped,
     "truncated": truncated,

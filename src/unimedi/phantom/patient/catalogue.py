@@ -5,29 +5,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from unimedi.phantom.anatomy import Point
+from unimedi.phantom.patient.anatomy import Point
 
 Side = Literal["left", "right", "both"]
 Lobe = Literal["upper", "middle", "lower"]
 Severity = Literal["mild", "moderate", "severe"]
 
-FINDINGS = (
-    "nodule",
-    "mass",
-    "consolidation",
-    "ground_glass",
-    "atelectasis",
-    "pleural_effusion",
-    "pneumothorax",
-    "cardiomegaly",
-    "emphysema",
-    "fibrosis",
-    "lymph_node",
-    "rib_fracture",
-)
 FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
 
-# Drawn one by one, so that about one patient in six has none of them.
+# Sampled one by one, so that about one patient in six has none of them.
 DEFAULT_PREVALENCE: Mapping[str, float] = MappingProxyType(
     {
         "nodule": 0.17,
@@ -44,6 +30,7 @@ DEFAULT_PREVALENCE: Mapping[str, float] = MappingProxyType(
         "rib_fracture": 0.13,
     }
 )
+FINDINGS = tuple(DEFAULT_PREVALENCE)
 BOTH = frozenset({"xray", "ct"})
 CT_ONLY = frozenset({"ct"})
 

@@ -4,14 +4,14 @@ import itertools
 
 import numpy as np
 
-from unimedi.phantom.anatomy import Anatomy, Array, diaphragm_depth
-from unimedi.phantom.scene import Scene, clear, recut
-from unimedi.phantom.voxelise import Grid, blend, cover, ellipsoid, tube
+from unimedi.phantom.painting.canvas import Canvas, clear, recut
+from unimedi.phantom.painting.voxelise import Grid, blend, cover, ellipsoid, tube
+from unimedi.phantom.patient.anatomy import Anatomy, Array, diaphragm_depth
 
 
-def mediastinum(scene: Scene) -> None:
+def mediastinum(canvas: Canvas) -> None:
     """Fat and soft tissue between the lungs: broad at the top, narrow in front of the heart."""
-    anatomy, part = scene.patient.anatomy, scene.part
+    anatomy, part = canvas.patient.anatomy, canvas.part
     box = part.box((-400.0, -400.0, anatomy.shift - 62), (400.0, 400.0, anatomy.shift + 62))
     inner = part.part(box)
     depth, height, width = inner.axes
@@ -22,15 +22,15 @@ def mediastinum(scene: Scene) -> None:
     )
     half = (half * (1 - 0.8 * front) * round_).astype(np.float32)
     share = cover(np.abs(width - np.float32(anatomy.shift)) - half, part.voxel + 2)
-    view = scene.hu[scene.box][box]
+    view = canvas.hu[canvas.box][box]
     tissue = np.where(depth > anatomy.dome[0] - 30, -20, 40).astype(np.float32)
-    blend(view, share * scene.lung[box], tissue)
-    clear(scene, box, share)
+    blend(view, share * canvas.lung[box], tissue)
+    clear(canvas, box, share)
 
 
-def heart(scene: Scene) -> None:
+def heart(canvas: Canvas) -> None:
     """Two joined ellipsoids, the larger towards the left and the front; its coverage becomes cardiomegaly's mask."""
-    anatomy, grid = scene.patient.anatomy, scene.grid
+    anatomy, grid = canvas.patient.anatomy, canvas.grid
     radius = anatomy.heart_radius * anatomy.heart_scale
     z, y, x = anatomy.heart_centre
     x += anatomy.shift + 8 * (anatomy.heart_scale - 1) * 3
@@ -49,14 +49,14 @@ def heart(scene: Scene) -> None:
     above = cover(_over_diaphragm(anatomy, part), grid.voxel)
     share *= above
     fat *= above
-    blend(scene.hu[box], fat, -70.0)
-    blend(scene.hu[box], share, 42.0)
-    if scene.blood > 60:
-        blend(scene.hu[box], cover(left + 11, grid.voxel) * above, scene.blood)
-        blend(scene.hu[box], cover(right + 5, grid.voxel) * above, 0.9 * scene.blood)
-    scene.heart = (box, share)
-    inner = scene.part.around((z, y, x), (1.35 * radius, 1.05 * radius, 1.6 * radius))
-    clear(scene, inner, recut(fat, box, scene.box, inner))
+    blend(canvas.hu[box], fat, -70.0)
+    blend(canvas.hu[box], share, 42.0)
+    if canvas.blood > 60:
+        blend(canvas.hu[box], cover(left + 11, grid.voxel) * above, canvas.blood)
+        blend(canvas.hu[box], cover(right + 5, grid.voxel) * above, 0.9 * canvas.blood)
+    canvas.heart = (box, share)
+    inner = canvas.part.around((z, y, x), (1.35 * radius, 1.05 * radius, 1.6 * radius))
+    clear(canvas, inner, recut(fat, box, canvas.box, inner))
 
 
 def _over_diaphragm(anatomy: Anatomy, part: Grid) -> Array:
@@ -68,12 +68,12 @@ def _over_diaphragm(anatomy: Anatomy, part: Grid) -> Array:
     return np.asarray(floor - 14 - depth, np.float32)
 
 
-def great_vessels(scene: Scene) -> None:
-    anatomy, grid, hu = scene.patient.anatomy, scene.grid, scene.hu
+def great_vessels(canvas: Canvas) -> None:
+    anatomy, grid, hu = canvas.patient.anatomy, canvas.grid, canvas.hu
     r, top, shift = anatomy.aorta, anatomy.arch, anatomy.shift
     z, y, _ = anatomy.heart_centre
     spine_front = anatomy.spine[1] - 26
-    value = max(scene.blood, 44.0)
+    value = max(canvas.blood, 44.0)
     path = [
         (z + 20, y + 4, 2 + shift),
         (top - 22, y + 8, -9 + shift),
@@ -83,36 +83,36 @@ def great_vessels(scene: Scene) -> None:
         (anatomy.dome[1], spine_front + 4, 19 + shift),
         (-400.0, spine_front + 10, 6.0),
     ]
-    plaque = scene.patient.generator("plaque")
+    plaque = canvas.patient.generator("plaque")
     for start, end in itertools.pairwise(path):
         a, b = np.asarray(start, np.float32), np.asarray(end, np.float32)
-        _vessel(scene, a, b, r, 44.0, value)
+        _vessel(canvas, a, b, r, 44.0, value)
         for _ in range(plaque.poisson(1.8 * anatomy.calcium)):
             t, turn = plaque.random(), plaque.uniform(0, 6.28)
             spot = a + (b - a) * t + np.array([0, np.cos(turn), np.sin(turn)]) * r
             reach = np.array([plaque.uniform(3, 9), 0, 0])
             tube(grid, hu, spot.astype(np.float32), (spot + reach).astype(np.float32), 1.5, 1.5, 800.0)
     cava = np.array([anatomy.carina - 28, y + 12, -20 + shift], np.float32)
-    _vessel(scene, cava, np.array([anatomy.apex - 12, -8, -23 + shift], np.float32), 9.0, 44.0, value * 1.25)
+    _vessel(canvas, cava, np.array([anatomy.apex - 12, -8, -23 + shift], np.float32), 9.0, 44.0, value * 1.25)
     trunk = np.array([anatomy.carina - 22, -14, 14 + shift], np.float32)
     for side, sign in ((0, -1), (1, 1)):
         hilum = np.array([anatomy.hilum[side], 0, sign * (anatomy.core + 6) + shift], np.float32)
-        _vessel(scene, trunk, hilum, 12.0, 44.0, value, 8.5)
+        _vessel(canvas, trunk, hilum, 12.0, 44.0, value, 8.5)
         low = hilum + np.array([-30, 14, sign * 10], np.float32)
-        _vessel(scene, hilum, low, 7.5, 44.0, value, 5.0)
+        _vessel(canvas, hilum, low, 7.5, 44.0, value, 5.0)
 
 
 def _vessel(
-    scene: Scene, start: Array, end: Array, radius: float, wall: float, blood: float, taper: float | None = None
+    canvas: Canvas, start: Array, end: Array, radius: float, wall: float, blood: float, taper: float | None = None
 ) -> None:
     last = radius if taper is None else taper
-    tube(scene.grid, scene.hu, start, end, radius, last, wall)
+    tube(canvas.grid, canvas.hu, start, end, radius, last, wall)
     if blood > 60:
-        tube(scene.grid, scene.hu, start, end, radius - 1.2, last - 1.2, blood)
+        tube(canvas.grid, canvas.hu, start, end, radius - 1.2, last - 1.2, blood)
 
 
-def airways(scene: Scene) -> None:
-    anatomy, grid, hu = scene.patient.anatomy, scene.grid, scene.hu
+def airways(canvas: Canvas) -> None:
+    anatomy, grid, hu = canvas.patient.anatomy, canvas.grid, canvas.hu
     shift = anatomy.shift
     carina = np.array([anatomy.carina, 6, shift], np.float32)
     top = np.array([anatomy.apex + 70, -6, 0.3 * shift], np.float32)

@@ -1,4 +1,4 @@
-"""A phantom patient: anatomy, findings and innocent distractors, all drawn from (patient id, seed, prevalence)."""
+"""A phantom patient: anatomy, findings and distractors, all sampled from (patient id, seed, prevalence)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,12 +8,10 @@ from typing import Literal
 import numpy as np
 
 from unimedi.errors import InputError
-from unimedi.phantom.anatomy import Anatomy, draw_anatomy, grow_vessels
-from unimedi.phantom.catalogue import DEFAULT_PREVALENCE, FINDINGS, FOCAL, Finding
-from unimedi.phantom.distractors import Distractor, draw_distractors
-from unimedi.phantom.draws import DRAW
-
-__all__ = ["DEFAULT_PREVALENCE", "FINDINGS", "FOCAL", "Finding", "Patient", "draw_patient", "generator"]
+from unimedi.phantom.patient.anatomy import Anatomy, grow_vessels, sample_anatomy
+from unimedi.phantom.patient.catalogue import DEFAULT_PREVALENCE, FINDINGS, FOCAL, Finding
+from unimedi.phantom.patient.distractors import Distractor, sample_distractors
+from unimedi.phantom.patient.findings import SAMPLERS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +41,7 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
 
 
-def draw_patient(patient_id: str, seed: int, prevalence: Mapping[str, float] | None = None) -> Patient:
+def sample_patient(patient_id: str, seed: int, prevalence: Mapping[str, float] | None = None) -> Patient:
     """The patient that (patient_id, seed, prevalence) stands for: a pure function.
 
     ``prevalence`` maps finding names to probabilities; names left out keep their default. Raises ValueError for an
@@ -53,19 +51,19 @@ def draw_patient(patient_id: str, seed: int, prevalence: Mapping[str, float] | N
     rng = generator(seed, patient_id)
     sex: Literal["M", "F"] = "M" if rng.random() < 0.54 else "F"
     age = int(np.clip(rng.normal(60, 15), 20, 93))
-    anatomy = draw_anatomy(rng, sex, age)
+    anatomy = sample_anatomy(rng, sex, age)
     present = [name for name in FINDINGS if rng.random() < rates[name]]
     large: dict[str, Finding] = {}
     for name in ("cardiomegaly", "emphysema", "fibrosis", "pleural_effusion", "pneumothorax", "atelectasis"):
         if name in present:
-            large[name] = DRAW[name](rng, anatomy, large)
+            large[name] = SAMPLERS[name](rng, anatomy, large)
             anatomy = _reshape(anatomy, large[name])
     drawn = dict(large)
     for name in FOCAL:
         if name in present:
-            drawn[name] = DRAW[name](rng, anatomy, drawn)
+            drawn[name] = SAMPLERS[name](rng, anatomy, drawn)
     anatomy = grow_vessels(rng, anatomy)
-    distractors = draw_distractors(rng, anatomy, age, sex)
+    distractors = sample_distractors(rng, anatomy, age, sex)
     findings = tuple(drawn[name] for name in FINDINGS if name in drawn)
     return Patient(patient_id, seed, sex, age, anatomy, findings, distractors)
 

@@ -4,23 +4,22 @@ import itertools
 
 import numpy as np
 
-from unimedi.phantom.anatomy import Anatomy, Array
-from unimedi.phantom.findings import Patient
-from unimedi.phantom.ribs import DEPTH_OFF_WALL, rib_coordinate
-from unimedi.phantom.scene import Scene, clear
-from unimedi.phantom.voxelise import Grid, blend, capsule, cover, tube
+from unimedi.phantom.painting.canvas import Canvas, clear
+from unimedi.phantom.painting.voxelise import Grid, blend, capsule, cover, tube
+from unimedi.phantom.patient.anatomy import RIB_OFF_WALL, Anatomy, Array, rib_coordinate
+from unimedi.phantom.patient.patient import Patient
 
 
 def ribs(patient: Patient, part: Grid, view: Array, wall: Array) -> None:
     """Ribs, their cartilage in front, and the step of a fracture, for the voxels of a shell around the cage alone."""
     anatomy = patient.anatomy
     edge = part.voxel
-    flat = np.flatnonzero(np.abs(wall - DEPTH_OFF_WALL) < 4 + 0.8 * edge)
+    flat = np.flatnonzero(np.abs(wall - RIB_OFF_WALL) < 4 + 0.8 * edge)
     z, y, x = np.unravel_index(flat, wall.shape)
     depth, height, width = part.depth[z], part.height[y], part.width[x]
     stretch = anatomy.half_depth / np.mean(anatomy.half_width)
     angle = np.degrees(np.arctan2(np.abs(width) * np.float32(stretch), height)).astype(np.float32)
-    radial = wall.reshape(-1)[flat] - DEPTH_OFF_WALL
+    radial = wall.reshape(-1)[flat] - RIB_OFF_WALL
     number = rib_coordinate(anatomy, depth, angle)
     bone = np.full(len(flat), 460, np.float32)
     gap = np.ones(len(flat), np.float32)
@@ -64,14 +63,14 @@ def _break(anatomy: Anatomy, rib: int, centre: tuple[float, float, float], step:
     gap *= np.where(here, np.clip((along - 1.5 - 0.25 * step) / 2, 0, 1), 1).astype(np.float32)
 
 
-def spine(scene: Scene) -> None:
-    anatomy, grid = scene.patient.anatomy, scene.grid
+def spine(canvas: Canvas) -> None:
+    anatomy, grid = canvas.patient.anatomy, canvas.grid
     _, middle, shift = anatomy.spine
     box = grid.box((-400.0, middle - 26, shift - 46), (400.0, middle + 75, shift + 46))
     part = grid.part(box)
     depth, height, width = part.axes
     bend = shift + anatomy.scoliosis * np.sin(depth / 70)
-    view, edge = scene.hu[box], grid.voxel
+    view, edge = canvas.hu[box], grid.voxel
     lateral = width - bend.astype(np.float32)
     disc = np.abs((depth / 25.5) % 1 - 0.5)  # 0 at the middle of a disc
     waist = (1 + 0.1 * np.clip(1 - disc / 0.15, 0, 1)).astype(np.float32)
@@ -91,12 +90,12 @@ def spine(scene: Scene) -> None:
     across = lateral[:, :, canal[2]], (height - middle - 25)[:, canal[1]]
     blend(view[canal], cover(np.hypot(*across) - 8, edge), 20.0)
     # The lungs' part is smaller than the grid: cut the same soft column out of the lungs.
-    inner = scene.part.box((-400.0, middle - 26, shift - 46), (400.0, middle + 75, shift + 46))
-    depth, height, width = scene.part.part(inner).axes
+    inner = canvas.part.box((-400.0, middle - 26, shift - 46), (400.0, middle + 75, shift + 46))
+    depth, height, width = canvas.part.part(inner).axes
     bend = shift + anatomy.scoliosis * np.sin(depth / 70)
     lateral = width - bend.astype(np.float32)
     soft = cover((np.sqrt((lateral / 30) ** 2 + ((height - middle - 6) / 26) ** 2) - 1) * 27, edge + 2)
-    clear(scene, inner, soft)
+    clear(canvas, inner, soft)
 
 
 def girdle(anatomy: Anatomy, grid: Grid, hu: Array) -> None:

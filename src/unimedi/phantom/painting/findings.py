@@ -1,16 +1,15 @@
-"""All findings of a patient painted into the chest, and their masks."""
+"""All findings of a patient painted into the chest, with a mask of each."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from unimedi.phantom import diffuse, focal
-from unimedi.phantom.catalogue import Finding
-from unimedi.phantom.outlines import Mask
-from unimedi.phantom.scene import Scene
+from unimedi.phantom.painting import diffuse, focal
+from unimedi.phantom.painting.canvas import Canvas, Mask
+from unimedi.phantom.patient.catalogue import Finding
 
 # The order of painting: what fills a space first, what lies in it afterwards.
-PAINTERS: dict[str, Callable[[Scene, Finding, Mask], None]] = {
+PAINTERS: dict[str, Callable[[Canvas, Finding, Mask], None]] = {
     "emphysema": diffuse.emphysema,
     "fibrosis": diffuse.fibrosis,
     "cardiomegaly": diffuse.cardiomegaly,
@@ -26,13 +25,13 @@ PAINTERS: dict[str, Callable[[Scene, Finding, Mask], None]] = {
 }
 
 
-def paint_findings(scene: Scene) -> dict[str, Mask]:
-    """Paint all findings of the scene's patient; masks by finding name. Fluid and air first, lesions over them."""
+def paint_findings(canvas: Canvas) -> dict[str, Mask]:
+    """Paint all findings of the canvas's patient; masks by finding name. Fluid and air first, lesions over them."""
     masks = {}
     for name in PAINTERS:
-        finding = scene.patient.finding(name)
+        finding = canvas.patient.finding(name)
         if finding is not None:
-            mask = np.zeros(scene.grid.shape, np.bool_)
-            PAINTERS[name](scene, finding, mask)
+            mask = np.zeros(canvas.grid.shape, np.bool_)
+            PAINTERS[name](canvas, finding, mask)
             masks[name] = mask
     return masks

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from unimedi.phantom.anatomy import Anatomy, Array, diaphragm_depth
-from unimedi.phantom.findings import Patient
-from unimedi.phantom.voxelise import Grid, blend, cover, ellipsoid, lattice_noise
+from unimedi.phantom.painting.voxelise import Grid, blend, cover, ellipsoid, lattice_noise
+from unimedi.phantom.patient.anatomy import Anatomy, Array, diaphragm_depth
+from unimedi.phantom.patient.patient import Patient
 
 
 def body_half_sizes(anatomy: Anatomy, depth: Array) -> tuple[Array, Array]:

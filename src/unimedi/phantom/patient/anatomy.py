@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 Point = tuple[float, float, float]
+RIB_OFF_WALL = 5.0  # mm from the inner chest wall to the middle of a rib
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +47,7 @@ class Anatomy:
     vessels: NDArray[np.float32]  # (segments, 8): start, end (depth, height, width), radius at both ends
 
 
-def draw_anatomy(rng: np.random.Generator, sex: str, age: int) -> Anatomy:
+def sample_anatomy(rng: np.random.Generator, sex: str, age: int) -> Anatomy:
     """A healthy chest without its vessels (``grow_vessels`` adds them once findings have changed the shape)."""
     size = float(rng.normal(1.0 if sex == "M" else 0.92, 0.05))
     width = 128 * size * float(rng.normal(1, 0.04))
@@ -155,6 +156,51 @@ def lung_distance(anatomy: Anatomy, points: Array) -> Array:
     out = np.maximum(out, anatomy.core + 6 - np.abs(width - anatomy.shift))
     spine = np.hypot(height - anatomy.spine[1], width - anatomy.spine[2])
     return np.asarray(np.maximum(out, 34 - spine), np.float32)
+
+
+def points_in_lung(rng: np.random.Generator, anatomy: Anatomy, margin: float, count: int = 1) -> Array:
+    """``count`` points (count, 3) spread evenly over the lungs' depth, at least ``margin`` mm inside the lungs."""
+    low = min(anatomy.dome) - 0.8 * anatomy.dome_drop
+    reach = np.array([anatomy.apex - low, 2 * anatomy.half_depth, 2 * max(anatomy.half_width)])
+    found = np.zeros((0, 3), np.float32)
+    while len(found) < count:
+        cloud = (np.array([low, -reach[1] / 2, -reach[2] / 2]) + rng.random((64 * count, 3)) * reach).astype(np.float32)
+        found = np.concatenate([found, cloud[lung_distance(anatomy, cloud) < -margin]])
+        margin = 0.95 * margin - 0.2
+    # Rejection alone would crowd the widest level: take the points nearest to depths drawn evenly, one a stratum.
+    found = found[np.argsort(found[:, 0])]
+    share = (np.arange(count) + rng.random(count)) / count
+    wanted = found[0, 0] + (found[-1, 0] - found[0, 0]) * share
+    return np.asarray(found[np.minimum(np.searchsorted(found[:, 0], wanted), len(found) - 1)], np.float32)
+
+
+def rib_coordinate(anatomy: Anatomy, depth: Array, angle: Array) -> Array:
+    """Rib number (1 uppermost) as a continuous value: whole numbers are the middle of a rib."""
+    turn = angle / 90
+    # Upper ribs make a smaller round and so fall less from back to front.
+    fall = anatomy.rib_slope * (1.15 - 0.55 * np.clip(depth / 120, -0.2, 1))
+    drop = fall * (turn + 0.45 * turn * turn)
+    first = anatomy.apex + 3 + 4 * anatomy.rib_phase
+    return ((first - drop - depth) / anatomy.rib_pitch + 1).astype(np.float32)
+
+
+def rib_point(anatomy: Anatomy, side: int, rib: int, angle: float) -> Point:
+    """Middle of a rib (mm) at an angle; solved by bisection on the depth."""
+    low, high = -260.0, 180.0
+    turned = np.array([angle], np.float32)
+    for _ in range(40):
+        middle = (low + high) / 2
+        below = rib_coordinate(anatomy, np.array([middle], np.float32), turned).item() > rib
+        low, high = (middle, high) if below else (low, middle)
+    offset, half_width, half_depth = cage_profile(anatomy, np.array([low], np.float32))
+    reach = anatomy.half_width[side]
+    turn = np.deg2rad(angle)
+    # A superellipse point in the direction of the angle, then outwards to the middle of the bone.
+    cos, sin = np.cos(turn), np.sin(turn)
+    radius = (abs(sin) ** 2.3 + abs(cos) ** 2.3) ** (-1 / 2.3)
+    width = (radius * sin * half_width.item() + offset.item()) * reach + RIB_OFF_WALL * sin
+    height = radius * cos * half_depth.item() + RIB_OFF_WALL * cos
+    return (low, float(height), float(-width if side == 0 else width))
 
 
 def grow_vessels(rng: np.random.Generator, anatomy: Anatomy, leaves: int = 170) -> Anatomy:
