@@ -233,7 +233,7 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
 def test_settings_say_what_there_is() -> None:
     for changes, said in (
         ({"resolution": "coarse"}, "resolution: expected one of volume, fine"),
-        ({"ct_decoders": ("unet",)}, "decoder: expected one of linear, setr_pup, unetr, got 'unet'"),
+        ({"ct_decoders": ("unet",)}, "ct_decoders: expected one of linear, setr_pup, unetr, got 'unet'"),
         ({"learning_rates": ()}, "learning_rates: expected at least one"),
     ):
         with pytest.raises(ValueError, match=said):
