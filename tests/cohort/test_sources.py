@@ -11,10 +11,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from unimedi.cohort.manifest import read_manifest, write_manifest
-from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
-from unimedi.cohort.sources.folder import folder_cohort, scan_folder
+from unimedi.cohort.sources.dicom.quick_header import is_dicom, modality_of
+from unimedi.cohort.sources.own_files.folder import folder_cohort, scan_folder
 from unimedi.cohort.sources.phantom import is_phantom, phantom_cohort
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import SplitError
 from unimedi.cohort.study import Modality, Split
 from unimedi.imaging.read import read_image
@@ -42,7 +42,7 @@ def put_dicom(path: Path, modality: str, implicit: bool = False) -> Path:
     return path
 
 
-def reasons(cohort: FolderCohort) -> dict[str, str]:
+def reasons(cohort: SourceCohort) -> dict[str, str]:
     return {skipped.what: skipped.reason for skipped in cohort.skipped}
 
 
@@ -167,14 +167,14 @@ def test_what_cannot_be_used_is_listed_and_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_nothing_to_use_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match="it holds no images"):
+    with pytest.raises(SourceError, match="it holds no images"):
         scan_folder(tmp_path)
     put(tmp_path / "a.png")
-    with pytest.raises(FolderError, match=r"(?s)no study under .*1 no report.*a.png"):
+    with pytest.raises(SourceError, match=r"(?s)no study under .*1 no report.*a.png"):
         scan_folder(tmp_path)
-    with pytest.raises(FolderError, match="no such folder"):
+    with pytest.raises(SourceError, match="no such folder"):
         scan_folder(tmp_path / "nowhere")
-    with pytest.raises(FolderError, match=r"unknown modality 'CTT' \(did you mean 'CT'\?\), expected one of"):
+    with pytest.raises(SourceError, match=r"unknown modality 'CTT' \(did you mean 'CT'\?\), expected one of"):
         scan_folder(tmp_path, modality="CTT")
 
 
@@ -256,15 +256,15 @@ def test_a_table_that_leaks_or_lacks_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(SplitError, match="patient p"):
         scan_folder(tmp_path, table=leak)
-    with pytest.raises(FolderError, match="column 'file' is missing; found image, report, patient_id, split"):
+    with pytest.raises(SourceError, match="column 'file' is missing; found image, report, patient_id, split"):
         scan_folder(tmp_path, table=leak, columns={"image": "file"})
-    with pytest.raises(FolderError, match="unknown field 'picture'"):
+    with pytest.raises(SourceError, match="unknown field 'picture'"):
         scan_folder(tmp_path, table=leak, columns={"picture": "file"})
-    with pytest.raises(FolderError, match="column 'report' is missing"):
+    with pytest.raises(SourceError, match="column 'report' is missing"):
         scan_folder(tmp_path, table=table(tmp_path / "bare.csv", {"image": "1.png"}))
-    with pytest.raises(FolderError, match="no such file"):
+    with pytest.raises(SourceError, match="no such file"):
         scan_folder(tmp_path, table=tmp_path / "none.csv")
-    with pytest.raises(FolderError, match="no table"):
+    with pytest.raises(SourceError, match="no table"):
         scan_folder(tmp_path, columns={"image": "file"})
 
 

@@ -21,7 +21,7 @@ from unimedi.adaptation.segmentation.masks import (
     windows,
 )
 from unimedi.adaptation.segmentation.segment import MissingExtraError, mask_task, segment
-from unimedi.adaptation.settings import SegmentSettings
+from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
 from unimedi.adaptation.tuning import train_best
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.checks import NotComputable
@@ -230,11 +230,15 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
         assert wanted[place].any() or not fields[place].any()
 
 
-def test_settings_say_what_there_is() -> None:
-    for changes, said in (
-        ({"resolution": "coarse"}, "resolution: expected one of volume, fine"),
-        ({"ct_decoders": ("unet",)}, "ct_decoders: expected one of linear, setr_pup, unetr, got 'unet'"),
-        ({"learning_rates": ()}, "learning_rates: expected at least one"),
-    ):
-        with pytest.raises(ValueError, match=said):
-            SegmentSettings(**changes)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("cli_args", "said"),
+    [
+        (["--resolution", "coarse"], "resolution: expected one of volume, fine, got 'coarse'"),
+        (["--ct_decoders", "[unet]"], "ct_decoders: expected one of linear, setr_pup, unetr, got 'unet'"),
+        (["--learning_rates", "[]"], "learning_rates: expected at least one value, got none"),
+    ],
+)
+def test_settings_say_what_there_is(cli_args: list[str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        read_settings(SegmentSettings, cli_args)
+

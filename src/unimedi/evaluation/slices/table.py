@@ -4,14 +4,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from unimedi.evaluation.headline import SELECTOR_WORDS, three
+from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
+from unimedi.metrics.formatting import three_decimals
 from unimedi.evaluation.slices import input_ablation, measurements, selection_stability
 from unimedi.evaluation.slices.scores import CONTROLS, TEXT
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurements
 
 WORDS = {
-    **SELECTOR_WORDS,
+    **SELECTOR_NAMES,
     "attentive": "attentive: the model's own scores",
     "attentive_depth_shuffled": "  its slabs in another order",
     "attentive_tokens_shuffled": "  only their position codes",
@@ -76,7 +77,7 @@ def _selectors(selection: Measurements) -> list[str]:
 
         hit, error = at("hit@1"), at("depth_error_mm@1").value
         cells = [
-            three(hit.value),
+            three_decimals(hit.value),
             f"{hit.low:.2f}-{hit.high:.2f}" if math.isfinite(hit.low) else "",
             _number(at("enrichment@1")),
             *(_number(at(f"hit@{k}")) for k in (2, 4, 8)),
@@ -171,7 +172,7 @@ def _line(name: str, cells: Sequence[str]) -> str:
 
 
 def _number(one: Estimate) -> str:
-    return three(one.value) if math.isfinite(one.value) else ""
+    return three_decimals(one.value) if math.isfinite(one.value) else ""
 
 
 def _verdict(difference: Estimate | None) -> str:
