@@ -241,4 +241,3 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
 def test_settings_say_what_there_is(cli_args: list[str], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         read_settings(SegmentSettings, cli_args)
-

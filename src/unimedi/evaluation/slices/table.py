@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
-from unimedi.metrics.formatting import three_decimals
 from unimedi.evaluation.slices import input_ablation, measurements, selection_stability
 from unimedi.evaluation.slices.scores import CONTROLS, TEXT
+from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import three_decimals
 from unimedi.metrics.measurement import Measurements
 
 WORDS = {
