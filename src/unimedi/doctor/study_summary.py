@@ -24,12 +24,12 @@ from unimedi.doctor.hashes import file_hash, miniature, perceptual_hash, pixel_h
 from unimedi.doctor.hu import read_scale
 from unimedi.doctor.orientation import read_orientation
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
+from unimedi.imaging.intensity import LUNG_WINDOW
 from unimedi.imaging.resample import resize_array
 from unimedi.inputs.one_study import read_study
 from unimedi.inputs.store import Store, StoredStudy
 
 PICTURE = 112  # pixels, the longer side of a thumbnail's panel
-LUNG_WINDOW = (-1150.0, 350.0)  # HU
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,36 +1,40 @@
-"""The table at the head of the report: the figures that matter, what keeps them honest, and the project's bars."""
+"""The table at the head of the page: the main figures, what each has to be compared with, and the project's targets."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import columns
 
 Figures = Mapping[str, Estimate]
 
 
-@dataclass(frozen=True)
-class Row:
+OURS, REFERENCE = "ours", "reference"  # rows of the model, and rows that they have to be compared with
+
+
+class Row(NamedTuple):
     """One line as it is printed."""
 
     name: str
     value: str
     interval: str
     n: str
-    style: str = ""
-    bar: str = ""
+    style: str = OURS
+    target: str = ""
     verdict: str = ""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A key of metrics.json, its name in words, and the bar it is measured against (None: shown without judging)."""
+    """A key of metrics.json, its name in words, and the target that it is measured against (None: not judged)."""
 
     key: str
     name: str
-    bar: str = ""
+    target: str = ""
     reached: Callable[[Figures], bool] | None = None
-    honest: bool = False
+    style: str = OURS
 
 
 def _least(key: str, value: float) -> Callable[[Figures], bool]:
@@ -45,7 +49,7 @@ def _selection(figures: Figures) -> bool:
     """2.5 times random, and above centre and prior with intervals of the differences that do not hold 0."""
     minus = [figures.get(f"slice_selection/attentive/minus_{name}/hit@1") for name in ("centre", "prior")]
     above = all(figure is None or figure.low > 0 for figure in minus)
-    return figures["slice_selection/attentive/times_random/hit@1"].value >= 2.5 and above
+    return figures["slice_selection/attentive/enrichment@1"].value >= 2.5 and above
 
 
 def _at_work(figures: Figures) -> bool:
@@ -56,34 +60,36 @@ def _at_work(figures: Figures) -> bool:
 
 
 def lines() -> list[Line]:
-    """The headline, in the order of reading. Bars are those of the phantom's tiny preset."""
+    """The headline, in the order of reading. Targets are those of the phantom's tiny preset."""
     table: list[Line] = []
     for kind, name, recall in (("xray", "X-ray", 0.30), ("ct", "CT", 0.15)):
         key = f"zero_shot/{kind}/auroc"
         table.append(Line(key, f"zero-shot macro AUROC, {name}", "≥ 0.72", _least(key, 0.72)))
-        table.append(Line(f"supervised/{kind}/auroc", "same encoder trained with labels", honest=True))
+        table.append(Line(f"supervised/{kind}/auroc", "same encoder trained with labels", style=REFERENCE))
         table.append(Line(f"zero_shot/{kind}/ap", f"zero-shot macro average precision, {name}"))
-        table.append(Line(f"zero_shot/{kind}/prevalence", "chance", honest=True))
+        table.append(Line(f"zero_shot/{kind}/prevalence", "chance", style=REFERENCE))
         key = f"retrieval/{kind}/image_to_report/r@10"
         table.append(Line(key, f"image → report R@10, {name}", f"≥ {recall:.2f}", _least(key, recall)))
         table.append(Line(f"retrieval/{kind}/report_to_image/r@10", f"report → image R@10, {name}"))
-        table.append(Line(f"retrieval/{kind}/image_to_report/chance@10", "chance", honest=True))
+        table.append(Line(f"retrieval/{kind}/image_to_report/chance@10", "chance", style=REFERENCE))
     key = "cross_modal/paired/r@10"
     table += [
         Line(key, "same patient, X-ray → CT R@10", "≥ 0.15", _least(key, 0.15)),
         Line("cross_modal/paired/reverse/r@10", "same patient, CT → X-ray R@10"),
-        Line("cross_modal/paired/chance@10", "chance", honest=True),
+        Line("cross_modal/paired/chance@10", "chance", style=REFERENCE),
         Line("cross_modal/findings/xray_to_ct/p@10", "shared finding, X-ray → CT P@10"),
-        Line("cross_modal/findings/xray_to_ct/chance", "chance", honest=True),
+        Line("cross_modal/findings/xray_to_ct/chance", "chance", style=REFERENCE),
         Line("cross_modal/findings/ct_to_xray/p@10", "shared finding, CT → X-ray P@10"),
-        Line("cross_modal/findings/ct_to_xray/chance", "chance", honest=True),
+        Line("cross_modal/findings/ct_to_xray/chance", "chance", style=REFERENCE),
     ]
     for kind, name in (("xray", "X-ray"), ("ct", "CT")):
         for fraction in ("10%", "100%"):
             table.append(Line(f"linear_probe/{kind}/{fraction}/auroc", f"linear probe, {fraction} of labels, {name}"))
-            table.append(Line(f"linear_probe/{kind}/{fraction}/auroc_seed_sd", "SD over draws of labels", honest=True))
-            table.append(Line(f"random_init/{kind}/{fraction}/auroc", "random init", honest=True))
-            table.append(Line(f"pca/{kind}/{fraction}/auroc", "PCA + logistic regression on pixels", honest=True))
+            table.append(
+                Line(f"linear_probe/{kind}/{fraction}/auroc_seed_sd", "SD over draws of labels", style=REFERENCE)
+            )
+            table.append(Line(f"random_init/{kind}/{fraction}/auroc", "random init", style=REFERENCE))
+            table.append(Line(f"pca/{kind}/{fraction}/auroc", "PCA + logistic regression on pixels", style=REFERENCE))
         key = f"linear_probe/{kind}/10%/gain_over_random_init"
         table.append(
             Line(key, f"gain over random init at 10%, {name}", "≥ +0.05, outside the interval", _gain(key, 0.05))
@@ -96,41 +102,34 @@ def lines() -> list[Line]:
             _selection,
         )
     )
-    for name, words in SELECTOR_WORDS.items():
-        table.append(Line(f"slice_selection/{name}/hit@1", words, honest=True))
+    for name, words in SELECTOR_NAMES.items():
+        table.append(Line(f"slice_selection/{name}/hit@1", words, style=REFERENCE))
     table += [
         Line("slice_selection/attentive/auroc", "slab score against lesion, AUROC within a volume"),
         Line(
             "training/l_icl/last", "method at work: L_icl in the last tenth", "L_icl, L_pcl fall, no warning", _at_work
         ),
-        Line("training/l_icl/first", "in the first tenth", honest=True),
+        Line("training/l_icl/first", "in the first tenth", style=REFERENCE),
         Line("space/modality_probe", "modality probe (.5: one space)"),
         Line("space/paired_cosine", "cosine of a patient's X-ray and CT"),
-        Line("space/unpaired_cosine", "cosine of two patients' X-ray and CT", honest=True),
+        Line("space/unpaired_cosine", "cosine of two patients' X-ray and CT", style=REFERENCE),
         Line("space/silhouette/label", "silhouette by finding (across modalities)"),
-        Line("space/silhouette/modality", "by modality", honest=True),
+        Line("space/silhouette/modality", "by modality", style=REFERENCE),
         Line("space/linear_cka", "linear CKA of a patient's X-ray and CT"),
-        Line("space/linear_cka_shuffled", "with the patients shuffled", honest=True),
+        Line("space/linear_cka_shuffled", "with the patients shuffled", style=REFERENCE),
     ]
     return table
 
 
 JUDGED_FROM = 200  # patients; with fewer, R@10 of all candidates is no task and intervals say nothing
 
-SELECTOR_WORDS = {
-    "random": "random",
-    "uniform": "uniform",
-    "centre": "centre",
-    "prior": "lesion frequency by depth",
-    "untrained": "untrained encoder",
-    "intensity": "no network: brightest anomalous patch",
-    "oracle": "oracle (knows the mask)",
-}
-
 
 def headline(figures: Figures, patients: int, phantom: bool) -> list[Row]:
-    """The lines whose figure there is. Bars stand beside the phantom's alone, judged from ``JUDGED_FROM`` patients on;
-    what is good on another cohort, nobody can tell from them."""
+    """The lines whose figure there is.
+
+    Targets stand beside the phantom's figures alone, and are judged from ``JUDGED_FROM`` patients on: what is good on
+    another cohort cannot be told from them.
+    """
     rows = []
     for line in lines():
         if line.key not in figures:
@@ -138,9 +137,7 @@ def headline(figures: Figures, patients: int, phantom: bool) -> list[Row]:
         verdict = ""
         if line.reached is not None and phantom and patients >= JUDGED_FROM:
             verdict = "reached" if line.reached(figures) else "missed"
-        row = printed(line.name, figures[line.key])
-        style = "honest" if line.honest else "ours"
-        rows.append(Row(row.name, row.value, row.interval, row.n, style, line.bar if phantom else "", verdict))
+        rows.append(Row(line.name, *columns(figures[line.key]), line.style, line.target if phantom else "", verdict))
     return rows
 
 
@@ -148,26 +145,7 @@ def as_text(rows: Sequence[Row]) -> str:
     """The table for a terminal: references indented under the figure that they belong to."""
     lines = []
     for row in rows:
-        name = row.name if row.style == "ours" else f"  {row.name}"
-        bar = f"{row.bar}: {row.verdict}" if row.verdict else row.bar
-        lines.append(f"{name:<52} {row.value:>7}  {row.interval:<16} {bar}".rstrip())
+        name = f"  {row.name}" if row.style == REFERENCE else row.name
+        target = f"{row.target}: {row.verdict}" if row.verdict else row.target
+        lines.append(f"{name:<52} {row.value:>7}  {row.interval:<16} {target}".rstrip())
     return "\n".join(lines)
-
-
-def printed(name: str, figure: Estimate) -> Row:
-    """Three decimals; an empty interval where there is none."""
-    interval = f"{three(figure.low)} to {three(figure.high)}" if math.isfinite(figure.low) else ""
-    value = three(figure.value) if math.isfinite(figure.value) else "not defined"
-    return Row(name, value, interval, str(figure.n))
-
-
-def cell(figure: Estimate) -> str:
-    """A figure and its interval in one cell of a table."""
-    between = " to " if figure.low < 0 else "–"  # a dash would look like a minus
-    spread = f" ({figure.low:.2f}{between}{figure.high:.2f})" if math.isfinite(figure.low) else ""
-    return three(figure.value) + spread
-
-
-def three(value: float) -> str:
-    """Three decimals."""
-    return f"{round(value, 3) + 0.0:.3f}"  # + 0.0: no "-0.000"

@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
 from sklearn.calibration import calibration_curve
-from sklearn.manifold import TSNE
+from sklearn.metrics import roc_curve
 
+from unimedi.cohort.image_kind import ImageKind
+from unimedi.evaluation.record import SpaceMap, Strip, Training
+from unimedi.metrics.auroc import auroc
 from unimedi.metrics.classification import BINS
 
 matplotlib.use("Agg")
@@ -20,6 +23,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure as Plot
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#9aa3ab"
+PURPLE, SKY = "#cc79a7", "#56b4e9"
+LINES = [(colour, stroke) for stroke in ("-", "--", ":") for colour in (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)]
+LOSSES = ("l_vl", "l_icl", "l_pcl")
 STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -30,7 +36,6 @@ STYLE = {
     "savefig.bbox": "tight",
 }
 GREYED = "several, or not known"  # what a map does not colour
-MAP_POINTS = 600  # t-SNE is quadratic-ish; more points than this only crowd the map
 
 
 def png(plot: Plot) -> bytes:
@@ -41,39 +46,39 @@ def png(plot: Plot) -> bytes:
     return buffer.getvalue()
 
 
-def grey_png(pixels: Float[ndarray, "height width"], width: int = 160) -> bytes:
-    """A grey picture without axes, values 0..1, enlarged (bicubic) by the whole factor nearest to ``width``."""
+def grey_png(pixels: UInt8[ndarray, "height width"], width: int = 160) -> bytes:
+    """A grey picture without axes, enlarged (bicubic) by the whole factor nearest to ``width`` pixels."""
     from PIL import Image
 
-    image = Image.fromarray((np.clip(pixels, 0, 1) * 255).astype(np.uint8))
+    image = Image.fromarray(pixels)
     factor = max(1, round(width / image.width))
     buffer = io.BytesIO()
     image.resize((image.width * factor, image.height * factor), Image.Resampling.BICUBIC).save(buffer, "PNG")
     return buffer.getvalue()
 
 
-def loss_curves(log: Sequence[Mapping[str, object]], health: Sequence[str]) -> bytes | None:
-    """Losses by step, raw and smoothed; beside them the keys of ``health``. None where nothing was logged."""
-    losses = [key for key in ("l_vl", "l_icl", "l_pcl") if any(isinstance(line.get(key), float) for line in log)]
+def loss_curves(training: Training) -> bytes | None:
+    """Losses by step, raw and smoothed; beside them the measures of collapse. None where no loss was logged."""
+    losses = [key for key in LOSSES if key in training.curves]
+    health = [key for key in training.curves if key not in LOSSES]
     if not losses:
         return None
     with plt.rc_context(STYLE):
         plot, axes = plt.subplots(1, 2, figsize=(9, 2.9))
         for key, colour in zip(losses, (BLUE, ORANGE, GREEN), strict=False):
-            _curve(axes[0], log, key, colour)
+            _curve(axes[0], training, key, colour)
         axes[0].set(xlabel="step", ylabel="loss (nats)", title="losses")
         axes[0].legend(frameon=False, loc="upper right")
         for number, key in enumerate(health):
-            _curve(axes[1], log, key, f"C{number}")
-        axes[1].set(xlabel="step", title="health", yscale="log")
+            _curve(axes[1], training, key, f"C{number}")
+        axes[1].set(xlabel="step", title="measures of collapse", yscale="log")
         if health:
             axes[1].legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
         return png(plot)
 
 
-def _curve(axis: plt.Axes, log: Sequence[Mapping[str, object]], key: str, colour: str) -> None:
-    points = [(line["step"], line[key]) for line in log if isinstance(line.get(key), float)]
-    steps, values = (np.array(part, dtype=np.float64) for part in zip(*points, strict=True))
+def _curve(axis: plt.Axes, training: Training, key: str, colour: str) -> None:
+    steps, values = training.curves[key]
     window = max(1, min(len(values) // 20, 25))
     smooth = np.convolve(values, np.ones(window) / window, mode="valid")
     axis.plot(steps, values, color=colour, alpha=0.25, linewidth=0.7)
@@ -104,6 +109,26 @@ def intervals(
         return png(plot)
 
 
+def roc_curves(findings: Mapping[str, tuple[Float[ndarray, "_"], Bool[ndarray, "_"]]]) -> bytes:
+    """Sensitivity by false alarms over all thresholds, and the AUROC in the legend; chance is the dotted diagonal.
+
+    A name → (scores, whether present) of the studies whose label is known; both classes must be there. Raises
+    ValueError on a score that is not finite.
+    """
+    with plt.rc_context(STYLE):
+        plot, axis = plt.subplots(figsize=(6.4, 3.8))
+        axis.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+        for number, (name, (scores, present)) in enumerate(findings.items()):
+            colour, stroke = LINES[number % len(LINES)]
+            label = f"{auroc(scores, present):.3f}  {name}"
+            false_alarms, hits, _ = roc_curve(present, scores)
+            line = axis.plot(false_alarms, hits, color=colour, linestyle=stroke, linewidth=1, label=label)
+            line[0].set_clip_on(False)  # else a line along the frame is half as wide
+        axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
+        axis.legend(title="AUROC", frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+        return png(plot)
+
+
 def reliability(
     panels: Mapping[str, tuple[Float[ndarray, "answers"], Bool[ndarray, "answers"]]],
 ) -> bytes:
@@ -126,24 +151,20 @@ def reliability(
         return png(plot)
 
 
-def slice_strip(
-    planes: Float[ndarray, "slabs height width"],
-    scores: Float[ndarray, "slabs"],
-    lesion: Bool[ndarray, "depth"],
-    chosen: Sequence[int],
-) -> bytes:
+def slice_strip(strip: Strip) -> bytes:
     """A volume's slabs by their middle plane (feet to head), the score curve below, the lesion's true extent shaded.
 
-    ``planes`` 0..1; ``chosen`` are slab numbers, framed; ``lesion`` marks planes of the stored volume.
+    The slabs that the model takes are framed.
     """
+    planes, scores, lesion = strip.planes, strip.scores, strip.lesion
     slabs = len(planes)
     with plt.rc_context(STYLE):
         plot = plt.figure(figsize=(9, 2.1))
         grid = plot.add_gridspec(2, 1, height_ratios=[1.5, 1], hspace=0.08)
         shown = plot.add_subplot(grid[0])
         height, width = planes.shape[1:]
-        shown.imshow(np.concatenate(list(planes), axis=1), cmap="gray", vmin=0, vmax=1, aspect="auto")
-        for slab in chosen:
+        shown.imshow(np.concatenate(list(planes), axis=1), cmap="gray", vmin=0, vmax=255, aspect="auto")
+        for slab in strip.taken:
             box = plt.Rectangle((slab * width, 0), width - 1, height - 1, fill=False, edgecolor=ORANGE, linewidth=2)
             shown.add_patch(box)
         shown.axis("off")
@@ -157,33 +178,20 @@ def slice_strip(
         return png(plot)
 
 
-def maps(
-    embedding: Float[ndarray, "studies dim"],
-    modality: Int[ndarray, "studies"],
-    shown: Sequence[Sequence[str]],
-    seed: int,
-) -> bytes | None:
-    """t-SNE (cosine) coloured by modality and by what is ``shown``; studies with several findings, or of which it is
-    not known, are grey in the latter."""
-    if len(embedding) < 10:
-        return None
-    if len(embedding) > MAP_POINTS:
-        kept = np.sort(np.random.default_rng(seed).choice(len(embedding), MAP_POINTS, replace=False))
-        embedding, modality, shown = embedding[kept], modality[kept], [shown[i] for i in kept]
-    perplexity = min(30.0, (len(embedding) - 1) / 3)
-    places = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(embedding)
-    single = np.array([names[0].replace("_", " ") if len(names) == 1 else GREYED for names in shown])
+def space_map(space: SpaceMap) -> bytes:
+    """The map coloured by modality and by finding; there, studies with several findings, or of which it is not known,
+    are grey."""
+    modalities = np.array(space.modalities)
+    single = np.array([names[0].replace("_", " ") if len(names) == 1 else GREYED for names in space.findings])
     with plt.rc_context(STYLE):
         plot, axes = plt.subplots(1, 2, figsize=(9.6, 4.1))
-        for number, (name, colour) in enumerate((("X-ray", BLUE), ("CT", ORANGE))):
-            here = modality == number
-            axes[0].scatter(*places[here].T, s=9, color=colour, label=name, linewidths=0, alpha=0.8)
-        grey = single == GREYED
-        axes[1].scatter(*places[grey].T, s=5, color="#d5dade", linewidths=0, label=GREYED)
+        for kind, colour in zip(ImageKind, (BLUE, ORANGE, GREEN, RED), strict=False):
+            places = space.places[modalities == kind].T
+            axes[0].scatter(*places, s=9, color=colour, label=kind.label, linewidths=0, alpha=0.8)
+        axes[1].scatter(*space.places[single == GREYED].T, s=5, color="#d5dade", linewidths=0, label=GREYED)
         colours = plt.get_cmap("tab20")
-        for number, name in enumerate(sorted(set(single[~grey]))):
-            here = single == name
-            axes[1].scatter(*places[here].T, s=11, color=colours(number % 20), label=name, linewidths=0)
+        for number, name in enumerate(sorted(set(single) - {GREYED})):
+            axes[1].scatter(*space.places[single == name].T, s=11, color=colours(number % 20), label=name, linewidths=0)
         for axis, title in zip(axes, ("by modality", "by finding (studies with one)"), strict=True):
             axis.set(xticks=[], yticks=[], title=title)
             axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.6)

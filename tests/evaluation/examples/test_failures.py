@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.special import logit
 
 from tests.reporting.test_zero_shot import view
+from unimedi.evaluation.examples.failures import worst_calls, worst_planes, worst_ranks
 from unimedi.evaluation.task import Outcome
 from unimedi.evaluation.zero_shot.tasks import Verdicts
-from unimedi.reporting.failures import worst_calls, worst_planes, worst_ranks
 
 
 def test_worst_calls_are_wrong_confident_and_of_different_studies() -> None:
@@ -17,14 +17,14 @@ def test_worst_calls_are_wrong_confident_and_of_different_studies() -> None:
     said = {"mass": np.array([0.9, 0.1, 0.2, 0.99]), "nodule": np.array([0.8, 0.7, 0.45, 0.3])}
     verdicts = Verdicts({name: logit(one) for name, one in said.items()}, {"mass": 0.5, "nodule": 0.4})
     # Study 0 is wrong twice (.9, .8); 1 misses the mass; 2 is right on both (.45 is above the threshold); 3: not known.
-    assert worst_calls(seen, verdicts, present=False) == [(0, "mass", pytest.approx(0.9))]
-    assert worst_calls(seen, verdicts, present=True) == [(1, "mass", pytest.approx(0.1))]
+    assert worst_calls(seen, verdicts, missed=False) == [(0, "mass", pytest.approx(0.9))]
+    assert worst_calls(seen, verdicts, missed=True) == [(1, "mass", pytest.approx(0.1))]
 
 
 def test_worst_calls_of_a_strong_scale_are_told_apart() -> None:
     seen = view({"mass": [0, 0, 1, 0]})
     verdicts = Verdicts({"mass": np.array([50.0, 60.0, 70.0, 55.0])}, {"mass": 0.5})
-    assert [row for row, *_ in worst_calls(seen, verdicts, present=False)] == [1, 3, 0]
+    assert [row for row, *_ in worst_calls(seen, verdicts, missed=False)] == [1, 3, 0]
 
 
 @given(st.integers(0, 10_000))

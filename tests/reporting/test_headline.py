@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from unimedi.evaluation.headline import JUDGED_FROM, as_text, headline
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.reporting.headline import JUDGED_FROM, as_text, headline
 
 
 def verdict(figures: dict[str, Estimate], name: str, patients: int = JUDGED_FROM) -> str:
     return next(row.verdict for row in headline(figures, patients, phantom=True) if name in row.name)
 
 
-def test_bars_are_reached_missed_or_not_judged() -> None:
+def test_targets_are_reached_missed_or_not_judged() -> None:
     figures = {
         "zero_shot/xray/auroc": Estimate(0.75, 0.7, 0.8, 400),
         "zero_shot/ct/auroc": Estimate(0.71, 0.6, 0.8, 400),
@@ -22,10 +22,10 @@ def test_bars_are_reached_missed_or_not_judged() -> None:
     assert verdict(figures, "AUROC, CT", patients=JUDGED_FROM - 1) == ""
 
 
-def test_the_phantoms_bars_do_not_judge_another_cohort() -> None:
+def test_the_phantoms_targets_do_not_judge_another_cohort() -> None:
     figures = {"zero_shot/ct/auroc": Estimate(0.99, 0.98, 1.0, 400), "training/l_icl/last": Estimate(2.0, 1.0, 3.0)}
     for row in headline(figures, JUDGED_FROM, phantom=False):
-        assert (row.bar, row.verdict) == ("", "")
+        assert (row.target, row.verdict) == ("", "")
     assert as_text(headline(figures, JUDGED_FROM, phantom=False)).splitlines()[0].endswith("0.990  0.980 to 1.000")
 
 
@@ -42,7 +42,7 @@ def test_selection_must_beat_random_centre_and_prior() -> None:
         key = "slice_selection/attentive"
         return {
             f"{key}/hit@1": Estimate(0.5, 0.4, 0.6, 100),
-            f"{key}/times_random/hit@1": Estimate(times, n=100),
+            f"{key}/enrichment@1": Estimate(times, n=100),
             f"{key}/minus_centre/hit@1": Estimate(0.2, centre, 0.4, 100),
             f"{key}/minus_prior/hit@1": Estimate(0.2, prior, 0.4, 100),
         }
