@@ -12,9 +12,9 @@ from unimedi.cohort.study import Study
 from unimedi.doctor.geometry import spacing_outliers
 from unimedi.doctor.study_summary import Stored, StudySummary, describe, inspect
 from unimedi.imaging.image import ImagingError
-from unimedi.inputs.mended import outdated
-from unimedi.inputs.sandbox import Guarded, Limits
+from unimedi.inputs.sandbox import Limits, Sandbox
 from unimedi.inputs.store import Store
+from unimedi.inputs.store_rules import faults_of
 from unimedi.progress import progress_bar
 
 BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort may have 100,000 studies
@@ -54,7 +54,7 @@ def examine(
     if path.is_dir():
         store = Store.open(path)
         items, source, lost = [Stored(path, i) for i in range(len(store))], "store", store.refused
-        old = outdated(store.rules)
+        old = faults_of(store.rules)
         names = [study.study_id for study in store.studies]
     else:
         items, source, lost, old = read_manifest(path, root), "cohort", [], []
@@ -73,25 +73,25 @@ def _in_processes(
     """Dask's threads, each waiting for a process that reads."""
     import dask
 
-    idle: SimpleQueue[Guarded[Any, StudySummary]] = SimpleQueue()
-    every = [Guarded(inspect, limits) for _ in range(min(workers, len(items)) or 1)]
-    for guarded in every:
-        idle.put(guarded)
+    idle: SimpleQueue[Sandbox[Any, StudySummary]] = SimpleQueue()
+    every = [Sandbox(inspect, limits) for _ in range(min(workers, len(items)) or 1)]
+    for sandbox in every:
+        idle.put(sandbox)
 
     def batch(start: int) -> list[StudySummary]:
-        guarded = idle.get()
+        sandbox = idle.get()
         try:
-            return [_counted(_under_limits(guarded, items[i], names[i]), advance) for i in _range(start, len(items))]
+            return [_counted(_under_limits(sandbox, items[i], names[i]), advance) for i in _range(start, len(items))]
         finally:
-            idle.put(guarded)
+            idle.put(sandbox)
 
     try:
         with progress_bar("looking", len(items)) as advance:
             tasks = [dask.delayed(batch, pure=False)(start) for start in range(0, len(items), BATCH)]
             done = dask.compute(*tasks, scheduler="threads", num_workers=len(every))
     finally:
-        for guarded in every:
-            guarded.close()
+        for sandbox in every:
+            sandbox.close()
     return [study for some in done for study in some]
 
 
@@ -99,9 +99,9 @@ def _range(start: int, total: int) -> range:
     return range(start, min(start + BATCH, total))
 
 
-def _under_limits(guarded: "Guarded[Any, StudySummary]", item: Study | Stored, name: str) -> StudySummary:
+def _under_limits(sandbox: "Sandbox[Any, StudySummary]", item: Study | Stored, name: str) -> StudySummary:
     try:
-        return guarded(item, name if isinstance(item, Stored) else str(item.image))
+        return sandbox(item, name if isinstance(item, Stored) else str(item.image))
     except ImagingError as error:
         about = describe(item) if isinstance(item, Study) else StudySummary(name, "", "", "", "", "", 0, "")
         return replace(about, refused=error.reason, message=str(error))

@@ -26,8 +26,8 @@ from unimedi.doctor.orientation import read_orientation
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.intensity import LUNG_WINDOW
 from unimedi.imaging.resample import resize_array
-from unimedi.inputs.one_study import read_study
 from unimedi.inputs.store import Store, StoredStudy
+from unimedi.inputs.study_record import read_study
 
 PICTURE = 112  # pixels, the longer side of a thumbnail's panel
 
@@ -103,7 +103,7 @@ def describe(study: Study) -> StudySummary:
 
 def examine_image(known: StudySummary, image: Radiograph | Volume) -> StudySummary:
     """``known`` with everything that the image shows."""
-    array = image.pixels if isinstance(image, Radiograph) else image.voxels
+    array = image.array
     summary = replace(
         known,
         pixels=pixel_hash(array),
