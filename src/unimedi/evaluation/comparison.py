@@ -17,10 +17,10 @@ from unimedi.errors import MissingError
 from unimedi.evaluation.task import EvaluationOptions, View
 from unimedi.files.atomic import atomic_file, write_json
 from unimedi.metrics.bootstrap import Estimate, paired_difference
+from unimedi.metrics.formatting import verdict
 from unimedi.metrics.measurement import read_metrics
 
 RESAMPLES = "resamples.npz"
-NOT_SIGNIFICANT = "not significant"
 CONDITIONS = {
     "draws": "patients or resamples",
     "prompts": "prompt file",
@@ -119,13 +119,6 @@ def differences(ours: Mapping[str, Estimate], other: MeasuredRun) -> dict[str, E
         for key, figure in ours.items()
         if figure.resampled is not None and key in other.figures and other.figures[key].resampled is not None
     }
-
-
-def verdict(difference: Estimate) -> str:
-    """``higher`` or ``lower`` (ours against the other), or ``not significant`` where the interval contains 0."""
-    if not difference.significant:
-        return NOT_SIGNIFICANT
-    return "higher" if difference.value > 0 else "lower"
 
 
 def write_differences(

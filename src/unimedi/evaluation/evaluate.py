@@ -1,7 +1,7 @@
 """``unimedi evaluate``: each test image is encoded once, every task reads from that, one JSON and one HTML come out."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,12 @@ from unimedi.cohort.study import Split
 from unimedi.errors import InputError
 from unimedi.evaluation import space as on_space
 from unimedi.evaluation.comparison import RESAMPLES, conditions, read_runs, write_differences, write_resamples
-from unimedi.evaluation.headline import as_text, headline
 from unimedi.evaluation.probes.tasks import probe_figures
+from unimedi.evaluation.recorded import record_of
 from unimedi.evaluation.result import ReportInputs
 from unimedi.evaluation.retrieval import tasks as on_embeddings
 from unimedi.evaluation.retrieval.protocols import CLASSES, PER_CLASS
+from unimedi.evaluation.saved import save
 from unimedi.evaluation.slices.tasks import selection_figures
 from unimedi.evaluation.supervised import supervised_figures
 from unimedi.evaluation.task import EvaluationOptions, Outcome, View, cut_reports, foreign_reports, unlabelled, view
@@ -34,13 +35,12 @@ from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.representation.encoded_once import EncodedOnce
 
-Task = Callable[[], dict[str, Estimate]]
+Task = Callable[[], Mapping[str, Estimate]]
 
 
 def evaluate(
     run: Path,
     data: Path,
-    write_report: Callable[[ReportInputs, Path], None],
     out: Path | None = None,
     split: str = "test",
     compare: Sequence[Path] = (),
@@ -50,8 +50,9 @@ def evaluate(
 ) -> dict[str, Estimate]:
     """Measure a run (a run folder, or a ``pretrained`` folder itself) on a split of a store.
 
-    Writes ``metrics.json``, ``resamples.npz`` and ``report.html`` into ``out`` (default: the run folder, of a task
-    ``tasks/<task>`` in it) and returns the figures. ``compare`` are evaluated runs that stand beside ours in the
+    Writes ``metrics.json``, ``resamples.npz`` and ``evaluation/`` (what the page is drawn from) into ``out`` (default:
+    the run folder, of a task ``tasks/<task>`` in it) and returns the figures.
+    ``compare`` are evaluated runs that stand beside ours in the
     report, with paired differences (also in ``differences.json``) where they were measured on the same. ``task`` sets
     the kind, the classes and the shares of the labels. Raises FileNotFoundError where there is no model or a run to
     compare with was not evaluated, ValueError where the store was prepared for another model, has none of the classes,
@@ -60,13 +61,12 @@ def evaluate(
     pretrained_folder(run)  # a run that is not there is not made
     out = out or (run / "tasks" / task.name if task else run)
     with alone_in(out):
-        return _evaluate(run, data, write_report, out, split, compare, options or EvaluationOptions(), task, say)
+        return _evaluate(run, data, out, split, compare, options or EvaluationOptions(), task, say)
 
 
 def _evaluate(
     run: Path,
     data: Path,
-    write_report: Callable[[ReportInputs, Path], None],
     out: Path,
     split: str,
     compare: Sequence[Path],
@@ -115,28 +115,28 @@ def _evaluate(
     write_resamples(figures, measured_on, out / RESAMPLES)
     if others:
         write_differences(figures, measured_on, others, out / "differences.json")
-    write_report(
-        ReportInputs(
-            run=run,
-            store=store,
-            split=split,
-            views=views,
-            figures=figures,
-            outcome=outcome,
-            embedder=embedder,
-            options=options,
-            verdicts=verdicts,
-            measured_on=measured_on,
-            compare=others,
-            task=task,
+    save(
+        record_of(
+            ReportInputs(
+                run=run,
+                store=store,
+                split=split,
+                views=views,
+                figures=figures,
+                outcome=outcome,
+                embedder=embedder,
+                options=options,
+                verdicts=verdicts,
+                measured_on=measured_on,
+                compare=others,
+                task=task,
+            )
         ),
-        out / "report.html",
+        out,
     )
-    patients = len({patient for seen in views.values() for patient in seen.patients})
-    say(as_text(headline(figures, patients, store.phantom)))
     for line in answer_lines(task, figures):
         say(line)
-    say(f"evaluated in {time.monotonic() - started:.0f} s: {out / 'metrics.json'}, {out / 'report.html'}")
+    say(f"evaluated in {time.monotonic() - started:.0f} s: {out / 'metrics.json'}")
     return figures
 
 

@@ -15,9 +15,9 @@ import yaml
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
-from unimedi.evaluation.headline import cell
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import with_interval
 
 TASKS = Path(__file__).parent / "tasks"
 VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
@@ -136,7 +136,7 @@ def answer_lines(task: TaskFile | None, figures: Mapping[str, Estimate]) -> list
     """What a command says of its task file: ``key value (interval)`` an answer; nothing where no file was given."""
     if task is None:
         return []
-    found = [f"{key} {cell(figure)}" for key, figure in answers(task, figures).items()]
+    found = [f"{key} {with_interval(figure)}" for key, figure in answers(task, figures).items()]
     return found or [f"{task.name}: no {METRICS[task.protocol][task.metric]} could be computed"]
 
 

@@ -1,8 +1,7 @@
-"""The section of the report that answers a task file, and says what was asked and who says so."""
+"""The section of the page that answers a task file, and says what was asked and who says so."""
 
-from unimedi.evaluation.headline import printed
-from unimedi.evaluation.result import ReportInputs
-from unimedi.evaluation.task_file import METRICS, TaskFile, answers
+from unimedi.evaluation.record import EvaluationRecord, TaskAnswer
+from unimedi.metrics.formatting import columns
 from unimedi.reporting.schema import Section, Table
 
 WORDS = {
@@ -16,18 +15,17 @@ WORDS = {
 }
 
 
-def task_part(inputs: ReportInputs) -> Section:
+def task_section(record: EvaluationRecord) -> Section:
     """Empty where no task file was given."""
-    task = inputs.task
+    task = record.task
     if task is None:
         return Section("task", "The task")
     section = Section("task", f"The task: {task.name}", task.about)
-    found = answers(task, inputs.figures)
-    rows = [(row.name, row.value, row.interval, row.n) for row in (printed(named(key), f) for key, f in found.items())]
+    rows = [(named(key), *columns(figure)) for key, figure in task.answers.items()]
     if rows:
         section.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
     else:
-        section.text += f" It could not be answered here: no {METRICS[task.protocol][task.metric]} could be computed."
+        section.text += f" It could not be answered here: no {task.sought} could be computed."
     section.tables.append(Table("What was asked", (), _facts(task), prose=True))
     return section
 
@@ -40,7 +38,7 @@ def named(key: str) -> str:
     return WORDS.get(row, row.replace("_", " ")) + (f", {share} of the labels" if share else "") + beside
 
 
-def _facts(task: TaskFile) -> list[tuple[str, str]]:
+def _facts(task: TaskAnswer) -> list[tuple[str, str]]:
     return [
         ("protocol", task.protocol.replace("_", " ")),
         *((f"class {column}", meaning) for column, meaning in task.classes.items()),
