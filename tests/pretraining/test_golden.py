@@ -7,8 +7,8 @@ Bit for bit is impossible from one CPU to another. The largest relative differen
 | 2 threads | 1e-6 | 2e-5 | 3e-7 |
 | kernels without AVX | 1e-5 | 3e-3 | 6e-6 |
 
-L_vl moves more since AdamW's first steps follow the sign of a gradient, however small it is. Small changes of the method
-move the losses further: a student's temperature of .11 (.1) L_icl by 7e-2, a mask of .70 (.75) L_pcl by 9e-3, a
+L_vl moves more since AdamW's first steps follow the sign of a gradient, however small it is. Small changes of the
+method move the losses further: a student's temperature of .11 (.1) L_icl by 7e-2, a mask of .70 (.75) L_pcl by 9e-3, a
 teacher's momentum of .35 (.4) L_pcl by 2e-3, a running mean's of .88 (.9) L_vl by 4e-2.
 """
 
