@@ -286,17 +286,16 @@ def reproduce(arguments: argparse.Namespace) -> None:
 
 def finetune(arguments: argparse.Namespace) -> None:
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
-    from unimedi.adaptation.fine_tune import FineTuneSettings, fine_tune
+    from unimedi.adaptation.fine_tune import fine_tune
     from unimedi.adaptation.prediction.trained import CLASSIFICATION, out_of_training
-    from unimedi.adaptation.settings import read_settings
+    from unimedi.adaptation.settings import FineTuneSettings, read_settings
     from unimedi.evaluation.task_file import answer_lines, words
-    from unimedi.metrics.measurement import write_metrics
 
     task = _task(arguments)
     settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
     out_of_training(arguments.out, CLASSIFICATION)
     figures = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
-    write_metrics(figures, arguments.out / "metrics.json")
+    figures.write(arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
 
@@ -304,17 +303,15 @@ def finetune(arguments: argparse.Namespace) -> None:
 def segment(arguments: argparse.Namespace) -> None:
     """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
     from unimedi.adaptation.prediction.trained import SEGMENTATION, out_of_training
-    from unimedi.adaptation.segmentation.segment import SegmentSettings
     from unimedi.adaptation.segmentation.segment import segment as run
-    from unimedi.adaptation.settings import read_settings
+    from unimedi.adaptation.settings import SegmentSettings, read_settings
     from unimedi.evaluation.task_file import answer_lines, words
-    from unimedi.metrics.measurement import write_metrics
 
     task = _task(arguments)
     settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
     out_of_training(arguments.out, SEGMENTATION)
     figures = run(arguments.path, arguments.data, settings, out=arguments.out)
-    write_metrics(figures, arguments.out / "metrics.json")
+    figures.write(arguments.out / "metrics.json")
     for line in answer_lines(task, figures):
         print(line)
 
