@@ -72,12 +72,14 @@ def plain(message: str) -> str:
     """What jsonargparse says of a value, in our words: ``seed: expected a whole number, got x``."""
     message = " ".join(message.split())
     message = re.sub(r'Parser key "([^"]+)":', r"\1:", message)
-    message = re.sub(r"Expected an? (.+?)\. Got value: (.*)", lambda m: f"expected {_type(m[1])}, got {m[2]}", message)
+    message = re.sub(
+        r"Expected an? (.+?)\. Got value: (.*)", lambda m: f"expected {_type(m[1])}, got {m[2]!r}", message
+    )
     return re.sub(r"<class '(\w+)'>", r"\1", message)
 
 
 def _type(name: str) -> str:
-    if choices := re.fullmatch(r"typing\.Literal\[(.*)\]", name):
-        return f"one of {choices[1].replace(chr(39), '')}"
+    if "Literal" in name:
+        return "one of " + ", ".join(re.findall(r"'([^']+)'", name))
     name = re.sub(r"<class '(\w+)'>", r"\1", name)
     return KINDS.get(name, name)

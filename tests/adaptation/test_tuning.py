@@ -14,14 +14,16 @@ from sklearn.metrics import accuracy_score, average_precision_score, balanced_ac
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.adaptation.classifier import Classifier, finding_loss, image_tokens, label_matrix
-from unimedi.adaptation.fine_tune import FindingLearner, FineTuneSettings, finding_problem, fine_tune
+from unimedi.adaptation.fine_tune import FindingModel, finding_task, fine_tune
+from unimedi.adaptation.settings import FineTuneSettings
 from unimedi.adaptation.training import BestWeights, DivergedError, train
-from unimedi.adaptation.tuning import best_learner, percent
-from unimedi.inputs.labels import spread
-from unimedi.inputs.store import Record, Store, write_store
-from unimedi.metrics.bootstrap import Estimate
+from unimedi.adaptation.tuning import train_best
+from unimedi.inputs.labels import subsample
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.classification import NO_CHOICE, best_threshold
+from unimedi.metrics.measurement import Measurements, percent
 from unimedi.settings import SettingsError, read_settings
 
 QUICK = FineTuneSettings(
@@ -41,17 +43,16 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def figures(ground: tuple[Path, Path]) -> dict[str, Estimate]:
+def figures(ground: tuple[Path, Path]) -> Measurements:
     return fine_tune(*ground, QUICK, silent)
 
 
 @pytest.mark.parametrize("slices", [0, 2])
 def test_the_classifier_reads_what_the_model_embeds(slices: int) -> None:
     model, batch = tiny_model(slices=slices), tiny_batch()
-    for stored in (batch.radiographs, batch.fine):
+    for stored in (batch.radiographs, batch.hires_volumes):
         assert stored is not None
-        inputs = model.preprocess.radiographs(stored) if stored.ndim == 3 else None
-        expected = model.encode_images(inputs, None if stored.ndim == 3 else stored).cls
+        expected = model.encode_images(stored).cls
         assert torch.equal(model.vision(image_tokens(model, stored)).cls, expected)
 
 
@@ -63,7 +64,7 @@ def test_loss_of_known_labels_by_hand() -> None:
     assert finding_loss(logits, torch.full((2, 2), float("nan"))).item() == 0
 
 
-def test_every_row_of_both_kinds_is_there(figures: dict[str, Estimate]) -> None:
+def test_every_row_of_both_kinds_is_there(figures: Measurements) -> None:
     for kind in ("xray", "ct"):
         for fraction in ("50%", "100%"):
             for row in ("fine_tune", "fine_tune_random_init"):
@@ -78,12 +79,12 @@ def test_every_row_of_both_kinds_is_there(figures: dict[str, Estimate]) -> None:
         assert figures[f"fine_tune/{kind}/50%/training_studies"].value == 6
 
 
-def test_same_seed_same_figures(ground: tuple[Path, Path], figures: dict[str, Estimate]) -> None:
+def test_same_seed_same_figures(ground: tuple[Path, Path], figures: Measurements) -> None:
     assert fine_tune(*ground, QUICK, silent) == figures
 
 
 def test_spread_over_seeds_is_that_of_single_seeds_and_every_metric_is_their_mean(
-    ground: tuple[Path, Path], figures: dict[str, Estimate]
+    ground: tuple[Path, Path], figures: Measurements
 ) -> None:
     settings = replace(QUICK, kinds=("xray",), fractions=(0.5,))
     single = [fine_tune(*ground, replace(settings, seeds=(seed,)), silent) for seed in QUICK.seeds]
@@ -98,7 +99,7 @@ def test_spread_over_seeds_is_that_of_single_seeds_and_every_metric_is_their_mea
     assert not [key for one in single for key in one if key.endswith("seed_sd")]
 
 
-def toy_learner(validation: np.ndarray, test: np.ndarray, shift: float = 0.0) -> FindingLearner:
+def toy_model(validation: np.ndarray, test: np.ndarray, shift: float = 0.0) -> FindingModel:
     """Rows of (label, logit) a split; ``shift`` is added to the test logits."""
     rows = np.concatenate([validation, test])
     logits = rows[:, 1] + shift * (np.arange(len(rows)) >= len(validation))
@@ -110,7 +111,7 @@ def toy_learner(validation: np.ndarray, test: np.ndarray, shift: float = 0.0) ->
     vars(classifier).update(findings=("x",), module=None, scores=lambda _, part: {"x": logits[list(part)]})
     vars(store).update(studies=studies, findings=("x",))
     count = len(validation)
-    return FindingLearner(classifier, store, range(count), range(count, len(rows)), resamples=5)
+    return FindingModel(classifier, store, range(count), range(count, len(rows)), resamples=5)
 
 
 def toy_split(seed: int) -> np.ndarray:
@@ -123,7 +124,7 @@ def toy_split(seed: int) -> np.ndarray:
 def test_decisions_are_scikit_learns_at_the_threshold_of_validation(seed: int) -> None:
     """The test logits are shifted, so that their own best threshold is another one."""
     validation, test = toy_split(2 * seed), toy_split(2 * seed + 1)
-    figures = toy_learner(validation, test, shift=1.0).test()
+    figures = toy_model(validation, test, shift=1.0).test()
     label, score = test[:, 0] == 1, expit(test[:, 1] + 1.0)
     called, own = (
         score >= best_threshold(*pair) for pair in ((expit(validation[:, 1]), validation[:, 0] == 1), (score, label))
@@ -144,27 +145,27 @@ def test_decisions_are_scikit_learns_at_the_threshold_of_validation(seed: int) -
 def test_without_a_choice_half_a_probability_decides() -> None:
     test = np.array([[1.0, 0.1], [0.0, -0.1], [1.0, 2.0], [0.0, 1.0], [np.nan, 9.0]])
     for validation in (np.array([[1.0, 3.0], [1.0, 2.0]]), np.array([[1.0, 3.0], [np.nan, 2.0]])):
-        assert toy_learner(validation, test).test()["acc"].value == 3 / 4
-    chosen = toy_learner(np.array([[1.0, 3.0], [0.0, 1.5], [np.nan, 0.0]]), test)  # from expit(3) on: none is called
+        assert toy_model(validation, test).test()["acc"].value == 3 / 4
+    chosen = toy_model(np.array([[1.0, 3.0], [0.0, 1.5], [np.nan, 0.0]]), test)  # from expit(3) on: none is called
     assert chosen.test()["acc"].value == 2 / 4
     chosen.held_out = chosen.validation
     assert chosen.test()["acc"].value == 1 / 2  # what is measured chooses nothing: both are called
     assert NO_CHOICE == 0.5
 
 
-def problem_of(ground: tuple[Path, Path], **changes: object) -> tuple[object, FineTuneSettings, Store]:
+def task_of(ground: tuple[Path, Path], **changes: object) -> tuple[object, FineTuneSettings, Store]:
     store = Store.open(ground[1])
     settings = FineTuneSettings(steps=6, batch=8, resamples=5, **changes)  # type: ignore[arg-type]
-    return finding_problem("xray", store, settings), settings, store
+    return finding_task("xray", store, settings), settings, store
 
 
 def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every study whose pixels are read while it trains and chooses is of another split."""
-    problem, settings, store = problem_of(ground)
+    task, settings, store = task_of(ground)
     seen: set[int] = set()
     real = Store.pixels
     monkeypatch.setattr(Store, "pixels", lambda self, index: seen.add(index) or real(self, index))
-    best_learner(problem, tiny_model(), problem.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
+    train_best(task, tiny_model(), task.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
     assert {str(store.studies[i].split) for i in seen} == {"train", "validation"}
 
 
@@ -172,9 +173,9 @@ def test_frozen_leaves_the_encoder_alone(ground: tuple[Path, Path]) -> None:
     model = tiny_model()
     before = {name: value.clone() for name, value in model.vision.state_dict().items()}
     for frozen in (True, False):
-        problem, settings, _ = problem_of(ground, frozen=frozen, learning_rates=(1e-2,))
-        learner = best_learner(problem, model, problem.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
-        after = learner.module["vision"].state_dict()  # type: ignore[index]
+        task, settings, _ = task_of(ground, frozen=frozen, learning_rates=(1e-2,))
+        _, tuned = train_best(task, model, task.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
+        after = tuned.module["vision"].state_dict()  # type: ignore[index]
         assert all(torch.equal(after[name], value) for name, value in before.items()) == frozen
     assert all(torch.equal(model.vision.state_dict()[name], value) for name, value in before.items())
 
@@ -208,11 +209,11 @@ def test_best_weights_and_divergence() -> None:
 def test_a_rate_that_diverges_loses_and_all_of_them_are_an_error(
     ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem, settings, _ = problem_of(ground, learning_rates=(1e-3, 1e-2))
+    task, settings, _ = task_of(ground, learning_rates=(1e-3, 1e-2))
     said: list[str] = []
     monkeypatch.setattr(Classifier, "loss", lambda self, *_: self.head.weight.sum() * torch.nan)
     with pytest.raises(DivergedError, match=r"not finite with any of \(0.001, 0.01\)"):
-        best_learner(problem, tiny_model(), problem.train, settings, 0, said.append)  # type: ignore[attr-defined, arg-type]
+        train_best(task, tiny_model(), task.train, settings, 0, said.append)  # type: ignore[attr-defined, arg-type]
     assert len(said) == 2
 
 
@@ -231,7 +232,7 @@ def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Pa
     """Nodules are labelled in two validation studies, the others in all: the cap may leave nodules out."""
     whole, records = Store.open(ground[1]), []
     validation = whole.select("validation", "xray")
-    rare = [i for i in validation if i not in spread(validation, 6, seed=0)][:2]
+    rare = [i for i in validation if i not in subsample(validation, 6, seed=0)][:2]
     for index in whole.select(image_kind="xray"):
         labels = dict(whole.studies[index].labels)
         if whole.studies[index].split == "validation" and index not in rare:
@@ -241,14 +242,14 @@ def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Pa
     settings = replace(QUICK, kinds=("xray",), fractions=(1.0,))
     said: list[str] = []
     for cap, findings in ((10, FINDINGS), (6, FINDINGS[1:])):
-        problem = finding_problem("xray", store, replace(settings, validation_cap=cap), said.append)
-        assert tuple(problem.labels) == findings
+        task = finding_task("xray", store, replace(settings, validation_cap=cap), said.append)
+        assert tuple(task.labels) == findings
     (sentence,) = said
     assert sentence.startswith("fine-tuning, xray: nodule left out, without a label in one of the splits")
     figures = fine_tune(ground[0], store.path, replace(settings, validation_cap=6), silent)
     assert "fine_tune/xray/100%/auroc/cardiomegaly" in figures
     with pytest.raises(NotComputable, match="both classes in the 1 validation studies"):
-        finding_problem("xray", store, replace(settings, validation_cap=1))
+        finding_task("xray", store, replace(settings, validation_cap=1))
 
 
 def test_settings_from_words() -> None:

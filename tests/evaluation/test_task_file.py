@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from unimedi.adaptation.fine_tune import FineTuneSettings
-from unimedi.adaptation.segmentation.segment import SegmentSettings
+from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.task_file import (
     TASKS,

@@ -12,8 +12,8 @@ from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Report, Split, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.inputs.gate import refuse_foreign
-from unimedi.inputs.one_study import read_study
 from unimedi.inputs.open_image import open_image
+from unimedi.inputs.study_record import read_study
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer
 
@@ -75,7 +75,7 @@ def test_a_ct_passes_whatever_was_cut_from_its_scale(
 ) -> None:
     path = nifti(voxels, tmp_path / "ct.nii")
     assert np.array_equal(read_study(study(path, Modality.CT)).voxels, voxels)  # type: ignore[union-attr]
-    assert processor(path)["fine"].equal(processor(voxels, spacing=(2, 1, 1))["fine"])
+    assert processor(path)["pixel_values"].equal(processor(voxels, spacing=(2, 1, 1))["pixel_values"])
 
 
 @pytest.mark.parametrize("values", [(0, 255), (0, 1), (0, 3, 9, 200)])

@@ -42,7 +42,7 @@ def test_selection_must_beat_random_centre_and_prior() -> None:
         key = "slice_selection/attentive"
         return {
             f"{key}/hit@1": Estimate(0.5, 0.4, 0.6, 100),
-            f"{key}/times_random/hit@1": Estimate(times, n=100),
+            f"{key}/enrichment@1": Estimate(times, n=100),
             f"{key}/minus_centre/hit@1": Estimate(0.2, centre, 0.4, 100),
             f"{key}/minus_prior/hit@1": Estimate(0.2, prior, 0.4, 100),
         }

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,80 +12,77 @@ from scipy.special import expit
 from torch import Tensor
 
 from unimedi.adaptation.classifier import Classifier
-from unimedi.adaptation.prediction.trained import CLASSIFICATION, Keeper
+from unimedi.adaptation.prediction.trained import CLASSIFICATION, BestModels
+from unimedi.adaptation.settings import FineTuneSettings
 from unimedi.adaptation.subset import Labels, Scores
-from unimedi.adaptation.tuning import (
-    Learner,
-    Problem,
-    Say,
-    TuningSettings,
-    compare,
-    rows,
-    studies_of,
-    with_precision,
-)
+from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune, with_flat_names
 from unimedi.cohort.study import Split
-from unimedi.inputs.labels import known_classes, label_columns, labelled, spread
+from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
-from unimedi.metrics.auroc import MacroAuroc, macro_auroc
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_by_key, paired_difference, seed_spread
+from unimedi.metrics.auroc import macro_auroc
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, paired_difference, seed_spread
 from unimedi.metrics.checks import NotComputable, known_and_positive
 from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_figures
-from unimedi.metrics.measurement import percent
-from unimedi.model.unimedi import UniMediModel
-from unimedi.representation.embedder import Embedder
+from unimedi.metrics.measurement import Measurements, mean_over_seeds, named, with_findings
 
-ROW = "fine_tune"
-
-
-@dataclass(frozen=True)
-class FineTuneSettings(TuningSettings):
-    """:class:`~unimedi.adaptation.tuning.TuningSettings` of classification; ``frozen`` trains the reader alone."""
+TITLE = "fine-tuning"
 
 
 def fine_tune(
     run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
-) -> dict[str, Estimate]:
-    """Fine-tune a run's model (a run folder, or a ``pretrained`` folder itself) on the labels of a store.
+) -> Measurements:
+    """Fine-tune a model on the labels of a store and measure it, beside the same from random weights.
 
-    The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``.
+    A volume and a radiograph take the same path. A finding is called present from the probability on that is best on
+    the validation studies (``NO_CHOICE``, where they hold one class of it or are themselves measured).
 
-    Returns ``{fine_tune,fine_tune_random_init}/<kind>/<fraction>/<metric>`` (macro) and ``…/<metric>/<finding>`` of
-    auroc, ap, acc, balanced_acc, f1, ece and prevalence (AP by chance), means over the seeds; where there are several,
-    ``…/auroc_seed_sd`` of the macro AUROC; and ``fine_tune/<kind>/<fraction>/gain_over_random_init`` of it. A finding
-    is called present from the probability on that is best on the validation studies (``NO_CHOICE``, where they hold one
-    class of it or are what is measured). A volume and a radiograph take the same path.
+    Args:
+        run: a run folder, or a ``pretrained`` folder itself.
+        data: the prepared store.
+        settings: what is trained, for how long, and what is measured.
+        say: hears one line at a time.
+        out: where the model of each kind of image is kept: the pretrained arm's of most labels and the first seed.
+
+    Returns:
+        Measurements of the task ``fine_tune``, means over the seeds: metrics auroc, ap, acc, balanced_acc, f1, ece and
+        prevalence (AP by chance), as means over findings and for each; where there are several seeds,
+        ``auroc_seed_sd`` of the mean AUROC. See :func:`~unimedi.adaptation.tuning.measure_arms` for the other fields.
 
     Raises:
-        FileNotFoundError: no model there.
+        MissingError: no model there.
         StoreError: the store was prepared for another model.
         NotComputable: no kind of image has labels in all three splits.
-        ValueError: none of the classes is a label column.
+        InputError: none of the classes is a label column.
     """
-    settings = settings or FineTuneSettings()
-    embedder = Embedder.from_pretrained(run)
-    store = Store.open(data, expect=embedder.processor.preprocess)
-    settings = with_precision(settings, embedder.model.device, say)
-    for sentence in known_classes(store, settings.classes)[1]:
-        say(f"fine-tuning: {sentence}")
-    figures: dict[str, Estimate] = {}
-    lacking = []
-    keeper = Keeper(out, embedder, store, settings.precision) if out else None
-    for kind in settings.kinds:
-        try:
-            figures |= _kind_figures(kind, store, embedder.model, settings, say, keeper)
-        except NotComputable as reason:
-            lacking.append(f"fine-tuning, {kind}: {reason}")
-            say(lacking[-1])
-    if not figures:
-        raise NotComputable("; ".join(lacking))
-    if keeper:
-        keeper.finish()
-    return figures
+    found = tune(TITLE, run, data, settings or FineTuneSettings(), say, out, _measure_kind)
+    return with_flat_names(found.named(task="fine_tune"))
 
 
-class FindingLearner:
-    """A classifier with the studies that it is chosen and measured on."""
+def _measure_kind(kind: str, tuning: Tuning[FineTuneSettings]) -> Measurements:
+    task = finding_task(kind, tuning.store, tuning.settings, tuning.say)
+    keep = partial(_keep, tuning.best, kind, task.studies(max(tuning.settings.fractions))) if tuning.best else None
+    return measure_arms(task, tuning, "auroc", _over_seeds, _gain, keep)
+
+
+def _over_seeds(runs: Sequence[Measurements]) -> Measurements:
+    deviation = seed_spread("auroc", [run["auroc"] for run in runs])
+    return mean_over_seeds(runs) | Measurements(named(one, metric=metric) for metric, one in deviation.items())
+
+
+def _gain(ours: Sequence[Measurements], other: Sequence[Measurements]) -> Estimate:
+    return paired_difference(mean_over_seeds(ours)["auroc"], mean_over_seeds(other)["auroc"])
+
+
+def _keep(best: BestModels, kind: str, studies: int, value: float, model: TaskModel[Measurements]) -> None:
+    assert isinstance(model, FindingModel)
+    best.offer(
+        model.module, value, task=CLASSIFICATION, kind=kind, classes=model.classifier.findings,
+        thresholds=model.thresholds(), training_studies=studies,
+    )  # fmt: skip
+
+
+class FindingModel:
+    """A classifier, and the studies that it is chosen and measured on; see :class:`.tuning.TaskModel`."""
 
     def __init__(
         self, classifier: Classifier, store: Store, validation: Sequence[int], test: Sequence[int], resamples: int
@@ -94,22 +90,23 @@ class FindingLearner:
         self.classifier, self.store, self.module = classifier, store, classifier.module
         self.validation, self.held_out, self.resamples = validation, test, resamples
 
-    def loss(self, batch: Sequence[int], draws: np.random.Generator) -> Tensor:
-        return self.classifier.loss(self.store, batch, draws)
+    def loss(self, batch: Sequence[int], generator: np.random.Generator) -> Tensor:
+        return self.classifier.loss(self.store, batch, generator)
 
     def validate(self) -> float:
         """Macro AUROC of the validation studies."""
         logits, labels = self._answers(self.validation)
         return macro_auroc(logits, labels, self._bootstrap(self.validation, resamples=1)).mean.value
 
-    def test(self) -> dict[str, Estimate]:
-        """``<metric>`` and ``<metric>/<finding>`` of the test studies, at thresholds of the validation studies."""
+    def test(self) -> Measurements:
+        """Each metric of the test studies, its mean and by finding, at thresholds of the validation studies."""
         logits, labels = self._answers(self.held_out)
         bootstrap = self._bootstrap(self.held_out, self.resamples)
+        areas = macro_auroc(logits, labels, bootstrap)
         decided = decision_figures("", logits, _probabilities(logits), labels, self.thresholds(), bootstrap)
-        return _auroc_figures(macro_auroc(logits, labels, bootstrap)) | {
-            key.removeprefix("/"): figure for key, figure in decided.items()
-        }
+        rows = [(key.split("/", 2)[1:], one) for key, one in decided.items()]
+        others = Measurements(named(one, **dict(zip(("metric", "finding"), key, strict=False))) for key, one in rows)
+        return with_findings("auroc", areas.mean, areas.by_finding) | others
 
     def thresholds(self) -> dict[str, float]:
         """The probability from which each finding is called present."""
@@ -127,10 +124,6 @@ class FindingLearner:
         return PatientBootstrap([self.store.studies[i].patient_id for i in indices], resamples)
 
 
-def _auroc_figures(areas: MacroAuroc) -> dict[str, Estimate]:
-    return {"auroc": areas.mean} | {f"auroc/{name}": figure for name, figure in areas.by_finding.items()}
-
-
 def _probabilities(logits: Scores) -> Scores:
     return {name: expit(values) for name, values in logits.items()}
 
@@ -141,64 +134,36 @@ def _threshold(probability: Float[ndarray, "studies"], labels: Float[ndarray, "s
     return NO_CHOICE if math.isnan(best) else best
 
 
-def _kind_figures(
-    kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say, keeper: Keeper | None
-) -> dict[str, Estimate]:
-    problem = finding_problem(kind, store, settings, say)
-    figures: dict[str, Estimate] = {}
-    studies = studies_of(max(settings.fractions), problem)
-    keep = partial(_keep, keeper, kind, studies) if keeper else None
-    for fraction, results in compare(problem, rows(ROW, model), settings, say, keep).items():
-        where = f"{kind}/{percent(fraction)}"
-        for name, runs in results.items():
-            figures |= {f"{name}/{where}/{metric}": figure for metric, figure in mean_by_key(runs).items()}
-            figures |= seed_spread(f"{name}/{where}/auroc", [run["auroc"] for run in runs])
-        ours, other = (figures[f"{name}/{where}/auroc"] for name in (ROW, f"{ROW}_random_init"))
-        figures[f"{ROW}/{where}/gain_over_random_init"] = paired_difference(ours, other)
-        count = studies_of(fraction, problem)
-        figures[f"{ROW}/{where}/training_studies"] = Estimate(float(count), n=count)
-    return figures
+def finding_task(kind: str, store: Store, settings: FineTuneSettings, say: Say = print) -> TuningTask[Measurements]:
+    """The findings that are labelled in all three splits, of validation in the studies that the cap leaves.
 
+    ``say`` hears of the other findings, and of those without a threshold.
 
-def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[dict[str, Estimate]]) -> None:
-    assert isinstance(learner, FindingLearner)
-    findings, thresholds = learner.classifier.findings, learner.thresholds()
-    keeper.offer(
-        learner.module, value, task=CLASSIFICATION, kind=kind, classes=findings, thresholds=thresholds,
-        training_studies=studies,
-    )  # fmt: skip
-
-
-def finding_problem(
-    kind: str, store: Store, settings: FineTuneSettings, say: Say = print
-) -> Problem[dict[str, Estimate]]:
-    """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others, and of
-    those without a threshold.
-
-    NotComputable, with the counts, where there is none, or none with both classes in validation.
+    Raises:
+        NotComputable: there is no such finding (with the counts), or none with both classes in validation.
     """
     wanted = settings.classes or store.findings
     train, validation, test = (
         labelled(store, split, kind, wanted) for split in ("train", "validation", Split(settings.split))
     )
     counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
-    validation = spread(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
+    validation = subsample(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
     columns = [label_columns(store, part) for part in (train, validation, test)]
     findings = [name for name in wanted if all(name in part for part in columns)]
     if not findings:
         raise NotComputable(counts)
     if lost := [name for name in wanted if name not in findings and any(name in part for part in columns)]:
-        say(f"fine-tuning, {kind}: {', '.join(lost)} left out, without a label in one of the splits ({counts})")
+        say(f"{TITLE}, {kind}: {', '.join(lost)} left out, without a label in one of the splits ({counts})")
     unchosen = [name for name in findings if not {0.0, 1.0} <= {*columns[1][name]}]
     if unchosen == findings:
         raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
     if unchosen:
-        say(f"fine-tuning, {kind}: threshold {NO_CHOICE}, one class only in validation, of {', '.join(unchosen)}")
-    return Problem(
-        title=f"fine-tuning, {kind}",
+        say(f"{TITLE}, {kind}: threshold {NO_CHOICE}, one class only in validation, of {', '.join(unchosen)}")
+    return TuningTask(
+        title=f"{TITLE}, {kind}",
         train=train,
         labels={name: columns[0][name] for name in findings},
-        learner=lambda model: FindingLearner(
+        model=lambda model: FindingModel(
             Classifier(model, findings, settings.frozen, precision=settings.precision),
             store,
             validation,

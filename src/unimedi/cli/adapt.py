@@ -34,11 +34,11 @@ class FineTune(_Training):
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
 
     def run(self, settings: list[str]) -> None:
-        from unimedi.adaptation.fine_tune import FineTuneSettings, fine_tune
+        from unimedi.adaptation.fine_tune import fine_tune
         from unimedi.adaptation.prediction.trained import CLASSIFICATION, out_of_training
+        from unimedi.adaptation.settings import FineTuneSettings
         from unimedi.evaluation.task_file import answer_lines
         from unimedi.files.lock import alone_in
-        from unimedi.metrics.measurement import write_metrics
         from unimedi.settings import read_settings
 
         with alone_in(self.out):
@@ -46,7 +46,7 @@ class FineTune(_Training):
             chosen = read_settings(FineTuneSettings, [*words, *settings])
             out_of_training(self.out, CLASSIFICATION)
             figures = fine_tune(self.run_folder, self.data, chosen, out=self.out)
-            write_metrics(figures, self.out / "metrics.json")
+            figures.write(self.out / "metrics.json")
         for line in answer_lines(task, figures):
             print(line)
 
@@ -56,10 +56,10 @@ class Segment(_Training):
 
     def run(self, settings: list[str]) -> None:
         from unimedi.adaptation.prediction.trained import SEGMENTATION, out_of_training
-        from unimedi.adaptation.segmentation.segment import SegmentSettings, segment
+        from unimedi.adaptation.segmentation.segment import segment
+        from unimedi.adaptation.settings import SegmentSettings
         from unimedi.evaluation.task_file import answer_lines
         from unimedi.files.lock import alone_in
-        from unimedi.metrics.measurement import write_metrics
         from unimedi.settings import read_settings
 
         with alone_in(self.out):
@@ -67,7 +67,7 @@ class Segment(_Training):
             chosen = read_settings(SegmentSettings, [*words, *settings])
             out_of_training(self.out, SEGMENTATION)
             figures = segment(self.run_folder, self.data, chosen, out=self.out)
-            write_metrics(figures, self.out / "metrics.json")
+            figures.write(self.out / "metrics.json")
         for line in answer_lines(task, figures):
             print(line)
 

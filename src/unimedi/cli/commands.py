@@ -71,13 +71,13 @@ def _hospital() -> type:
 
 
 def _fine_tuning() -> type:
-    from unimedi.adaptation.fine_tune import FineTuneSettings
+    from unimedi.adaptation.settings import FineTuneSettings
 
     return FineTuneSettings
 
 
 def _segmentation() -> type:
-    from unimedi.adaptation.segmentation.segment import SegmentSettings
+    from unimedi.adaptation.settings import SegmentSettings
 
     return SegmentSettings
 

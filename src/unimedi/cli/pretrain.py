@@ -35,8 +35,8 @@ class Pretrain:
     """processes that read ahead"""
 
     def run(self, settings: list[str]) -> None:
+        from unimedi.experiments.registry import pretrain
         from unimedi.files.destination import folder_to_write
-        from unimedi.pretraining.loop import pretrain
         from unimedi.pretraining.recipe_file import load_recipe
 
         words = list(settings)

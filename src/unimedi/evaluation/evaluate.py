@@ -1,7 +1,7 @@
 """``unimedi evaluate``: each test image is encoded once, every task reads from that, one JSON and one HTML come out."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.representation.encoded_once import EncodedOnce
 
-Task = Callable[[], dict[str, Estimate]]
+Task = Callable[[], Mapping[str, Estimate]]
 
 
 def evaluate(

@@ -108,8 +108,9 @@ class Measurements(Mapping[str, Measurement]):
         Example:
             ``one(task="zero_shot", modality="ct", metric="auroc")`` is the mean over findings, not one of them.
         """
-        wanted = named(Estimate(math.nan), **name).name
-        return next((row for row in self.values() if row.name == wanted), None)
+        wanted = named(Estimate(math.nan), **name)
+        found = self._rows.get(wanted.key)
+        return found if found is not None and found.name == wanted.name else None
 
     def named(self, **name: Any) -> "Measurements":
         """All, with these fields replaced: a task names its metrics, its caller says of which modality."""

@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
 from unimedi.metrics.checks import known_and_positive
+from unimedi.metrics.measurement import Measurements, with_findings
 
 PERCENTILE = 95
 
@@ -70,10 +71,11 @@ def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBoo
     return average_estimates(each, n=int((~np.isnan(columns)).any(axis=1).sum()))
 
 
-def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -> dict[str, Estimate]:
-    """``<prefix>/{dice_positive,dice_all,found,hd95_mm}``: the mean over classes, and ``…/<class>``.
+def overlap_measurements(result: Overlap, bootstrap: PatientBootstrap) -> Measurements:
+    """``dice_positive``, ``dice_all``, ``found`` and ``hd95_mm`` (mm): the mean over classes, and each class.
 
-    ``found`` is the share of positives of which anything at all was marked; ``hd95_mm`` counts those only.
+    ``found`` is the share of positives of which anything at all was marked; ``hd95_mm`` counts those only. What no
+    study has a value of is left out.
     """
     positive = np.where(result.present, 1.0, np.nan)
     columns = {
@@ -82,15 +84,13 @@ def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -
         "found": result.found * positive,
         "hd95_mm": result.hd95 * positive,
     }
-    figures = {}
-    for name, values in columns.items():
-        if np.isnan(values).all():
-            continue
-        figures[f"{prefix}/{name}"] = class_mean(values, bootstrap)
-        for number, label in enumerate(result.classes):
-            if not np.isnan(values[:, number]).all():
-                figures[f"{prefix}/{name}/{label}"] = mean_estimate(values[:, number], bootstrap)
-    return figures
+    found = Measurements()
+    for metric, values in columns.items():
+        if not np.isnan(values).all():
+            known = [number for number in range(len(result.classes)) if not np.isnan(values[:, number]).all()]
+            by_class = {result.classes[number]: mean_estimate(values[:, number], bootstrap) for number in known}
+            found |= with_findings(metric, class_mean(values, bootstrap), by_class)
+    return found
 
 
 def trivial(labels: Float[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:

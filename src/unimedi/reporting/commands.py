@@ -9,6 +9,7 @@ from unimedi.evaluation.slices import slice_eval as selecting
 from unimedi.evaluation.task_file import TaskFile
 from unimedi.files.atomic import write_bytes
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.report import headline_text, report
 from unimedi.reporting.slice_picture import selection_picture
 
@@ -30,7 +31,7 @@ def evaluate(
     return figures
 
 
-def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, **options: Any) -> dict[str, Estimate]:
+def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, **options: Any) -> Measurements:
     """:func:`unimedi.evaluation.slices.slice_eval.slice_eval`, then the picture beside its JSON."""
     figures = selecting.slice_eval(run, data, out, *arguments, **options)
     picture = (out or run / "slice_eval.json").with_suffix(".png")

@@ -49,7 +49,7 @@ def _selection(figures: Figures) -> bool:
     """2.5 times random, and above centre and prior with intervals of the differences that do not hold 0."""
     minus = [figures.get(f"slice_selection/attentive/minus_{name}/hit@1") for name in ("centre", "prior")]
     above = all(figure is None or figure.low > 0 for figure in minus)
-    return figures["slice_selection/attentive/times_random/hit@1"].value >= 2.5 and above
+    return figures["slice_selection/attentive/enrichment@1"].value >= 2.5 and above
 
 
 def _at_work(figures: Figures) -> bool:

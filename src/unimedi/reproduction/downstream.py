@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from unimedi.adaptation.fine_tune import FineTuneSettings, fine_tune
-from unimedi.adaptation.segmentation.segment import SegmentSettings, segment
+from unimedi.adaptation.fine_tune import fine_tune
+from unimedi.adaptation.segmentation.segment import segment
+from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings
 from unimedi.errors import InputError
 from unimedi.evaluation.task_file import VERBS, TaskFile, answers, find_task, words
 from unimedi.metrics.bootstrap import Estimate

@@ -1,4 +1,4 @@
-"""Scores of stored volumes, the controls that shuffle depth, the churn between models: each by a slow obvious way."""
+"""Scores of stored volumes, the controls that shuffle depth, how stable the choice is: each by a slow obvious way."""
 
 from itertools import combinations
 from pathlib import Path
@@ -26,7 +26,12 @@ from unimedi.evaluation.slices.scores import (
     tokens_shuffled,
     unshuffle,
 )
-from unimedi.evaluation.slices.selection_stability import chance_jaccard, jaccard, read_other_models, stability_figures
+from unimedi.evaluation.slices.selection_stability import (
+    chance_jaccard,
+    jaccard,
+    read_other_models,
+    stability_measurements,
+)
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
@@ -69,7 +74,7 @@ def test_every_way_to_score_equals_the_models_own(store: Store) -> None:
 
 
 def test_a_layer_alone_by_loops_from_the_same_pass() -> None:
-    model, fine = frozen(num_hidden_layers=3, slab_pooling="max"), tiny_batch(volumes=3).fine
+    model, fine = frozen(num_hidden_layers=3, slab_pooling="max"), tiny_batch(volumes=3).hires_volumes
     passes: list[torch.Tensor] = []
     model.vision.register_forward_hook(lambda module, given, output: passes.append(output.cls_attention))
     scored = poolings(model, layers=True)(fine, slice(0, 3))
@@ -134,7 +139,7 @@ def test_orders_differ_from_volume_to_volume_and_from_seed_to_seed() -> None:
 
 
 def test_shuffled_slabs_by_loops() -> None:
-    fine, orders = tiny_batch(volumes=3).fine, depth_orders(3, SLABS, 1)
+    fine, orders = tiny_batch(volumes=3).hires_volumes, depth_orders(3, SLABS, 1)
     result = shuffle_slabs(fine, orders)
     for volume in range(3):
         for slab in range(SLABS):
@@ -145,7 +150,7 @@ def test_shuffled_slabs_by_loops() -> None:
 
 
 def test_what_looks_at_content_alone_does_not_mind_the_order() -> None:
-    fine, orders = tiny_batch(volumes=5).fine, depth_orders(5, SLABS, 0)
+    fine, orders = tiny_batch(volumes=5).hires_volumes, depth_orders(5, SLABS, 0)
     expected, rows = brightness(fine, slice(0, 5))["mean"], slice(0, 5)
     assert torch.equal(depth_shuffled(brightness, orders)(fine, rows)["mean_depth_shuffled"], expected)
     brightest_scores = brightest(PREPROCESS, SLABS)
@@ -154,7 +159,7 @@ def test_what_looks_at_content_alone_does_not_mind_the_order() -> None:
 
 
 def test_a_model_without_positions_does_not_mind_and_one_with_them_does() -> None:
-    fine, orders, rows = tiny_batch(volumes=5).fine, depth_orders(5, SLABS, 0), slice(0, 5)
+    fine, orders, rows = tiny_batch(volumes=5).hires_volumes, depth_orders(5, SLABS, 0), slice(0, 5)
     for positions, alike in (("none", True), ("factorised", False)):
         model = frozen(positions=positions)
         for parameter in model.vision.positions.parameters():
@@ -205,17 +210,17 @@ def test_jaccard_by_sets(slabs: int, data: st.DataObject) -> None:
     assert chance_jaccard(slabs, k) == pytest.approx(np.mean(every))
 
 
-def test_churn_of_the_same_and_of_the_opposite() -> None:
+def test_stability_of_the_same_and_of_the_opposite() -> None:
     scores = np.random.default_rng(0).random((6, 4))
     bootstrap = PatientBootstrap([str(i) for i in range(6)], 20, 0)
-    figures = stability_figures(scores, {"same": scores, "opposite": -scores}, (1, 2, 4, 8), bootstrap)
-    assert figures["slice_selection/churn/same/jaccard@2"].value == 1
-    assert figures["slice_selection/churn/opposite/jaccard@2"].value == 0
+    figures = stability_measurements(scores, {"same": scores, "opposite": -scores}, (1, 2, 4, 8), bootstrap)
+    assert figures["selection_stability/same/jaccard@2"].value == 1
+    assert figures["selection_stability/opposite/jaccard@2"].value == 0
     assert {key.rsplit("@")[1] for key in figures} == {"1", "2"}  # all four of four slabs are no choice
     other = np.random.default_rng(1).random((6, 4))
     best = [[{*np.argsort(-row)[:2]} for row in each] for each in (scores, other)]
     slow = np.mean([len(a & b) / len(a | b) for a, b in zip(*best, strict=True)])
-    figure = stability_figures(scores, {"other": other}, (2,), bootstrap)["slice_selection/churn/other/jaccard@2"]
+    figure = stability_measurements(scores, {"other": other}, (2,), bootstrap)["selection_stability/other/jaccard@2"]
     assert figure.value == pytest.approx(slow, abs=1e-9)
 
 

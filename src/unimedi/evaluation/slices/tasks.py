@@ -4,11 +4,12 @@ import numpy as np
 
 from unimedi.evaluation.slices.baselines import baseline_scores
 from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesions
-from unimedi.evaluation.slices.measurements import EvalSpec, slice_figures
+from unimedi.evaluation.slices.measurements import EvalSpec, slice_measurements
 from unimedi.evaluation.task import EvaluationOptions, Outcome, View
 from unimedi.inputs.store import Store
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import Measurements
 from unimedi.representation.table import EmbeddingTable
 
 SPEC = EvalSpec(
@@ -27,7 +28,7 @@ def selection_figures(
     grid: tuple[int, int, int],
     options: EvaluationOptions,
     outcome: Outcome,
-) -> dict[str, Estimate]:
+) -> Measurements:
     """``slice_selection/…`` of every selector. ``grid`` is the model's T_3D grid (depth, height, width)."""
     if view.table.slice_scores is None or untrained.slice_scores is None:
         raise NotComputable("the model gives no slice scores")
@@ -43,4 +44,4 @@ def selection_figures(
     outcome.slab_scores, outcome.lesion_planes = scores["attentive"], lesions.planes()
     outcome.lesion_rows = rows
     bootstrap = PatientBootstrap([view.patients[row] for row in rows], options.resamples, options.seed)
-    return slice_figures(scores, lesions, bootstrap, SPEC)
+    return slice_measurements(scores, lesions, bootstrap, SPEC)
