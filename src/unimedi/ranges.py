@@ -75,16 +75,21 @@ SOME_SHARE: Final = Range(0, 1, real=True, above=True)
 PART: Final = Range(0, 1, real=True, below=True)
 
 
-def check_settings(settings: object, prefix: str = "") -> None:
+def check_settings(settings: object, prefix: str = "", of: type | None = None) -> None:
     """Check each field of a dataclass, and of the dataclasses in it, against what its type says.
 
     ``Literal[...]`` says the choices, ``Annotated[int, at_least(1)]`` the range, also of several numbers; None is
     left alone.
 
+    Args:
+        settings: an instance of a dataclass.
+        prefix: of the names in the sentence.
+        of: a base class whose fields are checked, and no others.
+
     Raises:
         InputError: a value that is none of them; the sentence names the field, what was expected and what came.
     """
-    for name, hint in get_type_hints(type(settings), include_extras=True).items():
+    for name, hint in get_type_hints(of or type(settings), include_extras=True).items():
         value = getattr(settings, name)
         if is_dataclass(value):
             check_settings(value, f"{prefix}{name}.")

@@ -45,6 +45,11 @@ def test_the_help_of_a_subcommand_needs_no_tensors(words: list[str]) -> None:
     assert imported_by(words, HEAVY) == []
 
 
+@pytest.mark.parametrize("name", ["pretrain", "prepare", "finetune", "phantom"])
+def test_the_help_of_settings_needs_no_torch(name: str) -> None:
+    assert imported_by([name, "--help"], ("torch", "transformers")) == []
+
+
 @pytest.mark.parametrize("name", list(commands()))
 def test_every_option_has_a_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     help = commands()[name].parser(whole=False)
@@ -67,7 +72,7 @@ def test_a_subcommand_is_found_with_the_words_behind_it() -> None:
     assert (command.name, rest) == ("info", ["--json"])
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("shell", ["bash"])
 def test_a_script_for_the_shell_completes_subcommands_and_values_of_a_recipe(
     shell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,7 +63,7 @@ def test_words_become_the_fields(parser: Parser, words: str, expected: dict[str,
         ("a --out c --split train", "--split: "),
         ("a --out c --resme", "--resme is not known (did you mean '--resume'?)"),
         ("a --out c --res", "--res is not known"),
-        ("a --out c --per-second fast", "per_second: expected a number, got fast"),
+        ("a --out c --per-second fast", "--per-second: expected a number, got 'fast'"),
     ],
 )
 def test_a_wrong_word_is_a_sentence(

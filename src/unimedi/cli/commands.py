@@ -54,7 +54,11 @@ class Command:
         if whole and self.settings:
             parser.usage = f"{parser.format_usage().removeprefix('usage: ').strip()} [--SETTING VALUE ...]"
             own = {name[2:] for action in parser._actions for name in action.option_strings}
-            parser.add_class_arguments(self.settings(), None, skip=own & keys_of(self.settings()))
+            keys = keys_of(self.settings())
+            parser.add_class_arguments(self.settings(), None, skip=own & keys)
+            for action in parser._actions:
+                if any(key.startswith(f"{action.dest}.") for key in keys):
+                    action.help = argparse.SUPPRESS  # a section as a whole
         return parser
 
 

@@ -29,17 +29,18 @@ class Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         self.print_usage(sys.stderr)
         sentence = re.sub(r"^argument (--\S+): ", r"\1: ", plain(message))
+        sentence = re.sub(r"^(\w+): expected", lambda m: f"--{m[1].replace('_', '-')}: expected", sentence)
         print(f"{self.prog}: {sentence}", file=sys.stderr)
         raise SystemExit(2)
 
 
 class _Help(jsonargparse.DefaultHelpFormatter):  # type: ignore[misc]
-    """Types as people say them: ``a whole number from 1 on`` and not ``Annotated[int, …]``."""
+    """Types as people say them: ``a whole number from 1 on`` in place of ``Annotated[int, …]``."""
 
     def _expand_help(self, action: Any) -> str:
         text = super()._expand_help(action)
         text = re.sub(r"Annotated\[[^,]+, ([^\]]+)\]", r"\1", text)
-        text = re.sub(r"Literal\[([^\]]*)\]", lambda m: f"one of {m[1].replace(chr(39), '')}", text)
+        text = re.sub(r"type: Literal\[[^\]]*\](, )?", "", text)  # the choices stand before it
         text = re.sub(r"(, )?type: (<class '\w+'>|None|str\b)|(, )?default: (null|\[\])", "", text)
         return (
             re.sub(r"type: int\b", "type: a whole number", text)

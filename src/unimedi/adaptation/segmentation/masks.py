@@ -13,7 +13,7 @@ from unimedi.adaptation.settings import TuningSettings
 from unimedi.cohort.study import Split
 from unimedi.imaging.resample import resize
 from unimedi.inputs.augment import Augmentation, apply, draw
-from unimedi.inputs.dataset import BatchRecipe
+from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.labels import subsample
 from unimedi.inputs.store import MAX_MASKS, Store
 from unimedi.metrics.checks import NotComputable
