@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 
 from tests.cohort.trees import put, reasons, sound
 from unimedi.cohort.reports.report import training_text
-from unimedi.cohort.sources.collections.bimcv_covid19 import bimcv_covid19
-from unimedi.cohort.sources.collections.bimcv_r import bimcv_r
-from unimedi.cohort.sources.collections.bimcv_tables import findings_of, text_of
+from unimedi.cohort.sources.collections.bimcv import bimcv_covid19, bimcv_r, findings_of, text_of
 from unimedi.cohort.sources.collections.cc_ccii import cc_ccii
 from unimedi.cohort.sources.collections.ct_rate import ct_rate
 from unimedi.cohort.sources.collections.luna16 import luna16
 from unimedi.cohort.sources.collections.radchestct import radchestct
 from unimedi.cohort.sources.collections.ricord import ricord
 from unimedi.cohort.sources.nifti_header import Planes, is_picture, planes_of
-from unimedi.cohort.sources.source_cohort import SourceError, guess_modality
+from unimedi.cohort.sources.own_files.images import guess_modality
+from unimedi.cohort.sources.source_cohort import SourceError
 from unimedi.cohort.study import Modality, Split
 from unimedi.evaluation.task_file import find_task
 

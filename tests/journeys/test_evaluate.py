@@ -19,7 +19,8 @@ from tests.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.cli import main
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
-from unimedi.inputs.store import Record, Store, StoreError, write_store
+from unimedi.inputs.store import Store, StoreError
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import read_metrics
 from unimedi.model.unimedi import ImageOutput

@@ -17,7 +17,7 @@ from unimedi.adaptation.settings import FineTuneSettings
 from unimedi.adaptation.subset import Labels, Scores
 from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune, with_flat_names
 from unimedi.cohort.study import Split
-from unimedi.inputs.labels import label_columns, labelled, spread
+from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, paired_difference, seed_spread
@@ -147,7 +147,7 @@ def finding_task(kind: str, store: Store, settings: FineTuneSettings, say: Say =
         labelled(store, split, kind, wanted) for split in ("train", "validation", Split(settings.split))
     )
     counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
-    validation = spread(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
+    validation = subsample(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
     columns = [label_columns(store, part) for part in (train, validation, test)]
     findings = [name for name in wanted if all(name in part for part in columns)]
     if not findings:

@@ -13,7 +13,7 @@ from numpy import ndarray
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.slices.lesions import FOCAL
 from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS
-from unimedi.inputs.labels import label_columns, labelled, spread
+from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.recall import report_groups
@@ -176,4 +176,4 @@ def cut_reports(store: Store, split: str, processor: UniMediProcessor) -> list[s
 def probe_validation(store: Store, kind: str, options: EvaluationOptions) -> list[int]:
     """The labelled validation studies on which probes and thresholds are chosen."""
     cap = None if options.probe_cap is None else max(options.probe_cap // 3, 1)
-    return spread(labelled(store, "validation", kind, options.classes), cap, options.seed)
+    return subsample(labelled(store, "validation", kind, options.classes), cap, options.seed)

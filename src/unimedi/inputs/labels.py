@@ -13,7 +13,8 @@ from unimedi.inputs.store import Store
 def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """The label columns of ``classes`` that the store has, and a sentence for each that it has not.
 
-    Raises ValueError with these sentences where it has none of them.
+    Raises:
+        InputError: it has none of them.
     """
     has = ", ".join(store.findings) or "none"
     lacking = [
@@ -49,7 +50,7 @@ def labelled(store: Store, split: str, kind: str, classes: Sequence[str] = ()) -
     return [i for i in indices if any(store.studies[i].labels.get(name) is not None for name in names)]
 
 
-def spread(indices: Sequence[int], cap: int | None, seed: int) -> list[int]:
+def subsample(indices: Sequence[int], cap: int | None, seed: int) -> list[int]:
     """At most ``cap`` of the indices (None: all), drawn at random, in their order."""
     if cap is None or len(indices) <= cap:
         return list(indices)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from unimedi.cohort.sources.file_names import TEXTS, suffix
 from unimedi.cohort.sources.own_files.images import Found, Taken, images_of, without_raw
-from unimedi.cohort.sources.source_cohort import TEXTS, Skipped, SourceCohort, suffix
+from unimedi.cohort.sources.source_cohort import Skipped, SourceCohort
 from unimedi.errors import MissingError
 from unimedi.files.inside import inside
 from unimedi.files.walk import name_of, walk

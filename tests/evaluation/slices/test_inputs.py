@@ -31,7 +31,8 @@ from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.scores import depth_orders
 from unimedi.evaluation.task import EvaluationOptions
 from unimedi.evaluation.zero_shot.scoring import embed_prompts, log_odds, read_prompts
-from unimedi.inputs.store import Record, Store, write_store
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate
 from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.model.slice_selection import SELECTORS

@@ -1,26 +1,23 @@
-"""Studies gathered from someone's own files, and a list of what could not be used."""
+"""The studies that a source gives (a collection, a folder, a table), and a list of what could not be used."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unimedi.cohort.choices import given, read_modality
+from unimedi.cohort.choices import given
+from unimedi.cohort.patient_id import likeness
 from unimedi.cohort.reports.report import written_report
-from unimedi.cohort.sources.dicom.quick_header import is_dicom, modality_of
-from unimedi.cohort.sources.nifti_header import is_picture
+from unimedi.cohort.sources.file_names import stem
+from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Mask, Modality, Split, Study
 from unimedi.errors import InputError
 from unimedi.files.inside import inside
 from unimedi.files.text_file import TextError, read_text
 
-VOLUMES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-TEXTS = (".txt", ".rtf", ".html", ".htm")  # what a report may be
-
 
 class SourceError(InputError):
-    """The folder or its table cannot be read as a cohort at all."""
+    """A source that cannot be read as a cohort at all: no such folder, another layout, a table without its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +32,14 @@ class Skipped:
 class SourceCohort:
     """The studies found under ``root``, and what was left out.
 
-    ``told`` are files that were taken in a way that a person should look at; ``notes`` are sentences about the whole;
-    ``unnamed`` the ids of studies that were added without a patient.
+    Attributes:
+        root: the folder that all images lie in.
+        studies: what was taken, in the order of :meth:`add`.
+        skipped: what was left out, and why.
+        ids: the ids of all studies.
+        told: files that were taken in a way that a person should look at, and in which.
+        notes: sentences about the whole.
+        unnamed: ids of the studies that were added without a patient.
     """
 
     root: Path
@@ -69,14 +72,24 @@ class SourceCohort:
         masks: Mapping[str, Mask] | None = None,
         series: str = "",
     ) -> None:
-        """Add a study, or note why it is none. ``report`` is the text, or the file that holds it; None where the
-        collection has none, which a study with a known label or a mask may do without.
+        """Add a study, or note why it is none.
 
-        Without ids the study is named by its path, and so is the patient, until ``name_patients`` knows better. What
-        lies outside the root, by ``..`` or by a link, is left out unread: a manifest may not list it.
+        Args:
+            what: names the study where it is left out.
+            image: a file, or a folder of slices. One that is not there, or lies outside the root (by ``..`` or by a
+                link), is left out unread: a manifest may not list it.
+            modality: None is left out, as unknown.
+            report: the text, or the file that holds it; None where the collection has none, which a study with a known
+                label or a mask may do without.
+            study_id: by default the image's path below the root.
+            patient_id: by default the study's id, until ``name_patients`` knows better.
+            language: ISO 639-1; by default as the text is.
+            series: the SeriesInstanceUID, where the folder holds several.
         """
         if not inside(image, self.root):
             return self.skip(what, "image outside the root")
+        if not image.exists():
+            return self.skip(what, "no image")
         if isinstance(report, Path) and not inside(report, self.root):
             return self.skip(what, "report outside the root")
         try:
@@ -105,6 +118,19 @@ class SourceCohort:
         )
         return None
 
+    def draw_validation(self, share: float) -> None:
+        """Make ``share`` (0 to 1) of the training patients validation patients, drawn by a hash of the id.
+
+        The test split stays as it is; a training study whose patient is in it is left out, and noted.
+        """
+        test = [study for study in self.studies if study.split is Split.TEST]
+        train = assign_splits((s for s in self.studies if s.split is not Split.TEST), validation=share, test=0.0)
+        known = {likeness(study.patient_id) for study in test}
+        for study in train:
+            if likeness(study.patient_id) in known:
+                self.skip(study.study_id, "its patient is in the test split")
+        self.studies = [study for study in train if likeness(study.patient_id) not in known] + test
+
     def complaint(self, shown: int = 10) -> str:
         """What was left out, counted by the reason up to its colon, with the first names; empty where nothing was."""
         if not self.skipped:
@@ -117,45 +143,10 @@ class SourceCohort:
 
 
 class NoStudyError(SourceError):
-    """Nothing under the root is a study. ``cohort`` has what was left out; ``written`` is where all of it stands."""
+    """Nothing under the root is a study. ``cohort`` has what was left out; ``written`` is the file that lists it."""
 
     def __init__(self, cohort: SourceCohort, written: Path | None = None) -> None:
         self.cohort = cohort
         said = [cohort.complaint() or "it holds no images, and no other files either", *cohort.notes]
         said += [f"all of them: {written}"] if written and cohort.skipped else []
         super().__init__(f"no study under {cohort.root}: " + "\n".join(said))
-
-
-def kinds(names: Iterable[str]) -> str:
-    """How many files there are of which kind, as ``12 .png, 3 .docx``; of the five most frequent."""
-    counts = Counter(suffix(name) or "without a suffix" for name in names).most_common(5)
-    return ", ".join(f"{count} {kind}" for kind, count in counts)
-
-
-def suffix(name: str) -> str:
-    """The suffix in lower case, ``.nii.gz`` as one."""
-    return ".nii.gz" if name.lower().endswith(".nii.gz") else Path(name).suffix.lower()
-
-
-def stem(name: str) -> str:
-    """The name without a suffix that we know; a folder's dots stay."""
-    known = suffix(name) in (*VOLUMES, *PICTURES, ".dcm", ".dicom", *TEXTS)
-    return name[: -len(suffix(name))] if known else name
-
-
-def given_modality(name: str | None) -> Modality | None:
-    """The modality that an option or a column names; None for none. Raises ``SourceError`` for an unknown one."""
-    try:
-        return read_modality(name) if name else None
-    except ValueError as error:
-        raise SourceError(str(error)) from None
-
-
-def guess_modality(file: Path, given: Modality | None) -> Modality | None:
-    """What a DICOM header states; else what was given; else CT for volumes, DX for pictures and NIfTI of one plane."""
-    kind = suffix(file.name)
-    if kind in VOLUMES:
-        return given or (Modality.DX if is_picture(file) else Modality.CT)
-    if kind in PICTURES:
-        return given or Modality.DX
-    return (modality_of(file) if is_dicom(file) else None) or given

@@ -10,7 +10,7 @@ from unimedi.evaluation.probes.gradient import fit_and_score_by_gradient
 from unimedi.evaluation.probes.linear import Features, Fit, fit_and_score, probe_scores
 from unimedi.evaluation.probes.pixels import pixel_features
 from unimedi.evaluation.task import EvaluationOptions, View, probe_validation
-from unimedi.inputs.labels import label_columns, labelled, spread
+from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
 from unimedi.metrics.bootstrap import Estimate, average_estimates, mean_by_key, paired_difference, seed_spread
@@ -37,7 +37,7 @@ def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSp
     train, validation = labelled(store, "train", kind, options.classes), probe_validation(store, kind, options)
     if not train or not validation:
         raise NotComputable(f"{len(train)} labelled training and {len(validation)} labelled validation studies")
-    return ProbeSplits(spread(train, options.probe_cap, options.seed), validation, len(train))
+    return ProbeSplits(subsample(train, options.probe_cap, options.seed), validation, len(train))
 
 
 def probe_figures(

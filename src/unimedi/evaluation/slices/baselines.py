@@ -14,7 +14,7 @@ from unimedi.evaluation.slices.lesions import connected_lesions
 from unimedi.evaluation.slices.scores import Scoring, read_volumes
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.imaging.resample import downsample
-from unimedi.inputs.labels import spread
+from unimedi.inputs.labels import subsample
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store
 from unimedi.metrics.checks import NotComputable
@@ -41,7 +41,7 @@ def baseline_scores(
     scores, notes = dict[str, Float[ndarray, "volumes slabs"]](), list[str]()
     train = store.select(split="train", image_kind="ct")
     if train:
-        reference = spread(train, NORMAL_VOLUMES, seed)
+        reference = subsample(train, NORMAL_VOLUMES, seed)
         scores["intensity"] = intensity_scores(store, reference, indices, grid)
     else:
         notes.append("slice selection, intensity: no training volume to learn what is usual from")

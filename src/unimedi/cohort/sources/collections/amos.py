@@ -2,28 +2,15 @@
 
 from pathlib import Path
 
-from unimedi.cohort.sources.collections.dataset_json import listed_file, read_dataset_json
-from unimedi.cohort.sources.collections.held_out import with_validation
+from unimedi.cohort.sources.collections.label_images import add_segmented_ct, listed_file, read_dataset_json
 from unimedi.cohort.sources.collections.listing import find
-from unimedi.cohort.sources.collections.organs import organ_masks
-from unimedi.cohort.sources.source_cohort import SourceCohort, stem
-from unimedi.cohort.study import Modality, Split
+from unimedi.cohort.sources.file_names import stem
+from unimedi.cohort.sources.source_cohort import SourceCohort
+from unimedi.cohort.study import Split
 
-ORGANS = (
-    "spleen",
-    "right_kidney",
-    "left_kidney",
-    "gallbladder",
-    "esophagus",
-    "liver",
-    "stomach",
-    "aorta",
-    "inferior_vena_cava",
-    "pancreas",
-    "right_adrenal_gland",
-    "left_adrenal_gland",
-    "duodenum",
-    "bladder",
+ORGANS = (  # in the order of their values, from 1
+    *("spleen", "right_kidney", "left_kidney", "gallbladder", "esophagus", "liver", "stomach", "aorta"),
+    *("inferior_vena_cava", "pancreas", "right_adrenal_gland", "left_adrenal_gland", "duodenum", "bladder"),
     "prostate_or_uterus",
 )
 FIRST_MR = 500  # amos_0500 and above are MRs
@@ -44,7 +31,8 @@ def amos(root: Path) -> SourceCohort:
     for part, split in PARTS.items():
         for entry in content.get(part, []):
             _add(cohort, listed_file(inner, entry), split)
-    return with_validation(cohort, 0.1)
+    cohort.draw_validation(0.1)
+    return cohort
 
 
 def _add(cohort: SourceCohort, image: Path, split: Split | None) -> None:
@@ -57,9 +45,4 @@ def _add(cohort: SourceCohort, image: Path, split: Split | None) -> None:
         return cohort.skip(study, "MR is not read yet")
     if split is None:
         return cohort.skip(study, "no public label: a test image of the challenge")
-    if not image.is_file():
-        return cohort.skip(study, "no image")
-    if not label.is_file():
-        return cohort.skip(study, "no label")
-    masks = organ_masks(label, ORGANS)
-    return cohort.add(study, image, Modality.CT, None, study, study, split=split, masks=masks)
+    return add_segmented_ct(cohort, study, image, label, dict(enumerate(ORGANS, start=1)), split)

@@ -2,24 +2,13 @@
 
 from pathlib import Path
 
-from unimedi.cohort.sources.collections.organs import organ_masks
+from unimedi.cohort.sources.collections.label_images import add_segmented_ct
 from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
-from unimedi.cohort.study import Modality, Split
+from unimedi.cohort.study import Split
 
-ORGANS = (
-    "spleen",
-    "right_kidney",
-    "left_kidney",
-    "gallbladder",
-    "esophagus",
-    "liver",
-    "stomach",
-    "aorta",
-    "inferior_vena_cava",
-    "portal_and_splenic_veins",
-    "pancreas",
-    "right_adrenal_gland",
-    "left_adrenal_gland",
+ORGANS = (  # in the order of their values, from 1
+    *("spleen", "right_kidney", "left_kidney", "gallbladder", "esophagus", "liver", "stomach", "aorta"),
+    *("inferior_vena_cava", "portal_and_splenic_veins", "pancreas", "right_adrenal_gland", "left_adrenal_gland"),
 )
 CASES = (*range(1, 11), *range(21, 41))  # the thirty that have labels; 11 to 20 do not exist
 TEST = range(35, 41)  # the six that published figures are of
@@ -38,15 +27,10 @@ def btcv(root: Path) -> SourceCohort:
         raise SourceError(f"{root} has no RawData/Training/img: is it the folder that RawData.zip was unpacked into?")
     cohort = SourceCohort(root)
     for case in CASES:
-        image, label = (base / "Training" / kind / f"{kind}{case:04d}.nii.gz" for kind in ("img", "label"))
-        missing = [what for what, path in (("image", image), ("label", label)) if not path.is_file()]
-        if missing:
-            cohort.skip(f"img{case:04d}", f"no {missing[0]}")
-            continue
+        image, label = (base / "Training" / part / f"{part}{case:04d}.nii.gz" for part in ("img", "label"))
         split = Split.TEST if case in TEST else Split.VALIDATION if case in VALIDATION else Split.TRAIN
-        name = f"btcv-{case:04d}"
-        masks = organ_masks(label, ORGANS)
-        cohort.add(f"img{case:04d}", image, Modality.CT, None, name, name, split=split, masks=masks)
+        organs = dict(enumerate(ORGANS, start=1))
+        add_segmented_ct(cohort, f"img{case:04d}", image, label, organs, split, name=f"btcv-{case:04d}")
     for image in sorted((base / "Testing" / "img").glob("img*.nii.gz")):
         cohort.skip(image.name.removesuffix(".nii.gz"), "no public label: a test image of the challenge")
     return cohort

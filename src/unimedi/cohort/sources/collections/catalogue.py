@@ -22,15 +22,13 @@ COLLECTIONS = (
     Collection("mimic-cxr-jpg", "mimic_cxr.mimic_cxr_jpg", "MIMIC-CXR-JPG: X-rays with English reports"),
     Collection("mimic-cxr", "mimic_cxr.mimic_cxr", "MIMIC-CXR as DICOM: X-rays with English reports"),
     Collection("chexpert", "chexpert.chexpert", "CheXpert: X-rays with 14 labels"),
-    Collection(
-        "chexpert-plus", "chexpert_plus.chexpert_plus", "CheXpert Plus: X-rays with English reports and 14 labels"
-    ),
+    Collection("chexpert-plus", "chexpert.chexpert_plus", "CheXpert Plus: X-rays with English reports and 14 labels"),
     Collection("padchest", "padchest.padchest", "PadChest: X-rays with Spanish reports and labels"),
     Collection("openi", "openi.openi", "OpenI, Indiana University: X-rays with English reports"),
     Collection("rsna-pneumonia", "rsna_pneumonia.rsna_pneumonia", "RSNA Pneumonia: X-rays with boxes"),
     Collection("covidx", "covidx.covidx", "COVIDx: X-rays of COVID-19, pneumonia or neither"),
-    Collection("bimcv-covid19", "bimcv_covid19.bimcv_covid19", "BIMCV-COVID19: X-rays and CTs with Spanish reports"),
-    Collection("bimcv-r", "bimcv_r.bimcv_r", "BIMCV-R: CTs with Spanish reports, translated"),
+    Collection("bimcv-covid19", "bimcv.bimcv_covid19", "BIMCV-COVID19: X-rays and CTs with Spanish reports"),
+    Collection("bimcv-r", "bimcv.bimcv_r", "BIMCV-R: CTs with Spanish reports, translated"),
     Collection("ct-rate", "ct_rate.ct_rate", "CT-RATE: CTs with English reports and 18 labels"),
     Collection("radchestct", "radchestct.radchestct", "RAD-ChestCT: CTs with 84 labels"),
     Collection("cc-ccii", "cc_ccii.cc_ccii", "CC-CCII: CTs of COVID-19, pneumonia or neither"),

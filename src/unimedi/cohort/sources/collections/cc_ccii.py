@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from unimedi.cohort.sources.collections.held_out import with_validation
-from unimedi.cohort.sources.collections.listing import find, rows
-from unimedi.cohort.sources.source_cohort import PICTURES, SourceCohort, SourceError, suffix
+from unimedi.cohort.sources.collections.listing import find, first_there, rows
+from unimedi.cohort.sources.file_names import PICTURES, suffix
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality, Split
 
@@ -28,8 +28,9 @@ def cc_ccii(root: Path) -> SourceCohort:
     for row in rows(find(root, "unzip_filenames.csv"), "label", "patient_id", "scan_id", "n_slice"):
         _add(cohort, row, splits)
     if splits:
-        return with_validation(cohort, HELD_OUT)
-    cohort.studies = assign_splits(cohort.studies)
+        cohort.draw_validation(HELD_OUT)
+    else:
+        cohort.studies = assign_splits(cohort.studies)
     return cohort
 
 
@@ -40,9 +41,9 @@ def _add(cohort: SourceCohort, row: dict[str, str], splits: dict[str, Split]) ->
         return cohort.skip(what, f"unknown class {label!r}")
     if splits and scan not in splits:
         return cohort.skip(what, "in none of the lists of the split")
-    image = _image(cohort.root, label, patient, scan)
-    if image is None:
-        return cohort.skip(what, "no image")
+    # Some archives unpack into NCP/NCP, and some put all of them under images.
+    root, inside = cohort.root, Path(label, patient, scan)
+    image = first_there(root / inside, root / label / inside, root / "images" / inside, root / f"{scan}.nii.gz")
     if image.is_dir():
         found = sum(suffix(path.name) in PICTURES for path in image.iterdir())
         if str(found) != row["n_slice"]:
@@ -50,10 +51,3 @@ def _add(cohort: SourceCohort, row: dict[str, str], splits: dict[str, Split]) ->
     labels = {name: name == CLASSES[label] for name in CLASSES.values()}
     split = splits.get(scan, Split.TRAIN)
     return cohort.add(what, image, Modality.CT, None, scan, patient, split=split, labels=labels)
-
-
-def _image(root: Path, label: str, patient: str, scan: str) -> Path | None:
-    """Some archives unpack into ``NCP/NCP``, and some put all of them under ``images``."""
-    inside = Path(label, patient, scan)
-    places = (root / inside, root / label / inside, root / "images" / inside, root / f"{scan}.nii.gz")
-    return next((path for path in places if path.exists()), None)

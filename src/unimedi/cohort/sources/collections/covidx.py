@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from unimedi.cohort.sources.collections.held_out import with_validation
 from unimedi.cohort.sources.collections.listing import find, skip_unlisted
-from unimedi.cohort.sources.source_cohort import PICTURES, SourceCohort, SourceError
+from unimedi.cohort.sources.file_names import PICTURES
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.study import Modality, Split
 
 CLASSES = {"normal": "normal", "pneumonia": "pneumonia", "COVID-19": "covid_19"}
@@ -35,9 +35,6 @@ def covidx(root: Path) -> SourceCohort:
             patient, file, label, source = words
             image = root / split / Path(file).name
             listed.add(image)
-            if not image.is_file():
-                cohort.skip(f"{split}/{file}", "no image")
-                continue
             labels = {name: name == CLASSES[label] for name in CLASSES.values()}
             cohort.add(
                 f"{split}/{file}",
@@ -49,4 +46,5 @@ def covidx(root: Path) -> SourceCohort:
                 labels=labels,
             )
         skip_unlisted(cohort, root / split, listed, *PICTURES)
-    return with_validation(cohort, 0.2)
+    cohort.draw_validation(0.2)
+    return cohort

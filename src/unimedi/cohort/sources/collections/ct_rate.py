@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from unimedi.cohort.sources.collections.held_out import with_validation
-from unimedi.cohort.sources.collections.listing import find, rows, snake
+from unimedi.cohort.sources.collections.listing import find, headed, rows, snake
 from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Modality, Split
 
@@ -15,10 +14,10 @@ TABLES = {
     "valid": ("validation_reports.csv", "valid_predicted_labels.csv", "no_chest_valid.txt"),
 }
 SECTIONS = {
-    "ClinicalInformation_EN": "CLINICAL INFORMATION",
-    "Technique_EN": "TECHNIQUE",
-    "Findings_EN": "FINDINGS",
-    "Impressions_EN": "IMPRESSION",
+    "clinical information": "ClinicalInformation_EN",
+    "technique": "Technique_EN",
+    "findings": "Findings_EN",
+    "impression": "Impressions_EN",
 }
 LABEL = {"1": True, "0": False, "1.0": True, "0.0": False}
 HELD_OUT = 0.05  # share of the training patients that validate: 1,000 of 20,000, about as many as the official 1,304
@@ -36,7 +35,8 @@ def ct_rate(root: Path) -> SourceCohort:
     parts = [part for part in TABLES if (reports / TABLES[part][0]).is_file()]
     for part in parts or ["train"]:  # one of them is enough; without any, find says what is missing
         _read_part(cohort, base, part, find(reports, TABLES[part][0]))
-    return with_validation(cohort, HELD_OUT)
+    cohort.draw_validation(HELD_OUT)
+    return cohort
 
 
 def _read_part(cohort: SourceCohort, base: Path, part: str, reports: Path) -> None:
@@ -45,7 +45,7 @@ def _read_part(cohort: SourceCohort, base: Path, part: str, reports: Path) -> No
     known = {row.pop("VolumeName"): {snake(name): LABEL.get(value) for name, value in row.items()} for row in table}
     other = _names(base / "metadata" / no_chest)
     taken: set[str] = set()
-    for row in rows(reports, "VolumeName", *SECTIONS):
+    for row in rows(reports, "VolumeName", *SECTIONS.values()):
         name = row["VolumeName"]
         found = NAME.fullmatch(name)
         if not found:
@@ -69,17 +69,15 @@ def _reason(image: Path, original: Path, other: bool, taken: bool) -> str:
         return "not a chest CT, by the collection's own list"
     if taken:
         return "another reconstruction of a scan that is taken"
-    if image.is_file():
-        return ""
-    return "only the uncorrected volume, without Hounsfield units" if original.is_file() else "no image"
+    if original.is_file() and not image.is_file():
+        return "only the uncorrected volume, without Hounsfield units"
+    return ""
 
 
 def _text(row: dict[str, str]) -> str:
     """The report with headings; ``Not given.`` is no section."""
-    given = {SECTIONS[column]: row[column] for column in SECTIONS if row[column].rstrip(".").lower() != "not given"}
-    if not any(given.get(heading) for heading in ("FINDINGS", "IMPRESSION")):
-        return ""
-    return "\n".join(f"{heading}: {text}" for heading, text in given.items() if text)
+    given = {name: row[column] for name, column in SECTIONS.items()}
+    return headed({name: text for name, text in given.items() if text.rstrip(".").lower() != "not given"})
 
 
 def _names(path: Path) -> set[str]:

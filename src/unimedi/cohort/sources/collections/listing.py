@@ -1,10 +1,13 @@
-"""The tables that a collection ships: found under one of their names, read row by row, their columns checked."""
+"""What the readers of collections share: tables under one of their names, files in one of several places, names of
+findings, the text of a report in sections, files that no table lists."""
 
-from collections.abc import Container, Iterator
+import ast
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
 from unimedi.cohort.columns import missing
-from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError, suffix
+from unimedi.cohort.sources.file_names import suffix
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.files.table_file import TableError, read_table
 from unimedi.files.walk import name_of, walk
 
@@ -42,6 +45,29 @@ def rows(path: Path, *columns: str) -> Iterator[dict[str, str]]:
 def snake(name: str) -> str:
     """``Pleural Effusion`` as a finding is called here: ``pleural_effusion``."""
     return "_".join(name.replace("/", " ").replace("-", " ").lower().split())
+
+
+def first_there(*places: Path) -> Path:
+    """The first of the places where something is, else the first of all."""
+    return next((path for path in places if path.exists()), places[0])
+
+
+def headed(sections: Mapping[str, str]) -> str:
+    """A report with headings (``findings`` as ``FINDINGS: ...``); empty where neither findings nor an impression is
+    given."""
+    texts = {name.replace("_", " ").upper(): text for name, text in sections.items() if text}
+    if not {"FINDINGS", "IMPRESSION"} & texts.keys():
+        return ""
+    return "\n".join(f"{name}: {text}" for name, text in texts.items())
+
+
+def python_list(cell: str) -> list[str] | None:
+    """The words of a cell that shows a Python list, ``"['nodule', ' effusion']"``; None where it shows none."""
+    try:
+        found = ast.literal_eval(cell)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return [str(one) for one in found] if isinstance(found, list) else None
 
 
 def skip_unlisted(cohort: SourceCohort, folder: Path, listed: Container[Path], *kinds: str) -> None:

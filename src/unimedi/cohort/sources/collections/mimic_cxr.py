@@ -47,8 +47,6 @@ def _cohort(root: Path, suffix: str) -> SourceCohort:
         listed.add(image)
         if row["ViewPosition"] not in FRONTAL:
             cohort.skip(about, f"view {row['ViewPosition'] or 'not stated'}: not frontal")
-        elif not image.is_file():
-            cohort.skip(about, "no image")
         elif (where := split.get(name)) is None:
             cohort.skip(about, "in no split")
         else:

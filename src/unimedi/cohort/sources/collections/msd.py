@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from unimedi.cohort.sources.collections.dataset_json import listed_file, read_dataset_json
+from unimedi.cohort.sources.collections.label_images import add_segmented_ct, listed_file, read_dataset_json
 from unimedi.cohort.sources.collections.listing import snake
-from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError, stem
+from unimedi.cohort.sources.file_names import stem
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits
-from unimedi.cohort.study import Mask, Modality
 
 
 def msd(root: Path) -> SourceCohort:
@@ -57,9 +57,4 @@ def _add(cohort: SourceCohort, task: Path, entry: Any, names: dict[int, str], is
     study = stem(image.name)
     if not is_ct:
         return cohort.skip(study, "MR is not read yet")
-    if not image.is_file():
-        return cohort.skip(study, "no image")
-    if not label.is_file():
-        return cohort.skip(study, "no label")
-    masks = {name: Mask(label, value) for value, name in names.items()}
-    return cohort.add(study, image, Modality.CT, None, study, study, masks=masks)
+    return add_segmented_ct(cohort, study, image, label, names)

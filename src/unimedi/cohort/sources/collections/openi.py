@@ -3,7 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
-from unimedi.cohort.sources.collections.listing import find, rows, skip_unlisted
+from unimedi.cohort.sources.collections.listing import find, first_there, headed, rows, skip_unlisted
 from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
@@ -28,11 +28,11 @@ def openi(root: Path) -> SourceCohort:
 def _tables(cohort: SourceCohort) -> tuple[Path, set[str]]:
     """The folder of the images, and the names of those that are listed; so does ``_xml``."""
     texts = {
-        row["uid"]: _headed({name: row[name] for name in HEADINGS})
+        row["uid"]: headed({name: row[name] for name in HEADINGS})
         for row in rows(cohort.root / "indiana_reports.csv", "uid", *HEADINGS)
     }
-    folders = [cohort.root / "images" / "images_normalized", cohort.root / "images_normalized", cohort.root / "images"]
-    images = next((folder for folder in folders if folder.is_dir()), cohort.root)
+    root = cohort.root
+    images = first_there(root / "images" / "images_normalized", root / "images_normalized", root / "images", root)
     named = set()
     for row in rows(find(cohort.root, "indiana_projections.csv"), "uid", "filename", "projection"):
         named.add(row["filename"])
@@ -58,7 +58,7 @@ def _xml(cohort: SourceCohort) -> tuple[Path, set[str]]:
         if not shown:
             cohort.skip(path.name, "no image")
         for name in shown:
-            _add(cohort, path.stem, images / f"{name}.png", _headed(parts))
+            _add(cohort, path.stem, images / f"{name}.png", headed({name: parts.get(name, "") for name in HEADINGS}))
             named.add(f"{name}.png")
     return images, named
 
@@ -72,13 +72,4 @@ class _NoDoctype(ElementTree.TreeBuilder):
 
 def _add(cohort: SourceCohort, patient: str, image: Path, text: str | None) -> None:
     """The collection has a report a patient."""
-    if not image.is_file():
-        return cohort.skip(image.name, "no image")
-    return cohort.add(image.name, image, Modality.DX, text, image.stem, f"CXR{patient}", language="en")
-
-
-def _headed(parts: dict[str, str]) -> str:
-    """Empty where neither findings nor an impression was written."""
-    if not any(parts.get(name) for name in ("findings", "impression")):
-        return ""
-    return "\n".join(f"{name.upper()}: {parts[name]}" for name in HEADINGS if parts.get(name))
+    cohort.add(image.name, image, Modality.DX, text, image.stem, f"CXR{patient}", language="en")

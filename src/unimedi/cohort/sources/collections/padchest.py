@@ -1,10 +1,9 @@
 """PadChest: frontal images with Spanish reports, which are published as stems without accents, and 174 findings."""
 
-import ast
 from collections import Counter
 from pathlib import Path
 
-from unimedi.cohort.sources.collections.listing import find, rows, skip_unlisted, snake
+from unimedi.cohort.sources.collections.listing import find, first_there, python_list, rows, skip_unlisted, snake
 from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
@@ -24,12 +23,10 @@ def padchest(root: Path) -> SourceCohort:
     images: set[Path] = set()
     for row in listed:
         name, labels = row["ImageID"], found[row["ImageID"]]
-        image = next((path for path in (root / row["ImageDir"] / name, root / "images" / name) if path.is_file()), None)
-        images |= {image} if image else set()
+        image = first_there(root / row["ImageDir"] / name, root / "images" / name)
+        images.add(image)
         if row["Projection"] not in FRONTAL:
             cohort.skip(name, f"projection {row['Projection'] or 'not stated'}: not frontal")
-        elif image is None:
-            cohort.skip(name, "no image")
         elif labels is None or "exclude" in labels:
             cohort.skip(name, "labelled exclude, or labels that are no list")
         else:
@@ -50,9 +47,6 @@ def padchest(root: Path) -> SourceCohort:
 
 
 def _labels(text: str) -> set[str] | None:
-    """The column holds a Python list of names, with stray blanks."""
-    try:
-        names = ast.literal_eval(text) if text else []
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-    return {snake(str(name)) for name in names if str(name).strip()} if isinstance(names, list) else None
+    """The findings of an image; none where the cell is empty, None where it is no list."""
+    names = python_list(text) if text else []
+    return None if names is None else {snake(name) for name in names} - {""}

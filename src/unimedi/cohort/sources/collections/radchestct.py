@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unimedi.cohort.sources.collections.listing import find, rows, snake
+from unimedi.cohort.sources.collections.listing import find, first_there, rows, snake
 from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Modality, Split
 
@@ -18,11 +18,7 @@ def radchestct(root: Path) -> SourceCohort:
     for part, split in PARTS.items():
         for row in rows(find(root, TABLE.format(part)), SCAN):
             name = row.pop(SCAN)
-            places = (root / f"{name}.npz", root / "images" / f"{name}.npz")
-            image = next((path for path in places if path.is_file()), None)
-            if image is None:
-                cohort.skip(name, "no image")
-                continue
+            image = first_there(root / f"{name}.npz", root / "images" / f"{name}.npz")
             # The patient is not told, and the official split is by patient: the scan stands for the patient.
             cohort.add(name, image, Modality.CT, None, name, name, split=split, labels=_labels(row))
     return cohort

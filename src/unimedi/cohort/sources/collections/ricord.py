@@ -15,7 +15,7 @@ LISTS = {"RICORD_train.txt": Split.TRAIN, "RICORD_val.txt": Split.VALIDATION, "R
 # Names of series that are not axial: reformats and scouts.
 NO_AXIAL = re.compile(r"\b(?:cor|sag)\b|coronal|sagittal|scout|locali[sz]er|topogram", re.IGNORECASE)
 LEAST = 20  # files of a series: fewer are a scout, a bolus timing, a dose page
-Series = tuple[str, str, str, Path]  # A, B or C; patient without the collection's prefix; study; folder of the series
+Series = tuple[str, str, str, Path]  # part (A, B or C), patient's number, study, folder of the series
 
 
 def ricord(root: Path) -> SourceCohort:
@@ -77,38 +77,38 @@ def _add_largest(cohort: SourceCohort, series: list[Series]) -> None:
     """Of each study the axial series with most files; the first by name of equal ones."""
     best: dict[tuple[str, str, str], tuple[int, Path]] = {}
     counts = {folder: len(_files(folder)) for *_, folder in series}
-    for kind, patient, study, folder in series:
+    for part, patient, study, folder in series:
         if not NO_AXIAL.search(folder.name.replace("-", " ")) and counts[folder] >= LEAST:
-            best.setdefault((kind, patient, study), (0, folder))
-            if counts[folder] > best[kind, patient, study][0]:
-                best[kind, patient, study] = (counts[folder], folder)
-    for kind, patient, study, folder in series:
-        chosen = best.get((kind, patient, study))
+            best.setdefault((part, patient, study), (0, folder))
+            if counts[folder] > best[part, patient, study][0]:
+                best[part, patient, study] = (counts[folder], folder)
+    for part, patient, study, folder in series:
+        chosen = best.get((part, patient, study))
         if chosen is None:
             cohort.skip(_what(folder), "no axial series of 20 files in this study")
         elif chosen[1] != folder:
             cohort.skip(_what(folder), "another series of a study that is taken")
         else:
-            _add_ct(cohort, kind, patient, study, folder, f"1{kind}_{patient}_{study}".replace(" ", "-"))
+            _add_ct(cohort, part, patient, study, folder, f"1{part}_{patient}_{study}".replace(" ", "-"))
 
 
 def _add_listed(cohort: SourceCohort, series: list[Series], listed: dict[str, Split]) -> None:
     missing = dict.fromkeys(listed)
-    for kind, patient, study, folder in series:
+    for part, patient, study, folder in series:
         name = f"{patient}_{study[:10]}_{folder.name}".replace(" ", "-")  # a study's folder begins with its date
         if name not in listed:
             cohort.skip(_what(folder), "in none of the lists of the split")
             continue
         missing.pop(name, None)
-        _add_ct(cohort, kind, patient, study, folder, f"1{kind}_{name}")
+        _add_ct(cohort, part, patient, study, folder, f"1{part}_{name}")
     for name in missing:
         cohort.skip(name, "no image")
 
 
-def _add_ct(cohort: SourceCohort, kind: str, patient: str, study: str, folder: Path, name: str) -> None:
+def _add_ct(cohort: SourceCohort, part: str, patient: str, study: str, folder: Path, name: str) -> None:
     if not _files(folder):
         return cohort.skip(_what(folder), "no image")
-    labels = {"covid_19": kind == "A"}
+    labels = {"covid_19": part == "A"}
     return cohort.add(_what(folder), folder, Modality.CT, None, name, patient, labels=labels)
 
 

@@ -9,10 +9,11 @@ from unimedi.cohort.patient_id import likeness
 from unimedi.cohort.sources.dicom.header import NO_IMAGE, Header, read_header
 from unimedi.cohort.sources.dicom.quick_header import is_dicom
 from unimedi.cohort.sources.dicom.report import Document, read_document, reports_by_study
+from unimedi.cohort.sources.file_names import count_suffixes
 from unimedi.cohort.sources.own_files.images import Found, doubts, same_bytes, without_raw
 from unimedi.cohort.sources.own_files.patients import note_placeholders
 from unimedi.cohort.sources.own_files.table import label_values, report_table
-from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError, kinds
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
 from unimedi.files.inside import inside
@@ -152,7 +153,7 @@ def _walk(cohort: SourceCohort) -> tuple[list[Header], dict[str, str]]:
     for name, reason in left:
         cohort.skip(name, reason)
     if not headers:
-        seen = kinds(every) or "none"
+        seen = count_suffixes(every) or "none"
         cohort.notes.append(f"no DICOM image among {len(every)} files ({seen}); other kinds: `unimedi cohort folder`")
     return headers, reports
 

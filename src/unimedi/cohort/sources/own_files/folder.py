@@ -3,48 +3,26 @@
 Without a table, an image's report is the text of the same name (``a.png``, ``a.txt``), or else the folder's only text
 where the folder's images are one examination, or else the text of the same name in a folder beside (``images/a.png``,
 ``reports/a.txt``). A folder of DICOM slices is one study; its report lies in it or beside it. The patient is the
-PatientID of the file, or else the first folder under the root that may be one's, or else the image itself. Whatever
-cannot be used is listed with the reason, never left out in silence.
+PatientID of the file, or else the first folder under the root that may be named for a patient, or else the image
+itself. Whatever cannot be used is listed with the reason, never left out in silence.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from unimedi.cohort.choices import read_modality
 from unimedi.cohort.sources.dicom.header import header_of
+from unimedi.cohort.sources.file_names import TEXTS, count_suffixes, suffix
 from unimedi.cohort.sources.own_files.images import Found, Taken, doubts, images_of, without_masks, without_raw
 from unimedi.cohort.sources.own_files.pairing import Pairs, by_being_alone, by_name, named_for_others
 from unimedi.cohort.sources.own_files.patients import name_patients
 from unimedi.cohort.sources.own_files.sibling_folders import by_sibling
 from unimedi.cohort.sources.own_files.table import add_table
-from unimedi.cohort.sources.source_cohort import (
-    TEXTS,
-    NoStudyError,
-    SourceCohort,
-    SourceError,
-    given_modality,
-    kinds,
-    suffix,
-)
+from unimedi.cohort.sources.source_cohort import NoStudyError, SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits, check_splits
-from unimedi.cohort.study import Modality, Study
+from unimedi.cohort.study import Modality
+from unimedi.errors import InputError
 from unimedi.files.walk import name_of, walk
-
-
-def folder_cohort(
-    root: str | Path,
-    modality: str | None = None,
-    table: str | Path | None = None,
-    columns: Mapping[str, str] | None = None,
-    validation: float = 0.1,
-    test: float = 0.1,
-    seed: int = 0,
-) -> list[Study]:
-    """The studies under ``root``; a warning tells what was left out. Arguments and errors as in ``scan_folder``."""
-    cohort = scan_folder(root, modality, table, columns, validation, test, seed)
-    if complaint := cohort.complaint():
-        warnings.warn(f"{root}: {complaint}", stacklevel=2)
-    return cohort.studies
 
 
 def scan_folder(
@@ -75,7 +53,10 @@ def scan_folder(
     if columns and table is None:
         raise SourceError("column names are given, but no table")
     cohort = SourceCohort(root)
-    given = given_modality(modality)
+    try:
+        given = read_modality(modality) if modality else None
+    except InputError as error:
+        raise SourceError(str(error)) from error
     has_splits = False
     if table is None:
         stated = _read_tree(cohort, given)
@@ -138,7 +119,9 @@ def _read_tree(cohort: SourceCohort, given: Modality | None) -> dict[str, str]:
 
 def _advice(images: int, texts: int, names: Sequence[str]) -> str:
     """What was seen where nothing could be taken, and what would help."""
-    seen = f"seen: {images} usable images and {texts} texts among {len(names)} files ({kinds(names) or 'none'})"
+    seen = (
+        f"seen: {images} usable images and {texts} texts among {len(names)} files ({count_suffixes(names) or 'none'})"
+    )
     if not images:
         return f"{seen}; images are DICOM, NIfTI, NRRD, MetaImage, PNG, JPEG or TIFF"
     return (

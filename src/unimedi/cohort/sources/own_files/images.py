@@ -9,27 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unimedi.cohort.sources.dicom.header import Header, read_header
-from unimedi.cohort.sources.dicom.quick_header import is_dicom
+from unimedi.cohort.sources.dicom.quick_header import is_dicom, modality_of
 from unimedi.cohort.sources.dicom.view import view_by_name
-from unimedi.cohort.sources.source_cohort import PICTURES, TEXTS, VOLUMES, SourceCohort, guess_modality, stem, suffix
+from unimedi.cohort.sources.file_names import PICTURES, TEXTS, VOLUMES, stem, suffix
+from unimedi.cohort.sources.nifti_header import is_picture
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Modality
 from unimedi.files.inside import inside
 from unimedi.files.walk import name_of
 
 DATA = (".raw", ".zraw")  # the voxels of a header in a file of its own
-MASKS = {
-    "mask",
-    "masks",
-    "seg",
-    "segs",
-    "segmentation",
-    "segmentations",
-    "annotation",
-    "annotations",
-    "label",
-    "labels",
+MASKS = {  # words in the name of a file or a folder
+    *("mask", "masks", "seg", "segs", "segmentation", "segmentations", "annotation", "annotations", "label", "labels"),
+    *("labelmap", "labelmaps", "contour", "contours", "groundtruth", "roi", "rois", "lesions", "maske", "masken"),
 }
-MASKS |= {"labelmap", "labelmaps", "contour", "contours", "groundtruth", "roi", "rois", "lesions", "maske", "masken"}
 NO_IMAGE = {  # what else lies among images, by its suffix
     "a table: name it with --table": (".csv", ".tsv", ".xlsx", ".xls", ".parquet"),
     "not an image but an archive: unpack it": (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst"),
@@ -87,6 +80,16 @@ def images_of(cohort: SourceCohort, folder: Path, names: Sequence[str], given: M
         files = tuple(one.path for one in slices)
         found.append(Found(folder, slices[0].modality or given, slices[0], files))
     return found
+
+
+def guess_modality(file: Path, given: Modality | None) -> Modality | None:
+    """What a DICOM header states; else what was given; else CT for volumes, DX for pictures and NIfTI of one plane."""
+    ending = suffix(file.name)
+    if ending in VOLUMES:
+        return given or (Modality.DX if is_picture(file) else Modality.CT)
+    if ending in PICTURES:
+        return given or Modality.DX
+    return (modality_of(file) if is_dicom(file) else None) or given
 
 
 def without_raw(found: Sequence[Found], cohort: SourceCohort) -> list[Found]:

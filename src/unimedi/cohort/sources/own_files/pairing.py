@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unimedi.cohort.sources.file_names import stem
 from unimedi.cohort.sources.own_files.images import Found
-from unimedi.cohort.sources.source_cohort import stem
 
 # Names that no report has, of what comes with a disc or a data set: how they begin, and whole ones.
 NO_REPORT_BEGINS = ("readme", "license", "licence", "copyright", "changelog", "liesmich", "lisezmoi", "leeme", "leiame")

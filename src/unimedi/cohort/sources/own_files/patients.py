@@ -14,8 +14,9 @@ from enum import StrEnum
 
 from unimedi.cohort.choices import given
 from unimedi.cohort.patient_id import likeness
+from unimedi.cohort.sources.file_names import stem
 from unimedi.cohort.sources.own_files.sibling_folders import IMAGE_FOLDERS, TEXT_FOLDERS
-from unimedi.cohort.sources.source_cohort import SourceCohort, stem
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Study
 
 SPLITS = {"train", "training", "val", "valid", "validation", "dev", "test", "testing", "holdout"}

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from unimedi.cohort.sources.file_names import stem
 from unimedi.cohort.sources.own_files.images import Found
 from unimedi.cohort.sources.own_files.pairing import (
     Pairs,
@@ -18,7 +19,6 @@ from unimedi.cohort.sources.own_files.pairing import (
     several_texts,
     spelt,
 )
-from unimedi.cohort.sources.source_cohort import stem
 from unimedi.files.walk import name_of
 
 TEXT_FOLDERS = {

@@ -9,7 +9,9 @@ from unimedi.cohort.columns import check_names, missing, misspelt, nameless_pati
 from unimedi.cohort.patient_id import shortened
 from unimedi.cohort.sources.dicom.header import patient_in
 from unimedi.cohort.sources.dicom.quick_header import is_dicom
-from unimedi.cohort.sources.source_cohort import PICTURES, VOLUMES, SourceCohort, SourceError, guess_modality, suffix
+from unimedi.cohort.sources.file_names import PICTURES, VOLUMES, suffix
+from unimedi.cohort.sources.own_files.images import guess_modality
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.study import Modality, Split
 from unimedi.files.listed_path import ABSENT, ListedPaths, PathError
 from unimedi.files.markup import plain
