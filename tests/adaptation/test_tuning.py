@@ -49,10 +49,9 @@ def figures(ground: tuple[Path, Path]) -> Measurements:
 @pytest.mark.parametrize("slices", [0, 2])
 def test_the_classifier_reads_what_the_model_embeds(slices: int) -> None:
     model, batch = tiny_model(slices=slices), tiny_batch()
-    for stored in (batch.radiographs, batch.fine):
+    for stored in (batch.radiographs, batch.hires_volumes):
         assert stored is not None
-        inputs = model.preprocess.radiographs(stored) if stored.ndim == 3 else None
-        expected = model.encode_images(inputs, None if stored.ndim == 3 else stored).cls
+        expected = model.encode_images(stored).cls
         assert torch.equal(model.vision(image_tokens(model, stored)).cls, expected)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int16
 from numpy import ndarray
 from torch import Tensor, nn
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.augment import apply, draw
 from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.store import Store
@@ -19,17 +20,17 @@ def image_tokens(model: UniMediModel, stored: Int16[Tensor, "n *size"], selector
     """Stored radiographs (n, height, width) or volumes (n, depth, height, width) as the tokens that E_v reads.
 
     The tokens are those of :meth:`~unimedi.model.unimedi.UniMediModel.encode_images`: a volume with the slices that
-    ``selector`` (the model's own by default) takes. This is the only place where the number of dimensions matters.
+    ``selector`` (the model's own by default) takes.
     """
-    if stored.ndim == 3:
-        return model.radiograph_tokens(model.preprocess.radiographs(stored))
-    volumes, slices = model.preprocess.volumes(stored), None
-    if model.config.slices:
-        selector = selector or model.config.selector
+    tokens = model.tokens(model.normalise(stored))
+    if ImageKind.of(stored.ndim - 1) is ImageKind.XRAY or not model.config.slices:
+        return tokens
+    selector = selector or model.config.selector
+    scores = torch.zeros(len(stored), 1, device=stored.device)
+    if selector == "attentive":
         with torch.no_grad():  # which planes are taken is a choice: nothing to differentiate
-            own = model.score_slabs(volumes)[0] if selector == "attentive" else torch.zeros(len(stored), 1)
-        slices = model.cut_slices(stored, model.choose_planes(own, selector=selector).to(stored.device))
-    return model.volume_tokens(volumes, slices)
+            scores, _ = model.score_slabs(tokens)
+    return model.with_slices(tokens, model.cut_slices(stored, model.select_planes(scores, selector=selector)))
 
 
 class Classifier:

@@ -54,7 +54,7 @@ class Segmenter(nn.Module):
         Where the encoder subtracts its training set's mean image, that of the window's own place is meant; so the
         difference to the mean is what windows are cut from, and :meth:`tokens` gives the encoder what it expects.
         """
-        images = self.preprocess.radiographs(stored) if self.ndim == 2 else self.preprocess.volumes(stored)
+        images = self.preprocess.normalise(stored)
         mean = self._mean()
         return images if mean is None else images - resize(mean[None], tuple(images.shape[2:]))
 

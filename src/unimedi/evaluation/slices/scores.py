@@ -87,7 +87,7 @@ def poolings(model: UniMediModel, layers: bool = False) -> Scoring:
     """
 
     def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        attention = model.score_slabs(model.preprocess.volumes(fine))[1]
+        attention = model.score_slabs(model.tokens(model.normalise(fine)))[1]
         scores = _pooled(model, attention)
         if layers:
             one_by_one = enumerate(attention.split(1, dim=1), 1)
@@ -165,7 +165,7 @@ def tokens_shuffled(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -
 
     def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
         order = orders[rows].to(fine.device)
-        tokens = model.vision.volumes(model.preprocess.volumes(fine))
+        tokens = model.tokens(model.normalise(fine))
         moved = tokens.content.unflatten(1, (slabs, -1))[_each_row(fine), order].flatten(1, 2)
         attention = model.vision(Tokens(moved, tokens.position), attention_rows=True).cls_attention
         return {f"{name}_tokens_shuffled": unshuffle(value, order) for name, value in _pooled(model, attention).items()}
