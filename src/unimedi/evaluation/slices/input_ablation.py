@@ -209,20 +209,20 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
     slices_alone = with_config(model, volume_tokens=False)
     drawn, lesion = depth_orders(len(shown), shown.shape[1], seed + 1).double(), torch.from_numpy(shown)
 
-    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        volume = model.tokens(model.normalise(fine))
+    def embed(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        volume = model.tokens(model.normalise(hires))
         scores, _ = model.score_slabs(volume)
 
         def sliced(variant: UniMediModel, planes: Int[Tensor, "n k"]) -> Tensor:
-            return embedding(variant, variant.with_slices(volume, variant.cut_slices(fine, planes)))
+            return embedding(variant, variant.with_slices(volume, variant.cut_slices(hires, planes)))
 
         own = model.select_planes(scores)
-        best = oracle(scores, lesion[rows].to(fine.device))
+        best = oracle(scores, lesion[rows].to(hires.device))
         return {
             AS_SHIPPED: sliced(model, own),
             VOLUME_ALONE: embedding(model, volume),
             "slices_alone": sliced(slices_alone, own),
-            "random_slices": sliced(model, model.select_planes(drawn[rows].to(fine.device), selector="attentive")),
+            "random_slices": sliced(model, model.select_planes(drawn[rows].to(hires.device), selector="attentive")),
             "centre_slices": sliced(model, model.select_planes(scores, selector="centre")),
             "oracle_slices": sliced(model, model.select_planes(best, selector="attentive")),
         }
@@ -233,8 +233,8 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
 def depth_shuffled_input(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -> VolumeFunction:
     """``depth_shuffled``: the slabs of the stored volume in another order; all else as shipped, scores too."""
 
-    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        moved = shuffle_slabs(fine, orders[rows].to(fine.device))
+    def embed(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        moved = shuffle_slabs(hires, orders[rows].to(hires.device))
         return {DEPTH_SHUFFLED: model.encode_images(moved).embedding}
 
     return embed
