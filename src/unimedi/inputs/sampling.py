@@ -2,7 +2,8 @@
 state.
 
 A stream is the studies of one kind of image of the training split. Position p of a stream lies in epoch
-``p // length``; each epoch is a permutation of its own. The order does not depend on workers, ranks or where the run was stopped.
+``p // length``; each epoch is a permutation of its own. The order does not depend on workers,
+ranks or where the run was stopped.
 """
 
 from collections.abc import Sequence

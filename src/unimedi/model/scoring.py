@@ -1,8 +1,8 @@
 """Ways to score the slabs of a volume, behind one signature (UniMedI, section 3.2; docs/paper.md, open point 3.1).
 
 The paper does not say which tokens its softmax runs over. ``volume`` is what the model itself does; the others are for
-comparison: give their scores to ``UniMediModel.encode_images(volumes, scores)`` or, in training, set
-``selection.scoring``. Costs are those of ViT-B with slices of 64 tokens; none of them needs a gradient.
+comparison: give their scores to ``UniMediModel.encode_images(volumes, scores)`` or train with
+:mod:`unimedi.experiments.scorers`. Costs are those of ViT-B with slices of 64 tokens; none of them needs a gradient.
 """
 
 from collections.abc import Callable
