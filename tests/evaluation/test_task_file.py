@@ -8,19 +8,19 @@ import yaml
 from unimedi.adaptation.fine_tune import FineTuneSettings
 from unimedi.adaptation.segmentation.segment import SegmentSettings
 from unimedi.adaptation.settings import read_settings
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.task_file import (
+    COMMANDS,
     TASKS,
-    VERBS,
     TaskFile,
     TaskFileError,
     answer_lines,
     answers,
+    cli_args,
     evaluation_options,
     find_task,
-    for_verb,
+    for_command,
     read_task,
-    words,
 )
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.reporting.task import named
@@ -55,14 +55,14 @@ def test_every_shipped_task_loads_and_its_command_knows_its_options(path: Path) 
     assert task.name == path.stem
     assert task.about
     assert set(task.official_split) == {"train", "validation", "test"}
-    verb = VERBS[task.protocol]
-    assert for_verb(task, verb) is task
+    verb = COMMANDS[task.protocol]
+    assert for_command(task, verb) is task
     if verb == "evaluate":
         options = evaluation_options(task, EvaluationOptions(resamples=7))
         assert (options.kinds, options.classes, options.resamples) == ((task.kind,), tuple(task.classes), 7)
         assert options.exclusive == (task.metric == "accuracy")
     else:
-        settings = read_settings(SETTINGS[verb], words(task))
+        settings = read_settings(SETTINGS[verb], cli_args(task))
         assert (settings.kinds, settings.classes) == ((task.kind,), tuple(task.classes))
         assert settings.fractions == task.fractions
         if task.protocol == "segmentation":
@@ -115,7 +115,7 @@ def test_names_paths_and_the_wrong_command(tmp_path: Path) -> None:
     assert isinstance(mine, TaskFile)
     assert mine.name == "mine"
     with pytest.raises(TaskFileError, match="btcv asks for segmentation: run unimedi segment, not finetune"):
-        for_verb(find_task("btcv"), "finetune")
+        for_command(find_task("btcv"), "finetune")
 
 
 def test_answers_are_the_metric_of_every_row_and_share_and_nothing_else() -> None:

@@ -16,14 +16,14 @@ from tests.reporting.test_zero_shot import view
 from unimedi.evaluation.probes.linear import STRENGTHS, fit_and_score
 from unimedi.evaluation.retrieval.tasks import finding_retrieval, recall_figures
 from unimedi.evaluation.space import agreement_figures, modality_figure, single_findings
-from unimedi.evaluation.task import View
-from unimedi.evaluation.zero_shot.scoring import PromptVectors
+from unimedi.evaluation.split import EvalSplit
+from unimedi.evaluation.zero_shot.prompts import PromptVectors
 from unimedi.evaluation.zero_shot.tasks import prompt_spread
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
 from unimedi.metrics.space import modality_probe
 
 
-def drawn_view(draws: np.random.Generator, studies: int, prefix: str, unknown: float = 0.3) -> View:
+def drawn_view(draws: np.random.Generator, studies: int, prefix: str, unknown: float = 0.3) -> EvalSplit:
     """Embeddings of few values (ties), labels of two findings, some of them unknown."""
     labels = {}
     for name in ("mass", "nodule"):
@@ -71,7 +71,7 @@ def test_shared_findings_need_known_labels_and_other_patients(seed: int) -> None
         seen.labels["mass"][[0, 1]] = 1, 0
         seen.labels["nodule"][[0, 1]] = 0, 0
 
-    def shown(seen: View, row: int) -> set[str]:
+    def shown(seen: EvalSplit, row: int) -> set[str]:
         values = {name: column[row] for name, column in seen.labels.items()}
         positive = {name for name, value in values.items() if value == 1}
         return positive or ({"normal"} if all(value == 0 for value in values.values()) else set())

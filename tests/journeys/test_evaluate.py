@@ -14,8 +14,8 @@ import pytest
 
 from tests.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.cli import main
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, PROMPTS
 from unimedi.inputs.store import Record, Store, StoreError, write_store
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import read_metrics

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.hospital import write_hospital, write_pretrained
 from tests.tiny import PREPROCESS
 from unimedi.cli import main
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.measurement import read_metrics
 from unimedi.reporting.commands import evaluate, slice_eval

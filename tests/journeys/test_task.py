@@ -10,7 +10,7 @@ import yaml
 from tests.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
 from unimedi.evaluation.headline import cell
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.task_file import read_task
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.measurement import read_metrics

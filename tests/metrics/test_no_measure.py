@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unimedi.evaluation.probes.linear import Features
-from unimedi.evaluation.retrieval.protocols import class_sample, exclusive_classes
+from unimedi.evaluation.retrieval.by_class import class_sample, exclusive_classes
 from unimedi.evaluation.slices.churn import churn_figures
 from unimedi.evaluation.slices.figures import times_chance
 from unimedi.evaluation.slices.measures import within_volume_ap, within_volume_auroc

@@ -14,7 +14,7 @@ from tests.phantom.test_hospital import digest
 from tests.tiny import PREPROCESS
 from unimedi.cohort.manifest import read_manifest, write_manifest
 from unimedi.cohort.sources.phantom import phantom_cohort
-from unimedi.evaluation.task import EvaluationOptions, view
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.imaging.read import read_mask
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.prepare import prepare

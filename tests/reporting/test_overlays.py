@@ -10,7 +10,8 @@ import torch
 from PIL import Image, ImageColor
 
 from tests.hospital import write_hospital, write_pretrained
-from unimedi.evaluation.task import EvaluationOptions, Outcome, view
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.result import SliceResults
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.model.slice_selection import select_slices
 from unimedi.reporting.attention import volume_planes
@@ -106,7 +107,7 @@ def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, objec
         else:
             slabs = expected
         assert slabs_taken(seen, row, 4, 16) == slabs
-    outcome = Outcome(slab_scores=scores, lesion_rows=[0, 1, 2], lesion_planes=np.zeros((3, 16), bool))
+    outcome = SliceResults(slab_scores=scores, lesion_rows=[0, 1, 2], lesion_planes=np.zeros((3, 16), bool))
     for tile in strips(seen, store, outcome):
         picture = Image.open(io.BytesIO(base64.b64decode(tile.image.split(",")[1]))).convert("RGB")
         framed = (np.asarray(picture) == ImageColor.getrgb(ORANGE)).all(axis=2).any()

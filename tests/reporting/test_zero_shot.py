@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from unimedi.evaluation.space import agreement_figures, single_findings
-from unimedi.evaluation.task import View
+from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
 from unimedi.reporting.pictures import shown
 
 
-def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, prefix: str = "p") -> View:
+def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, prefix: str = "p") -> EvalSplit:
     count = len(next(iter(labels.values())))
     patients = [f"{prefix}{i}" for i in range(count)]
     table: Any = SimpleNamespace(embedding=embedding)
@@ -29,7 +29,7 @@ def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, pr
         "normal": np.all([np.array(values) == 0 for values in labels.values()], axis=0),
         "bootstrap": PatientBootstrap(patients, 20, 0),
     }
-    made = View.__new__(View)  # past the check of the table's type: these tasks read its embedding only
+    made = EvalSplit.__new__(EvalSplit)  # past the check of the table's type: these tasks read its embedding only
     for name, value in parts.items():
         object.__setattr__(made, name, value)
     return made

@@ -16,27 +16,28 @@ from unimedi.adaptation.classifier import Classifier
 from unimedi.adaptation.prediction.trained import CLASSIFICATION, Keeper
 from unimedi.adaptation.subset import Labels, Scores
 from unimedi.adaptation.tuning import (
+    RANDOM_INIT,
     Learner,
     Problem,
     Say,
     TuningSettings,
+    arms,
     compare,
-    rows,
     studies_of,
     with_precision,
 )
 from unimedi.cohort.study import Split
-from unimedi.inputs.labels import known_classes, label_columns, labelled, spread
+from unimedi.inputs.labels import known_classes, label_columns, labelled, subsample
 from unimedi.inputs.store import Store
-from unimedi.metrics.auroc import MacroAuroc, macro_auroc
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_by_key, paired_difference, seed_spread
+from unimedi.metrics.auroc import macro_auroc
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, paired_difference, seed_sd
 from unimedi.metrics.checks import NotComputable, known_and_positive
-from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_figures
-from unimedi.metrics.measurement import percent
+from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_measurements
+from unimedi.metrics.measurement import Measurements, mean_over_seeds, named, with_findings
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 
-ROW = "fine_tune"
+TASK = "fine_tune"
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class FineTuneSettings(TuningSettings):
 
 def fine_tune(
     run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
-) -> dict[str, Estimate]:
+) -> Measurements:
     """Fine-tune a run's model (a run folder, or a ``pretrained`` folder itself) on the labels of a store.
 
     The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``.
 
-    Returns ``{fine_tune,fine_tune_random_init}/<kind>/<fraction>/<metric>`` (macro) and ``…/<metric>/<finding>`` of
-    auroc, ap, acc, balanced_acc, f1, ece and prevalence (AP by chance), means over the seeds; where there are several,
-    ``…/auroc_seed_sd`` of the macro AUROC; and ``fine_tune/<kind>/<fraction>/gain_over_random_init`` of it. A finding
+    Returns measurements of the task ``fine_tune`` with ``share``; ``method`` is '' or ``random_init``. Over all
+    findings and of each: auroc, ap, acc, balanced_acc, f1, ece and prevalence (AP by chance), means over the seeds;
+    where there are several seeds ``auroc_seed_sd``; and the ``auroc`` minus that of ``random_init``. A finding
     is called present from the probability on that is best on the validation studies (``NO_CHOICE``, where they hold one
     class of it or are what is measured). A volume and a radiograph take the same path.
 
@@ -69,20 +70,20 @@ def fine_tune(
     settings = with_precision(settings, embedder.model.device, say)
     for sentence in known_classes(store, settings.classes)[1]:
         say(f"fine-tuning: {sentence}")
-    figures: dict[str, Estimate] = {}
+    found = Measurements()
     lacking = []
     keeper = Keeper(out, embedder, store, settings.precision) if out else None
     for kind in settings.kinds:
         try:
-            figures |= _kind_figures(kind, store, embedder.model, settings, say, keeper)
+            found |= _kind_measurements(kind, store, embedder.model, settings, say, keeper)
         except NotComputable as reason:
             lacking.append(f"fine-tuning, {kind}: {reason}")
             say(lacking[-1])
-    if not figures:
+    if not found:
         raise NotComputable("; ".join(lacking))
     if keeper:
         keeper.finish()
-    return figures
+    return found
 
 
 class FindingLearner:
@@ -102,14 +103,13 @@ class FindingLearner:
         logits, labels = self._answers(self.validation)
         return macro_auroc(logits, labels, self._bootstrap(self.validation, resamples=1)).mean.value
 
-    def test(self) -> dict[str, Estimate]:
-        """``<metric>`` and ``<metric>/<finding>`` of the test studies, at thresholds of the validation studies."""
+    def test(self) -> Measurements:
+        """All metrics of the test studies, over findings and of each, at thresholds of the validation studies."""
         logits, labels = self._answers(self.held_out)
         bootstrap = self._bootstrap(self.held_out, self.resamples)
-        decided = decision_figures("", logits, _probabilities(logits), labels, self.thresholds(), bootstrap)
-        return _auroc_figures(macro_auroc(logits, labels, bootstrap)) | {
-            key.removeprefix("/"): figure for key, figure in decided.items()
-        }
+        areas = macro_auroc(logits, labels, bootstrap)
+        decided = decision_measurements(logits, _probabilities(logits), labels, self.thresholds(), bootstrap)
+        return with_findings("auroc", areas.mean, areas.by_finding) | decided
 
     def thresholds(self) -> dict[str, float]:
         """The probability from which each finding is called present."""
@@ -127,10 +127,6 @@ class FindingLearner:
         return PatientBootstrap([self.store.studies[i].patient_id for i in indices], resamples)
 
 
-def _auroc_figures(areas: MacroAuroc) -> dict[str, Estimate]:
-    return {"auroc": areas.mean} | {f"auroc/{name}": figure for name, figure in areas.by_finding.items()}
-
-
 def _probabilities(logits: Scores) -> Scores:
     return {name: expit(values) for name, values in logits.items()}
 
@@ -141,26 +137,28 @@ def _threshold(probability: Float[ndarray, "studies"], labels: Float[ndarray, "s
     return NO_CHOICE if math.isnan(best) else best
 
 
-def _kind_figures(
+def _kind_measurements(
     kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say, keeper: Keeper | None
-) -> dict[str, Estimate]:
+) -> Measurements:
     problem = finding_problem(kind, store, settings, say)
-    figures: dict[str, Estimate] = {}
     studies = studies_of(max(settings.fractions), problem)
     keep = partial(_keep, keeper, kind, studies) if keeper else None
-    for fraction, results in compare(problem, rows(ROW, model), settings, say, keep).items():
-        where = f"{kind}/{percent(fraction)}"
-        for name, runs in results.items():
-            figures |= {f"{name}/{where}/{metric}": figure for metric, figure in mean_by_key(runs).items()}
-            figures |= seed_spread(f"{name}/{where}/auroc", [run["auroc"] for run in runs])
-        ours, other = (figures[f"{name}/{where}/auroc"] for name in (ROW, f"{ROW}_random_init"))
-        figures[f"{ROW}/{where}/gain_over_random_init"] = paired_difference(ours, other)
-        count = studies_of(fraction, problem)
-        figures[f"{ROW}/{where}/training_studies"] = Estimate(float(count), n=count)
-    return figures
+    found = Measurements()
+    for share, results in compare(problem, arms(model), settings, say, keep).items():
+        means = {method: mean_over_seeds(runs) for method, runs in results.items()}
+        for method, runs in results.items():
+            rows = means[method]
+            if len(runs) > 1:
+                rows |= Measurements([named(seed_sd([run["auroc"] for run in runs]), metric="auroc_seed_sd")])
+            found |= rows.named(method=method, share=share)
+        gain = named(paired_difference(*(mean["auroc"] for mean in means.values())), minus=RANDOM_INIT, metric="auroc")
+        count = studies_of(share, problem)
+        taught = named(Estimate(float(count), n=count), metric="training_studies")
+        found |= Measurements([gain, taught]).named(share=share)
+    return found.named(task=TASK, modality=kind)
 
 
-def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[dict[str, Estimate]]) -> None:
+def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[Measurements]) -> None:
     assert isinstance(learner, FindingLearner)
     findings, thresholds = learner.classifier.findings, learner.thresholds()
     keeper.offer(
@@ -169,9 +167,7 @@ def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learne
     )  # fmt: skip
 
 
-def finding_problem(
-    kind: str, store: Store, settings: FineTuneSettings, say: Say = print
-) -> Problem[dict[str, Estimate]]:
+def finding_problem(kind: str, store: Store, settings: FineTuneSettings, say: Say = print) -> Problem[Measurements]:
     """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others, and of
     those without a threshold.
 
@@ -182,7 +178,7 @@ def finding_problem(
         labelled(store, split, kind, wanted) for split in ("train", "validation", Split(settings.split))
     )
     counts = f"{len(train)} labelled training, {len(validation)} validation and {len(test)} {settings.split} studies"
-    validation = spread(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
+    validation = subsample(validation, settings.validation_cap, seed=0)  # first: what it loses cannot be chosen by
     columns = [label_columns(store, part) for part in (train, validation, test)]
     findings = [name for name in wanted if all(name in part for part in columns)]
     if not findings:

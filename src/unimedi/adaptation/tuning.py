@@ -122,9 +122,12 @@ class Problem(Generic[R]):
     learner: Callable[[UniMediModel], Learner[R]]
 
 
-def rows(name: str, model: UniMediModel, seed: int = 0) -> dict[str, UniMediModel]:
-    """``{name: pretrained, name_random_init: the same architecture, untrained}``."""
-    return {name: model, f"{name}_random_init": untrained(model, seed)}
+RANDOM_INIT = "random_init"
+
+
+def arms(model: UniMediModel, seed: int = 0) -> dict[str, UniMediModel]:
+    """``{"": the pretrained model, "random_init": the same architecture, untrained}``."""
+    return {"": model, RANDOM_INIT: untrained(model, seed)}
 
 
 def compare(
@@ -134,7 +137,7 @@ def compare(
     say: Say,
     keep: Callable[[float, Learner[R]], None] | None = None,
 ) -> dict[float, dict[str, list[R]]]:
-    """Fraction → row → the test result of each seed's training.
+    """Fraction → method → the test result of each seed's training.
 
     ``keep`` is given one learner, with its validation value: the first model's, of most labels and the first seed.
     """
@@ -150,7 +153,8 @@ def compare(
     for done, (fraction, seed, name) in enumerate(plan):
         chosen = stratified_subset(problem.labels, studies_of(fraction, problem), seed)
         studies = [problem.train[i] for i in chosen]
-        say(f"{problem.title}, {percent(fraction)} of labels ({len(studies)} studies), {name}, seed {seed}")
+        labels, arm = f"{percent(fraction)} of labels ({len(studies)} studies)", name or "pretrained"
+        say(f"{problem.title}, {labels}, {arm}, seed {seed}")
         value, learner = chosen_learner(problem, models[name], studies, settings, seed, say)
         if keep and (fraction, seed, name) == kept:
             keep(value, learner)

@@ -49,7 +49,7 @@ def labelled(store: Store, split: str, kind: str, classes: Sequence[str] = ()) -
     return [i for i in indices if any(store.studies[i].labels.get(name) is not None for name in names)]
 
 
-def spread(indices: Sequence[int], cap: int | None, seed: int) -> list[int]:
+def subsample(indices: Sequence[int], cap: int | None, seed: int) -> list[int]:
     """At most ``cap`` of the indices (None: all), drawn at random, in their order."""
     if cap is None or len(indices) <= cap:
         return list(indices)

@@ -1,7 +1,7 @@
-"""How masks are measured, study by study: Dice, and the 95th percentile of the Hausdorff distance by MONAI.
+"""Overlap of masks, study by study: Dice, and the 95th percentile of the Hausdorff distance by MONAI.
 
-Dice of an empty mask predicted empty is 1, so over all studies a predictor that never finds anything scores the share
-of healthy studies: its row stands beside every figure over all studies, and Dice over the positives beside that.
+Dice of an empty mask predicted empty is 1, so over all studies a predictor that never marks anything scores the share
+of healthy studies. It is therefore measured too (:func:`trivial`), and Dice is also given over the positives alone.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
 from unimedi.metrics.checks import known_and_positive
+from unimedi.metrics.measurement import Measurements, named
 
 PERCENTILE = 95
 
@@ -70,10 +71,11 @@ def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBoo
     return average_estimates(each, n=int((~np.isnan(columns)).any(axis=1).sum()))
 
 
-def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -> dict[str, Estimate]:
-    """``<prefix>/{dice_positive,dice_all,found,hd95_mm}``: the mean over classes, and ``…/<class>``.
+def overlap_measurements(result: Overlap, bootstrap: PatientBootstrap) -> Measurements:
+    """``dice_positive``, ``dice_all``, ``found`` and ``hd95_mm``: the mean over classes, and of each class.
 
-    ``found`` is the share of positives of which anything at all was marked; ``hd95_mm`` counts those only.
+    ``dice_positive`` is of the studies that have the class. ``found`` is the share of these of which anything at all
+    was marked; ``hd95_mm`` counts only those. What is known of no study is left out.
     """
     positive = np.where(result.present, 1.0, np.nan)
     columns = {
@@ -82,15 +84,13 @@ def overlap_figures(prefix: str, result: Overlap, bootstrap: PatientBootstrap) -
         "found": result.found * positive,
         "hd95_mm": result.hd95 * positive,
     }
-    figures = {}
-    for name, values in columns.items():
-        if np.isnan(values).all():
-            continue
-        figures[f"{prefix}/{name}"] = class_mean(values, bootstrap)
-        for number, label in enumerate(result.classes):
-            if not np.isnan(values[:, number]).all():
-                figures[f"{prefix}/{name}/{label}"] = mean_estimate(values[:, number], bootstrap)
-    return figures
+    rows = []
+    for metric, values in columns.items():
+        known = {c: v for c, v in zip(result.classes, values.T, strict=True) if not np.isnan(v).all()}
+        if known:
+            rows.append(named(class_mean(values, bootstrap), metric=metric))
+            rows += [named(mean_estimate(v, bootstrap), metric=metric, finding=c) for c, v in known.items()]
+    return Measurements(rows)
 
 
 def trivial(labels: Float[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.evaluation.task import View
+from unimedi.evaluation.split import EvalSplit
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.inputs.store import Store
 from unimedi.reporting.overlays import Plane, content, in_millimetres
@@ -19,7 +19,7 @@ Grid2 = tuple[int, int]
 Grid3 = tuple[int, int, int]
 
 
-def radiograph_tiles(view: View, store: Store, grid: Grid2) -> list[Tile]:
+def radiograph_tiles(view: EvalSplit, store: Store, grid: Grid2) -> list[Tile]:
     """Radiographs, evenly chosen among those with one finding (any, where nothing is labelled), plain and overlaid.
 
     ``grid`` is the (rows, columns) of T_2D's tokens.
@@ -38,7 +38,7 @@ def radiograph_tiles(view: View, store: Store, grid: Grid2) -> list[Tile]:
     return tiles
 
 
-def volume_pictures(view: View, store: Store, grid: Grid3, lesions: Sequence[int]) -> list[Tile]:
+def volume_pictures(view: EvalSplit, store: Store, grid: Grid3, lesions: Sequence[int]) -> list[Tile]:
     """Volumes, evenly chosen among the rows ``lesions`` (among all, where there are none): axial, coronal, sagittal.
 
     ``grid`` is the (depth, rows, columns) of T_3D's tokens.
@@ -53,7 +53,7 @@ def volume_pictures(view: View, store: Store, grid: Grid3, lesions: Sequence[int
     ]
 
 
-def volume_planes(view: View, row: int, store: Store, grid: Grid3) -> list[Plane]:
+def volume_planes(view: EvalSplit, row: int, store: Store, grid: Grid3) -> list[Plane]:
     """The best-scored slab's middle plane, plain and overlaid, and the coronal and sagittal plane through its peak.
 
     Attention on the last two is the mean along the line of sight, a lesion's outline its shadow along it.
@@ -88,7 +88,7 @@ def volume_planes(view: View, row: int, store: Store, grid: Grid3) -> list[Plane
     ]
 
 
-def _outline(view: View, row: int, store: Store) -> Bool[ndarray, "*stored"] | None:
+def _outline(view: EvalSplit, row: int, store: Store) -> Bool[ndarray, "*stored"] | None:
     mask = marked(store, view.indices[row])
     return None if mask is None else np.asarray(mask != 0)
 

@@ -1,18 +1,40 @@
 """A command that measures and then draws: ``evaluate`` with its page, ``slice-eval`` with its picture."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from unimedi.evaluation import evaluate as measuring
+from unimedi.evaluation.headline import as_text, headline
+from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.slices import command as selecting
+from unimedi.evaluation.task_file import answer_lines
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.reporting.page import write_report
 from unimedi.reporting.slice_picture import selection_picture
 
 
-def evaluate(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str, Estimate]:
+def evaluate(
+    run: Path,
+    data: Path,
+    out: Path | None = None,
+    split: str = "test",
+    compare: Sequence[Path] = (),
+    options: EvaluationOptions | None = None,
+    task: TaskFile | None = None,
+    say: Callable[[str], None] = print,
+) -> Evaluation:
     """:func:`unimedi.evaluation.evaluate.evaluate`, then ``report.html`` beside its ``metrics.json``."""
-    return measuring.evaluate(run, data, write_report, *arguments, **options)
+    started = time.monotonic()
+    found = measuring.evaluate(run, data, out, split, compare, options, task, say)
+    write_report(found, found.out / "report.html")
+    say(as_text(headline(found.measurements, found.patients, found.store.phantom)))
+    for line in answer_lines(found.task, found.measurements):
+        say(line)
+    spent = time.monotonic() - started
+    say(f"evaluated in {spent:.0f} s: {found.out / 'metrics.json'}, {found.out / 'report.html'}")
+    return found
 
 
 def slice_eval(run: Path, data: Path, *arguments: Any, **options: Any) -> dict[str, Estimate]:

@@ -6,11 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from unimedi.evaluation.result import ReportInputs
+from unimedi.evaluation.result import Evaluation, SliceResults, ZeroShotPredictions
 from unimedi.evaluation.retrieval.tasks import pairs
 from unimedi.evaluation.slices.slabs import middle_planes, slabs_by_score
-from unimedi.evaluation.task import Outcome, View
-from unimedi.evaluation.zero_shot.tasks import Verdicts
+from unimedi.evaluation.split import EvalSplit
 from unimedi.inputs.store import Store
 from unimedi.metrics.recall import first_right_rank, same_group
 from unimedi.reporting.curves import grey_png
@@ -23,7 +22,7 @@ WORST = 12  # studies of a task
 Group = tuple[str, list[Tile]]
 
 
-def failures_part(inputs: ReportInputs) -> Section:
+def failures_part(inputs: Evaluation) -> Section:
     """Zero-shot both ways, retrieval both ways, the same patient, slice selection: the worst of each, worst first."""
     section = Section(
         "failures",
@@ -37,7 +36,7 @@ def failures_part(inputs: ReportInputs) -> Section:
     return section
 
 
-def worst_calls(view: View, verdicts: Verdicts, present: bool) -> list[tuple[int, str, float]]:
+def worst_calls(view: EvalSplit, verdicts: ZeroShotPredictions, present: bool) -> list[tuple[int, str, float]]:
     """(row, finding, probability) of the wrong calls furthest from the truth, at most one a study, worst first.
 
     Wrong: on the wrong side of the finding's threshold. ``present`` takes the findings that were missed, else the
@@ -64,7 +63,7 @@ def worst_ranks(
     return [(int(q), int(ranks[q]), int(similarity[q].argmax())) for q in order if 1 < ranks[q] < np.inf]
 
 
-def worst_planes(outcome: Outcome, thickness: Sequence[float]) -> list[tuple[int, int, int, float]]:
+def worst_planes(outcome: SliceResults, thickness: Sequence[float]) -> list[tuple[int, int, int, float]]:
     """(place among the lesion rows, chosen plane, nearest lesion plane, mm between them) of misses, worst first.
 
     The chosen plane is the middle of the best-scored slab, as hit@1 has it; ``thickness`` is a plane's, of each row.
@@ -81,9 +80,9 @@ def worst_planes(outcome: Outcome, thickness: Sequence[float]) -> list[tuple[int
     return sorted((one for one in found if one[3]), key=lambda one: (-one[3], one[0]))
 
 
-def _zero_shot(inputs: ReportInputs) -> Iterator[Group]:
-    for kind, verdicts in inputs.verdicts.items():
-        seen = inputs.views[kind]
+def _zero_shot(inputs: Evaluation) -> Iterator[Group]:
+    for kind, verdicts in inputs.predictions.items():
+        seen = inputs.splits[kind]
         for present, name in ((False, "false alarms"), (True, "misses")):
             calls = worst_calls(seen, verdicts, present)
             tiles = []
@@ -94,8 +93,8 @@ def _zero_shot(inputs: ReportInputs) -> Iterator[Group]:
             yield f"Zero-shot, {NAMES[kind]}, {name}: {_of(len(tiles), len(calls), 'studies')}", tiles
 
 
-def _reports(inputs: ReportInputs) -> Iterator[Group]:
-    for kind, seen in ((kind, seen.reported) for kind, seen in inputs.views.items()):
+def _reports(inputs: Evaluation) -> Iterator[Group]:
+    for kind, seen in ((kind, seen.reported) for kind, seen in inputs.splits.items()):
         if not len(seen):
             continue
         similarity, right = seen.table.embedding @ seen.reports.T, same_group(seen.groups, seen.groups)
@@ -115,12 +114,12 @@ def _reports(inputs: ReportInputs) -> Iterator[Group]:
             yield f"{names[0]}: {_of(len(tiles), len(missed), 'queries not answered first')}", tiles
 
 
-def _patients(inputs: ReportInputs) -> Iterator[Group]:
-    if len(inputs.views) < 2 or len(both := pairs(inputs.views["xray"], inputs.views["ct"])) < 2:
+def _patients(inputs: Evaluation) -> Iterator[Group]:
+    if len(inputs.splits) < 2 or len(both := pairs(inputs.splits["xray"], inputs.splits["ct"])) < 2:
         return
     rows = {kind: [pair[place] for pair in both] for place, kind in enumerate(("xray", "ct"))}
     for asked, sought in (("xray", "ct"), ("ct", "xray")):
-        query, answers = inputs.views[asked], inputs.views[sought]
+        query, answers = inputs.splits[asked], inputs.splits[sought]
         similarity = query.table.embedding[rows[asked]] @ answers.table.embedding[rows[sought]].T
         missed = worst_ranks(similarity, np.eye(len(both), dtype=bool))
         tiles = []
@@ -135,12 +134,12 @@ def _patients(inputs: ReportInputs) -> Iterator[Group]:
         yield f"{name}: {_of(len(tiles), len(missed), 'queries not answered first')}", tiles
 
 
-def _slices(inputs: ReportInputs) -> Iterator[Group]:
-    if inputs.outcome.lesion_planes is None:
+def _slices(inputs: Evaluation) -> Iterator[Group]:
+    if inputs.slices is None:
         return
-    seen, lesions = inputs.views["ct"], inputs.outcome.lesion_rows
+    seen, lesions = inputs.splits["ct"], inputs.slices.lesion_rows
     spacings = [inputs.store.studies[seen.indices[row]].spacing for row in lesions]
-    missed = worst_planes(inputs.outcome, [spacing[0] if spacing else 1.0 for spacing in spacings])
+    missed = worst_planes(inputs.slices, [spacing[0] if spacing else 1.0 for spacing in spacings])
     tiles = []
     for place, chosen, nearest, apart in missed[:WORST]:
         row, unit = lesions[place], "mm" if spacings[place] else "planes"
@@ -157,11 +156,11 @@ def _two_planes(store: Store, index: int, chosen: int, nearest: int) -> str:
     return data_uri(grey_png(np.concatenate([planes[0], rule, planes[1]])))
 
 
-def _study(view: View, row: int) -> str:
+def _study(view: EvalSplit, row: int) -> str:
     return f"{view.table.study_ids[row]}:"
 
 
-def _known(view: View, row: int) -> str:
+def _known(view: EvalSplit, row: int) -> str:
     return named(view, row) or "no known finding"
 
 

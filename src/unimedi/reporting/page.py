@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from unimedi.evaluation.comparison import sha256
 from unimedi.evaluation.headline import JUDGED_FROM, headline, printed
-from unimedi.evaluation.result import ReportInputs
-from unimedi.evaluation.zero_shot.files import shipped_prompts
+from unimedi.evaluation.result import Evaluation
+from unimedi.evaluation.zero_shot.prompts import shipped_prompts
 from unimedi.reporting.schema import NAMES
 from unimedi.reporting.sections import SECTIONS
 from unimedi.reporting.side_by_side import side_by_side
@@ -22,11 +22,11 @@ BARS = f"Bars are the project's own, for its phantom and {JUDGED_FROM} patients 
 NO_BARS = "No bars: the project has some for its phantom alone, and this store was not prepared as one."
 
 
-def write_report(inputs: ReportInputs, path: Path) -> None:
+def write_report(inputs: Evaluation, path: Path) -> None:
     """Render and write the page, whole or not at all."""
     sections = [section for section in (make(inputs) for make in SECTIONS) if section.filled]
-    compare = side_by_side(inputs.figures, _run_name(inputs.run), inputs.measured_on, inputs.compare)
-    notes = inputs.outcome.notes
+    compare = side_by_side(inputs.measurements, _run_name(inputs.run), inputs.conditions, inputs.compare)
+    notes = inputs.notes
     contents = [("figures", "Figures"), *([("compare", "Beside other runs")] if compare else [])]
     contents += [(section.id, section.name) for section in sections]
     contents += [("lacking", "What could not be computed")] if notes else []
@@ -34,8 +34,8 @@ def write_report(inputs: ReportInputs, path: Path) -> None:
     environment = Environment(
         loader=PackageLoader("unimedi.reporting"), autoescape=select_autoescape(default=True), trim_blocks=True
     )
-    counts = ", ".join(f"{len(seen)} {NAMES[kind]}" for kind, seen in inputs.views.items())
-    patients = len({p for seen in inputs.views.values() for p in seen.patients})
+    counts = ", ".join(f"{len(seen)} {NAMES[kind]}" for kind, seen in inputs.splits.items())
+    patients = len({p for seen in inputs.splits.values() for p in seen.patients})
     page = environment.get_template("report.html").render(
         title=f"How good is {_run_name(inputs.run)}?",
         subtitle=f"{inputs.split} split of the store: {counts}, {patients} patients.",
@@ -44,12 +44,12 @@ def write_report(inputs: ReportInputs, path: Path) -> None:
             f"replacement. {BARS if inputs.store.phantom else NO_BARS}"
         ),
         contents=contents,
-        headline=headline(inputs.figures, patients, inputs.store.phantom),
-        summary=summary(inputs.figures),
+        headline=headline(inputs.measurements, patients, inputs.store.phantom),
+        summary=summary(inputs.measurements),
         notes=notes,
         compare=compare,
         sections=sections,
-        everything=[printed(key, figure) for key, figure in inputs.figures.items()],
+        everything=[printed(key, figure) for key, figure in inputs.measurements.items()],
         origin=_origin(inputs),
         recipe=_recipe(inputs),
     )
@@ -63,7 +63,7 @@ def _run_name(run: Path) -> str:
     return resolved.parent.name if resolved.name == "pretrained" else resolved.name
 
 
-def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
+def _origin(inputs: Evaluation) -> list[tuple[str, str]]:
     recipe, folder = inputs.run / "recipe.yaml", pretrained_folder(inputs.run)
     words = [Path(sys.argv[0]).name.replace("__main__.py", "unimedi"), *sys.argv[1:]]
     return [
@@ -81,13 +81,13 @@ def _origin(inputs: ReportInputs) -> list[tuple[str, str]]:
     ]
 
 
-def _prompt_files(inputs: ReportInputs) -> list[Path]:
+def _prompt_files(inputs: Evaluation) -> list[Path]:
     """The prompts that were asked, and the other shipped files of which there is a figure."""
     asked, prefix = inputs.options.prompt_file, "zero_shot_by_prompts/"
-    measured = {key.split("/")[2] for key in inputs.figures if key.startswith(prefix)} - {asked.stem}
+    measured = {key.split("/")[2] for key in inputs.measurements if key.startswith(prefix)} - {asked.stem}
     return [asked, *(path for name, path in shipped_prompts().items() if name in measured)]
 
 
-def _recipe(inputs: ReportInputs) -> str:
+def _recipe(inputs: Evaluation) -> str:
     file = inputs.run / "recipe.yaml"
     return file.read_text(encoding="utf-8") if file.is_file() else ""

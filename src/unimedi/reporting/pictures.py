@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, UInt16
 from numpy import ndarray
 
+from unimedi.evaluation.result import SliceResults
 from unimedi.evaluation.slices.slabs import middle_planes
-from unimedi.evaluation.task import Outcome, View
+from unimedi.evaluation.split import EvalSplit
 from unimedi.imaging.intensity import RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
 from unimedi.metrics.recall import same_group
@@ -52,7 +53,7 @@ def windowed(pixels: ndarray) -> ndarray:
     return np.clip((np.asarray(pixels, np.float64) - low) / (high - low), 0, 1)
 
 
-def thumbnail(view: View, row: int, store: Store) -> str:
+def thumbnail(view: EvalSplit, row: int, store: Store) -> str:
     """A radiograph, or the plane of a volume that stands for it (the best-scored slab's), as a data URI."""
     pixels = store.pixels(view.indices[row])
     if pixels.ndim == 2:
@@ -60,7 +61,7 @@ def thumbnail(view: View, row: int, store: Store) -> str:
     return data_uri(grey_png(windowed(pixels[best_plane(view, row, len(pixels))])))
 
 
-def best_plane(view: View, row: int, depth: int) -> int:
+def best_plane(view: EvalSplit, row: int, depth: int) -> int:
     """The middle plane of the best-scored slab, the middle of the volume where the model scores none."""
     scores = view.table.slice_scores
     if scores is None:
@@ -68,7 +69,7 @@ def best_plane(view: View, row: int, depth: int) -> int:
     return int(middle_planes(scores.shape[1], depth)[scores[row].argmax()])
 
 
-def _telling(view: View, row: int, store: Store) -> str:
+def _telling(view: EvalSplit, row: int, store: Store) -> str:
     """Like :func:`thumbnail`, but a volume shows the plane where its masks are largest, if it has any."""
     mask = marked(store, view.indices[row])
     if mask is None or mask.ndim == 2 or not mask.any():
@@ -96,17 +97,17 @@ def evenly(total: int, count: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(0, total - 1, count).tolist()})
 
 
-def named(view: View, row: int) -> str:
+def named(view: EvalSplit, row: int) -> str:
     """What is known of a study, in words: "normal" where every finding that the store labels is known to be absent."""
     return ", ".join(name.replace("_", " ") for name in shown(view, row))
 
 
-def shown(view: View, row: int) -> list[str]:
+def shown(view: EvalSplit, row: int) -> list[str]:
     """The findings of a study; ``normal`` where each that the store labels is known to be absent; else nothing."""
     return view.positives(row) or ["normal"] * bool(view.normal[row])
 
 
-def contact_tiles(view: View, store: Store) -> list[Tile]:
+def contact_tiles(view: EvalSplit, store: Store) -> list[Tile]:
     """The first studies with different findings, as a person would want to see the cohort."""
     order = sorted(range(len(view)), key=lambda row: (len(view.positives(row)) != 1, row))
     seen: set[str] = set()
@@ -118,7 +119,7 @@ def contact_tiles(view: View, store: Store) -> list[Tile]:
     return [Tile(named(view, row), _telling(view, row, store)) for row in picked[:CONTACTS]]
 
 
-def strips(view: View, store: Store, outcome: Outcome) -> list[Tile]:
+def strips(view: EvalSplit, store: Store, outcome: SliceResults) -> list[Tile]:
     """Slabs, scores and lesion extent of evenly chosen volumes with a focal lesion.
 
     Framed: the slabs whose middle plane the model takes; none where it takes no slices.
@@ -136,7 +137,7 @@ def strips(view: View, store: Store, outcome: Outcome) -> list[Tile]:
     return tiles
 
 
-def slabs_taken(view: View, row: int, slab_count: int, depth: int) -> list[int]:
+def slabs_taken(view: EvalSplit, row: int, slab_count: int, depth: int) -> list[int]:
     """The slabs whose middle plane (of the ``depth`` stored ones) the model takes of a volume, by its own selector."""
     if view.table.selected is None:
         return []
@@ -144,7 +145,7 @@ def slabs_taken(view: View, row: int, slab_count: int, depth: int) -> list[int]:
     return slabs
 
 
-def report_panels(view: View, store: Store) -> tuple[list[Panel], list[Panel]]:
+def report_panels(view: EvalSplit, store: Store) -> tuple[list[Panel], list[Panel]]:
     """(image → report, report → image) for evenly chosen studies."""
     similarity = view.table.embedding @ view.reports.T
     right = same_group(view.groups, view.groups)
@@ -164,7 +165,7 @@ def report_panels(view: View, store: Store) -> tuple[list[Panel], list[Panel]]:
     return to_report, to_image
 
 
-def cross_panels(query: View, answers: View, store: Store) -> list[Panel]:
+def cross_panels(query: EvalSplit, answers: EvalSplit, store: Store) -> list[Panel]:
     """Studies of one modality and the five nearest of the other; right: the same patient."""
     both = [row for row in range(len(query)) if query.patients[row] in set(answers.patients)] or list(range(len(query)))
     panels = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from unimedi.evaluation.comparison import NOT_SIGNIFICANT, MeasuredRun, differences, verdict, why_not_paired
 from unimedi.evaluation.headline import cell, lines
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import Measurements
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Cell:
 
 
 def side_by_side(
-    figures: Mapping[str, Estimate], name: str, measured_on: Mapping[str, str], others: Sequence[MeasuredRun]
+    figures: Measurements, name: str, measured_on: Mapping[str, str], others: Sequence[MeasuredRun]
 ) -> dict[str, object] | None:
     """The headline's rows, a column a run: its figure and, under equal conditions, ours minus it. None: no others."""
     if not others:
@@ -28,12 +29,12 @@ def side_by_side(
     gained = [{} if note else differences(figures, other) for note, other in zip(notes, others, strict=True)]
     rows = []
     for line in lines():
-        runs = [figures, *(other.figures for other in others)]
+        runs = [figures, *(other.measurements for other in others)]
         if sum(line.key in run for run in runs) < 2:
             continue
         cells = [_cell(figures.get(line.key))]
         cells += [
-            _cell(o.figures.get(line.key), None if line.honest else part.get(line.key))
+            _cell(o.measurements.get(line.key), None if line.honest else part.get(line.key))
             for o, part in zip(others, gained, strict=True)
         ]
         rows.append({"name": line.name, "style": "honest" if line.honest else "ours", "cells": cells})

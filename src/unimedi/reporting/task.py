@@ -1,29 +1,32 @@
 """The section of the report that answers a task file, and says what was asked and who says so."""
 
 from unimedi.evaluation.headline import printed
-from unimedi.evaluation.result import ReportInputs
+from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.task_file import METRICS, TaskFile, answers
+from unimedi.metrics.measurement import Measurement, percent
 from unimedi.reporting.schema import Section, Table
 
-WORDS = {
-    "linear_probe": "linear probe",
-    "linear_probe_sgd": "linear probe, MGCA's protocol",
-    "random_init": "untrained encoder, linear probe",
-    "random_init_sgd": "untrained encoder, MGCA's protocol",
-    "pca": "PCA of the pixels, linear probe",
-    "pca_sgd": "PCA of the pixels, MGCA's protocol",
-    "zero_shot": "zero-shot",
+TITLES = {  # of (task, method, variant)
+    ("linear_probe", "", ""): "linear probe",
+    ("linear_probe", "", "sgd"): "linear probe, MGCA's protocol",
+    ("linear_probe", "random_init", ""): "untrained encoder, linear probe",
+    ("linear_probe", "random_init", "sgd"): "untrained encoder, MGCA's protocol",
+    ("linear_probe", "pca", ""): "PCA of the pixels, linear probe",
+    ("linear_probe", "pca", "sgd"): "PCA of the pixels, MGCA's protocol",
+    ("zero_shot", "", ""): "zero-shot",
 }
 
 
-def task_part(inputs: ReportInputs) -> Section:
+def task_part(inputs: Evaluation) -> Section:
     """Empty where no task file was given."""
     task = inputs.task
     if task is None:
         return Section("task", "The task")
     section = Section("task", f"The task: {task.name}", task.about)
-    found = answers(task, inputs.figures)
-    rows = [(row.name, row.value, row.interval, row.n) for row in (printed(named(key), f) for key, f in found.items())]
+    found = answers(task, inputs.measurements)
+    rows = [
+        (row.name, row.value, row.interval, row.n) for row in (printed(described(one), one) for one in found.values())
+    ]
     if rows:
         section.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
     else:
@@ -32,12 +35,12 @@ def task_part(inputs: ReportInputs) -> Section:
     return section
 
 
-def named(key: str) -> str:
-    """A key of metrics.json in words: the row, the share of the labels, and accuracy where it stands beside another."""
-    row, _, *rest = key.split("/")
-    share = next((part for part in rest if part.endswith("%")), "")
-    beside = ", accuracy" if rest[-1:] == ["acc"] else ""
-    return WORDS.get(row, row.replace("_", " ")) + (f", {share} of the labels" if share else "") + beside
+def described(row: Measurement) -> str:
+    """An answer in words: task, method, share of the labels, and ``accuracy`` where it stands beside another metric."""
+    plain = " ".join(word for word in (row.task, row.method) if word).replace("_", " ")
+    share = f", {percent(row.share)} of the labels" if row.share is not None else ""
+    accuracy = ", accuracy" if row.metric == "acc" else ""
+    return TITLES.get((row.task, row.method, row.variant), plain) + share + accuracy
 
 
 def _facts(task: TaskFile) -> list[tuple[str, str]]:

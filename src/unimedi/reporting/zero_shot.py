@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from unimedi.evaluation.headline import cell, three
-from unimedi.evaluation.result import ReportInputs
-from unimedi.evaluation.task import View
-from unimedi.evaluation.zero_shot.tasks import Verdicts
+from unimedi.evaluation.result import Evaluation, ZeroShotPredictions
+from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import known_and_positive
 from unimedi.reporting import curves as draw
@@ -28,24 +27,24 @@ COLUMNS = {
 }
 
 
-def zero_shot_part(inputs: ReportInputs) -> Section:
+def zero_shot_part(inputs: Evaluation) -> Section:
     """Tables, plots of AUROC and of ROC curves, reliability diagrams, and the macro AUROC of each prompt file."""
     section = Section("zero-shot", "Zero-shot by finding")
-    for kind, verdicts in inputs.verdicts.items():
+    for kind, verdicts in inputs.predictions.items():
         section.tables.append(_table(inputs, kind, verdicts))
         rows = [
             ("all findings" if not name else words(name), f.value, f.low, f.high, not name)
             for name in ("", *verdicts.log_odds)
-            for f in [inputs.figures[_key(kind, "auroc", name)]]
+            for f in [inputs.measurements[_key(kind, "auroc", name)]]
         ]
         picture = draw.intervals(rows, 0.5, "AUROC")
         section.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", looks.data_uri(picture)))
         caption = f"{NAMES[kind]}: ROC curve of each finding; dotted diagonal: chance"
-        section.pictures.append(looks.Tile(caption, looks.data_uri(roc_curves(ranked(inputs.views[kind], verdicts)))))
-    if inputs.verdicts:
+        section.pictures.append(looks.Tile(caption, looks.data_uri(roc_curves(ranked(inputs.splits[kind], verdicts)))))
+    if inputs.predictions:
         section.text = _what_it_says(inputs)
         section.tables += _by_prompts(inputs)
-        panels = {NAMES[kind]: _pooled(inputs.views[kind], v) for kind, v in inputs.verdicts.items()}
+        panels = {NAMES[kind]: _pooled(inputs.splits[kind], v) for kind, v in inputs.predictions.items()}
         caption = "Reliability, all findings together: how often a finding is there, by the probability it was given."
         section.pictures.append(looks.Tile(caption, looks.data_uri(draw.reliability(panels))))
     return section
@@ -56,10 +55,10 @@ def words(finding: str) -> str:
     return finding.replace("_", " ")
 
 
-def _table(inputs: ReportInputs, kind: str, verdicts: Verdicts) -> Table:
+def _table(inputs: Evaluation, kind: str, verdicts: ZeroShotPredictions) -> Table:
     rows = []
     for name in ("", *verdicts.log_odds):
-        cells = [_cell(inputs.figures.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
+        cells = [_cell(inputs.measurements.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
         rows.append([words(name) or "all findings", *cells])
     return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, frozenset({0}))
 
@@ -74,10 +73,10 @@ def _cell(figure: Estimate | None, metric: str) -> str:
     return cell(figure) if metric in ("auroc", "ap") else three(figure.value)
 
 
-def _what_it_says(inputs: ReportInputs) -> str:
+def _what_it_says(inputs: Evaluation) -> str:
     chosen = [
-        f.n for kind, v in inputs.verdicts.items() for name in v.log_odds
-        if (f := inputs.figures[_key(kind, "threshold", name)]).n
+        f.n for kind, v in inputs.predictions.items() for name in v.log_odds
+        if (f := inputs.measurements[_key(kind, "threshold", name)]).n
     ]  # fmt: skip
     where = (
         f"the threshold of the highest balanced accuracy on {_range(chosen)} validation studies"
@@ -97,19 +96,22 @@ def _range(counts: Sequence[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _by_prompts(inputs: ReportInputs) -> list[Table]:
+def _by_prompts(inputs: Evaluation) -> list[Table]:
     prefix = "zero_shot_by_prompts/"
-    files = sorted({key.split("/")[2] for key in inputs.figures if key.startswith(prefix)})
+    files = sorted({key.split("/")[2] for key in inputs.measurements if key.startswith(prefix)})
     if len(files) < 2:
         return []
     rows = [
-        [name, *(_cell(inputs.figures.get(f"{prefix}{kind}/{name}/auroc"), "auroc") for kind in inputs.verdicts)]
+        [
+            name,
+            *(_cell(inputs.measurements.get(f"{prefix}{kind}/{name}/auroc"), "auroc") for kind in inputs.predictions),
+        ]
         for name in files
     ]
-    return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in inputs.verdicts)), rows)]
+    return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in inputs.predictions)), rows)]
 
 
-def ranked(view: View, verdicts: Verdicts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def ranked(view: EvalSplit, verdicts: ZeroShotPredictions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Finding in words → log-odds and whether it is present, of the studies of which that is known."""
     found = {}
     for name, odds in verdicts.log_odds.items():
@@ -118,7 +120,7 @@ def ranked(view: View, verdicts: Verdicts) -> dict[str, tuple[np.ndarray, np.nda
     return found
 
 
-def _pooled(view: View, verdicts: Verdicts) -> tuple[np.ndarray, np.ndarray]:
+def _pooled(view: EvalSplit, verdicts: ZeroShotPredictions) -> tuple[np.ndarray, np.ndarray]:
     labels = np.concatenate([view.labels[name] for name in verdicts.log_odds])
     known = ~np.isnan(labels)
     return np.concatenate(list(verdicts.probabilities.values()))[known], labels[known] == 1

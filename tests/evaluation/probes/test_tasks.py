@@ -7,8 +7,8 @@ from statistics import mean, stdev
 import pytest
 
 from tests.hospital import write_hospital, write_pretrained
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.probes.tasks import probe_figures
-from unimedi.evaluation.task import EvaluationOptions, view
 from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder
 

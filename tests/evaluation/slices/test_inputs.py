@@ -14,14 +14,15 @@ from sklearn.metrics import roc_auc_score
 
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import PREPROCESS, tiny_model
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.controls import depth_orders
 from unimedi.evaluation.slices.inputs import another_order, embed_inputs, inputs, oracle
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.outcome import oracle_scores
 from unimedi.evaluation.slices.slabs import slabs_by_score
 from unimedi.evaluation.slices.worth import Subject, by_size, input_figures, recall, worth_of_slices, zero_shot
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import embed_prompts, log_odds, read_prompts
+from unimedi.evaluation.zero_shot.prompts import embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
 from unimedi.metrics.checks import NotComputable

@@ -14,6 +14,7 @@ from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.hospital import FINDINGS, SIZES, write_hospital
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.figures import group_figures, score_figures, slice_figures, times_chance
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.measures import OF_LESIONS, chance_ap, within_volume_ap, within_volume_auroc, worths
@@ -21,7 +22,6 @@ from unimedi.evaluation.slices.modelless import intensity_scores, modelless_scor
 from unimedi.evaluation.slices.outcome import brought, choices, oracle_scores, outcomes
 from unimedi.evaluation.slices.slabs import plane_scores, slabs_by_score, touched_slabs
 from unimedi.evaluation.slices.tasks import ASKED, focal_volumes
-from unimedi.evaluation.task import EvaluationOptions
 from unimedi.inputs.store import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable

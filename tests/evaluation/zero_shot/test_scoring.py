@@ -9,15 +9,10 @@ import pytest
 from scipy.special import expit
 
 from tests.reporting.test_zero_shot import view
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import (
-    PROMPTS,
-    embed_prompts,
-    log_odds,
-    read_prompts,
-    single_pair_scores,
-)
-from unimedi.evaluation.zero_shot.tasks import Verdicts, other_prompts, zero_shot
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.result import ZeroShotPredictions
+from unimedi.evaluation.zero_shot.prompts import PROMPTS, embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds, other_prompts, single_pair_scores, zero_shot
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 
@@ -154,7 +149,7 @@ def test_log_odds_of_50_and_60_are_ranked(tmp_path: Path) -> None:
     store = Store.__new__(Store)
     store.studies = (SimpleNamespace(language="en"),)  # type: ignore[assignment]
     options = EvaluationOptions(prompts=own, classes=("x", "y"), exclusive=True)
-    verdicts: dict[str, Verdicts] = {}
+    verdicts: dict[str, ZeroShotPredictions] = {}
     figures = zero_shot(seen, store, embedder, "validation", options, verdicts, [])
     figures |= other_prompts(view({"x": [0.0, 1.0, 0.0, 1.0]}, images), store, embedder, options, [])
     assert verdicts["xray"].probabilities["x"].tolist() == [1.0] * 4

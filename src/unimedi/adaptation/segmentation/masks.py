@@ -14,7 +14,7 @@ from unimedi.cohort.study import Split
 from unimedi.imaging.resample import resize
 from unimedi.inputs.augment import Augmentation, apply, draw
 from unimedi.inputs.dataset import BatchRecipe
-from unimedi.inputs.labels import spread
+from unimedi.inputs.labels import subsample
 from unimedi.inputs.store import MAX_MASKS, Store
 from unimedi.metrics.checks import NotComputable
 
@@ -60,7 +60,7 @@ def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSp
         raise NotComputable(f"no validation study has {' or '.join(classes)} in its mask, so nothing can be chosen")
     return MaskedSplits(
         parts[0][train].tolist(),
-        spread(parts[1][validation].tolist(), settings.validation_cap, seed=0),
+        subsample(parts[1][validation].tolist(), settings.validation_cap, seed=0),
         parts[2][test].tolist(),
         classes,
         tables[0][train],

@@ -26,12 +26,13 @@ from unimedi.adaptation.segmentation.masks import (
 )
 from unimedi.adaptation.segmentation.segmenter import RESOLUTIONS, Segmenter
 from unimedi.adaptation.tuning import (
+    RANDOM_INIT,
     Learner,
     Problem,
     Say,
     TuningSettings,
+    arms,
     compare,
-    rows,
     studies_of,
     with_precision,
 )
@@ -41,12 +42,12 @@ from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
 from unimedi.metrics.checks import NotComputable
-from unimedi.metrics.measurement import percent
-from unimedi.metrics.overlap import Overlap, gain, mean_overlap, overlap_figures, study_overlap, trivial
+from unimedi.metrics.measurement import Measurements, named
+from unimedi.metrics.overlap import Overlap, gain, mean_overlap, overlap_measurements, study_overlap, trivial
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 
-ROW = "segmentation"
+TASK = "segmentation"
 DEFAULT_DECODERS = {"xray": ("linear", "setr_pup"), "ct": ("unetr",)}
 
 
@@ -77,16 +78,15 @@ class SegmentSettings(TuningSettings):
 
 def segment(
     run: Path, data: Path, settings: SegmentSettings | None = None, say: Say = print, out: Path | None = None
-) -> dict[str, Estimate]:
+) -> Measurements:
     """Train decoders (and E_v, unless frozen) on the masks of a store's training split and measure them.
 
     The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``; of several
     decoders that with the best Dice on validation studies.
 
-    Returns ``{segmentation,segmentation_random_init}/<kind>/<decoder>/<fraction>/`` with ``dice_positive``,
-    ``dice_all``, ``found`` and ``hd95_mm`` as means over classes and ``…/<class>`` for each,
-    ``segmentation/…/gain_over_random_init`` (Dice on positives) and ``segmentation_trivial/<kind>/dice_all`` of the
-    predictor that marks nothing.
+    Returns measurements of the task ``segmentation`` with ``share``; ``variant`` is the decoder, ``method`` is '' or
+    ``random_init``. Over all classes and of each: ``dice_positive``, ``dice_all``, ``found`` and ``hd95_mm``; the
+    ``dice_positive`` minus that of ``random_init``; and ``dice_all`` of the method ``trivial``, which marks nothing.
 
     Raises:
         MissingExtraError: MONAI is not installed.
@@ -105,20 +105,20 @@ def segment(
     settings = with_precision(settings, embedder.model.device, say)
     for sentence in known_classes(store, settings.classes)[1]:
         say(f"segmentation: {sentence}")
-    figures: dict[str, Estimate] = {}
+    found = Measurements()
     lacking = []
     keeper = Keeper(out, embedder, store, settings.precision) if out else None
     for kind in settings.kinds:
         try:
-            figures |= _kind_figures(kind, store, embedder.model, settings, say, keeper)
+            found |= _kind_measurements(kind, store, embedder.model, settings, say, keeper)
         except NotComputable as reason:
             lacking.append(f"segmentation, {kind}: {reason}")
             say(lacking[-1])
-    if not figures:
+    if not found:
         raise NotComputable("; ".join(lacking))
     if keeper:
         keeper.finish()
-    return figures
+    return found
 
 
 class MaskLearner:
@@ -181,34 +181,30 @@ def mask_problem(
     return Problem(f"segmentation, {kind}, {decoder}", splits.train, labels, learner)
 
 
-def _kind_figures(
+def _kind_measurements(
     kind: str, store: Store, model: UniMediModel, settings: SegmentSettings, say: Say, keeper: Keeper | None
-) -> dict[str, Estimate]:
+) -> Measurements:
     splits = masked_splits(kind, store, settings)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in splits.test], settings.resamples)
     for split, known in (("train", splits.train), (settings.split, splits.test)):
         if unknown := len(store.select(split, kind)) - len(known):
             say(f"segmentation, {kind}: {unknown} {split} studies left out: no mask of these classes, nor labels 0")
-    nothing = trivial(splits.held_out, splits.classes)
-    figures = {
-        key: figure
-        for key, figure in overlap_figures(f"{ROW}_trivial/{kind}", nothing, bootstrap).items()
-        if "/dice_all" in key
-    }
+    nothing = overlap_measurements(trivial(splits.held_out, splits.classes), bootstrap)
+    found = nothing.select(metric="dice_all").named(method="trivial")
     for decoder in {"xray": settings.xray_decoders, "ct": settings.ct_decoders}[kind]:
         problem = mask_problem(kind, decoder, store, splits, settings)
         about = {"decoder": decoder, "training_studies": studies_of(max(settings.fractions), problem)}
         about |= {"task": SEGMENTATION, "kind": kind, "classes": splits.classes, "resolution": settings.resolution}
         keep = partial(_keep, keeper, about) if keeper else None
-        for fraction, results in compare(problem, rows(ROW, model), settings, say, keep).items():
-            where = f"{kind}/{decoder}/{percent(fraction)}"
-            means = {name: mean_overlap(runs) for name, runs in results.items()}
-            for name, result in means.items():
-                figures |= overlap_figures(f"{name}/{where}", result, bootstrap)
-            figures[f"{ROW}/{where}/gain_over_random_init"] = gain(means[ROW], means[f"{ROW}_random_init"], bootstrap)
-            count = studies_of(fraction, problem)
-            figures[f"{ROW}/{where}/training_studies"] = Estimate(float(count), n=count)
-    return figures
+        for share, results in compare(problem, arms(model), settings, say, keep).items():
+            means = {method: mean_overlap(runs) for method, runs in results.items()}
+            for method, result in means.items():
+                found |= overlap_measurements(result, bootstrap).named(variant=decoder, method=method, share=share)
+            gained = named(gain(means[""], means[RANDOM_INIT], bootstrap), minus=RANDOM_INIT, metric="dice_positive")
+            count = studies_of(share, problem)
+            taught = named(Estimate(float(count), n=count), metric="training_studies")
+            found |= Measurements([gained, taught]).named(variant=decoder, share=share)
+    return found.named(task=TASK, modality=kind)
 
 
 def _keep(keeper: Keeper, about: dict[str, Any], value: float, learner: Learner[Overlap]) -> None:

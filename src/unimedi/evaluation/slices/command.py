@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from unimedi.cohort.study import Split
 from unimedi.errors import InputError
+from unimedi.evaluation.options import EvaluationOptions, with_prompts
 from unimedi.evaluation.slices.churn import churn_figures, read_others
 from unimedi.evaluation.slices.controls import depth_orders, position_removed, shuffled, shuffled_tokens
 from unimedi.evaluation.slices.figures import Asked, slice_figures
@@ -30,8 +31,6 @@ from unimedi.evaluation.slices.scores import (
 from unimedi.evaluation.slices.table import as_text
 from unimedi.evaluation.slices.tasks import with_lesions
 from unimedi.evaluation.slices.worth import worth_of_slices
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store

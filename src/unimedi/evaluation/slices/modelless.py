@@ -9,13 +9,13 @@ from numpy import ndarray
 from scipy import ndimage
 from torch import Tensor
 
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.lesions import connected_lesions
 from unimedi.evaluation.slices.scores import Scoring, fine_volumes
 from unimedi.evaluation.slices.slabs import touched_slabs
-from unimedi.evaluation.task import EvaluationOptions
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.imaging.resample import shrink
-from unimedi.inputs.labels import spread
+from unimedi.inputs.labels import subsample
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Store
 from unimedi.metrics.checks import NotComputable
@@ -31,7 +31,7 @@ def modelless_scores(
     scores = {}
     train = store.select(split="train", image_kind="ct")
     if train:
-        reference = spread(train, NORMAL_VOLUMES, options.seed)
+        reference = subsample(train, NORMAL_VOLUMES, options.seed)
         scores["intensity"] = intensity_scores(store, reference, indices, grid)
     else:
         notes.append("slice selection, intensity: no training volume to learn what is usual from")

@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.result import SliceResults, TaskResult
 from unimedi.evaluation.slices.figures import Asked, slice_figures
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.modelless import modelless_scores
-from unimedi.evaluation.task import EvaluationOptions, Outcome, View
+from unimedi.evaluation.split import EvalSplit
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
 from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.representation.table import EmbeddingTable
 
 ASKED = Asked(
@@ -23,28 +26,33 @@ ASKED = Asked(
 )
 
 
-def selection_figures(
-    view: View,
+def slice_selection(
+    split: EvalSplit,
     store: Store,
     untrained: EmbeddingTable,
     grid: tuple[int, int, int],
     options: EvaluationOptions,
-    outcome: Outcome,
-) -> dict[str, Estimate]:
+) -> TaskResult:
     """``slice_selection/…`` of every selector. ``grid`` is the model's T_3D grid (depth, height, width)."""
-    if view.table.slice_scores is None or untrained.slice_scores is None:
+    if split.table.slice_scores is None or untrained.slice_scores is None:
         raise NotComputable("the model gives no slice scores")
-    rows, lesions = focal_volumes(store, view.indices, options.focal)
-    indices = [view.indices[row] for row in rows]
+    rows, lesions = focal_volumes(store, split.indices, options.focal)
+    indices = [split.indices[row] for row in rows]
+    notes: list[str] = []
     scores = {
-        "attentive": view.table.slice_scores[rows].astype(np.float64),
+        "attentive": split.table.slice_scores[rows].astype(np.float64),
         "untrained": untrained.slice_scores[rows].astype(np.float64),
-        **modelless_scores(store, indices, grid, options, outcome.notes),
+        **modelless_scores(store, indices, grid, options, notes),
     }
-    outcome.slab_scores, outcome.lesion_planes = scores["attentive"], lesions.planes()
-    outcome.lesion_rows = rows
-    bootstrap = PatientBootstrap([view.patients[row] for row in rows], options.resamples, options.seed)
-    return slice_figures(scores, lesions, bootstrap, ASKED)
+    bootstrap = PatientBootstrap([split.patients[row] for row in rows], options.resamples, options.seed)
+    found = Measurements(_record(key, one) for key, one in slice_figures(scores, lesions, bootstrap, ASKED).items())
+    return TaskResult(found, notes, slices=SliceResults(rows, lesions.planes(), scores["attentive"]))
+
+
+def _record(key: str, estimate: Estimate) -> Measurement:
+    task, method, *rest = key.split("/")
+    minus = rest.pop(0).removeprefix("minus_") if rest[0].startswith("minus_") else ""
+    return named(estimate, task=task, method=method, minus=minus, metric=rest[0], finding="/".join(rest[1:]))
 
 
 def focal_volumes(store: Store, indices: Sequence[int], focal: Sequence[str]) -> tuple[list[int], Lesions]:

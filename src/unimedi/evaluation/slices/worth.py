@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.inputs import AS_SHIPPED, DEPTH_SHUFFLED, VOLUME_ALONE, embed_inputs
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM, Lesions
 from unimedi.evaluation.slices.outcome import oracle_scores
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import PromptVectors, embed_prompts, log_odds, read_prompts
+from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc

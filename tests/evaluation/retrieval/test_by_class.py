@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unimedi.evaluation.retrieval.protocols import (
+from unimedi.evaluation.retrieval.by_class import (
     NO_FINDING,
     TooFewStudies,
     class_precision,

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions, with_prompts
 from unimedi.evaluation.zero_shot import files
-from unimedi.evaluation.zero_shot.files import find_prompts, prompts_for, with_prompts
-from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS
+from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, find_prompts, prompts_for
 
 
 @pytest.mark.parametrize(
