@@ -23,7 +23,7 @@ from unimedi.phantom.presets import find_preset
 
 # What is timed: where the name is looked up, the name, the row that it counts in. None of them calls another.
 PARTS: tuple[tuple[Any, str, str], ...] = (
-    (hospital, "draw_patient", "patients drawn"),
+    (hospital, "sample_patient", "patients drawn"),
     (hospital, "write_report", "reports"),
     (xray, "paint_thorax", "X-ray: the chest"),
     (xray, "paint_findings", "X-ray: findings"),

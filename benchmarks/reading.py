@@ -29,7 +29,7 @@ from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import Record, Store, StoredStudy, write_store
 from unimedi.phantom.ct import CtScan, render_ct
 from unimedi.phantom.files import Header, write_dicom_series
-from unimedi.phantom.findings import draw_patient
+from unimedi.phantom.patient.patient import sample_patient
 
 Voxels = NDArray[np.int16]
 Reader = Callable[[int], Voxels]
@@ -133,7 +133,7 @@ def main() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     rng = np.random.default_rng(0)
     shape = (given.shape[0], given.shape[1], given.shape[2])
-    scans = [render_ct(draw_patient(f"P{k}", 0), shape) for k in range(given.volumes)]
+    scans = [render_ct(sample_patient(f"P{k}", 0), shape) for k in range(given.volumes)]
     megabytes = scans[0].voxels.nbytes * len(scans) / 1e6
     print(
         f"{len(scans)} phantom CTs of {' x '.join(map(str, shape))} voxels, {megabytes:.0f} MB as int16; one thread\n"

@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unimedi.evaluation.slices.lesions import FOCAL
-from unimedi.evaluation.slices.measures import within_volume_auroc
-from unimedi.evaluation.slices.outcome import brought, oracle_scores
-from unimedi.evaluation.slices.slabs import slabs_by_score, touched_slabs
-from unimedi.evaluation.slices.tasks import focal_volumes
+from unimedi.evaluation.slices.choices import oracle_scores, slabs_by_score, touched_slabs
+from unimedi.evaluation.slices.lesions import FOCAL, affected_volumes, connected_lesions
+from unimedi.evaluation.slices.measures import aggregate, within_volume_auroc
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
 from unimedi.metrics.checks import NotComputable
@@ -42,7 +40,7 @@ def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str
     """Rows of (way, pooling, hit@1, AUROC within a volume, seconds a volume)."""
     volumes = store.select(split=split, image_kind="ct")
     try:
-        places, lesions = focal_volumes(store, volumes, FOCAL)
+        places, lesions = affected_volumes(connected_lesions(store, volumes), FOCAL)
     except NotComputable as reason:
         raise SystemExit(f"{split}: {reason}") from None
     indices, planes = [volumes[place] for place in places], lesions.planes()
@@ -55,7 +53,7 @@ def compare(embedder: Embedder, store: Store, split: str) -> list[tuple[str, str
             scores = scores_of(embedder, store, indices, scorer)
             seconds = (time.perf_counter() - started) / len(indices)
             slabs = scores.shape[1]
-            found = mean_estimate(brought(oracle_scores(planes, slabs), slabs_by_score(scores, 1)), bootstrap)
+            found = mean_estimate(aggregate(oracle_scores(planes, slabs), slabs_by_score(scores, 1)), bootstrap)
             auroc = mean_estimate(within_volume_auroc(scores, touched_slabs(planes, slabs)), bootstrap)
             rows.append((scorer, pooling, found, auroc, seconds))
     return rows

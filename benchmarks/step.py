@@ -25,7 +25,7 @@ from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.precision import choose_precision, processor
 from unimedi.optimization.schedule import Pace
-from unimedi.pretraining.methods import build
+from unimedi.pretraining.build import build
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.step import Pretraining

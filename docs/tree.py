@@ -24,6 +24,8 @@ ONE_LINE = (
 )
 CAPTIONS = {
     "py.typed": "tells type checkers that the annotations are ours",
+    "phantom/reports/english.yaml": "the phrases of English reports",
+    "phantom/reports/spanish.yaml": "the phrases of Spanish reports",
     "recipes/": "all settings of a run, by name",
     "recipes/base.yaml": "the size of the paper",
     "recipes/small.yaml": "one GPU, from scratch",

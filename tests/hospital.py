@@ -51,7 +51,7 @@ def _record(
     labelled: bool,
     masked: bool,
 ) -> Record:
-    shape = PREPROCESS.radiograph_size if ndim == 2 else PREPROCESS.fine_shape
+    shape = PREPROCESS.radiograph_size if ndim == 2 else PREPROCESS.hires_shape
     pixels = draws.integers(1000, 1200, shape) if ndim == 2 else draws.integers(-900, -700, shape)
     mask = np.zeros(shape, np.uint16)
     for bit, name in enumerate(name for name in FINDINGS if present[name]):

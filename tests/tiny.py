@@ -9,7 +9,7 @@ from unimedi.model.text_encoder import scratch_text_config
 from unimedi.model.unimedi import UniMediModel
 
 PREPROCESS = Preprocess(
-    radiograph_size=(32, 32), fine_shape=(16, 32, 32), volume_shape=(8, 16, 16), slice_size=(16, 16)
+    radiograph_size=(32, 32), hires_shape=(16, 32, 32), volume_shape=(8, 16, 16), slice_size=(16, 16)
 )
 WORDS = 12
 

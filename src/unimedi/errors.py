@@ -1,7 +1,7 @@
 """Errors that a sentence explains, and the nearest known word to one that is not known."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class UnimediError(Exception):
@@ -20,7 +20,15 @@ class StateError(UnimediError, RuntimeError):
     """Something stands in a state in which this cannot be done."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean '…'?)`` where a known word is near, else nothing."""
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6, alike: Callable[[str], str] = str) -> str:
+    """`` (did you mean '…'?)`` where a known word is near, else nothing.
+
+    Args:
+        word: what was written.
+        known: what could have been meant.
+        cutoff: least similarity, 0 to 1, of ``difflib.SequenceMatcher``.
+        alike: what is compared of each word: ``str.casefold`` where upper and lower case are the same.
+    """
+    compared = {alike(name): name for name in reversed(list(known))}  # of two that are compared as the same, the first
+    near = difflib.get_close_matches(alike(word), list(compared), 1, cutoff)
+    return f" (did you mean {compared[near[0]]!r}?)" if near else ""

@@ -172,7 +172,7 @@ def test_what_was_interrupted_is_fetched_anew(pacs: Pacs, tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         pull(pacs.url, tmp_path, {}, FAST, stop)
     before = pacs.fetched()
-    part = next(tmp_path.glob("*/1.2.1")) / ".1.2.1.2.part"  # and as when it was killed in the middle of a series
+    part = next(tmp_path.glob("*/1.2.1")) / ".1.2.1.2.partial"  # and as when it was killed in the middle of a series
     next(tmp_path.glob("*/1.2.1/1.2.1.2")).rename(part)
     done = pull(pacs.url, tmp_path, {}, FAST)
     assert (done.series, done.kept) == (12, len(before) - 1)

@@ -99,7 +99,7 @@ def test_a_row_with_a_label_or_a_mask_needs_no_report(folder: Path, measured: di
         ({"mask:nodule": "boxes:1,2,3"}, "expected boxes:left,top,width,height in pixels"),
         ({"mask:nodule": "boxes:1,2,0,3"}, "expected boxes:left,top,width,height in pixels"),
         ({"modality": "XRAY"}, "unknown modality 'XRAY', expected one of DX, CR, US, CT, MR"),
-        ({"split": "tset"}, "unknown split 'tset', expected one of train, validation, test; did you mean test?"),
+        ({"split": "tset"}, "unknown split 'tset' (did you mean 'test'?), expected one of train, validation, test"),
         ({"split": "holdout"}, "expected one of train, validation, test"),
         ({"language": "Spanish"}, "unknown language 'Spanish', expected a code of ISO 639-1"),
         ({"image": "C:\\x.png"}, "begins at a drive or a share of Windows, and must be a path relative to"),
@@ -136,14 +136,16 @@ def test_duplicate_ids_and_patients_in_two_splits(folder: Path) -> None:
 
 def test_a_missing_column_comes_with_a_suggestion(folder: Path) -> None:
     row = {("StudyID" if k == "study_id" else k): v for k, v in GOOD.items()}
-    assert problem(write(folder, row)) == "column 'study_id' is missing; did you mean 'StudyID'?"
+    assert problem(write(folder, row)) == "column 'study_id' is missing (did you mean 'StudyID'?)"
     row = {k: v for k, v in GOOD.items() if k != "report"} | {"reports": "x"}
-    assert "'report' or 'report_path' is missing; did you mean 'reports'?" in problem(write(folder, row))
+    assert "'report' or 'report_path' is missing (did you mean 'reports'?)" in problem(write(folder, row))
 
 
 @pytest.mark.parametrize("column", ["lable:mass", "labels:mass", "Label:mass", "label :mass"])
 def test_a_misspelt_label_column_is_not_left_out_in_silence(folder: Path, column: str) -> None:
-    assert problem(write(folder, GOOD | {column: "1"})) == f"column {column!r} is not known; did you mean 'label:mass'?"
+    assert (
+        problem(write(folder, GOOD | {column: "1"})) == f"column {column!r} is not known (did you mean 'label:mass'?)"
+    )
     beside = read_manifest(write(folder, GOOD | {"dicom:Rows": "1", "labeller": "x", "note": "y"}))  # nothing of ours
     assert len(beside) == 1
 
@@ -263,7 +265,7 @@ def test_paths_of_windows_and_other_spellings_are_found(folder: Path) -> None:
 
 @pytest.mark.parametrize("column", ["Language", "Report Path", "report-path", "Translation", "SERIES"])
 def test_a_column_that_is_nearly_ours_is_not_left_out_in_silence(folder: Path, column: str) -> None:
-    assert f"column {column!r} is not known; did you mean" in problem(write(folder, GOOD | {column: "es"}))
+    assert f"column {column!r} is not known (did you mean" in problem(write(folder, GOOD | {column: "es"}))
 
 
 def test_one_patient_in_two_spellings_is_in_one_split(folder: Path) -> None:

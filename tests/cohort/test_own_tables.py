@@ -134,17 +134,17 @@ def test_rows_without_a_patient_are_listed_where_others_have_one(root: Path) -> 
 @pytest.mark.parametrize(
     ("header", "columns", "message"),
     [
-        ("Image,report", {}, "column 'image' is missing; did you mean 'Image'"),
+        ("Image,report", {}, "column 'image' is missing (did you mean 'Image'"),
         ("image,text", {}, "column 'report' is missing"),
-        ("image,report,Split", {}, "column 'Split' is not known; did you mean 'split'"),
-        ("image,report,PatientID", {}, "column 'PatientID' is not known; did you mean 'patient_id'"),
+        ("image,report,Split", {}, "column 'Split' is not known (did you mean 'split'"),
+        ("image,report,PatientID", {}, "column 'PatientID' is not known (did you mean 'patient_id'"),
         ("image,report,Subject", {}, "column 'Subject' seems to hold the patient; say --column patient_id=Subject"),
-        ("image,report,lable:nodule", {}, "column 'lable:nodule' is not known; did you mean 'label:nodule'"),
+        ("image,report,lable:nodule", {}, "column 'lable:nodule' is not known (did you mean 'label:nodule'"),
         ("image,report,mask:nodule", {}, "column 'mask:nodule' is of a manifest"),
         ("image,report,image", {}, "column 'image' appears twice"),
-        ("image,report", {"patient": "subject"}, "unknown field 'patient'; did you mean patient_id"),
+        ("image,report", {"patient": "subject"}, "unknown field 'patient' (did you mean 'patient_id'"),
         ("image,report", {"file": "image"}, "unknown field 'file'; is it the other way round, image=file"),
-        ("image,Report_Text", {"report": "report_text"}, "column 'report_text' is missing; did you mean 'Report_Text'"),
+        ("image,Report_Text", {"report": "report_text"}, "column 'report_text' is missing (did you mean 'Report_Text'"),
     ],
 )
 def test_columns_that_could_be_meant_are_named(root: Path, header: str, columns: dict[str, str], message: str) -> None:

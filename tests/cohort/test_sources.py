@@ -174,7 +174,7 @@ def test_a_folder_with_nothing_to_use_says_so(tmp_path: Path) -> None:
         scan_folder(tmp_path)
     with pytest.raises(FolderError, match="no such folder"):
         scan_folder(tmp_path / "nowhere")
-    with pytest.raises(FolderError, match=r"unknown modality 'CTT', expected one of .*did you mean CT"):
+    with pytest.raises(FolderError, match=r"unknown modality 'CTT' \(did you mean 'CT'\?\), expected one of"):
         scan_folder(tmp_path, modality="CTT")
 
 
@@ -240,7 +240,10 @@ def test_a_table_in_anyone_s_columns(tmp_path: Path) -> None:
     assert "unknown modality 'XR'" in cohort.skipped[2].reason
     assert [skipped.reason for skipped in cohort.skipped][1] == "no report"
     assert told["row 7 (../out.png)"] == "image outside the root"
-    assert "unknown split 'tset', expected one of train, validation, test" in cohort.skipped[4].reason
+    assert (
+        "unknown split 'tset' (did you mean 'test'?), expected one of train, validation, test"
+        in cohort.skipped[4].reason
+    )
 
 
 def test_a_table_that_leaks_or_lacks_is_refused(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ from unimedi.doctor.leakage import leaks_between_cohorts, leaks_between_splits
 from unimedi.doctor.study_summary import StudySummary
 from unimedi.doctor.texts import text_facts
 from unimedi.imaging.resample import resize_array
-from unimedi.phantom.findings import draw_patient
+from unimedi.phantom.patient.patient import sample_patient
 from unimedi.phantom.xray import render_xray
 
 
 def xray(number: int) -> np.ndarray:
-    return render_xray(draw_patient(f"twin-{number}", 0), "PA", (128, 128)).pixels.astype(np.float32)
+    return render_xray(sample_patient(f"twin-{number}", 0), "PA", (128, 128)).pixels.astype(np.float32)
 
 
 def jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:

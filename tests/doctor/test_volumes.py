@@ -13,16 +13,16 @@ from unimedi.doctor.hu import read_scale
 from unimedi.doctor.study_summary import examine_volume
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image
+from unimedi.phantom.corrupted import CORRUPTIONS, corrupt
 from unimedi.phantom.ct import render_ct
-from unimedi.phantom.findings import draw_patient
-from unimedi.phantom.spoilt import KINDS, spoil
+from unimedi.phantom.patient.patient import sample_patient
 
 SPOILT = ("scaled_twice", "flipped", "truncated", "wrong_slope")
 MIRRORED = {0: "flipped_head_feet", 1: "flipped_front_back", 2: "flipped_left_right"}
 
 
 def phantom(number: int, shape: tuple[int, int, int], seed: int) -> Volume:
-    scan = render_ct(draw_patient(f"doctor-test-{number}", seed), shape)
+    scan = render_ct(sample_patient(f"doctor-test-{number}", seed), shape)
     return Volume(scan.voxels, scan.spacing)
 
 
@@ -31,29 +31,29 @@ def graves(volume: Volume) -> tuple[str, ...]:
 
 
 def found(volumes: int, shape: tuple[int, int, int], seed: int) -> tuple[list[bool], list[bool]]:
-    """Whether each spoilt and each sound volume has a serious sign."""
-    spoilt, sound = [], []
+    """Whether each corrupted and each sound volume has a serious sign."""
+    corrupted, sound = [], []
     for number in range(volumes):
         volume = phantom(number, shape, seed)
         if number % 2:
             sound.append(bool(graves(volume)))
         else:
             kind = SPOILT[number // 2 % len(SPOILT)]
-            spoilt.append(bool(graves(spoil(kind, volume, np.random.default_rng([seed, number])))))
-    return spoilt, sound
+            corrupted.append(bool(graves(corrupt(kind, volume, np.random.default_rng([seed, number])))))
+    return corrupted, sound
 
 
 def test_twenty_spoilt_and_twenty_sound() -> None:
-    spoilt, sound = found(40, (48, 96, 96), seed=5)
-    assert len(spoilt) == len(sound) == 20
-    assert sum(spoilt) >= 19
+    corrupted, sound = found(40, (48, 96, 96), seed=5)
+    assert len(corrupted) == len(sound) == 20
+    assert sum(corrupted) >= 19
     assert sum(sound) <= 1
 
 
 @pytest.mark.slow
 def test_a_hundred_of_each() -> None:
-    spoilt, sound = found(200, (64, 128, 128), seed=11)
-    assert np.mean(spoilt) >= 0.99
+    corrupted, sound = found(200, (64, 128, 128), seed=11)
+    assert np.mean(corrupted) >= 0.99
     assert np.mean(sound) <= 0.01
 
 
@@ -84,7 +84,7 @@ def test_every_mirrored_way_is_named(name: str, request: pytest.FixtureRequest) 
 
 @pytest.mark.parametrize("name", ["chest", "real"])
 @pytest.mark.parametrize(
-    ("spoilt", "sign"),
+    ("corrupted", "sign"),
     [
         (lambda hu: hu - 1024.0, "scaled_twice"),
         (lambda hu: np.clip(hu - 1024.0, -1024, 3071), "scaled_twice"),
@@ -97,10 +97,10 @@ def test_every_mirrored_way_is_named(name: str, request: pytest.FixtureRequest) 
     ],
 )
 def test_each_wrong_scale_is_named(
-    name: str, spoilt: Callable[[np.ndarray], np.ndarray], sign: str, request: pytest.FixtureRequest
+    name: str, corrupted: Callable[[np.ndarray], np.ndarray], sign: str, request: pytest.FixtureRequest
 ) -> None:
     volume: Volume = request.getfixturevalue(name)
-    values = np.clip(spoilt(volume.voxels.astype(np.float64)), -32768, 32767).astype(np.int16)
+    values = np.clip(corrupted(volume.voxels.astype(np.float64)), -32768, 32767).astype(np.int16)
     assert read_scale(values).sign == sign
 
 
@@ -133,8 +133,8 @@ def test_a_cut_lung_is_seen_at_the_side_where_it_is_cut(name: str, request: pyte
 
 def test_every_kind_changes_the_volume_and_only_its_copy(chest: Volume) -> None:
     before = chest.voxels.copy()
-    for kind in KINDS:
-        assert not np.array_equal(spoil(kind, chest, np.random.default_rng(1)).voxels, before), kind
+    for kind in CORRUPTIONS:
+        assert not np.array_equal(corrupt(kind, chest, np.random.default_rng(1)).voxels, before), kind
     assert np.array_equal(chest.voxels, before)
 
 

@@ -15,7 +15,7 @@ from unimedi.inputs.batch import MixedBatch
 from unimedi.model.vision_encoder import EncoderOutput
 from unimedi.objectives.alignment import SCALE, alignment_loss, report_fit, sentence_means, sentence_numbers
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe
-from unimedi.pretraining.step import Plan, Pretraining
+from unimedi.pretraining.step import Milestones, Pretraining
 
 PAD, CLS, SEP, STOP = 0, 1, 2, 9
 
@@ -68,13 +68,13 @@ def test_loss_is_l_vl_on_the_fit() -> None:
 def test_a_recipe_may_add_it_to_the_step() -> None:
     recipe = Recipe(alignment_weight=0.5, distillation=DistillationRecipe(prototypes=6, width=8, bottleneck=4))
     batch = tiny_batch()
-    training = Pretraining(tiny_model(), recipe, Plan(10, 0, 0, 0), full_stop=int(batch.input_ids[0, 2])).train()
+    training = Pretraining(tiny_model(), recipe, Milestones(10, 0, 0, 0), full_stop=int(batch.input_ids[0, 2])).train()
     output = training(batch, step=0)
     assert output.logs["l_local"] > 0
     logs = output.logs
     torch.testing.assert_close(logs["loss"], logs["l_vl"] + 0.5 * logs["l_local"] + logs["l_icl"] + logs["l_pcl"])
     (full,) = torch.autograd.grad(output.loss, training.student.vision.embed_3d.layers[0].weight)
-    without = Pretraining(training.student, replace(recipe, alignment_weight=0.0), Plan(10, 0, 0, 0)).train()
+    without = Pretraining(training.student, replace(recipe, alignment_weight=0.0), Milestones(10, 0, 0, 0)).train()
     (plain,) = torch.autograd.grad(without(batch, step=0).loss, training.student.vision.embed_3d.layers[0].weight)
     assert full.isfinite().all()
     assert not torch.allclose(full, plain)
@@ -84,7 +84,7 @@ def aligning() -> tuple[Pretraining, MixedBatch, list[list[EncoderOutput]], Tens
     """A model, a batch, and the states of its images, by kind, and of its words."""
     batch = tiny_batch()
     recipe, stop = Recipe(alignment_weight=1.0), int(batch.input_ids[0, 2])
-    training = Pretraining(tiny_model(), recipe, Plan(10, 0, 0, 0), full_stop=stop)
+    training = Pretraining(tiny_model(), recipe, Milestones(10, 0, 0, 0), full_stop=stop)
     preprocess, vision = training.student.preprocess, training.student.vision
     assert batch.fine is not None
     kinds = [

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unimedi.model.projection import Projection, RunningMean
-from unimedi.pretraining.common_gradient import CommonGradient
+from unimedi.pretraining.gradient_centring import GradientCentring
 
 KEEP = 0.9  # the momentum of the means
 
@@ -41,7 +41,7 @@ def test_features_lose_the_mean_so_far_and_a_lone_row_that_of_the_batches_before
 def test_each_row_loses_the_mean_gradient_of_all_and_of_the_steps_before(
     sizes: tuple[int, ...],
 ) -> None:
-    common, means = CommonGradient(3).double(), list[Tensor]()
+    common, means = GradientCentring(3).double(), list[Tensor]()
     for gradients in batches(*sizes):
         features = torch.zeros_like(gradients, requires_grad=True)
         (common(features * 1.0) * gradients).sum().backward()
@@ -58,7 +58,7 @@ def test_with_many_rows_it_is_the_gradient_behind_a_batch_norm() -> None:
     """Which takes off the mean over n rows; here it is over n + 1."""
     (gradients,) = batches(500)
     features = torch.zeros_like(gradients, requires_grad=True)
-    (CommonGradient(3).double()(features * 1.0) * gradients).sum().backward()
+    (GradientCentring(3).double()(features * 1.0) * gradients).sum().backward()
     assert features.grad is not None
     torch.testing.assert_close(features.grad, gradients - gradients.mean(0), atol=0.01, rtol=0)
 
@@ -66,7 +66,7 @@ def test_with_many_rows_it_is_the_gradient_behind_a_batch_norm() -> None:
 def test_a_shift_of_all_rows_is_not_learnt_in_the_long_run() -> None:
     """A gradient that is the same at every step, one row a step: what is left of it is what the first steps did not
     know yet. With the gradient left as it is every step would push."""
-    common, push = CommonGradient(3).double(), torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
+    common, push = GradientCentring(3).double(), torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
     left = []
     for _ in range(40):
         features = torch.zeros_like(push, requires_grad=True)
@@ -85,7 +85,7 @@ def test_one_row_a_step_estimates_what_many_rows_give() -> None:
     mixed = torch.tensor([[1.0, 0.0, 0.5], [0.0, -1.0, 0.5]], dtype=torch.float64)
     gradients = inputs @ mixed + torch.randn(20_000, 3, generator=draws, dtype=torch.float64) + 2.0
     expected = (inputs - inputs.mean(0)).T @ (gradients - gradients.mean(0)) / len(inputs)
-    common, total = CommonGradient(3).double(), torch.zeros(2, 3, dtype=torch.float64)
+    common, total = GradientCentring(3).double(), torch.zeros(2, 3, dtype=torch.float64)
     for row, gradient in zip(inputs, gradients, strict=True):
         total += torch.outer(row, common.without_common(gradient[None])[0])
     torch.testing.assert_close(2 * total / len(inputs), expected, atol=0.05, rtol=0)

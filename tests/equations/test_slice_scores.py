@@ -52,7 +52,7 @@ def test_pooling_by_peak_and_by_the_top_tenth() -> None:
 @pytest.mark.parametrize(("layers", "read"), [(4, 2), (2, 0), (1, 0)])
 def test_pooling_of_the_last_layer_but_one(layers: int, read: int) -> None:
     attention = torch.rand(2, layers, 3, 12, dtype=torch.float64)
-    scores = slice_scores(attention, (3, 2, 2), "last_but_one")
+    scores = slice_scores(attention, (3, 2, 2), "penultimate")
     torch.testing.assert_close(scores, attention[:, read].mean(1).reshape(2, 3, 4).mean(2))
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe
-from unimedi.pretraining.step import Plan, Pretraining
+from unimedi.pretraining.step import Milestones, Pretraining
 from unimedi.pretraining.teacher import make_teacher, momentum_at, update_teacher
 
 
@@ -41,7 +41,7 @@ def test_momentum_starts_low_and_ends_at_one() -> None:
 
 def test_a_step_moves_the_student_and_gives_the_teacher_no_gradient() -> None:
     recipe = Recipe(distillation=DistillationRecipe(prototypes=6, width=8, bottleneck=4))
-    training = Pretraining(tiny_model(), recipe, Plan(10, 0, 0, 0)).train()
+    training = Pretraining(tiny_model(), recipe, Milestones(10, 0, 0, 0)).train()
     before = {name: value.clone() for name, value in training.teacher.state_dict().items()}
     training(tiny_batch(), step=0).loss.backward()
     assert all(p.grad is None and not p.requires_grad for p in training.teacher.parameters())

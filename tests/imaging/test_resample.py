@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits, shrink
+from unimedi.imaging.resample import Placement, downsample, resize, resize_array, resize_bits
 
 SIDE = st.integers(1, 9)
 
@@ -94,4 +94,4 @@ def test_shrinking_stored_voxels_is_resizing_them(size: tuple[int, int, int]) ->
     """Whole blocks (a factor of 8 at the most extreme HU), blocks too many for int16, sizes that do not divide."""
     voxels = torch.from_numpy(np.random.default_rng(0).choice([-1024, 3071], (2, 8, 10, 12)).astype(np.int16))
     expected = resize(voxels[:, None].float(), size)[:, 0]
-    torch.testing.assert_close(shrink(voxels, size), expected, rtol=1e-6, atol=1e-3)  # HU
+    torch.testing.assert_close(downsample(voxels, size), expected, rtol=1e-6, atol=1e-3)  # HU

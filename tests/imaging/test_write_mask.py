@@ -19,9 +19,11 @@ from unimedi.inputs.preprocess import Preprocess
 SHAPE = (40, 36, 24)  # along x, y, z of the patient
 SPACING = (1.5, 1.5, 3.0)
 CUBE = (slice(6, 14), slice(20, 30), slice(3, 9))  # near one corner: no flip or change of axes maps it on itself
-SAME_GRID = Preprocess(radiograph_size=(36, 40), fine_shape=(24, 36, 40), volume_shape=(8, 12, 12), slice_size=(12, 12))
+SAME_GRID = Preprocess(
+    radiograph_size=(36, 40), hires_shape=(24, 36, 40), volume_shape=(8, 12, 12), slice_size=(12, 12)
+)
 # No voxel of the image lies just between two of the stored array: which is nearest has one answer.
-OTHER_GRID = Preprocess(radiograph_size=(48, 48), fine_shape=(31, 61, 63), volume_shape=(8, 16, 16))
+OTHER_GRID = Preprocess(radiograph_size=(48, 48), hires_shape=(31, 61, 63), volume_shape=(8, 16, 16))
 ORIENTATIONS = ["RAS", "LPS", "LAS", "RPI", "PSR", "SLA", "AIL"]
 
 

@@ -24,7 +24,7 @@ def records(radiographs: int, volumes: int) -> list[Record]:
     made = []
     for i in range(radiographs + volumes):
         modality = Modality.DX if i < radiographs else Modality.CT
-        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.fine_shape
+        shape = PREPROCESS.radiograph_size if modality.ndim == 2 else PREPROCESS.hires_shape
         study = StoredStudy(f"s{i}", f"p{i}", modality, Split.TRAIN, f"Report {i}. Clear lungs.")
         made.append(Record(study, draws.integers(0, 1000, shape).astype(np.int16)))
     return made
@@ -49,7 +49,7 @@ def test_a_step_holds_both_kinds_and_their_reports(store: Store) -> None:
     steps = TrainingSteps(store, BatchRecipe(radiographs=3, volumes=2), tokenize, seed=0, steps=5)
     batch = steps[0]
     assert batch.radiographs.shape == (3, *PREPROCESS.radiograph_size)
-    assert batch.fine.shape == (2, *PREPROCESS.fine_shape)
+    assert batch.fine.shape == (2, *PREPROCESS.hires_shape)
     assert len(batch.study_ids) == len(batch.report_keys) == len(batch.input_ids) == 5
     modalities = {study.study_id: study.modality for study in store.studies}
     assert [modalities[study].ndim for study in batch.study_ids] == [2, 2, 2, 3, 3]
@@ -128,6 +128,6 @@ def test_pieces_along_depth_change_places_and_nothing_else(store: Store) -> None
 
 
 def test_pieces_that_do_not_divide_the_planes_are_refused(store: Store) -> None:
-    planes = store.preprocess.fine_shape[0]
+    planes = store.preprocess.hires_shape[0]
     with pytest.raises(ValueError, match=f"divisor of {planes} planes, got {planes - 1}"):
         TrainingSteps(store, BatchRecipe(depth_pieces=planes - 1), tokenize, seed=0, steps=1)

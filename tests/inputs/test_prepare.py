@@ -15,7 +15,7 @@ from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.sandbox import Limits
 from unimedi.inputs.store import Store, StoreError
 
-POLICY = Preprocess(radiograph_size=(16, 16), fine_shape=(8, 16, 16), volume_shape=(4, 8, 8), slice_size=(16, 16))
+POLICY = Preprocess(radiograph_size=(16, 16), hires_shape=(8, 16, 16), volume_shape=(4, 8, 8), slice_size=(16, 16))
 RNG = np.random.default_rng(0)
 CT = RNG.integers(-1000, 1000, size=(8, 16, 16)).astype(np.int16)
 

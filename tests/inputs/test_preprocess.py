@@ -11,7 +11,7 @@ from unimedi.inputs.preprocess import Preprocess
 
 SMALL = Preprocess(
     radiograph_size=(16, 16),
-    fine_shape=(8, 16, 16),
+    hires_shape=(8, 16, 16),
     volume_shape=(4, 8, 8),
     slice_size=(16, 16),
     hu_window=(-1000.0, 500.0),
@@ -24,7 +24,7 @@ def volume(*shape: int, spacing: tuple[float, float, float] = (5.0, 2.0, 2.0)) -
 
 
 def fine(batch: int = 3) -> torch.Tensor:
-    return torch.from_numpy(RNG.integers(-1024, 2000, size=(batch, *SMALL.fine_shape)).astype(np.int16))
+    return torch.from_numpy(RNG.integers(-1024, 2000, size=(batch, *SMALL.hires_shape)).astype(np.int16))
 
 
 def test_a_volume_that_fits_is_stored_voxel_by_voxel() -> None:
@@ -58,10 +58,10 @@ def test_what_lies_outside_the_scanner_does_not_darken_the_edge() -> None:
 @pytest.mark.parametrize("shape", [(8, 16, 16), (20, 31, 17), (4, 9, 40), (64, 12, 12)])
 def test_any_shape_comes_out_at_the_stored_shape_and_keeps_its_millimetres(shape: tuple[int, int, int]) -> None:
     image = volume(*shape)
-    assert SMALL.stored(image).shape == SMALL.fine_shape
+    assert SMALL.stored(image).shape == SMALL.hires_shape
     spacing = SMALL.stored_spacing(image)
     assert spacing is not None
-    assert spacing[0] * SMALL.fine_shape[0] == pytest.approx(5.0 * shape[0])
+    assert spacing[0] * SMALL.hires_shape[0] == pytest.approx(5.0 * shape[0])
     assert spacing[1] == pytest.approx(spacing[2], rel=0.15)  # square pixels, up to a pixel's rounding
     assert spacing[1 + int(np.argmax(shape[1:]))] * 16 == pytest.approx(max(shape[1:]) * 2.0)
 
@@ -95,7 +95,7 @@ def test_a_mask_lies_where_the_lesion_is_stored(shape: tuple[int, int, int]) -> 
     voxels[box] = 200
     image = Volume(voxels, (5.0, 2.0, 2.0))
     mask = SMALL.stored_mask((voxels == 200).astype(np.uint16) << 3, image)
-    assert mask.shape == SMALL.fine_shape
+    assert mask.shape == SMALL.hires_shape
     assert set(np.unique(mask)) == {0, 8}
     inside = SMALL.stored(image) > -300
     assert (inside & (mask == 8)).sum() > 0.6 * (inside | (mask == 8)).sum()
@@ -126,14 +126,14 @@ def test_slices_are_planes_of_the_finer_array() -> None:
 
 @pytest.mark.parametrize("size", [(8, 8), (24, 24), (12, 20)])
 def test_slices_come_at_the_size_that_is_asked_for(size: tuple[int, int]) -> None:
-    policy = Preprocess(fine_shape=(8, 16, 16), slice_size=size)
+    policy = Preprocess(hires_shape=(8, 16, 16), slice_size=size)
     assert policy.slices(fine(), torch.zeros(3, 2, dtype=torch.long)).shape == (3, 2, 1, *size)
 
 
 @settings(deadline=None, max_examples=15)
 @given(batch=st.integers(1, 5), depth=st.integers(1, 8), side=st.integers(1, 20), seed=st.integers(0, 9))
 def test_a_batch_equals_its_elements_bit_by_bit(batch: int, depth: int, side: int, seed: int) -> None:
-    policy = Preprocess(fine_shape=(8, 16, 16), volume_shape=(depth, side, side), slice_size=(side, side))
+    policy = Preprocess(hires_shape=(8, 16, 16), volume_shape=(depth, side, side), slice_size=(side, side))
     torch.manual_seed(seed)
     stored = torch.randint(-1024, 2000, (batch, 8, 16, 16), dtype=torch.int16)
     index = torch.randint(0, 8, (batch, 2))

@@ -18,7 +18,7 @@ from unimedi.inputs.store import (
     write_store,
 )
 
-POLICY = Preprocess(radiograph_size=(8, 8), fine_shape=(4, 8, 8), volume_shape=(4, 8, 8), slice_size=(8, 8))
+POLICY = Preprocess(radiograph_size=(8, 8), hires_shape=(4, 8, 8), volume_shape=(4, 8, 8), slice_size=(8, 8))
 FINDINGS = ("nodule", "mass")
 RNG = np.random.default_rng(0)
 PIXELS = {
@@ -89,7 +89,7 @@ def test_another_policy_is_refused_with_the_difference(store: Store) -> None:
     assert Store.open(store.path, expect=POLICY).fingerprint == store.fingerprint
     with pytest.raises(StoreError, match=r"hu_window: store \[-1000.0, 1000.0\], expected \[-800.0, 400.0\]") as caught:
         Store.open(store.path, expect=Preprocess.from_dict({**POLICY.to_dict(), "hu_window": [-800, 400]}))
-    assert "fine_shape" not in str(caught.value)
+    assert "hires_shape" not in str(caught.value)
 
 
 def test_damaged_pixels_are_noticed_and_named(store: Store) -> None:

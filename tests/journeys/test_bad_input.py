@@ -127,10 +127,10 @@ def test_an_unknown_recipe_key(tmp_path: Path, capsys: pytest.CaptureFixture[str
     toy_store(tmp_path / "store")
     toy_recipe(tmp_path / "recipe.yaml", optimisation={"learning_rate": 1e-3})
     assert pretrain(tmp_path, "run") == 2
-    assert "unknown key optimisation; did you mean optimization?" in capsys.readouterr().err
+    assert "unknown key optimisation (did you mean 'optimization'?)" in capsys.readouterr().err
     toy_recipe(tmp_path / "recipe.yaml")
     assert pretrain(tmp_path, "run", "--model.slize", 3) == 2
-    assert "did you mean model.slices?" in capsys.readouterr().err
+    assert "did you mean 'model.slices'?" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -22,14 +22,14 @@ def train(rank: int, ranks: int, count: int) -> dict[str, torch.Tensor]:
 
     from unimedi.model.projection import Projection
     from unimedi.objectives.contrastive import contrastive_loss
-    from unimedi.pretraining.common_gradient import CommonGradient
     from unimedi.pretraining.gather import gather, gather_with_gradient
+    from unimedi.pretraining.gradient_centring import GradientCentring
 
     class Both(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.image, self.text = Projection(4, 3, "running_mean", 2), Projection(4, 3, "running_mean", 1)
-            self.uncommon = torch.nn.ModuleList(CommonGradient(3) for _ in range(3))
+            self.uncommon = torch.nn.ModuleList(GradientCentring(3) for _ in range(3))
 
         def embed(
             self, projection: Projection, rows: torch.Tensor, kind: int, uncommon: torch.nn.Module

@@ -128,16 +128,16 @@ def test_the_undisturbed_run_has_every_step_once(ground: Path) -> None:
 
 def command_that_is_told(words: list[str], signum: int) -> None:
     """The command line in a process that gets the signal when its first step stands in the log."""
-    from unimedi.pretraining.journal import Journal
+    from unimedi.pretraining.metric_logger import MetricLogger
 
-    write = Journal.write
+    write = MetricLogger.write
 
-    def tell(self: Journal, record: Mapping[str, Any]) -> None:
+    def tell(self: MetricLogger, record: Mapping[str, Any]) -> None:
         write(self, record)
         if record["step"] == 0:
             os.kill(os.getpid(), signum)
 
-    Journal.write = tell  # type: ignore[method-assign]
+    MetricLogger.write = tell  # type: ignore[method-assign]
     command(words)
 
 

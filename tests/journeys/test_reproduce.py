@@ -10,8 +10,8 @@ import yaml
 from tests.hospital import PREPROCESS, write_hospital
 from tests.pretraining.toy_run import RECIPE
 from unimedi.cli import main
+from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.store import Record, Store, write_store
-from unimedi.pretraining.journal import read_log
 from unimedi.reproduction import data
 from unimedi.reproduction.results import Result, find_result, read_results
 from unimedi.reproduction.row import TIMED_STEPS, Row, steps_within
@@ -147,7 +147,7 @@ def test_a_difference_is_one_to_the_reference_as_it_is(folder: Path, capsys: pyt
 
 def test_what_a_step_costs_is_found_by_a_short_run(folder: Path) -> None:
     assert steps_within(0.0, folder / "recipes" / "joint.yaml", folder / "store", folder / "timing") == 1
-    assert len(read_log(folder / "timing" / "log.jsonl")) == TIMED_STEPS
+    assert len(read_json_lines(folder / "timing" / "log.jsonl")) == TIMED_STEPS
 
 
 def test_equal_minutes_are_steps_by_what_a_step_costs(folder: Path) -> None:

@@ -84,7 +84,7 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
     with Image.open(out.with_suffix(".png")) as picture:
         assert picture.format == "PNG"
         assert picture.width > 600
-    assert not list(out.parent.glob("*.part"))
+    assert not list(out.parent.glob(".*.tmp.*"))
 
 
 def test_what_evaluate_measures_too_is_equal(ground: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from unimedi.evaluation.probes.linear import Features
 from unimedi.evaluation.retrieval.by_class import class_sample, exclusive_classes
-from unimedi.evaluation.slices.churn import churn_figures
-from unimedi.evaluation.slices.figures import times_chance
+from unimedi.evaluation.slices.choices import slabs_by_score
+from unimedi.evaluation.slices.measurements import times_chance
 from unimedi.evaluation.slices.measures import within_volume_ap, within_volume_auroc
-from unimedi.evaluation.slices.slabs import slabs_by_score
+from unimedi.evaluation.slices.selection_stability import stability_figures
 from unimedi.metrics import classification as one
 from unimedi.metrics import space
 from unimedi.metrics.auroc import auroc, column_aurocs, macro_auroc, resampled_auroc
@@ -68,7 +68,7 @@ OF_SCORES: dict[str, Callable[[np.ndarray], Any]] = {
     "AUROC within a volume": lambda s: within_volume_auroc(square(s), square(s) > 0.5),
     "AP within a volume": lambda s: within_volume_ap(square(s), square(s) > 0.5),
     "chosen slabs": lambda s: slabs_by_score(square(s), 2),
-    "churn": lambda s: churn_figures(square(np.ones(COUNT)), {"other": square(s)}, (1,), BOOTSTRAP),
+    "churn": lambda s: stability_figures(square(np.ones(COUNT)), {"other": square(s)}, (1,), BOOTSTRAP),
     "table": lambda s: EmbeddingTable(tuple("abcdef"), ("CT",) * COUNT, square(s), ""),
     "slice scores": lambda s: EmbeddingTable(tuple("abcdef"), ("CT",) * COUNT, SQUARE, "", slice_scores=square(s)),
 }

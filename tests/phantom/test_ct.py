@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from unimedi.phantom.ct import CtScan, render_ct
-from unimedi.phantom.findings import FINDINGS, Patient, draw_patient
+from unimedi.phantom.patient.catalogue import FINDINGS
+from unimedi.phantom.patient.patient import Patient, sample_patient
 
 SHAPE = (40, 72, 72)
 
 
 def only(name: str, index: int = 0) -> Patient:
-    return draw_patient(f"{name}-{index}", 5, {other: float(other == name) for other in FINDINGS})
+    return sample_patient(f"{name}-{index}", 5, {other: float(other == name) for other in FINDINGS})
 
 
 def centroid(mask: np.ndarray, scan: CtScan) -> np.ndarray:
@@ -16,7 +17,7 @@ def centroid(mask: np.ndarray, scan: CtScan) -> np.ndarray:
 
 
 def test_same_bytes_twice() -> None:
-    patient = draw_patient("p", 3, dict.fromkeys(FINDINGS, 0.5))
+    patient = sample_patient("p", 3, dict.fromkeys(FINDINGS, 0.5))
     first, again = render_ct(patient, SHAPE), render_ct(patient, SHAPE)
     assert first.voxels.tobytes() == again.voxels.tobytes()
     assert {k: m.tobytes() for k, m in first.masks.items()} == {k: m.tobytes() for k, m in again.masks.items()}
@@ -24,7 +25,7 @@ def test_same_bytes_twice() -> None:
 
 @pytest.mark.parametrize("index", range(6))
 def test_every_finding_leaves_a_mask_inside_the_body(index: int) -> None:
-    patient = draw_patient(f"all-{index}", 8, dict.fromkeys(FINDINGS, 1.0))
+    patient = sample_patient(f"all-{index}", 8, dict.fromkeys(FINDINGS, 1.0))
     scan = render_ct(patient, SHAPE)
     assert scan.voxels.dtype == np.int16
     assert scan.voxels.shape == SHAPE
@@ -81,7 +82,7 @@ def test_left_is_left(name: str) -> None:
 
 
 def test_liver_lies_under_the_right_dome_and_the_back_is_behind() -> None:
-    scan = render_ct(draw_patient("normal", 0, dict.fromkeys(FINDINGS, 0.0)), (64, 96, 96))
+    scan = render_ct(sample_patient("normal", 0, dict.fromkeys(FINDINGS, 0.0)), (64, 96, 96))
     depth, _, width = (
         np.arange(n) * s + o for n, s, o in zip(scan.voxels.shape, scan.spacing, scan.origin, strict=True)
     )

@@ -3,11 +3,12 @@ import pickle
 import numpy as np
 import pytest
 
-from unimedi.phantom.anatomy import lobe_of, lung_distance
-from unimedi.phantom.findings import DEFAULT_PREVALENCE, FINDINGS, FOCAL, draw_patient
+from unimedi.phantom.patient.anatomy import lobe_of, lung_distance
+from unimedi.phantom.patient.catalogue import DEFAULT_PREVALENCE, FINDINGS, FOCAL
+from unimedi.phantom.patient.patient import sample_patient
 from unimedi.phantom.sheet import showcase
 
-COHORT = [draw_patient(f"p{index}", 11) for index in range(400)]
+COHORT = [sample_patient(f"p{index}", 11) for index in range(400)]
 
 
 def test_twelve_names_and_their_prevalence() -> None:
@@ -17,7 +18,7 @@ def test_twelve_names_and_their_prevalence() -> None:
 
 
 def test_a_patient_is_a_function_of_its_arguments() -> None:
-    first, again, other = draw_patient("a", 1), draw_patient("a", 1), draw_patient("a", 2)
+    first, again, other = sample_patient("a", 1), sample_patient("a", 1), sample_patient("a", 2)
     assert first.findings == again.findings
     assert first.distractors == again.distractors
     assert np.array_equal(first.anatomy.vessels, again.anatomy.vessels)
@@ -31,15 +32,15 @@ def test_prevalence_is_as_asked() -> None:
         assert abs(rate - DEFAULT_PREVALENCE[name]) < 0.07, name  # 3.5 standard errors of 400 draws
     normal = sum(not p.findings for p in COHORT) / len(COHORT)
     assert 0.1 < normal < 0.24
-    assert [f.name for f in draw_patient("x", 0, dict.fromkeys(FINDINGS, 1.0)).findings] == list(FINDINGS)
-    assert draw_patient("x", 0, dict.fromkeys(FINDINGS, 0.0)).findings == ()
+    assert [f.name for f in sample_patient("x", 0, dict.fromkeys(FINDINGS, 1.0)).findings] == list(FINDINGS)
+    assert sample_patient("x", 0, dict.fromkeys(FINDINGS, 0.0)).findings == ()
 
 
 def test_unknown_findings_and_impossible_rates_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown finding 'nodul'"):
-        draw_patient("x", 0, {"nodul": 0.5})
+        sample_patient("x", 0, {"nodul": 0.5})
     with pytest.raises(ValueError, match="between 0 and 1, got 2"):
-        draw_patient("x", 0, {"nodule": 2.0})
+        sample_patient("x", 0, {"nodule": 2.0})
 
 
 def test_lesions_lie_in_the_lung_on_their_side_and_in_their_lobe() -> None:
@@ -66,7 +67,7 @@ def test_nodules_are_mostly_small_and_spread_over_the_depth() -> None:
     assert all("xray" not in f.visible_on for f in nodules if f.size_mm < 8)
 
 
-def test_nearly_everyone_carries_something_bright_and_innocent() -> None:
+def test_nearly_everyone_carries_something_bright_and_harmless() -> None:
     bright = [sum(d.hu > 300 for d in p.distractors) for p in COHORT]
     assert np.mean(np.array(bright) > 0) > 0.95
 

@@ -19,8 +19,9 @@ from unimedi.imaging.read import read_image
 from unimedi.phantom import hospital
 from unimedi.phantom.ct import render_ct
 from unimedi.phantom.files import Header, write_nifti
-from unimedi.phantom.findings import FINDINGS, draw_patient
 from unimedi.phantom.hospital import HospitalError, build_hospital
+from unimedi.phantom.patient.catalogue import FINDINGS
+from unimedi.phantom.patient.patient import sample_patient
 from unimedi.phantom.planning import patient_seed, plan_hospital
 from unimedi.phantom.presets import COUNTS, PRESETS, find_preset
 from unimedi.phantom.xray import render_xray
@@ -123,7 +124,7 @@ def test_images_read_back_as_they_were_rendered(built: Path, rows: list[Row]) ->
     plans = {s.study_id: (p, s) for p in plan_hospital(preset, 5) for s in p.studies}
     for row in rows:
         plan, study = plans[row["study_id"]]
-        patient = draw_patient(plan.patient_id, patient_seed(5, plan.split), {"nodule": 0.9})
+        patient = sample_patient(plan.patient_id, patient_seed(5, plan.split), {"nodule": 0.9})
         image = read_image(built / row["image"])
         if row["modality"] == "CT":
             scan = render_ct(patient, preset.ct_shape)
@@ -287,7 +288,7 @@ def test_a_hospital_that_died_at_once_can_be_begun_with_other_options(
         ({"share_xray_dx": 0.9}, "must add up to 1, got 1.4"),
         ({"train_ct": -1}, "train_ct must not be negative, got -1"),
         ({"ct_shape": (64, 128, 4)}, "three numbers of at least 8"),
-        ({"mask_innocents": "maybe"}, "mask_innocents must be true or false, got 'maybe'"),
+        ({"mask_distractors": "maybe"}, "mask_distractors: expected true or false, got 'maybe'"),
         ({"prevalence": {"nodul": 0.5}}, "unknown finding 'nodul'"),
         ({"prevalence": {"nodule": 2.0}}, "between 0 and 1, got 2.0"),
     ],

@@ -5,24 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from unimedi.phantom import diffuse
-from unimedi.phantom.catalogue import CT_ONLY, DEFAULT_PREVALENCE, FINDINGS, FOCAL, Finding
-from unimedi.phantom.findings import Patient, draw_patient
-from unimedi.phantom.lesions import PAINTERS, paint_findings
-from unimedi.phantom.outlines import grain, lobe_share, lumpy, side_of
+from unimedi.phantom.painting import diffuse
+from unimedi.phantom.painting.canvas import grain, lobe_share, lumpy, side_of
+from unimedi.phantom.painting.findings import PAINTERS, paint_findings
+from unimedi.phantom.painting.thorax import paint_thorax
+from unimedi.phantom.painting.voxelise import Grid, ellipsoid
+from unimedi.phantom.patient.catalogue import CT_ONLY, DEFAULT_PREVALENCE, FINDINGS, FOCAL, Finding
+from unimedi.phantom.patient.patient import Patient, sample_patient
 from unimedi.phantom.sheet import showcase
-from unimedi.phantom.thorax import paint_thorax
-from unimedi.phantom.voxelise import Grid, ellipsoid
 
 GRID = Grid.spanning((74, 64, 80), (-170.0, -160.0, -200.0), (200.0, 160.0, 200.0))
 
 
 def painted(patient: Patient, posture: str = "supine") -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """HU before and after, and the masks."""
-    scene = paint_thorax(patient, GRID, posture, 40.0)
-    before = scene.hu.copy()
-    masks = paint_findings(scene)
-    return before, masks, scene.hu
+    canvas = paint_thorax(patient, GRID, posture, 40.0)
+    before = canvas.hu.copy()
+    masks = paint_findings(canvas)
+    return before, masks, canvas.hu
 
 
 def centre(mask: np.ndarray) -> tuple[float, ...]:
@@ -71,13 +71,13 @@ def test_fibrosis_lies_at_the_bases_and_emphysema_above() -> None:
 
 def test_more_fluid_makes_a_larger_mask() -> None:
     patient = showcase("pleural_effusion", 0)
-    scene = paint_thorax(patient, GRID, "supine", 40.0)
+    canvas = paint_thorax(patient, GRID, "supine", 40.0)
     finding = patient.finding("pleural_effusion")
     assert finding is not None
     sizes = []
     for size in (10.0, 25.0, 50.0):
         mask = np.zeros(GRID.shape, np.bool_)
-        diffuse.pleural_effusion(scene, replace(finding, size_mm=size), mask)
+        diffuse.pleural_effusion(canvas, replace(finding, size_mm=size), mask)
         sizes.append(int(mask.sum()))
     assert sizes == sorted(set(sizes))
 
@@ -95,12 +95,12 @@ def test_sides_share_the_width_and_nothing_else() -> None:
 
 
 def test_the_lobes_of_a_lung_fill_it_once() -> None:
-    scene = paint_thorax(draw_patient("lobes", 1, dict.fromkeys(FINDINGS, 0.0)), GRID, "supine", 40.0)
+    canvas = paint_thorax(sample_patient("lobes", 1, dict.fromkeys(FINDINGS, 0.0)), GRID, "supine", 40.0)
     for side, lobes in (("right", ("upper", "middle", "lower")), ("left", ("upper", "lower"))):
-        shares = [lobe_share(scene.part, scene, finding(side=side, lobe=lobe)) for lobe in lobes]
-        middles = [float((share * scene.part.axes[0]).sum() / share.sum()) for share in shares]
+        shares = [lobe_share(canvas.part, canvas, finding(side=side, lobe=lobe)) for lobe in lobes]
+        middles = [float((share * canvas.part.axes[0]).sum() / share.sum()) for share in shares]
         assert middles == sorted(middles, reverse=True), "from head to feet"
-        away = np.abs(sum(shares) - side_of(scene.part, side)) > 0.02
+        away = np.abs(sum(shares) - side_of(canvas.part, side)) > 0.02
         assert away.mean() < 0.1, "more than the soft edges between the lobes"
 
 

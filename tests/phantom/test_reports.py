@@ -7,8 +7,9 @@ import pytest
 from unimedi.cohort.reports.language import detect_language
 from unimedi.cohort.reports.report import sections, training_text
 from unimedi.cohort.study import Modality
-from unimedi.phantom.findings import FINDINGS, Finding, Patient, draw_patient
-from unimedi.phantom.reports import READERS, WORDINGS, labels_for, reportable, write_report
+from unimedi.phantom.patient.catalogue import FINDINGS, Finding
+from unimedi.phantom.patient.patient import Patient, sample_patient
+from unimedi.phantom.reports.write import READERS, WORDINGS, labels_for, reportable, write_report
 
 DENIALS = {
     "en": r"\b(no|not|without|negative for|free of)\b(?! be excluded)",
@@ -31,7 +32,7 @@ LOBES = {
 
 @pytest.fixture(scope="module")
 def patients() -> list[Patient]:
-    return [draw_patient(f"P{number:06d}", 11) for number in range(200)]
+    return [sample_patient(f"P{number:06d}", 11) for number in range(200)]
 
 
 def sentences(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from unimedi.cli import main
 from unimedi.phantom import sheet
-from unimedi.phantom.findings import FINDINGS
+from unimedi.phantom.patient.catalogue import FINDINGS
 
 
 def test_the_command_draws_every_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

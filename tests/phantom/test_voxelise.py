@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unimedi.phantom.voxelise import Grid, ball, capsule, cover, ellipsoid, lattice_noise, threads
+from unimedi.phantom.painting.voxelise import Grid, ball, capsule, cover, ellipsoid, lattice_noise, threads
 
 LOW, HIGH = (-30.0, -30.0, -30.0), (30.0, 30.0, 30.0)
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from unimedi.phantom.findings import FINDINGS, Patient, draw_patient
-from unimedi.phantom.voxelise import Grid
+from unimedi.phantom.painting.voxelise import Grid
+from unimedi.phantom.patient.catalogue import FINDINGS
+from unimedi.phantom.patient.patient import Patient, sample_patient
 from unimedi.phantom.xray import WATER, Geometry, attenuation, project, render_xray
 
 SIZE = (80, 80)
@@ -10,7 +11,7 @@ GEOMETRY = Geometry(source=1700.0, detector=-100.0, pitch=3.0)
 
 
 def only(name: str, index: int = 0) -> Patient:
-    return draw_patient(f"{name}-{index}", 5, {other: float(other == name) for other in FINDINGS})
+    return sample_patient(f"{name}-{index}", 5, {other: float(other == name) for other in FINDINGS})
 
 
 def test_a_slab_attenuates_by_beers_law() -> None:
@@ -75,7 +76,7 @@ def test_air_does_not_attenuate_and_bone_more_than_its_hu() -> None:
 
 
 def test_same_bytes_twice_and_twelve_bits() -> None:
-    patient = draw_patient("p", 3)
+    patient = sample_patient("p", 3)
     first, again = render_xray(patient, "PA", SIZE), render_xray(patient, "PA", SIZE)
     assert first.pixels.tobytes() == again.pixels.tobytes()
     assert first.pixels.dtype == np.uint16
@@ -97,14 +98,14 @@ def test_left_is_on_the_right_of_the_picture(view: str, name: str) -> None:
 
 
 def test_lungs_are_dark_the_heart_is_bright_and_the_head_is_up() -> None:
-    pixels = render_xray(draw_patient("n", 0, dict.fromkeys(FINDINGS, 0.0)), "PA", (96, 96)).pixels.astype(float)
+    pixels = render_xray(sample_patient("n", 0, dict.fromkeys(FINDINGS, 0.0)), "PA", (96, 96)).pixels.astype(float)
     right, middle = pixels[30:50, 24:36].mean(), pixels[30:70, 44:56].mean()
     assert middle > right + 600
     assert pixels[82:92, 30:66].mean() > pixels[30:50, 24:36].mean() + 600  # the abdomen below
 
 
 def test_masks_of_all_findings_and_unequal_sides() -> None:
-    patient = draw_patient("all", 1, dict.fromkeys(FINDINGS, 1.0))
+    patient = sample_patient("all", 1, dict.fromkeys(FINDINGS, 1.0))
     film = render_xray(patient, "PA", (96, 72))
     assert film.pixels.shape == (96, 72)
     for finding in patient.findings:

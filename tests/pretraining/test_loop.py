@@ -15,17 +15,17 @@ from torch import Tensor
 
 from tests.pretraining.toy_module import Toy, toy_batch, toy_batches
 from tests.pretraining.toy_run import toy_store
+from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
 from unimedi.inputs.store import Record, write_store
 from unimedi.optimization.schedule import Pace, warmup_cosine
 from unimedi.pretraining.engine import reproducible
-from unimedi.pretraining.journal import read_log
 from unimedi.pretraining.loop import pace_of, train
 from unimedi.pretraining.monitors import NAN_PATIENCE
 from unimedi.pretraining.notices import TrainingError, notices
+from unimedi.pretraining.optimizer_step import step_seed
 from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, Recipe, TextRecipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
-from unimedi.pretraining.update import step_seed
 
 TOTAL = 12
 PACE = Pace(examples_per_step=8, steps_per_epoch=3)
@@ -61,7 +61,7 @@ def equal(one: Toy, two: Toy) -> bool:
 
 
 def figures(folder: Path) -> list[dict[str, Any]]:
-    lines = read_log(folder / "log.jsonl")
+    lines = read_json_lines(folder / "log.jsonl")
     return [{k: v for k, v in line.items() if k not in ("seconds", "examples_per_second")} for line in lines]
 
 
@@ -169,7 +169,7 @@ def test_bf16_computes_in_bf16_and_keeps_its_weights_in_fp32(tmp_path: Path) -> 
 
 def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path, total=40)
-    lines = read_log(tmp_path / "log.jsonl")
+    lines = read_json_lines(tmp_path / "log.jsonl")
     assert {"step", "loss", "l_vl", "learning_rate", "gradient_norm", "examples_per_second", "warnings", "seconds"} == {
         *lines[0]
     }

@@ -12,13 +12,13 @@ from unimedi.model.config import CLS_STARTS
 from unimedi.model.scoring import SCORERS
 from unimedi.objectives.contrastive import contrastive_loss
 from unimedi.pretraining.recipe import SCORINGS, DistillationRecipe, Recipe, SelectionRecipe
-from unimedi.pretraining.step import Plan, Pretraining, View
+from unimedi.pretraining.step import Milestones, Pretraining, View
 
 SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
-NOW = Plan(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
+NOW = Milestones(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
 
 
-def pretraining(recipe: Recipe | None = None, plan: Plan = NOW, **model: object) -> Pretraining:
+def pretraining(recipe: Recipe | None = None, plan: Milestones = NOW, **model: object) -> Pretraining:
     return Pretraining(tiny_model(**model), recipe or Recipe(distillation=SMALL), plan).train()
 
 
@@ -79,7 +79,7 @@ def test_joint_neither_distils_nor_keeps_a_head_busy() -> None:
 
 
 def test_distillation_is_ramped_in() -> None:
-    plan = Plan(total=10, selection_warmup=0, ramp_start=2, ramp_end=6)
+    plan = Milestones(total=10, selection_warmup=0, ramp_start=2, ramp_end=6)
     training = pretraining(plan=plan)
     assert "l_icl" not in training(tiny_batch(), step=2).logs
     logs = training(tiny_batch(), step=4).logs
@@ -87,7 +87,7 @@ def test_distillation_is_ramped_in() -> None:
 
 
 def test_slices_are_uniform_in_the_warm_up_and_attentive_after() -> None:
-    training = pretraining(plan=Plan(10, selection_warmup=5, ramp_start=0, ramp_end=0))
+    training = pretraining(plan=Milestones(10, selection_warmup=5, ramp_start=0, ramp_end=0))
     batch = tiny_batch()
     volumes = training.student.preprocess.volumes(batch.fine)
     logs: dict[str, torch.Tensor] = {}
@@ -232,7 +232,7 @@ def test_the_first_volumes_keep_their_reports() -> None:
 
 
 def test_without_reports_distillation_alone_trains_from_the_first_step() -> None:
-    plan = Plan(10, selection_warmup=0, ramp_start=5, ramp_end=8)
+    plan = Milestones(10, selection_warmup=0, ramp_start=5, ramp_end=8)
     training = pretraining(Recipe(language_weight=0.0, distillation=SMALL), plan=plan)
     output = training(tiny_batch(), step=0)
     assert "l_vl" not in output.logs

@@ -21,7 +21,7 @@ from unimedi.inputs.store import Record, Store, StoredStudy, write_store
 
 PREPROCESS = {
     "radiograph_size": [32, 32],
-    "fine_shape": [16, 32, 32],
+    "hires_shape": [16, 32, 32],
     "volume_shape": [8, 16, 16],
     "slice_size": [32, 32],
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from unimedi.errors import InputError, MissingError
+from unimedi.files.json_lines import read_json_lines
 from unimedi.optimization.precision import kind_of_cpu
 
 _PACKAGES: Final = (
@@ -99,8 +100,7 @@ def _holds(path: Path) -> dict[str, Any]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    lines = (path / "log.jsonl").read_text(encoding="utf-8").splitlines() if (path / "log.jsonl").exists() else []
-    last = _last_whole(lines)
+    last = (read_json_lines(path / "log.jsonl", last=2) or [{}])[-1]
     environment = _json(path / "environment.json") if (path / "environment.json").exists() else {}
     return {
         "kind": "run",
@@ -112,16 +112,6 @@ def _run(path: Path) -> dict[str, Any]:
         "pretrained": (path / "pretrained").is_dir(),
         "evaluated": (path / "metrics.json").is_file(),
     }
-
-
-def _last_whole(lines: list[str]) -> dict[str, Any]:
-    """The last line of a log that is whole: a killed run may have left half a line."""
-    for line in reversed(lines[-2:]):
-        try:
-            return dict(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return {}
 
 
 def _store(path: Path) -> dict[str, Any]:

@@ -3,11 +3,10 @@
 Each function raises ``ValueError`` with what came and what was expected.
 """
 
-import difflib
 import re
 
 from unimedi.cohort.study import Modality, Split
-from unimedi.errors import InputError
+from unimedi.errors import InputError, nearest
 
 SPLITS = {
     Split.TRAIN: ("train", "training"),
@@ -39,10 +38,9 @@ def read_split(text: str) -> Split:
     found = next((split for split, names in SPLITS.items() if text.strip().casefold() in names), None)
     if found is None:
         names = [name for spellings in SPLITS.values() for name in spellings]
-        near = difflib.get_close_matches(text.casefold(), names, 1, 0.5)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        meant = nearest(text, names, 0.5, str.casefold)
         also = ", ".join(name for name in names if name not in list(Split))
-        raise InputError(f"unknown split {text!r}, expected one of {', '.join(Split)}{hint} (also read: {also})")
+        raise InputError(f"unknown split {text!r}{meant}, expected one of {', '.join(Split)} (also read: {also})")
     return found
 
 
@@ -51,10 +49,9 @@ def read_modality(text: str) -> Modality:
     try:
         return Modality(text.strip().upper())
     except ValueError:
-        near = difflib.get_close_matches(text.upper(), [*Modality], 1, 0.75)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        hint = "; an X-ray is DX, or CR" if text.strip().casefold() in XRAYS else hint
-        raise InputError(f"unknown modality {text!r}, expected one of {', '.join(Modality)}{hint}") from None
+        xray = "; an X-ray is DX, or CR" if text.strip().casefold() in XRAYS else ""
+        meant = "" if xray else nearest(text, [one.value for one in Modality], 0.75, str.upper)
+        raise InputError(f"unknown modality {text!r}{meant}, expected one of {', '.join(Modality)}{xray}") from None
 
 
 def read_label(text: str) -> bool | None:

@@ -1,11 +1,11 @@
 """Names of a table's columns: those that are missing, those that are nearly ours, a person's own names for ours."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, nearest
 
 PATIENT = frozenset(("patient", "patientid", "patientnumber", "subject", "subjectid", "mrn", "pid"))
+PREFIXES = ("label", "mask")  # of columns of a finding: ``label:nodule``
 
 
 def missing(column: str, header: Sequence[str], ours: Iterable[str]) -> str:
@@ -14,10 +14,8 @@ def missing(column: str, header: Sequence[str], ours: Iterable[str]) -> str:
 
 
 def hint(column: str, candidates: Sequence[str], header: Sequence[str]) -> str:
-    """``; did you mean 'StudyID'?``, or else what there is."""
-    plain = {_plain(name): name for name in reversed(candidates)}
-    near = difflib.get_close_matches(_plain(column), list(plain), 1, 0.5)
-    return f"; did you mean {plain[near[0]]!r}?" if near else f"; found {', '.join(header) or 'none'}"
+    """`` (did you mean 'StudyID'?)``, or else what there is."""
+    return nearest(column, candidates, 0.5, _plain) or f"; found {', '.join(header) or 'none'}"
 
 
 def misspelt(header: Sequence[str], ours: Iterable[str]) -> list[str]:
@@ -30,11 +28,11 @@ def misspelt(header: Sequence[str], ours: Iterable[str]) -> list[str]:
     found = []
     for name in header:
         kind, colon, finding = name.partition(":")
-        near = difflib.get_close_matches(kind.strip().casefold(), ["label", "mask"], 1)
+        prefixed = [f"{prefix}:{finding}" for prefix in PREFIXES]
         if name not in ours and (meant := absent.get(_plain(name))):
-            found.append(f"column {name!r} is not known; did you mean {meant!r}?")
-        elif colon and near and kind != near[0]:
-            found.append(f"column {name!r} is not known; did you mean '{near[0]}:{finding}'?")
+            found.append(f"column {name!r} is not known (did you mean {meant!r}?)")
+        elif colon and kind not in PREFIXES and (hinted := nearest(name, prefixed, alike=_prefix)):
+            found.append(f"column {name!r} is not known{hinted}")
     return found
 
 
@@ -67,10 +65,13 @@ def check_names(names: Mapping[str, str], fields: Sequence[str]) -> str:
         if ours not in fields:
             if theirs in fields:
                 return f"unknown field {ours!r}; is it the other way round, {theirs}={ours}?"
-            near = difflib.get_close_matches(ours.casefold(), fields, 1, 0.5)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            meant = nearest(ours, fields, 0.5, str.casefold)
             return f"unknown field {ours!r}{meant}; the fields are {', '.join(fields)}"
     return ""
+
+
+def _prefix(name: str) -> str:
+    return name.partition(":")[0].strip().casefold()
 
 
 def _plain(name: str) -> str:

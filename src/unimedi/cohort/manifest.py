@@ -19,6 +19,7 @@ from unimedi.cohort.manifest_row import BOXES, MEASURES, OPTIONAL, REQUIRED, WRI
 from unimedi.cohort.split import crossings, describe
 from unimedi.cohort.study import Mask, Study
 from unimedi.errors import InputError
+from unimedi.files.atomic import atomic_file, write_text
 from unimedi.files.listed_path import ListedPaths
 from unimedi.files.table_file import TableError, read_table
 from unimedi.files.text_file import read_text as _read_text
@@ -103,19 +104,19 @@ def write_manifest(studies: Iterable[Study], path: str | Path, root: str | Path 
         row |= {f"mask:{f}": _mask_text(study.masks[f], root) if f in study.masks else "" for f in masked}
         _check_text(row)
         rows.append(row)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
         from pyarrow import parquet
 
-        parquet.write_table(pa.table({column: [row[column] for row in rows] for column in columns}), temporary)
+        table = pa.table({column: [row[column] for row in rows] for column in columns})
+        with atomic_file(path) as temporary:
+            parquet.write_table(table, temporary)
     else:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns)
         writer.writeheader()
         writer.writerows(rows)
-        temporary.write_bytes(text.getvalue().encode("utf-8"))
-    os.replace(temporary, path)
+        write_text(path, text.getvalue())
 
 
 def _check_text(row: Mapping[str, str]) -> None:

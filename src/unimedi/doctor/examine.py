@@ -1,15 +1,11 @@
 """All studies of a cohort or a store looked at, in processes of their own, each under a time and a memory limit."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.study import Study
@@ -19,6 +15,7 @@ from unimedi.imaging.image import ImagingError
 from unimedi.inputs.mended import outdated
 from unimedi.inputs.sandbox import Guarded, Limits
 from unimedi.inputs.store import Store
+from unimedi.progress import progress_bar
 
 BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort may have 100,000 studies
 
@@ -60,8 +57,8 @@ def examine(
         items, kind, lost, old = read_manifest(path, root), "cohort", [], []
         names = [study.study_id for study in items if isinstance(study, Study)]
     if workers == 0:
-        with _progress(len(items)) as advance:
-            seen = [advance(inspect(item)) for item in items]
+        with progress_bar("looking", len(items)) as advance:
+            seen = [_counted(inspect(item), advance) for item in items]
     else:
         seen = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
     return Examined(path, kind, _with_outliers(seen), lost, old)
@@ -81,12 +78,12 @@ def _in_processes(
     def batch(start: int) -> list[StudySummary]:
         guarded = idle.get()
         try:
-            return [advance(_under_limits(guarded, items[i], names[i])) for i in _range(start, len(items))]
+            return [_counted(_under_limits(guarded, items[i], names[i]), advance) for i in _range(start, len(items))]
         finally:
             idle.put(guarded)
 
     try:
-        with _progress(len(items)) as advance:
+        with progress_bar("looking", len(items)) as advance:
             tasks = [dask.delayed(batch, pure=False)(start) for start in range(0, len(items), BATCH)]
             done = dask.compute(*tasks, scheduler="threads", num_workers=len(every))
     finally:
@@ -117,14 +114,7 @@ def _with_outliers(seen: list[StudySummary]) -> list[StudySummary]:
     return seen
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[StudySummary], StudySummary]]:
-    columns = (TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("looking", total=total)
-
-        def advance(seen: StudySummary) -> StudySummary:
-            bar.advance(task)
-            return seen if seen.signs else replace(seen, picture=b"")  # pictures of the rest would fill the memory
-
-        yield advance
+def _counted(seen: StudySummary, advance: Callable[[int], None]) -> StudySummary:
+    """Without its picture where nothing is wrong: pictures of all would fill the memory."""
+    advance(1)
+    return seen if seen.signs else replace(seen, picture=b"")

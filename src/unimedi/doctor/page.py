@@ -1,7 +1,6 @@
 """The doctor's page: one HTML file that needs nothing else, and beside it a JSON with the same figures."""
 
 import json
-import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +13,7 @@ from unimedi.doctor.examine import Examined, examine
 from unimedi.doctor.histograms import measure_histograms, size_histograms
 from unimedi.doctor.leakage import LeakageError
 from unimedi.doctor.signs import EXPLAINED, STORE_LIMITS
+from unimedi.files.atomic import write_text
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.sandbox import Limits
 from unimedi.reporting.pictures import Tile, data_uri
@@ -44,8 +44,8 @@ def doctor(
     examined = examine(path, root, workers, limits)
     compared = examine(other, None, workers, limits) if other else None
     figures = diagnose(examined, compared)
-    _write(page.with_suffix(".json"), json.dumps(figures, ensure_ascii=False, indent=1))
-    _write(page, render(examined, figures))
+    write_text(page.with_suffix(".json"), json.dumps(figures, ensure_ascii=False, indent=1))
+    write_text(page, render(examined, figures))
     if leaks := fatal(figures):
         raise LeakageError(leaks, page)
     return figures
@@ -203,9 +203,3 @@ def _duplicates(figures: Mapping[str, Any]) -> Section:
 
 def _pictures(png: bytes | None) -> list[Tile]:
     return [Tile("", data_uri(png))] if png else []
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

@@ -7,7 +7,6 @@ conditions resample r of both runs drew the same patients, and the difference of
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from unimedi.errors import MissingError
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.split import EvalSplit
+from unimedi.files.atomic import atomic_file, write_json
 from unimedi.metrics.bootstrap import Estimate, paired_difference
 from unimedi.metrics.measurement import Measurements, named
 
@@ -63,15 +63,13 @@ def write_resamples(measurements: Measurements, measured_on: Mapping[str, str], 
     """
     kept = {key: row.resampled for key, row in measurements.items() if row.resampled is not None}
     rows = np.stack(list(kept.values())) if kept else np.zeros((0, 0))
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
             keys=np.array(list(kept), dtype=str),
             resampled=rows,
             conditions=np.array(json.dumps(dict(measured_on))),
         )
-    os.replace(temporary, path)
 
 
 def read_runs(paths: Sequence[Path]) -> list[MeasuredRun]:
@@ -149,9 +147,7 @@ def write_differences(
         for other in others
         if not why_not_paired(measured_on, other)
     }
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(table, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, table)
 
 
 def sha256(path: Path) -> str:

@@ -1,6 +1,5 @@
 """What the log of a run says of its training: losses at both ends, and the warnings that were raised."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from unimedi.evaluation.result import TaskResult
+from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements, named
@@ -16,19 +16,6 @@ LOSSES = ("l_vl", "l_icl", "l_pcl")
 HEALTH = ("teacher_entropy", "prototype_use", "effective_rank", "embedding_rank")  # keys that end or begin with these
 
 LogLine = dict[str, Any]
-
-
-def read_log(run: Path) -> list[LogLine]:
-    """The lines of a run's ``log.jsonl``; a line torn by a kill ends it; [] where there is none."""
-    file = run / "log.jsonl"
-    lines: list[LogLine] = []
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-    return lines
 
 
 def health_keys(log: Sequence[LogLine]) -> list[str]:
@@ -46,7 +33,7 @@ def training_measurements(run: Path) -> TaskResult:
 
     First and last are means over the first and the last tenth of the steps that logged it; n is how many did.
     """
-    log = read_log(run)
+    log = read_json_lines(run / "log.jsonl")
     if not log:
         raise NotComputable(f"no log.jsonl in {run.name}")
     rows = [

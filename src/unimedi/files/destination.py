@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import temporary_name
 
 MANIFESTS: Final = (".csv", ".parquet")
 BEGINS: Final = {  # in small letters; a file that begins otherwise is somebody's own, and is not written over
@@ -83,7 +84,7 @@ def _make_folder(folder: Path, asked: Path) -> None:
 
 def _try_name(target: Path, asked: Path) -> None:
     """Write and remove what an atomic writer would write first: its name is longer than the target's."""
-    trial = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    trial = temporary_name(target)
     try:
         trial.touch()
         trial.unlink()

@@ -5,7 +5,6 @@ volume has the axes of ``read_image`` (to the left, the back and the head) and a
 lies. A radiograph's mask is turned as the radiograph is shown.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from nibabel.orientations import apply_orientation, io_orientation, ornt_transfo
 from numpy.typing import NDArray
 from PIL import Image
 
+from unimedi.files.atomic import atomic_file
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.nifti import LPS, first_bytes, is_nifti, stored_header
 
@@ -28,12 +28,11 @@ def mask_suffix(image: Radiograph | Volume) -> str:
 
 def write_mask(mask: NDArray[np.bool_], image: Radiograph | Volume, source: Path, target: Path) -> None:
     """Write ``mask``, of the shape of ``image``, which was read from ``source``; whole or not at all."""
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")  # its ending says how it is packed
-    if isinstance(image, Radiograph):
-        Image.fromarray(mask.astype(np.uint8) * INSIDE).save(temporary)
-    else:
-        _nifti(mask, image, source).to_filename(temporary)
-    os.replace(temporary, target)
+    with atomic_file(target) as temporary:  # its ending says how it is packed
+        if isinstance(image, Radiograph):
+            Image.fromarray(mask.astype(np.uint8) * INSIDE).save(temporary)
+        else:
+            _nifti(mask, image, source).to_filename(temporary)
 
 
 def _nifti(mask: NDArray[np.bool_], image: Volume, source: Path) -> Nifti1Image:

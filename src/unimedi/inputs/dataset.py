@@ -55,8 +55,8 @@ class TrainingSteps(Dataset[MixedBatch]):
         }
         if not any(self.streams.values()):
             raise InputError("the store has no study with a report in the training split that this recipe uses")
-        if recipe.depth_pieces < 1 or store.preprocess.fine_shape[0] % recipe.depth_pieces:
-            planes = store.preprocess.fine_shape[0]
+        if recipe.depth_pieces < 1 or store.preprocess.hires_shape[0] % recipe.depth_pieces:
+            planes = store.preprocess.hires_shape[0]
             raise InputError(f"batch.depth_pieces: expected a divisor of {planes} planes, got {recipe.depth_pieces}")
         self.report_of = {study: study for studies in self.streams.values() for study in studies}
         if recipe.shuffle_reports:

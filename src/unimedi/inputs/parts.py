@@ -120,7 +120,7 @@ def _borrow(limits: Limits) -> Guarded[Job, Packed | Refusal]:
 
 
 def _stored_bytes(study: Study, preprocess: Preprocess) -> int:
-    shape = preprocess.fine_shape if study.modality.ndim == 3 else preprocess.radiograph_size
+    shape = preprocess.hires_shape if study.modality.ndim == 3 else preprocess.radiograph_size
     return 2 * prod(shape) * (2 if study.masks else 1)  # int16, and uint16 of the masks
 
 

@@ -15,19 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 from unimedi.cohort.reports.counts import count_report, report_lines
 from unimedi.cohort.reports.language import UNKNOWN
 from unimedi.cohort.sources.phantom import is_phantom
 from unimedi.cohort.study import Study
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_json
 from unimedi.files.lock import alone_in
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.sandbox import Limits
-from unimedi.inputs.store import MAX_MASKS, StoreError, finish_store, part_name, read_markers, write_json
+from unimedi.inputs.store import MAX_MASKS, StoreError, finish_store, part_name, read_markers
+from unimedi.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -84,14 +83,12 @@ def prepare(
         todo = [part for part in parts if not part.done]
         if todo:
             (out / "store.json").unlink(missing_ok=True)  # while parts change, this is no store
-        with _progress(len(studies)) as advance:
-            for part in parts:
-                if part not in todo:
-                    advance(part)
+        kept = sum(len(part.studies) for part in parts if part not in todo)
+        with progress_bar("preparing", len(studies), kept) as advance:
             if here:
                 for part in todo:
                     prepare_part(part)
-                    advance(part)
+                    advance(len(part.studies))
             elif todo:
                 _on_cluster(todo, workers or len(os.sched_getaffinity(0)), scheduler, advance)
         summary = _summary(studies, parts, len(parts) - len(todo), text_length, started)
@@ -113,7 +110,7 @@ def finding_names(studies: Sequence[Study]) -> tuple[str, ...]:
 # -- many parts -------------------------------------------------------------------------------------------------------
 
 
-def _on_cluster(todo: list[Part], workers: int, scheduler: str | None, advance: Callable[[Part], None]) -> None:
+def _on_cluster(todo: list[Part], workers: int, scheduler: str | None, advance: Callable[[int], None]) -> None:
     import dask
     from distributed import Client, KilledWorker, LocalCluster, as_completed
 
@@ -134,7 +131,7 @@ def _on_cluster(todo: list[Part], workers: int, scheduler: str | None, advance: 
             except KilledWorker as error:
                 lost = f"{part_name(part.number)}: the cluster lost every worker that had it"
                 raise StoreError(f"{lost}; finished parts are kept, run the same again") from error
-            advance(part)
+            advance(len(part.studies))
 
 
 @contextmanager
@@ -190,11 +187,3 @@ def _fail(out: Path, summary: PrepareSummary, strict: float, parts: Sequence[Par
         f"{strict:.1%} ({reasons}); each stands in {out / 'refused.json'}, and there is no store until "
         "it is less or --strict more"
     )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[Part], None]]:
-    columns = (TextColumn("preparing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("preparing", total=total)
-        yield lambda part: bar.advance(task, len(part.studies))

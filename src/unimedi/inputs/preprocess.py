@@ -2,7 +2,7 @@
 
 Two stages. ``stored`` runs once a study and gives what the store keeps (int16, fixed shape). ``radiographs``,
 ``volumes`` and ``slices`` run on the device, on batches of stored arrays, and give what T_2D and T_3D see.
-A volume is kept at the finer resolution ``fine_shape``: the volume input is down-sampled from it, the selected slices
+A volume is kept at the higher resolution ``hires_shape``: the volume input is downsampled from it, the selected slices
 are cut from it (paper, section 3.2), so a small lesion may be visible only in a slice.
 """
 
@@ -21,7 +21,9 @@ from torch import Tensor
 from unimedi.errors import InputError
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, hu_window, robust_range
-from unimedi.imaging.resample import Placement, resize, resize_array, resize_bits, shrink
+from unimedi.imaging.resample import Placement, downsample, resize, resize_array, resize_bits
+
+RENAMED = {"fine_shape": "hires_shape"}  # in stores and pretrained folders of before 2026-11-30
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,13 @@ class Preprocess:
     """Sizes are pixels, (height, width) or (depth, height, width); ``hu_window`` is in Hounsfield units."""
 
     radiograph_size: tuple[int, int] = (128, 128)
-    fine_shape: tuple[int, int, int] = (64, 128, 128)  # what the store keeps of a CT
+    hires_shape: tuple[int, int, int] = (64, 128, 128)  # what the store keeps of a CT
     volume_shape: tuple[int, int, int] = (32, 96, 96)  # what T_3D sees
     slice_size: tuple[int, int] = (128, 128)  # what T_2D sees of a slice
     hu_window: tuple[float, float] = (-1000.0, 1000.0)
 
     def __post_init__(self) -> None:
-        for field, length in (("radiograph_size", 2), ("fine_shape", 3), ("volume_shape", 3), ("slice_size", 2)):
+        for field, length in (("radiograph_size", 2), ("hires_shape", 3), ("volume_shape", 3), ("slice_size", 2)):
             size = tuple(int(n) for n in getattr(self, field))
             if len(size) != length or min(size) < 1:
                 raise InputError(f"{field}: expected {length} positive sizes, got {getattr(self, field)}")
@@ -51,7 +53,7 @@ class Preprocess:
         """What the store keeps: (height, width) in 0..4095 or (depth, height, width) in HU.
 
         The physical aspect in the plane is kept by padding (0 for a radiograph, -1024 HU for a volume); depth is
-        resampled to ``fine_shape[0]`` whatever it spans. A volume that already fits comes back voxel by voxel
+        resampled to ``hires_shape[0]`` whatever it spans. A volume that already fits comes back voxel by voxel
         (clipped to -1024..3071 HU).
 
         Raises:
@@ -64,10 +66,10 @@ class Preprocess:
             return np.ascontiguousarray(placement.place(pixels, self.radiograph_size, fill=0))
         # Clipped before averaging: one voxel of -3024 "outside the scanner" would darken its neighbours.
         voxels = np.clip(image.voxels, AIR_HU, METAL_HU)
-        size = (self.fine_shape[0], *placement.content)
+        size = (self.hires_shape[0], *placement.content)
         if voxels.shape != size:
             voxels = np.rint(resize_array(voxels, size)).astype(np.int16)
-        return np.ascontiguousarray(placement.place(voxels, self.fine_shape[1:], fill=AIR_HU))
+        return np.ascontiguousarray(placement.place(voxels, self.hires_shape[1:], fill=AIR_HU))
 
     def stored_mask(self, bits: NDArray[np.uint16], image: Radiograph | Volume) -> NDArray[np.uint16]:
         """Bit field of masks (one bit a finding) in ``image``'s own grid to the geometry of ``stored(image)``."""
@@ -75,7 +77,7 @@ class Preprocess:
         if bits.shape != shape:
             raise InputError(f"expected a mask of the image's shape {shape}, got {bits.shape}")
         placement = self._placement(image)
-        depth = () if isinstance(image, Radiograph) else (self.fine_shape[0],)
+        depth = () if isinstance(image, Radiograph) else (self.hires_shape[0],)
         return placement.place(resize_bits(bits, (*depth, *placement.content)), self._plane(image), fill=0)
 
     def own_mask(self, bits: NDArray[np.uint16], image: Radiograph | Volume) -> NDArray[np.uint16]:
@@ -89,17 +91,17 @@ class Preprocess:
         if image.spacing is None:
             return None
         old = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
-        depth = () if isinstance(image, Radiograph) else (self.fine_shape[0],)
+        depth = () if isinstance(image, Radiograph) else (self.hires_shape[0],)
         new = (*depth, *self._placement(image).content)
         return tuple(s * o / n for s, o, n in zip(image.spacing, old, new, strict=True))
 
     def _plane(self, image: Radiograph | Volume) -> tuple[int, int]:
-        return self.radiograph_size if isinstance(image, Radiograph) else self.fine_shape[1:]
+        return self.radiograph_size if isinstance(image, Radiograph) else self.hires_shape[1:]
 
     def _placement(self, image: Radiograph | Volume) -> Placement:
         if isinstance(image, Radiograph):
             return Placement.fit(image.pixels.shape[:2], image.pixel, self.radiograph_size)
-        return Placement.fit(image.voxels.shape[1:3], image.spacing[1:], self.fine_shape[1:])
+        return Placement.fit(image.voxels.shape[1:3], image.spacing[1:], self.hires_shape[1:])
 
     # -- once a batch, on the device ------------------------------------------------------------------------------
 
@@ -109,7 +111,7 @@ class Preprocess:
 
     def volumes(self, fine: Int16[Tensor, "batch fine height width"]) -> Float[Tensor, "batch 1 d h w"]:
         """Stored volumes to T_3D's input: averaged down to ``volume_shape`` in HU, then windowed to [-1, 1]."""
-        return hu_window(shrink(fine, self.volume_shape), self.hu_window)[:, None]
+        return hu_window(downsample(fine, self.volume_shape), self.hu_window)[:, None]
 
     def slices(
         self, fine: Int16[Tensor, "batch fine height width"], index: Int[Tensor, "batch k"]
@@ -126,6 +128,7 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        values = {RENAMED.get(key, key): value for key, value in values.items()}
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise InputError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")

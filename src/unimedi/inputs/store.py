@@ -7,7 +7,6 @@ not: ``part-00003.json`` beside ``part-00003.arrow`` says so, which is how prepa
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Split
 from unimedi.errors import InputError
+from unimedi.files.atomic import atomic_file, leftovers, write_json
 from unimedi.inputs.mended import RULES
 from unimedi.inputs.preprocess import Preprocess
 
@@ -108,7 +108,7 @@ class Store:
         if header.get("format") != FORMAT:
             raise StoreError(f"{path}: store format {header.get('format')}, this version reads {FORMAT}; prepare again")
         if expect is not None:
-            _same_policy(path, header["preprocess"], expect.to_dict())
+            _same_policy(path, Preprocess.from_dict(header["preprocess"]).to_dict(), expect.to_dict())
         return cls(path, header, pa.concat_tables([_part_table(path, part) for part in header["parts"]]))
 
     def __len__(self) -> int:
@@ -184,8 +184,7 @@ def write_part(
     """
     name = part_name(number)
     schema, digests, notes, rows, size = _schema(), [], [], [], 0
-    temporary = path / f".{name}.{os.getpid()}.tmp"
-    try:
+    with atomic_file(path / f"{name}.arrow") as temporary:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
             for record in records:
                 rows.append(row := pack(record, findings) if isinstance(record, Record) else record)
@@ -196,12 +195,8 @@ def write_part(
                     writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
                     rows, size = [], 0
             writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    bytes_ = temporary.stat().st_size
-    (path / f"{name}.json").unlink(missing_ok=True)
-    os.replace(temporary, path / f"{name}.arrow")
+        bytes_ = temporary.stat().st_size
+        (path / f"{name}.json").unlink(missing_ok=True)
     about = {"file": f"{name}.arrow", "inputs": inputs, "bytes": bytes_}
     write_json(path / f"{name}.json", {**about, "digests": digests, "refused": list(refused), "notes": notes})
 
@@ -238,7 +233,7 @@ def finish_store(
 
     (path / "store.json").unlink(missing_ok=True)
     names, markers = [part_name(number) for number in range(parts)], read_markers(path, parts)
-    for stale in [*path.glob("part-*"), *path.glob(".*.tmp")]:  # of a larger cohort before, of a killed worker
+    for stale in [*path.glob("part-*"), *leftovers(path)]:  # of a larger cohort before, of a killed worker
         if stale.stem not in names:
             stale.unlink()
     hashed = hashlib.sha256(preprocess.fingerprint().encode() + "\0".join(findings).encode())
@@ -262,13 +257,6 @@ def finish_store(
         "parts": [{"file": m["file"], "rows": len(m["digests"]), "bytes": m["bytes"]} for m in markers],
     }
     write_json(path / "store.json", header)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Written beside and renamed, so a reader sees the old file or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(temporary, path)
 
 
 # -- rows -------------------------------------------------------------------------------------------------------------

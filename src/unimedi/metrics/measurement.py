@@ -6,13 +6,13 @@ every row carries its fields.
 
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_json
 from unimedi.metrics.bootstrap import Estimate, average_estimates
 
 NUMBERS = tuple(one.name for one in fields(Estimate))
@@ -121,10 +121,7 @@ class Measurements(Mapping[str, Measurement]):
 
     def write(self, path: Path) -> None:
         """Write :meth:`to_json`, whole or not at all."""
-        temporary = path.with_name(path.name + ".part")
-        text = json.dumps(self.to_json(), indent=1, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_json(path, self.to_json())
 
     @classmethod
     def read(cls, path: Path) -> "Measurements":
@@ -165,3 +162,18 @@ def mean_over_seeds(runs: Sequence[Measurements]) -> Measurements:
 def percent(share: float) -> str:
     """0.01 as ``1%``."""
     return f"{share * 100:g}%"
+
+
+def write_metrics(figures: Mapping[str, Estimate], path: Path) -> None:
+    """What :meth:`Measurements.write` does, of rooms that do not give measurements yet."""
+    write_json(path, {key: figure.to_json() for key, figure in figures.items()})
+
+
+def read_metrics(path: Path) -> dict[str, Estimate]:
+    """Estimates by key, of rooms that do not give measurements yet; null becomes NaN again."""
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    figures = {}
+    for key, row in raw.items():
+        value, low, high = (math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high"))
+        figures[key] = Estimate(value, low, high, int(row["n"]))
+    return figures

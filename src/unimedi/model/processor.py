@@ -1,7 +1,6 @@
 """Files, arrays and sentences become what the model takes: the same object in training, serving and the web."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, P
 from unimedi.cohort.reports.report import sections, training_text
 from unimedi.cohort.study import Report
 from unimedi.errors import InputError, MissingError
+from unimedi.files.atomic import write_json
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.plain_words import plain_words
 from unimedi.inputs.preprocess import Preprocess
@@ -109,9 +109,7 @@ class UniMediProcessor:
             "text_length": self.text_length,
             "preprocess": self.preprocess.to_dict(),
         }
-        temporary = folder / f".{FILE}.tmp"
-        temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / FILE)
+        write_json(folder / FILE, settings)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "UniMediProcessor":

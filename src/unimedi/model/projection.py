@@ -18,8 +18,9 @@ MOMENTUM = 0.9  # of the running means: a window of about ten steps
 class RunningMean(nn.Module):
     """Subtract an exponential mean of the batches so far; training mode also updates it, over all ranks.
 
-    It is a constant to the gradient: what that must lose is :mod:`unimedi.pretraining.common_gradient`'s. A single row
-    is centred by the batches before: of a mean that began with itself nothing would be left.
+    It is a constant to the gradient: what that must lose is the work of
+    :mod:`unimedi.pretraining.gradient_centring`. A single row is centred by the batches before: of a mean that began
+    with itself nothing would be left.
     """
 
     mean: Tensor

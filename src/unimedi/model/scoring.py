@@ -19,7 +19,7 @@ JOINT_PLANES = 32  # 2,049 tokens in one pass, 251 GMAC, against 48 GMAC of ``vo
 FINE_PLANES = 16  # of the best slabs: 1,025 tokens, 106 GMAC
 CANDIDATES = 2  # slabs looked at again for each slice that will be taken
 
-# (model, volumes in HU at preprocess.fine_shape, reports in the common space) -> one score a slab, higher is better.
+# (model, volumes in HU at preprocess.hires_shape, reports in the common space) -> one score a slab, higher is better.
 Scorer = Callable[[UniMediModel, Tensor, Tensor | None], Tensor]
 
 

@@ -24,13 +24,13 @@ def token_scores(
 
 # How the N tokens of a slab become one number. The paper's is the mean; a peak keeps small lesions (open point 3.3).
 # ``head_max`` takes each head's peak before the heads are averaged: one head that sees a lesion is not outvoted there.
-# ``last_but_one`` is the mean in the last layer but one alone: in the last one [CLS] has what it needs.
+# ``penultimate`` is the mean in the last layer but one alone: in the last one [CLS] has what it needs.
 SLAB_POOLINGS: dict[str, SlabPooling] = {
     "mean": lambda rows: token_scores(rows).mean(-1),
     "max": lambda rows: token_scores(rows).amax(-1),
     "top_mean": lambda rows: token_scores(rows).topk(max(1, rows.shape[-1] // 10), dim=-1).values.mean(-1),
     "head_max": lambda rows: token_scores(rows.amax(-1)),
-    "last_but_one": lambda rows: token_scores(rows[:, -2:][:, :1]).mean(-1),
+    "penultimate": lambda rows: token_scores(rows[:, -2:][:, :1]).mean(-1),
 }
 
 

@@ -134,7 +134,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self, scores: Float[Tensor, "n slabs"], generator: torch.Generator | None = None, selector: str | None = None
     ) -> Int[Tensor, "n k"]:
         """The k planes of the finer array that the selector takes; with a generator, at random within each slab."""
-        config, fine_depth, slab_count = self.config, self.preprocess.fine_shape[0], self.vision.volume_grid[0]
+        config, fine_depth, slab_count = self.config, self.preprocess.hires_shape[0], self.vision.volume_grid[0]
         selector = selector or config.selector
         if selector == "attentive":
             slabs = select_slices(scores, config.slices, config.slice_gap)
@@ -159,7 +159,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         fine: Int16[Tensor, "n depth height width"] | None = None,
         scores: Float[Tensor, "n slabs"] | None = None,
     ) -> ImageOutput:
-        """Encode radiographs (values in [-1, 1]) or stored volumes (HU at ``preprocess.fine_shape``), not both.
+        """Encode radiographs (values in [-1, 1]) or stored volumes (HU at ``preprocess.hires_shape``), not both.
 
         ``scores`` of the volumes' slabs (any of :mod:`unimedi.model.scoring`) take the place of the model's own.
         """

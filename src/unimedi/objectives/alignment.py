@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from unimedi.objectives.contrastive import matching_loss
-from unimedi.objectives.precision import precise
+from unimedi.objectives.precision import to_fp32
 
 SCALE = 10.0  # inverse temperature: a mean of maxima spreads less than a cosine, and is not learnt
 
@@ -42,7 +42,7 @@ def sentence_means(
     words = numbers >= 0
     count = int(numbers.max()) + 1
     lengths = torch.bincount(numbers[words], minlength=count)
-    sums = precise(states.new_zeros(count, states.shape[-1])).index_add(0, numbers[words], precise(states[words]))
+    sums = to_fp32(states.new_zeros(count, states.shape[-1])).index_add(0, numbers[words], to_fp32(states[words]))
     report = words.nonzero()[:, 0]
     owners = report.new_zeros(count).scatter(0, numbers[words], report)
     return sums / lengths[:, None], owners
@@ -56,7 +56,7 @@ def report_fit(
 ) -> Float[Tensor, "images reports"]:
     """Mean over the sentences of a report of the best cosine with a patch; images in the order of ``patches``."""
     best = torch.cat(
-        [precise((F.normalize(image, dim=-1) @ F.normalize(sentences, dim=-1).T).max(1).values) for image in patches]
+        [to_fp32((F.normalize(image, dim=-1) @ F.normalize(sentences, dim=-1).T).max(1).values) for image in patches]
     )
     share = F.one_hot(owners, reports).to(best.dtype)
     fit: Tensor = best @ (share / share.sum(0).clamp(min=1))

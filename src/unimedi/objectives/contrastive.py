@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unimedi.objectives.precision import precise
+from unimedi.objectives.precision import to_fp32
 
 
 def contrastive_loss(
@@ -19,7 +19,7 @@ def contrastive_loss(
     same report: each is a right answer to the other, and the target spreads evenly over them. ``scale`` is the
     inverse temperature.
     """
-    return matching_loss(scale * precise(images) @ precise(reports).T, report_keys)
+    return matching_loss(scale * to_fp32(images) @ to_fp32(reports).T, report_keys)
 
 
 def matching_loss(logits: Float[Tensor, "n n"], report_keys: Int[Tensor, " n"]) -> Float[Tensor, ""]:

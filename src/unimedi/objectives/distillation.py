@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unimedi.objectives.precision import precise
+from unimedi.objectives.precision import to_fp32
 
 STUDENT_TEMPERATURE = 0.1
 CENTRE_MOMENTUM = 0.9
@@ -15,7 +15,7 @@ def centred_targets(
     logits: Float[Tensor, "n prototypes"], centre: Float[Tensor, " prototypes"], temperature: float
 ) -> Float[Tensor, "n prototypes"]:
     """p_t = softmax((z_t - c) / tau_t): DINO's teacher probabilities."""
-    return ((precise(logits) - centre) / temperature).softmax(-1)
+    return ((to_fp32(logits) - centre) / temperature).softmax(-1)
 
 
 @torch.no_grad()
@@ -43,14 +43,14 @@ def updated_centre(
     centre: Float[Tensor, " prototypes"], teacher_logits: Float[Tensor, "n prototypes"]
 ) -> Float[Tensor, " prototypes"]:
     """c <- 0.9 c + 0.1 mean(z_t)."""
-    return CENTRE_MOMENTUM * centre + (1 - CENTRE_MOMENTUM) * precise(teacher_logits).mean(0)
+    return CENTRE_MOMENTUM * centre + (1 - CENTRE_MOMENTUM) * to_fp32(teacher_logits).mean(0)
 
 
 def distillation_loss(
     student_logits: Float[Tensor, "n prototypes"], targets: Float[Tensor, "n prototypes"]
 ) -> Float[Tensor, ""]:
     """Cross-entropy of the student at temperature 0.1 against the teacher's probabilities, the mean over the rows."""
-    return -(targets * (precise(student_logits) / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1).mean()
+    return -(targets * (to_fp32(student_logits) / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1).mean()
 
 
 def entropy(probabilities: Float[Tensor, "n prototypes"]) -> Float[Tensor, ""]:

@@ -5,6 +5,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def precise(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+def to_fp32(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """bfloat16 and float16 become float32; float32 and float64 stay."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

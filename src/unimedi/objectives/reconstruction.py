@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from unimedi.objectives.precision import precise
+from unimedi.objectives.precision import to_fp32
 
 FLAT = 1e-6  # added to a patch's variance: a patch of plain air has none
 
@@ -28,5 +28,5 @@ def reconstruction_loss(
     masked: Bool[Tensor, "n patches"],
 ) -> Float[Tensor, ""]:
     """Mean squared error over the masked patches; 0 where nothing is masked."""
-    errors = (precise(predicted) - precise(pixels)).square().mean(-1)
+    errors = (to_fp32(predicted) - to_fp32(pixels)).square().mean(-1)
     return torch.where(masked, errors, 0).sum() / masked.sum().clamp(min=1)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.phantom.anatomy import Array
-from unimedi.phantom.body import body_half_sizes
-from unimedi.phantom.distractors import paint_distractors
-from unimedi.phantom.findings import Patient
-from unimedi.phantom.lesions import paint_findings
-from unimedi.phantom.thorax import paint_thorax
-from unimedi.phantom.voxelise import Grid, cover
+from unimedi.phantom.painting.body import body_half_sizes
+from unimedi.phantom.painting.distractors import paint_distractors
+from unimedi.phantom.painting.findings import paint_findings
+from unimedi.phantom.painting.thorax import paint_thorax
+from unimedi.phantom.painting.voxelise import Grid, cover
+from unimedi.phantom.patient.anatomy import Array
+from unimedi.phantom.patient.patient import Patient
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,13 +42,13 @@ def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) ->
     grid = _field(patient, shape, rng)
     # One scan in three is done with contrast; blood then is as bright as bone.
     blood = float(rng.uniform(110, 260)) if rng.random() < 0.33 else float(rng.uniform(36, 50))
-    scene = paint_thorax(patient, grid, "supine", blood)
-    masks = paint_findings(scene)
-    paint_distractors(patient.distractors, grid, scene.hu)
-    _table(patient, grid, scene.hu, rng)
-    _scanner(scene.hu, grid, rng)
-    scene.hu.clip(-1024, 3071, out=scene.hu)
-    voxels = np.rint(scene.hu, out=scene.hu).astype(np.int16)
+    canvas = paint_thorax(patient, grid, "supine", blood)
+    masks = paint_findings(canvas)
+    paint_distractors(patient.distractors, grid, canvas.hu)
+    _table(patient, grid, canvas.hu, rng)
+    _scanner(canvas.hu, grid, rng)
+    canvas.hu.clip(-1024, 3071, out=canvas.hu)
+    voxels = np.rint(canvas.hu, out=canvas.hu).astype(np.int16)
     return CtScan(voxels, grid, masks)
 
 

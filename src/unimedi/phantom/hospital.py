@@ -1,7 +1,7 @@
 """A phantom hospital on disk: images as its scanners would leave them, reports, masks, and an index.
 
     OUT/patients/<patient>/<study>/image.{dcm,png,jpg,nii,nii.gz} or series/*.dcm
-    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, innocent.nii.gz where it is asked for
+    OUT/reports/<study>.txt      OUT/masks/<study>/<finding>.{nii.gz,png}, distractor.nii.gz where it is asked for
     OUT/index.csv                one row a study      OUT/hospital.json    written last: the hospital is finished
 
 The files are a function of (preset, seed): the same bytes on any number of workers. Patients are drawn from
@@ -15,9 +15,8 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,16 @@ from unimedi.cohort.reports.report import training_text
 from unimedi.cohort.reports.same_report import words_of
 from unimedi.cohort.study import Modality, Report, Split
 from unimedi.errors import StateError
+from unimedi.files.atomic import write_json, write_text
 from unimedi.files.lock import LOCK, alone_in
-from unimedi.phantom.findings import FINDINGS, draw_patient
-from unimedi.phantom.innocents import INNOCENT
+from unimedi.phantom.painting.distractors import DISTRACTOR
+from unimedi.phantom.patient.catalogue import FINDINGS
+from unimedi.phantom.patient.patient import sample_patient
 from unimedi.phantom.planning import PatientPlan, patient_seed, plan_hospital
 from unimedi.phantom.presets import HospitalPreset, find_preset
-from unimedi.phantom.reports import labels_for, write_report
-from unimedi.phantom.scanning import write_study
+from unimedi.phantom.reports.write import labels_for, write_report
+from unimedi.phantom.write_study import write_study
+from unimedi.progress import progress_bar
 
 PART = 16  # patients that are written, and recorded as done, together
 ATTEMPTS = 100  # wordings tried until a report of a held-out split is unlike every other
@@ -82,7 +84,7 @@ def build_hospital(
     chosen = chosen.with_options(overrides or {})
     if patients is not None:
         chosen = chosen.with_patients(patients)
-    draw_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
+    sample_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
     out = Path(out)
     ticket = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
     with alone_in(out):
@@ -91,16 +93,15 @@ def build_hospital(
         plans = plan_hospital(chosen, seed)
         parts = [plans[start : start + PART] for start in range(0, len(plans), PART)]
         todo = [number for number in range(len(parts)) if not _part_file(out, number).exists()]
-        with _progress_bar(
-            progress, len(plans), sum(len(parts[i]) for i in set(range(len(parts))) - set(todo))
-        ) as advance:
+        kept = sum(len(part) for number, part in enumerate(parts) if number not in todo)
+        with progress_bar("phantom patients", len(plans), kept, shown=progress) as advance:
             for number in _write_parts(out, parts, todo, chosen, seed, workers or os.cpu_count() or 1):
                 advance(len(parts[number]))
         rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
         _make_distinct(out, rows, chosen, seed)
-        _write_index(out / "index.csv", rows, (*FINDINGS, INNOCENT) if chosen.mask_innocents else FINDINGS)
+        _write_index(out / "index.csv", rows, (*FINDINGS, DISTRACTOR) if chosen.mask_distractors else FINDINGS)
         summary = {**ticket, **_summary(rows)}
-        _write_atomically(out / "hospital.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        write_json(out / "hospital.json", summary)
         shutil.rmtree(out / BUILDING)
         return summary
 
@@ -137,7 +138,7 @@ def write_part(out: Path, number: int, plans: list[PatientPlan], preset: Hospita
     """Write these patients' files, then record the part as done; returns its number."""
     rows = []
     for plan in plans:
-        patient = draw_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
+        patient = sample_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
         for study in plan.studies:
             files = write_study(out, patient, study, preset.ct_shape)
             report = write_report(patient, study.modality, seed, study.language, view=study.view)
@@ -161,7 +162,7 @@ def write_part(out: Path, number: int, plans: list[PatientPlan], preset: Hospita
                     **files,
                 }
             )
-    _write_atomically(_part_file(out, number), json.dumps(rows))
+    write_json(_part_file(out, number), rows)
     return number
 
 
@@ -183,7 +184,7 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
             attempt += 1
             if attempt > ATTEMPTS:
                 raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
-            patient = draw_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
+            patient = sample_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
             report = write_report(
                 patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt
             )
@@ -209,7 +210,7 @@ def _open(out: Path, ticket: Mapping[str, Any]) -> dict[str, Any] | None:
         raise HospitalError(f"{out} is not empty and holds no phantom hospital; choose another folder")
     else:
         building.mkdir(parents=True)
-        _write_atomically(begun, json.dumps(ticket))
+        write_json(begun, ticket)
     for name in FOLDERS:
         (out / name).mkdir(exist_ok=True)
     return None
@@ -258,7 +259,7 @@ def _write_index(path: Path, rows: list[Row], masked: tuple[str, ...]) -> None:
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    _write_atomically(path, text.getvalue())
+    write_text(path, text.getvalue())
 
 
 def _part_file(out: Path, number: int) -> Path:
@@ -266,31 +267,4 @@ def _part_file(out: Path, number: int) -> Path:
 
 
 def _save_report(out: Path, study_id: str, report: Report) -> None:
-    _write_atomically(out / "reports" / f"{study_id}.txt", report.text)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, "utf-8", newline="\n")
-    os.replace(temporary, path)
-
-
-@contextmanager
-def _progress_bar(shown: bool, total: int, done: int) -> Iterator[Callable[[int], None]]:
-    """Patients written, with the time left; gives a function to call with how many more are done."""
-    if not shown:
-        yield lambda count: None
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    words = (TextColumn("phantom patients"), BarColumn(), MofNCompleteColumn())
-    with Progress(*words, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()) as bar:
-        task = bar.add_task("", total=total, completed=done)
-        yield lambda count: bar.advance(task, count)
+    write_text(out / "reports" / f"{study_id}.txt", report.text)

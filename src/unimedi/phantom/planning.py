@@ -1,29 +1,33 @@
-"""Who there is in a phantom hospital and how each study is stored: decided before anything is drawn."""
+"""Which patients a phantom hospital has, and how each study is stored: decided before any pixel is made."""
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Literal
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Split
 from unimedi.phantom.presets import HospitalPreset
 
+XRAY_FORMATS: tuple[Literal["DX", "CR", "PNG", "JPEG"], ...] = ("DX", "CR", "PNG", "JPEG")
 ASPECTS = (1.0, 1.0, 1.0, 0.83, 1.2)  # width by height of X-rays: square detectors, and plates both ways up
 
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """What will be written of one study; ``format`` is DX, CR, PNG, JPEG, DICOM (a CT series) or NIFTI."""
+    """How one study will be stored."""
 
     study_id: str
-    format: str
+    format: Literal["DX", "CR", "PNG", "JPEG", "DICOM", "NIFTI"]  # DICOM: a CT series
     language: str
-    view: str = ""
+    view: Literal["PA", "AP", ""] = ""  # of an X-ray
     monochrome1: bool = False
     gzip: bool = False
     reoriented: bool = False
     masks: bool = True
-    innocents: bool = False  # a mask of the innocent things beside those of the findings, CT only
+    distractors: bool = False  # a mask of the distractors beside those of the findings, CT only
     size: tuple[int, int] = (0, 0)  # pixels of an X-ray (height, width)
 
     @property
@@ -51,21 +55,21 @@ def plan_hospital(preset: HospitalPreset, seed: int) -> list[PatientPlan]:
     numbers = list(range(1, preset.patients + 1))
     Random(f"{seed}/numbers").shuffle(numbers)  # a patient's number does not tell the split
     groups = (
-        [("xray",)] * preset.train_xray
-        + [("ct",)] * preset.train_ct
-        + [("xray", "ct")] * (preset.validation_paired + preset.test_paired)
+        [(ImageKind.XRAY,)] * preset.train_xray
+        + [(ImageKind.CT,)] * preset.train_ct
+        + [(ImageKind.XRAY, ImageKind.CT)] * (preset.validation_paired + preset.test_paired)
     )
     training = preset.train_xray + preset.train_ct
     splits = (
         [Split.TRAIN] * training + [Split.VALIDATION] * preset.validation_paired + [Split.TEST] * preset.test_paired
     )
     places = [(index, kind) for index, kinds in enumerate(groups) for kind in kinds]
-    ranks = {kind: _ranks([i for i, k in places if k == kind], kind, seed) for kind in ("xray", "ct")}
+    ranks = {kind: _ranks([i for i, k in places if k == kind], kind, seed) for kind in ImageKind}
     plans = []
     for index, (kinds, split) in enumerate(zip(groups, splits, strict=True)):
         patient_id = f"P{numbers[index]:06d}"
         studies = tuple(
-            _plan_study(f"{patient_id}-{'CT' if kind == 'ct' else 'XR'}", kind, split, preset,
+            _plan_study(f"{patient_id}-{'CT' if kind == ImageKind.CT else 'XR'}", kind, split, preset,
                         {name: place[index] for name, place in ranks[kind].items()})
             for kind in kinds
         )  # fmt: skip
@@ -73,7 +77,7 @@ def plan_hospital(preset: HospitalPreset, seed: int) -> list[PatientPlan]:
     return plans
 
 
-def _ranks(indices: Sequence[int], kind: str, seed: int) -> dict[str, dict[int, float]]:
+def _ranks(indices: Sequence[int], kind: ImageKind, seed: int) -> dict[str, dict[int, float]]:
     """For each choice the middles of equal parts of 0..1, dealt out at random: a share is then hit exactly."""
     ranks = {}
     for name in ("format", "language", "view", "variant", "masks", "size"):
@@ -83,10 +87,12 @@ def _ranks(indices: Sequence[int], kind: str, seed: int) -> dict[str, dict[int, 
     return ranks
 
 
-def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, rank: Mapping[str, float]) -> StudyPlan:
+def _plan_study(
+    study_id: str, kind: ImageKind, split: Split, preset: HospitalPreset, rank: Mapping[str, float]
+) -> StudyPlan:
     language = "es" if rank["language"] < preset.share_spanish else "en"
     masks = split != Split.TRAIN or rank["masks"] < preset.share_train_masks
-    if kind == "ct":
+    if kind == ImageKind.CT:
         dicom = rank["format"] < preset.share_ct_dicom
         return StudyPlan(
             study_id,
@@ -95,14 +101,11 @@ def _plan_study(study_id: str, kind: str, split: Split, preset: HospitalPreset, 
             gzip=not dicom and rank["variant"] < preset.share_ct_gzip,
             reoriented=not dicom and rank["size"] < preset.share_ct_reoriented,
             masks=masks,
-            innocents=masks and preset.mask_innocents,
+            distractors=masks and preset.mask_distractors,
         )
-    edge, chosen = 0.0, "JPEG"
-    for name in ("DX", "CR", "PNG", "JPEG"):
-        edge += getattr(preset, f"share_xray_{name.lower()}")
-        if rank["format"] < edge:
-            chosen = name
-            break
+    shares = (preset.share_xray_dx, preset.share_xray_cr, preset.share_xray_png, preset.share_xray_jpeg)
+    edges = itertools.accumulate(shares[:-1])
+    chosen = XRAY_FORMATS[sum(rank["format"] >= edge for edge in edges)]
     low, high = preset.xray_size
     short = low + int(rank["size"] * (high - low + 1))
     aspect = Random(study_id).choice(ASPECTS)

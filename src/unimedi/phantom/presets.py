@@ -1,11 +1,10 @@
 """Presets of a phantom hospital: its size and the mix of file formats, every share an option."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, nearest
 
 COUNTS = ("train_xray", "train_ct", "validation_paired", "test_paired")
 SHARES = (
@@ -18,7 +17,10 @@ SHARES = (
 class HospitalPreset:
     """Counts are patients; a training patient has an X-ray *or* a CT, a validation or test patient both.
 
-    Shares lie in 0..1; the four ``share_xray_*`` formats add up to 1. Raises ``ValueError`` where they do not.
+    Shares lie in 0..1; the four ``share_xray_*`` formats add up to 1.
+
+    Raises:
+        InputError: a number outside its range, or no patient at all.
     """
 
     train_xray: int
@@ -38,7 +40,7 @@ class HospitalPreset:
     share_ap: float = 0.25
     share_spanish: float = 0.05
     share_train_masks: float = 0.0  # validation and test studies always have theirs
-    mask_innocents: bool = False  # CTs with masks get one more, of the bright things that no report mentions
+    mask_distractors: bool = False  # CTs with masks get one more, of the distractors that look like lesions
     prevalence: Mapping[str, float] = field(default_factory=dict)  # finding -> probability; others keep their default
 
     def __post_init__(self) -> None:
@@ -77,8 +79,8 @@ class HospitalPreset:
         while sum(counts) != patients:
             step = 1 if sum(counts) < patients else -1
             open_to = [i for i, count in enumerate(counts) if wanted[i] and (step > 0 or count > 1)]
-            nearest = max(open_to, key=lambda i: step * (exact[i] - counts[i]))
-            counts[nearest] += step
+            at = max(open_to, key=lambda i: step * (exact[i] - counts[i]))
+            counts[at] += step
         groups: dict[str, Any] = dict(zip(COUNTS, counts, strict=True))
         return replace(self, **groups)
 
@@ -87,27 +89,22 @@ class HospitalPreset:
         known = [field.name for field in fields(self)]
         for name in options:
             if name not in known:
-                near = difflib.get_close_matches(name, known, 1)
-                raise InputError(
-                    f"unknown option {name!r} of a phantom hospital" + (f": did you mean {near[0]!r}?" if near else "")
-                )
-        if not isinstance(asked := options.get("mask_innocents", False), bool):  # any other word would count as true
-            raise InputError(f"mask_innocents must be true or false, got {asked!r}")
+                raise InputError(f"unknown option {name!r} of a phantom hospital{nearest(name, known)}")
         for name, value in options.items():
             if not _is_like(value, like := getattr(self, name)):
-                raise InputError(f"{name}: expected {KINDS[type(like)].format(like=like)}, got {value!r}")
+                raise InputError(f"{name}: expected {EXPECTED[type(like)].format(like=like)}, got {value!r}")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         return replace(self, **values)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON knows them; ``mask_innocents`` only where it is set: older hospitals have none."""
+        """The fields as JSON knows them; ``mask_distractors`` only where it is set: older hospitals have none."""
         values = asdict(self)
-        if not self.mask_innocents:
-            del values["mask_innocents"]
+        if not self.mask_distractors:
+            del values["mask_distractors"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-KINDS = {
+EXPECTED = {
     int: "a whole number such as {like}",
     float: "a number such as {like:g}",
     bool: "true or false",
@@ -154,7 +151,7 @@ PRESETS: Mapping[str, HospitalPreset] = {
 
 
 def find_preset(name: str) -> HospitalPreset:
-    """The preset of that name. Raises ``ValueError`` with the names there are."""
+    """The preset of that name; an unknown one is an error that lists those there are."""
     if name not in PRESETS:
         raise InputError(f"no preset {name!r} of a phantom hospital; there are {', '.join(PRESETS)}")
     return PRESETS[name]

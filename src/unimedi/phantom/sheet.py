@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unimedi.phantom.ct import CtScan, render_ct
-from unimedi.phantom.findings import FINDINGS, Patient, draw_patient
+from unimedi.phantom.patient.catalogue import FINDINGS
+from unimedi.phantom.patient.patient import Patient, sample_patient
 from unimedi.phantom.xray import render_xray
 
 COLUMNS = ("CT, axial", "CT, axial with mask", "CT, coronal with mask", "X-ray", "X-ray with mask")
@@ -37,7 +38,7 @@ def contact_sheet(out_png: Path | str, seed: int = 0) -> None:
 def showcase(name: str, seed: int) -> Patient:
     """A patient with this finding alone, plain enough to show: visible on both modalities where one in 40 tries is."""
     only = {other: float(other == name) for other in FINDINGS}
-    tries = [draw_patient(f"sheet-{name}-{index}", seed, only) for index in range(40)]
+    tries = [sample_patient(f"sheet-{name}-{index}", seed, only) for index in range(40)]
     return next(
         (p for p in tries if all("xray" in f.visible_on and f.severity != "mild" for f in p.findings)), tries[0]
     )

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from unimedi.phantom.anatomy import Array
-from unimedi.phantom.body import body_half_sizes
-from unimedi.phantom.distractors import paint_distractors
-from unimedi.phantom.findings import Patient
-from unimedi.phantom.lesions import paint_findings
-from unimedi.phantom.thorax import paint_thorax
-from unimedi.phantom.voxelise import Grid
+from unimedi.phantom.painting.body import body_half_sizes
+from unimedi.phantom.painting.distractors import paint_distractors
+from unimedi.phantom.painting.findings import paint_findings
+from unimedi.phantom.painting.thorax import paint_thorax
+from unimedi.phantom.painting.voxelise import Grid
+from unimedi.phantom.patient.anatomy import Array
+from unimedi.phantom.patient.patient import Patient
 
 View = Literal["PA", "AP"]
 WATER = 0.0185  # attenuation of water, 1/mm, at the effective energy of a 120 kVp beam
@@ -61,10 +61,10 @@ def render_xray(
     lungs = sum(patient.anatomy.half_width)
     field = float(rng.uniform(1.32, 1.52)) * max(lungs, 1.05 * (patient.anatomy.apex - min(patient.anatomy.dome) + 45))
     geometry, grid = _setup(patient, view, size, field, rng)
-    scene = paint_thorax(patient, grid, "upright" if view == "PA" else "reclined", 42.0)
-    found = paint_findings(scene)
-    paint_distractors(patient.distractors, grid, scene.hu)
-    path = project(attenuation(scene.hu), grid, geometry, size)
+    canvas = paint_thorax(patient, grid, "upright" if view == "PA" else "reclined", 42.0)
+    found = paint_findings(canvas)
+    paint_distractors(patient.distractors, grid, canvas.hu)
+    path = project(attenuation(canvas.hu), grid, geometry, size)
     pixels = _detector(path, geometry.pitch, rng)
     flat = {name: project_mask(mask, grid, geometry, size) for name, mask in found.items() if masks}
     return XrayScan(pixels, (geometry.pitch, geometry.pitch), flat, view)

@@ -8,7 +8,6 @@ disk and then renamed, so at any moment a folder with this name is complete.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import warnings
@@ -22,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from unimedi.errors import StateError
+from unimedi.files.atomic import atomic_folder, flush, write_json
 from unimedi.optimization.optimizer import names_of
 
 KEEP: Final = 2  # the newest may turn out damaged; the one before it is the way back
@@ -38,23 +38,17 @@ def save(folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Opti
     Raises:
         CheckpointError: the disk is full or refuses; what was there before is intact.
     """
-    final, partial = folder / f"step-{step:06d}", folder / f".step-{step:06d}.partial"
+    final = folder / f"step-{step:06d}"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         tensors, hyperparameters = _optimizer_state(module, optimizer)
         tensors |= {f"module/{name}": value for name, value in module.state_dict().items()}
         tensors["random/torch"] = torch.get_rng_state()
-        _write_tensors(tensors, partial / "tensors.safetensors")
-        _write_json({"step": step, "optimizer": hyperparameters}, partial / "state.json")
-        _write_json({path.name: _sha256(path) for path in sorted(partial.iterdir())}, partial / "manifest.json")
-        _flush(partial)
-        if final.exists():  # a damaged one that was passed over, or the same step saved before
-            shutil.rmtree(final)
-        partial.rename(final)
-        _flush(folder)
+        with atomic_folder(final, durable=True) as partial:  # in place of the same step where it was saved before
+            _write_tensors(tensors, partial / "tensors.safetensors")
+            write_json(partial / "state.json", {"step": step, "optimizer": hyperparameters}, durable=True)
+            hashes = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+            write_json(partial / "manifest.json", hashes, durable=True)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         left = _all(folder)
         remains = (
             f"{left[-1].name} is intact; free some space and continue with --resume" if left else "there is none yet"
@@ -75,7 +69,7 @@ def newest(folder: Path) -> Path | None:
     Raises:
         CheckpointError: checkpoints exist and every one is damaged.
     """
-    for partial in folder.glob(".step-*.partial"):  # a process was killed while it wrote
+    for partial in folder.glob(".step-*"):  # a process was killed while it wrote
         shutil.rmtree(partial, ignore_errors=True)
     found = _all(folder)
     for path in reversed(found):
@@ -165,21 +159,7 @@ def _write_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         plain[name] = copy.clone() if address in seen else copy  # safetensors refuses tied weights; a copy is the same
         seen.add(address)
     save_file(plain, path)
-    _flush(path)
-
-
-def _write_json(value: Any, path: Path) -> None:
-    path.write_text(json.dumps(value, indent=1))
-    _flush(path)
-
-
-def _flush(path: Path) -> None:
-    """Down to the disk, not only to the kernel: a rename must not overtake the bytes it points to."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(path)
 
 
 def _sha256(path: Path) -> str:

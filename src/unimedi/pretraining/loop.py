@@ -25,17 +25,17 @@ from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
-from unimedi.pretraining.calibration import take_means
+from unimedi.pretraining.build import build
 from unimedi.pretraining.engine import computing, make_fabric, reproducible
-from unimedi.pretraining.journal import Journal
-from unimedi.pretraining.methods import build
+from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
 from unimedi.pretraining.notices import TrainingError, at_rest, cut_reports, diverged, notices, refuse_one_pair
+from unimedi.pretraining.optimizer_step import OptimizerStep
 from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
+from unimedi.pretraining.running_means import recompute_running_means
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
-from unimedi.pretraining.update import Updater
 
 
 def pretrain(
@@ -82,7 +82,7 @@ def pretrain(
             stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
         ndims = [ndim for ndim, size in ((2, recipe.batch.radiographs), (3, recipe.batch.volumes)) if size]
-        take_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
+        recompute_running_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
         if fabric.is_global_zero:
             run.export(module.teacher.save_pretrained, processor.save_pretrained)
         fabric.barrier()
@@ -137,10 +137,10 @@ def train(
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0
-    updater = Updater(fabric, module, optimizer, recipe.seed, recipe.batch.accumulate, settings.clip)
+    updater = OptimizerStep(fabric, module, optimizer, recipe.seed, recipe.batch.accumulate, settings.clip)
     batches = batches_from(done)
     with (
-        Journal(run, done, first) as journal,
+        MetricLogger(run, done, first) as journal,
         ProgressLine(total, done, first) as progress,
         StopRequest(fabric) as stop,
     ):

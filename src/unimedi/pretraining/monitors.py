@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from unimedi.pretraining.witness import PREFIX
+from unimedi.pretraining.gradient_monitor import PREFIX
 
 WINDOW: Final = 20  # steps over which a measure is averaged before it is judged; one batch says little
 STUCK_AFTER: Final = 150  # steps; a healthy start from scratch may stay at ln(batch) for 140 (docs/log.md)
@@ -90,10 +90,10 @@ def warnings_of(records: Sequence[Mapping[str, Any]], prototypes: int) -> list[W
 def unmoved(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """What got no gradient in any of the last ``GRADIENT_PATIENCE`` records, though it took part in all of them.
 
-    Compared are the norms under ``gradient/`` (see :mod:`unimedi.pretraining.witness`), branches with branches, what a
-    loss sent to each kind of image with what it sent to the others: a branch that is at rest while the rest moves, or
-    all where nothing does. A branch that a recipe, a kind of batch or the point of the run leaves out is not in the
-    record.
+    Compared are the norms under ``gradient/`` (see :mod:`unimedi.pretraining.gradient_monitor`), branches with
+    branches, what a loss sent to each kind of image with what it sent to the others: a branch that is at rest while the
+    rest moves, or all where nothing does. A branch that a recipe, a kind of batch or the point of the run leaves out
+    is not in the record.
     """
     recent = records[-GRADIENT_PATIENCE:]
     if len(recent) < GRADIENT_PATIENCE or any(record.get("skipped") for record in recent):

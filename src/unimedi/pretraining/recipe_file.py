@@ -1,6 +1,5 @@
 """A recipe from YAML and ``--a.b value``: typed, nothing instantiated from a name, unknown keys refused."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, nearest
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_names import find_recipe, shipped
 
@@ -116,15 +115,15 @@ def _given(values: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _refuse_unknown(given: Sequence[str], known: set[str], where: str) -> None:
+    names = sorted(known)
     for key in given:
-        if key in known:
-            continue
-        leaves = {name.rpartition(".")[2]: name for name in sorted(known)}
-        near = difflib.get_close_matches(key, known, 1, 0.7) or [
-            leaves[leaf] for leaf in difflib.get_close_matches(key.rpartition(".")[2], leaves, 1, 0.7)
-        ]
-        suggestion = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known))}"
-        raise RecipeError(f"{where}: unknown key {key}{suggestion}")
+        if key not in known:
+            meant = nearest(key, names, 0.7) or nearest(key, names, 0.7, _last_name)
+            raise RecipeError(f"{where}: unknown key {key}{meant or '; known are ' + ', '.join(names)}")
+
+
+def _last_name(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 def _shortened(message: str) -> str:

@@ -7,7 +7,6 @@
 import json
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -19,6 +18,7 @@ import torch
 import yaml
 
 from unimedi.errors import StateError
+from unimedi.files.atomic import atomic_folder, write_json, write_text
 from unimedi.pretraining.recipe import Recipe
 
 _PACKAGES: Final = ("unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy")
@@ -68,8 +68,8 @@ class RunFolder:
             told = f"{self.recipe} is of an earlier version: not in it, and so at its default, is"
             return [f"{told} {', '.join(missing)}"] if missing else []
         self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.recipe, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True))
-        write_atomically(self.environment, json.dumps({**_machine(), **facts}, indent=1))
+        write_text(self.recipe, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True), durable=True)
+        write_json(self.environment, {**_machine(), **facts}, durable=True)
         return []
 
     def begun(self) -> dict[str, Any]:
@@ -83,16 +83,9 @@ class RunFolder:
 
     def export(self, *savers: Callable[[Path], object]) -> None:
         """Let each of ``savers`` write into a new folder and put it in the place of ``pretrained/``."""
-        partial, old = self.path / ".pretrained.partial", self.path / ".pretrained.old"
-        for path in (partial, old):
-            shutil.rmtree(path, ignore_errors=True)
-        partial.mkdir()
-        for save in savers:
-            save(partial)
-        if self.pretrained.exists():
-            self.pretrained.rename(old)
-        partial.rename(self.pretrained)
-        shutil.rmtree(old, ignore_errors=True)
+        with atomic_folder(self.pretrained) as partial:
+            for save in savers:
+                save(partial)
 
 
 def _completed(
@@ -135,16 +128,6 @@ def plain(recipe: Any) -> dict[str, Any]:
     """A recipe (dataclass) as what YAML and JSON can hold: tuples become lists."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
     return values
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """A reader sees the old file or the new one, never half of one."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _machine() -> dict[str, Any]:

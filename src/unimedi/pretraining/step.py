@@ -26,19 +26,19 @@ from unimedi.objectives.dino_head import DinoHead
 from unimedi.objectives.distillation import TARGETS, distillation_loss, entropy, updated_centre
 from unimedi.objectives.reconstruction import patch_pixels, reconstruction_loss
 from unimedi.optimization.schedule import ramp
-from unimedi.pretraining.common_gradient import CommonGradient
 from unimedi.pretraining.gather import gather, gather_with_gradient
+from unimedi.pretraining.gradient_centring import GradientCentring
+from unimedi.pretraining.gradient_monitor import GradientMonitor
 from unimedi.pretraining.masking import random_mask
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.teacher import make_teacher, momentum_at, update_teacher
-from unimedi.pretraining.witness import Witness
 
 FEW = 4  # images: below it their rank and their prototypes say nothing of a collapse
 KINDS = ("xray", "ct", "report")  # what L_vl brings together: each loses what its gradients have in common
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Milestones:
     """The points of a run in steps, read from the recipe's durations once."""
 
     total: int
@@ -86,7 +86,7 @@ class Pretraining(nn.Module):
     cls_centre: Tensor
     patch_centre: Tensor
 
-    def __init__(self, model: UniMediModel, recipe: Recipe, plan: Plan, full_stop: int = -1) -> None:
+    def __init__(self, model: UniMediModel, recipe: Recipe, plan: Milestones, full_stop: int = -1) -> None:
         """``full_stop``: the token that ends a sentence; by default a report is one sentence."""
         super().__init__()
         self.recipe, self.plan, self.full_stop = recipe, plan, full_stop
@@ -100,11 +100,11 @@ class Pretraining(nn.Module):
             self.pixel_heads = nn.ModuleList(nn.Linear(model.config.hidden_size, n * patch**2) for n in (1, slab))
         centres = model.config.projection == "running_mean" and recipe.language_weight > 0
         self.uncommon = nn.ModuleDict(
-            {kind: CommonGradient(model.config.embedding_size) if centres else nn.Identity() for kind in KINDS}
+            {kind: GradientCentring(model.config.embedding_size) if centres else nn.Identity() for kind in KINDS}
         )
         for mean in (module for module in self.modules() if isinstance(module, RunningMean)):
             mean.momentum = MOMENTUM ** (1 / recipe.batch.accumulate)  # a window of steps, not of micro-batches
-        self.witness = Witness()
+        self.witness = GradientMonitor()
         self.register_buffer("cls_centre", torch.zeros(settings.prototypes))
         self.register_buffer("patch_centre", torch.zeros(settings.prototypes))
 

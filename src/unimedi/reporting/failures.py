@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from unimedi.evaluation.result import Evaluation, SliceResults, ZeroShotPredictions
 from unimedi.evaluation.retrieval.tasks import pairs
-from unimedi.evaluation.slices.slabs import middle_planes, slabs_by_score
+from unimedi.evaluation.slices.choices import middle_planes, slabs_by_score
 from unimedi.evaluation.split import EvalSplit
 from unimedi.inputs.store import Store
 from unimedi.metrics.recall import first_right_rank, same_group

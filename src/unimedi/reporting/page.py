@@ -1,6 +1,5 @@
 """``report.html``: one file that needs nothing else, for whoever wants to know how good a run is and to see it."""
 
-import os
 import shlex
 import sys
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from unimedi.evaluation.comparison import sha256
 from unimedi.evaluation.headline import JUDGED_FROM, headline, printed
 from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.zero_shot.prompts import shipped_prompts
+from unimedi.files.atomic import write_text
 from unimedi.reporting.schema import NAMES
 from unimedi.reporting.sections import SECTIONS
 from unimedi.reporting.side_by_side import side_by_side
@@ -53,9 +53,7 @@ def write_report(inputs: Evaluation, path: Path) -> None:
         origin=_origin(inputs),
         recipe=_recipe(inputs),
     )
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, page)
 
 
 def _run_name(run: Path) -> str:

@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt16
 from numpy import ndarray
 
 from unimedi.evaluation.result import SliceResults
-from unimedi.evaluation.slices.slabs import middle_planes
+from unimedi.evaluation.slices.choices import middle_planes
 from unimedi.evaluation.split import EvalSplit
 from unimedi.imaging.intensity import RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
@@ -81,7 +81,7 @@ def _telling(view: EvalSplit, row: int, store: Store) -> str:
 def marked(store: Store, index: int) -> UInt16[ndarray, "*stored"] | None:
     """The bit field of a study's mask: of its labelled findings where one of them is marked, else of all that is.
 
-    So an organ, or the phantom's ``innocent``, is not drawn as a lesion beside one.
+    So an organ, or the phantom's ``distractor``, is not drawn as a lesion beside one.
     """
     mask = store.mask(index)
     if mask is None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from unimedi.evaluation.headline import SELECTOR_WORDS, cell, printed, three
 from unimedi.evaluation.result import Evaluation
-from unimedi.evaluation.training_log import LOSSES, health_keys, read_log, warnings_in
+from unimedi.evaluation.training_log import LOSSES, health_keys, warnings_in
+from unimedi.files.json_lines import read_json_lines
 from unimedi.reporting import curves as draw
 from unimedi.reporting import pictures as looks
 from unimedi.reporting.attention import radiograph_tiles, volume_pictures
@@ -29,7 +30,7 @@ def _cohort(inputs: Evaluation) -> Section:
 
 def _training(inputs: Evaluation) -> Section:
     section = Section("training", "Training")
-    log = read_log(inputs.run)
+    log = read_json_lines(inputs.run / "log.jsonl")
     if picture := draw.loss_curves(log, health_keys(log)):
         caption = (
             "Each step, and a running mean. L_vl is the image-report loss, L_icl and L_pcl the distillation losses."

@@ -1,6 +1,5 @@
 """Embeddings of studies as a table: what the embedder makes and what a Parquet file holds."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import atomic_file
 from unimedi.metrics.checks import refuse_not_finite
 
 
@@ -70,9 +70,8 @@ def write_table(table: EmbeddingTable, path: Path) -> None:
         "embedding": pyarrow.array(list(table.embedding.astype(np.float32)), pyarrow.list_(pyarrow.float32())),
     }
     arrow = pyarrow.table(columns).replace_schema_metadata({"unimedi.model": table.model})
-    temporary = path.with_name(path.name + ".part")
-    pyarrow.parquet.write_table(arrow, temporary)
-    os.replace(temporary, path)
+    with atomic_file(path) as temporary:
+        pyarrow.parquet.write_table(arrow, temporary)
 
 
 def read_table(path: Path) -> EmbeddingTable:

@@ -1,13 +1,13 @@
 """The result of one row of the comparison: a JSON file, written once the row is finished; tables are built from it."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_json
 from unimedi.metrics.measurement import Measurements
 from unimedi.reproduction.terms import Terms, settings_of
 
@@ -108,9 +108,7 @@ def write_result(result: Result, folder: Path) -> Path:
     """Whole or not at all."""
     path = result_file(folder, result.terms)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(result.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, result.to_json())
     return path
 
 

@@ -10,8 +10,8 @@ import torch
 
 from unimedi import __version__
 from unimedi.evaluation.comparison import differences, read_runs, why_not_paired
+from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.measurement import Measurements
-from unimedi.pretraining.journal import read_log
 from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder
@@ -77,7 +77,7 @@ class Row:
         steps = self.trained()
         found = evaluate(self.run, self.store, say=self.say).measurements
         folder = RunFolder(self.run)
-        seconds, precision = float(read_log(folder.log)[-1]["seconds"]), folder.begun()["precision"]
+        seconds, precision = float(read_json_lines(folder.log)[-1]["seconds"]), folder.begun()["precision"]
         kept = _named(found, [*COLUMNS.values(), *UNTRAINED.values()])
         software = f"unimedi {__version__}"
         return Result(self.terms, steps, seconds, f"{_machine()}, {precision}", kept, software=software)
@@ -114,7 +114,7 @@ def steps_within(seconds: float, recipe: Path, store: Path, out: Path) -> int:
     if not RunFolder(out).pretrained.is_dir():
         short = ["--duration", f"{TIMED_STEPS} steps", "--checkpoint_every", "100 percent"]
         pretrain(load_recipe(recipe, short), store, out, resume=True)
-    times = [float(line["seconds"]) for line in read_log(RunFolder(out).log)][WARMING - 1 :]
+    times = [float(line["seconds"]) for line in read_json_lines(RunFolder(out).log)][WARMING - 1 :]
     return max(1, int(seconds * (len(times) - 1) / (times[-1] - times[0])))
 
 

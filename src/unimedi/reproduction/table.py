@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_text
 from unimedi.metrics.measurement import Measurement
-from unimedi.pretraining.run_folder import write_atomically
 from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Name, Result
 from unimedi.reproduction.task_table import label, task_tables
 
@@ -41,7 +41,7 @@ def show(results: Sequence[Result], page: Path | None) -> None:
 def write_tables(results: Sequence[Result], page: Path) -> None:
     """Replace what stands between the markers of a Markdown page. InputError if it has none."""
     before, behind = around_tables(page)
-    write_atomically(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
+    write_text(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
 
 
 def around_tables(page: Path) -> tuple[str, str]:

@@ -15,17 +15,25 @@ from sklearn.metrics import roc_auc_score
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import PREPROCESS, tiny_model
 from unimedi.evaluation.options import EvaluationOptions
-from unimedi.evaluation.slices.controls import depth_orders
-from unimedi.evaluation.slices.inputs import another_order, embed_inputs, inputs, oracle
+from unimedi.evaluation.slices.choices import oracle_scores, slabs_by_score
+from unimedi.evaluation.slices.input_ablation import (
+    EvalContext,
+    by_size,
+    depth_shuffled_input,
+    embed_inputs,
+    input_ablation,
+    input_figures,
+    oracle,
+    recall,
+    slice_inputs,
+    zero_shot,
+)
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
-from unimedi.evaluation.slices.outcome import oracle_scores
-from unimedi.evaluation.slices.slabs import slabs_by_score
-from unimedi.evaluation.slices.worth import Subject, by_size, input_figures, recall, worth_of_slices, zero_shot
+from unimedi.evaluation.slices.scores import depth_orders
 from unimedi.evaluation.zero_shot.prompts import embed_prompts, read_prompts
 from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
-from unimedi.metrics.checks import NotComputable
 from unimedi.model.slice_selection import SELECTORS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
@@ -136,9 +144,11 @@ def test_as_shipped_is_what_is_embedded_and_volume_alone_is_a_model_of_no_slices
 def test_the_same_order_of_slabs_is_as_shipped(store: Store, embedder: Embedder) -> None:
     model, fine = embedder.model, torch.from_numpy(np.stack([store.pixels(i) for i in range(5)]))
     kept = torch.arange(SLABS).expand(5, -1)
-    shipped = inputs(model, np.zeros((5, SLABS)), 0)(fine, slice(0, 5))["as_shipped"]
-    np.testing.assert_allclose(another_order(model, kept)(fine, slice(0, 5))["depth_shuffled"], shipped, atol=1e-6)
-    turned = another_order(model, kept.flip(1))(fine, slice(0, 5))["depth_shuffled"]
+    shipped = slice_inputs(model, np.zeros((5, SLABS)), 0)(fine, slice(0, 5))["as_shipped"]
+    np.testing.assert_allclose(
+        depth_shuffled_input(model, kept)(fine, slice(0, 5))["depth_shuffled"], shipped, atol=1e-6
+    )
+    turned = depth_shuffled_input(model, kept.flip(1))(fine, slice(0, 5))["depth_shuffled"]
     assert not np.allclose(turned, shipped, atol=1e-3)
 
 
@@ -167,16 +177,16 @@ def test_a_model_of_random_slices_gives_the_same_again(store: Store) -> None:
 
 
 def test_slabs_of_unequal_thickness_have_no_other_order(tmp_path: Path) -> None:
-    preprocess = replace(PREPROCESS, fine_shape=(18, 32, 32))
+    preprocess = replace(PREPROCESS, hires_shape=(18, 32, 32))
     whole, draws = write_hospital(tmp_path / "whole", ndims=(3,)), np.random.default_rng(0)
     records = [
-        Record(study, draws.integers(-900, 300, preprocess.fine_shape).astype(np.int16), None)
+        Record(study, draws.integers(-900, 300, preprocess.hires_shape).astype(np.int16), None)
         for study in (replace(study, has_mask=False) for study in whole.studies[:8])
     ]
     store = write_store(tmp_path / "store", records, preprocess, FINDINGS)
     embedder = Embedder.from_pretrained(write_pretrained(tmp_path / "model", preprocess))
-    lesions, notes = connected_lesions(store, range(8), FINDINGS), []
-    figures = worth_of_slices(embedder, store, range(8), lesions, OPTIONS, notes)
+    lesions = connected_lesions(store, range(8), FINDINGS)
+    figures, notes = input_ablation(embedder, store, range(8), lesions, OPTIONS)
     assert "slice_inputs/centre_slices/r@10" in figures
     assert not any("depth_shuffled" in key for key in figures)
     assert any("equal thickness" in note for note in notes)
@@ -202,9 +212,11 @@ def test_zero_shot_by_finding_and_by_size_equals_scikit_learn(store: Store, embe
     indices = store.select()
     lesions = sizes(connected_lesions(store, indices, FINDINGS))
     patients = [store.studies[i].patient_id for i in indices]
-    subject = Subject(embedder, store, indices, lesions, PatientBootstrap(patients, 20, 0), OPTIONS)
+    context = EvalContext(embedder, store, indices, lesions, PatientBootstrap(patients, 20, 0), OPTIONS)
     rows = embedder.images(store, indices).embedding
-    found = zero_shot(subject, [])(rows)
+    measure, _ = zero_shot(context)
+    assert measure is not None
+    found = measure(rows)
     vectors = embed_prompts(embedder.texts, read_prompts(), FINDINGS)
     areas = {}
     for name, scores in log_odds(rows, vectors, embedder.scale).items():
@@ -232,16 +244,14 @@ def test_a_size_keeps_its_positives_and_every_negative() -> None:
     each = [(row, 0, 3) for row in range(12)] + [(row, 5, 5) for row in range(10)] + [(10, 6, 25), (11, 6, 25)]
     volume, first, last = np.array(each).T
     lesions = Lesions(16, 32, volume, ("nodule",) * len(each), first, last, np.where(first == 5, 3.0, 2.0))
-    labels, notes = np.array([1.0] * 13 + [0, 0, np.nan]), []
+    labels = np.array([1.0] * 13 + [0, 0, np.nan])
     assert lesions.largest_mm("nodule")[:12].tolist() == [8.0] * 10 + [40.0] * 2
     assert np.isnan(lesions.largest_mm("nodule")[12:]).all()
     assert np.isnan(lesions.largest_mm("mass")).all()
-    sized = by_size({"nodule": labels}, lesions, notes)
+    sized, notes = by_size({"nodule": labels}, lesions)
     assert list(sized) == ["nodule/under_10mm"]
     np.testing.assert_array_equal(sized["nodule/under_10mm"], [1.0] * 10 + [np.nan] * 3 + [0, 0, np.nan])
-    assert notes == [
-        "slice inputs: fewer than 10 positives of a size, so no AUROC: nodule 10_to_30mm (0), nodule from_30mm (2)"
-    ]
+    assert notes == ["fewer than 10 positives of a size, so no AUROC: nodule 10_to_30mm (0), nodule from_30mm (2)"]
 
 
 def test_recall_counts_duplicates_and_leaves_out_studies_without_a_report(tmp_path: Path, embedder: Embedder) -> None:
@@ -252,9 +262,11 @@ def test_recall_counts_duplicates_and_leaves_out_studies_without_a_report(tmp_pa
     store = write_store(tmp_path / "store", records, PREPROCESS, FINDINGS)
     indices = store.select()
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], 20, 0)
-    subject = Subject(embedder, store, indices, connected_lesions(store, indices, ()), bootstrap, OPTIONS)
+    context = EvalContext(embedder, store, indices, connected_lesions(store, indices, ()), bootstrap, OPTIONS)
     rows = embedder.images(store, indices).embedding
-    figure = recall(subject, [])(rows)["r@10"]
+    measure, _ = recall(context)
+    assert measure is not None
+    figure = measure(rows)["r@10"]
     reports = {i: embedder.texts([store.studies[i].report])[0] for i in indices if store.studies[i].report}
     hits = []
     for row, index in enumerate(indices):
@@ -292,31 +304,34 @@ def test_differences_are_paired_with_the_volume_alone_and_with_as_shipped() -> N
 def test_what_cannot_be_measured_is_said(tmp_path: Path, store: Store, embedder: Embedder) -> None:
     indices = store.select(split="test")
     lesions, _ = lesions_and_shown(store, indices)
-    notes: list[str] = []
-    figures = worth_of_slices(embedder, store, indices, lesions, replace(OPTIONS, prompts=no_prompts(tmp_path)), notes)
+    figures, notes = input_ablation(embedder, store, indices, lesions, replace(OPTIONS, prompts=no_prompts(tmp_path)))
     assert {key.rsplit("/", 1)[1] for key in figures} == {"r@10"}
-    told = "\n".join(notes)
-    assert "no prompts in prompts for cardiomegaly, nodule, pleural_effusion" in told
-    assert "no finding has prompts and both classes, so no zero-shot" in told
+    assert notes == [
+        "slice inputs: no prompts in prompts for cardiomegaly, nodule, pleural_effusion",
+        "slice inputs: no finding has prompts and both classes, so no zero-shot",
+    ]
 
     silent = [
         Record(replace(store.studies[i], report="", has_mask=False, labels={"nodule": True}), store.pixels(i), None)
         for i in indices
     ]
     mute = write_store(tmp_path / "mute", silent, PREPROCESS, FINDINGS)
-    nothing, notes = connected_lesions(mute, mute.select(), FINDINGS), []
-    with pytest.raises(NotComputable, match="neither zero-shot nor retrieval"):
-        worth_of_slices(embedder, mute, mute.select(), nothing, OPTIONS, notes)
-    told = "\n".join(notes)
-    assert "only one class in this split for nodule" in told
-    assert "fewer than two volumes have a report, so no retrieval" in told
+    nothing = connected_lesions(mute, mute.select(), FINDINGS)
+    figures, notes = input_ablation(embedder, mute, mute.select(), nothing, OPTIONS)
+    assert not figures
+    assert notes == [
+        "slice inputs: only one class in this split for nodule",
+        "slice inputs: no finding has prompts and both classes, so no zero-shot",
+        "slice inputs: fewer than two volumes have a report, so no retrieval",
+        "slice inputs: neither zero-shot nor retrieval can be measured",
+    ]
 
     unlabelled = write_hospital(tmp_path / "unlabelled", ndims=(3,), labelled=False, masked=False)
-    rows, notes = unlabelled.select(split="test"), []
-    figures = worth_of_slices(embedder, unlabelled, rows, connected_lesions(unlabelled, rows), OPTIONS, notes)
+    rows = unlabelled.select(split="test")
+    figures, notes = input_ablation(embedder, unlabelled, rows, connected_lesions(unlabelled, rows), OPTIONS)
     assert notes == ["slice inputs: no labels, so no zero-shot"]
     assert "slice_inputs/as_shipped/r@10" in figures
 
     without = Embedder(tiny_model(slices=0), embedder.processor)
-    with pytest.raises(NotComputable, match="the model takes no slices"):
-        worth_of_slices(without, store, indices, lesions, OPTIONS, [])
+    figures, notes = input_ablation(without, store, indices, lesions, OPTIONS)
+    assert (figures, notes) == ({}, ["slice inputs: the model takes no slices"])

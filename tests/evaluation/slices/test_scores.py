@@ -12,17 +12,21 @@ from hypothesis import strategies as st
 
 from tests.hospital import write_hospital, write_pretrained
 from tests.tiny import PREPROCESS, tiny_batch, tiny_model
-from unimedi.evaluation.slices.churn import chance_jaccard, churn_figures, jaccard, read_others
-from unimedi.evaluation.slices.controls import (
+from unimedi.evaluation.slices.baselines import body, brightest
+from unimedi.evaluation.slices.scores import (
     depth_orders,
+    depth_shuffled,
+    model_scores,
+    other_scorers,
+    poolings,
     position_removed,
+    score_volumes,
+    scores_differ,
     shuffle_slabs,
-    shuffled,
-    shuffled_tokens,
+    tokens_shuffled,
     unshuffle,
 )
-from unimedi.evaluation.slices.modelless import body, brightest
-from unimedi.evaluation.slices.scores import own, poolings, poolings_and_layers, score_volumes, tell_apart, variants
+from unimedi.evaluation.slices.selection_stability import chance_jaccard, jaccard, read_other_models, stability_figures
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
@@ -51,7 +55,7 @@ def brightness(fine: torch.Tensor, rows: slice) -> dict[str, torch.Tensor]:
 def test_every_way_to_score_equals_the_models_own(store: Store) -> None:
     model, indices = frozen(slab_pooling="max"), store.select(split="test")[:5]
     reports = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
-    scored = score_volumes(store, indices, [poolings(model), *variants(model, reports)], CPU, batch=2)
+    scored = score_volumes(store, indices, [poolings(model), *other_scorers(model, reports)], CPU, batch=2)
     assert {"joint", "coarse_to_fine", *(f"volume_{name}" for name in SLAB_POOLINGS)} < set(scored)
     fine = torch.from_numpy(np.stack([store.pixels(i) for i in indices]))
     keys = {"volume": "attentive", "separate": "separate_max", "text": "text_knows_the_report"}
@@ -60,7 +64,7 @@ def test_every_way_to_score_equals_the_models_own(store: Store) -> None:
         np.testing.assert_allclose(scored[key], scorer(model, fine, torch.from_numpy(reports)), rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(scored["attentive"], scored["volume_max"])
     plain = frozen(slab_pooling="mean")
-    variants(plain, reports)
+    other_scorers(plain, reports)
     assert plain.config.slab_pooling == "mean"  # a variant asks a copy
 
 
@@ -68,7 +72,7 @@ def test_a_layer_alone_by_loops_from_the_same_pass() -> None:
     model, fine = frozen(num_hidden_layers=3, slab_pooling="max"), tiny_batch(volumes=3).fine
     passes: list[torch.Tensor] = []
     model.vision.register_forward_hook(lambda module, given, output: passes.append(output.cls_attention))
-    scored = poolings_and_layers(model)(fine, slice(0, 3))
+    scored = poolings(model, layers=True)(fine, slice(0, 3))
     (attention,) = passes
     assert [name for name in scored if name.startswith("layer_")] == ["layer_1", "layer_2", "layer_3"]
     for volume, layer, slab in np.ndindex(3, 3, SLABS):
@@ -88,11 +92,13 @@ def test_slabs_that_differ_by_rounding_only_do_not_choose(store: Store) -> None:
     model, indices = frozen(), store.select(split="test")[:4]
     reports = np.zeros((4, 8), np.float32)
     fine = torch.from_numpy(np.stack([store.pixels(i) for i in indices]))
-    scored = score_volumes(store, indices, [poolings(model), *variants(model, reports)], CPU)
-    assert not tell_apart(SCORERS["separate"](model, fine, None).double().numpy())  # open point 3.1: softmax sums to 1
+    scored = score_volumes(store, indices, [poolings(model), *other_scorers(model, reports)], CPU)
+    assert not scores_differ(
+        SCORERS["separate"](model, fine, None).double().numpy()
+    )  # open point 3.1: softmax sums to 1
     assert "separate" not in scored
-    assert tell_apart(scored["separate_max"])
-    assert tell_apart(scored["attentive"])
+    assert scores_differ(scored["separate_max"])
+    assert scores_differ(scored["attentive"])
 
 
 def test_a_score_that_is_not_a_number_names_the_study(store: Store) -> None:
@@ -100,7 +106,7 @@ def test_a_score_that_is_not_a_number_names_the_study(store: Store) -> None:
     model.vision.cls_token.fill_(torch.nan)
     first, last = (store.studies[index].study_id for index in (indices[0], indices[2]))
     with pytest.raises(ValueError, match=f"expected finite scores, got nan from late, study {first}, slab 0"):
-        score_volumes(store, indices, [own(model, "late")], CPU)
+        score_volumes(store, indices, [model_scores(model, "late")], CPU)
 
     def third(fine: torch.Tensor, rows: slice) -> dict[str, torch.Tensor]:
         scores = torch.ones(len(fine), SLABS)
@@ -141,9 +147,9 @@ def test_shuffled_slabs_by_loops() -> None:
 def test_what_looks_at_content_alone_does_not_mind_the_order() -> None:
     fine, orders = tiny_batch(volumes=5).fine, depth_orders(5, SLABS, 0)
     expected, rows = brightness(fine, slice(0, 5))["mean"], slice(0, 5)
-    assert torch.equal(shuffled(brightness, orders)(fine, rows)["mean_depth_shuffled"], expected)
+    assert torch.equal(depth_shuffled(brightness, orders)(fine, rows)["mean_depth_shuffled"], expected)
     brightest_scores = brightest(PREPROCESS, SLABS)
-    one, other = brightest_scores(fine, rows), shuffled(brightest_scores, orders)(fine, rows)
+    one, other = brightest_scores(fine, rows), depth_shuffled(brightest_scores, orders)(fine, rows)
     assert torch.equal(other["brightest_depth_shuffled"], one["brightest"])
 
 
@@ -154,7 +160,7 @@ def test_a_model_without_positions_does_not_mind_and_one_with_them_does() -> Non
         for parameter in model.vision.positions.parameters():
             torch.nn.init.normal_(parameter)  # the depth table is zero when training starts
         plain = poolings(model)
-        for control in (shuffled(plain, orders), shuffled_tokens(model, orders)):
+        for control in (depth_shuffled(plain, orders), tokens_shuffled(model, orders)):
             for name, scores in control(fine, rows).items():
                 own_scores = plain(fine, rows)[name.removesuffix("_depth_shuffled").removesuffix("_tokens_shuffled")]
                 assert torch.allclose(scores, own_scores, rtol=1e-4) == alike, name
@@ -202,14 +208,14 @@ def test_jaccard_by_sets(slabs: int, data: st.DataObject) -> None:
 def test_churn_of_the_same_and_of_the_opposite() -> None:
     scores = np.random.default_rng(0).random((6, 4))
     bootstrap = PatientBootstrap([str(i) for i in range(6)], 20, 0)
-    figures = churn_figures(scores, {"same": scores, "opposite": -scores}, (1, 2, 4, 8), bootstrap)
+    figures = stability_figures(scores, {"same": scores, "opposite": -scores}, (1, 2, 4, 8), bootstrap)
     assert figures["slice_selection/churn/same/jaccard@2"].value == 1
     assert figures["slice_selection/churn/opposite/jaccard@2"].value == 0
     assert {key.rsplit("@")[1] for key in figures} == {"1", "2"}  # all four of four slabs are no choice
     other = np.random.default_rng(1).random((6, 4))
     best = [[{*np.argsort(-row)[:2]} for row in each] for each in (scores, other)]
     slow = np.mean([len(a & b) / len(a | b) for a, b in zip(*best, strict=True)])
-    figure = churn_figures(scores, {"other": other}, (2,), bootstrap)["slice_selection/churn/other/jaccard@2"]
+    figure = stability_figures(scores, {"other": other}, (2,), bootstrap)["slice_selection/churn/other/jaccard@2"]
     assert figure.value == pytest.approx(slow, abs=1e-9)
 
 
@@ -223,24 +229,24 @@ def test_other_models_are_named_and_must_fit(tmp_path: Path) -> None:
     weights = load_file(run / "pretrained" / "model.safetensors")
     kept = {f"module/teacher.{name}": value + 1 for name, value in weights.items()}
     save_file(kept | {"module/student.other": torch.zeros(1)}, checkpoint / "tensors.safetensors")
-    found = read_others([run, checkpoint], model)
+    found = read_other_models([run, checkpoint], model)
     assert list(found) == ["run", "step-000010"]
     for name, value in found["step-000010"].state_dict().items():
         assert torch.equal(value, weights[name] + 1)
     with pytest.raises(ValueError, match="got run twice"):
-        read_others([run, run / "pretrained"], model)
+        read_other_models([run, run / "pretrained"], model)
     with pytest.raises(ValueError, match=r"expected T_3D grid \(2, 2, 2\), got \(4, 2, 2\)"):
-        read_others([run], tiny_model(slab_depth=4))
+        read_other_models([run], tiny_model(slab_depth=4))
     twin = copytree(run, tmp_path / "twin") / "checkpoints" / "step-000010"
-    assert list(read_others([checkpoint, twin, twin.parents[1]], model)) == [
+    assert list(read_other_models([checkpoint, twin, twin.parents[1]], model)) == [
         "run-step-000010",
         "twin-step-000010",
         "twin",
     ]
     with pytest.raises(ValueError, match=r"got run-step-000010 twice: .*step-000010 and .*step-000010"):
-        read_others([checkpoint, checkpoint], model)
+        read_other_models([checkpoint, checkpoint], model)
     save_file({"module/student.other": torch.zeros(1)}, checkpoint / "tensors.safetensors")
     with pytest.raises(ValueError, match="expected the weights of the model"):
-        read_others([checkpoint], model)
+        read_other_models([checkpoint], model)
     with pytest.raises(FileNotFoundError, match="pretrained"):
-        read_others([tmp_path], model)
+        read_other_models([tmp_path], model)

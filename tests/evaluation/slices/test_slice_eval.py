@@ -14,14 +14,20 @@ from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.hospital import FINDINGS, SIZES, write_hospital
-from unimedi.evaluation.options import EvaluationOptions
-from unimedi.evaluation.slices.figures import group_figures, score_figures, slice_figures, times_chance
-from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
-from unimedi.evaluation.slices.measures import OF_LESIONS, chance_ap, within_volume_ap, within_volume_auroc, worths
-from unimedi.evaluation.slices.modelless import intensity_scores, modelless_scores, prior_scores
-from unimedi.evaluation.slices.outcome import brought, choices, oracle_scores, outcomes
-from unimedi.evaluation.slices.slabs import plane_scores, slabs_by_score, touched_slabs
-from unimedi.evaluation.slices.tasks import ASKED, focal_volumes
+from unimedi.evaluation.slices.baselines import baseline_scores, intensity_scores, prior_scores
+from unimedi.evaluation.slices.choices import choices, oracle_scores, plane_scores, slabs_by_score, touched_slabs
+from unimedi.evaluation.slices.lesions import Lesions, affected_volumes, connected_lesions
+from unimedi.evaluation.slices.measurements import group_figures, score_figures, slice_figures, times_chance
+from unimedi.evaluation.slices.measures import (
+    PER_LESION,
+    aggregate,
+    chance_ap,
+    slab_values,
+    values_of_choices,
+    within_volume_ap,
+    within_volume_auroc,
+)
+from unimedi.evaluation.slices.tasks import SPEC
 from unimedi.inputs.store import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
@@ -47,7 +53,9 @@ def lesions_of(marked: ndarray, plane_mm: float = 2.0) -> Lesions:
 
 def test_a_plane_hits_only_where_the_middle_of_the_slab_shows_the_lesion() -> None:
     planes = one_lesion(16, (4, 7), (4, 6))  # slabs of 4 planes; the middle of slab 1 is plane 6
-    found = outcomes({"one": np.array([[1], [1]])}, worths(lesions_of(planes), 4), lesions_of(planes), 1)["one"]
+    found = values_of_choices({"one": np.array([[1], [1]])}, slab_values(lesions_of(planes), 4), lesions_of(planes), 1)[
+        "one"
+    ]
     assert found["hit"].tolist() == [1, 0]
     assert found["slab_hit"].tolist() == [1, 1]
     assert touched_slabs(planes, 4).tolist() == [[False, True, False, False]] * 2
@@ -74,7 +82,7 @@ def test_perfect_scores_hit_always_and_stand_above_the_rest() -> None:
     planes = one_lesion(16, *lesions)
     perfect = touched_slabs(planes, 8).astype(np.float64)
     bootstrap = PatientBootstrap([str(i) for i in range(30)], 200, 0)
-    figures = slice_figures({"attentive": perfect, "untrained": -perfect}, lesions_of(planes), bootstrap, ASKED)
+    figures = slice_figures({"attentive": perfect, "untrained": -perfect}, lesions_of(planes), bootstrap, SPEC)
     assert figures["slice_selection/attentive/slab_hit@1"].value == 1
     assert figures["slice_selection/oracle/hit@1"].value == 1
     assert figures["slice_selection/attentive/auroc"].value == 1
@@ -107,7 +115,7 @@ def test_extents_priors_and_outliers_of_a_store(tmp_path: Path) -> None:
         slow = {bit: [bool(((mask[z] >> bit) & 1).any()) for z in range(16)] for bit in either}
         assert [groups[FINDINGS[bit]][row].tolist() for bit in either] == list(slow.values())
         assert lesions.planes()[row].tolist() == [any(both) for both in zip(*slow.values(), strict=True)]
-    rows, kept = focal_volumes(store, test, ("nodule", "cardiomegaly"))
+    rows, kept = affected_volumes(lesions, ("nodule", "cardiomegaly"))
     assert rows == np.flatnonzero(lesions.planes().any(axis=1)).tolist()
     assert (kept.planes() == lesions.planes()[rows]).all()
     train = store.select(split="train", image_kind="ct")
@@ -121,12 +129,12 @@ def test_extents_priors_and_outliers_of_a_store(tmp_path: Path) -> None:
     scores = intensity_scores(store, train, test, (4, 2, 2))
     whole = connected_lesions(store, test, FINDINGS).planes()
     rows = np.flatnonzero(whole.any(axis=1)).tolist()
-    found = brought(touched_slabs(whole[rows], 4).astype(np.float64), slabs_by_score(scores[rows], 1))
+    found = aggregate(touched_slabs(whole[rows], 4).astype(np.float64), slabs_by_score(scores[rows], 1))
     assert found.mean() > 0.9
 
 
 def test_the_prior_is_not_learnt_on_what_is_tested(tmp_path: Path) -> None:
-    whole, options = write_hospital(tmp_path / "whole"), EvaluationOptions(focal=FINDINGS)
+    whole = write_hospital(tmp_path / "whole")
     unmasked = [
         Record(replace(study, has_mask=False), whole.pixels(i), None)
         if study.split == "train"
@@ -135,14 +143,13 @@ def test_the_prior_is_not_learnt_on_what_is_tested(tmp_path: Path) -> None:
     ]
     store = write_store(tmp_path / "store", unmasked, whole.preprocess, whole.findings)
     validation = store.select(split="validation", image_kind="ct")
-    notes: list[str] = []
-    learnt = modelless_scores(store, store.select(split="test", image_kind="ct"), (4, 2, 2), options, notes)
+    learnt, notes = baseline_scores(store, store.select(split="test", image_kind="ct"), (4, 2, 2), FINDINGS, seed=0)
     np.testing.assert_allclose(learnt["prior"], prior_scores(store, validation, 4, SIZES["test"], FINDINGS))
     assert "from the validation split" in " ".join(notes)
-    part = modelless_scores(store, validation[:5], (4, 2, 2), options, [])
+    part, _ = baseline_scores(store, validation[:5], (4, 2, 2), FINDINGS, seed=0)
     np.testing.assert_allclose(part["prior"], prior_scores(store, validation[5:], 4, 5, FINDINGS))
-    notes = []
-    assert "prior" not in modelless_scores(store, validation, (4, 2, 2), options, notes)
+    without, notes = baseline_scores(store, validation, (4, 2, 2), FINDINGS, seed=0)
+    assert "prior" not in without
     assert "no validation volume that is not tested" in " ".join(notes)
 
 
@@ -177,7 +184,7 @@ def test_ap_by_chance_is_the_mean_over_all_orders(drawn: tuple[ndarray, ndarray]
 def test_random_is_the_mean_over_all_choices(drawn: tuple[ndarray, ndarray], k: int) -> None:
     lesions = lesions_of(drawn[1])
     every = {str(slabs): np.array([slabs] * 4) for slabs in combinations(range(5), k)}
-    found = outcomes(every, worths(lesions, 5), lesions, k)
+    found = values_of_choices(every, slab_values(lesions, 5), lesions, k)
     for measure, value in found["random"].items():
         slow = np.mean([found[name][measure] for name in every], axis=0)
         np.testing.assert_allclose(value, slow, atol=1e-12, err_msg=measure)
@@ -188,7 +195,7 @@ def test_what_holds_for_every_choice(drawn: tuple[ndarray, ndarray], k: int) -> 
     scores, planes = drawn
     lesions, oracle = lesions_of(planes), oracle_scores(planes, 5)
     chosen = choices({"attentive": scores, "oracle": oracle}, k)
-    found = outcomes(chosen, worths(lesions, 5), lesions, k)
+    found = values_of_choices(chosen, slab_values(lesions, 5), lesions, k)
     assert set(found) == {"random", "uniform", "centre", "attentive", "oracle"}
     for name, values in found.items():
         assert (found["oracle"]["hit"] >= values["hit"] - 1e-12).all(), name
@@ -206,8 +213,8 @@ def test_what_holds_for_every_choice(drawn: tuple[ndarray, ndarray], k: int) -> 
 def test_coverage_and_distances_by_loops(drawn: tuple[ndarray, ndarray], k: int) -> None:
     scores, planes = drawn
     lesions, slabs = lesions_of(planes, plane_mm=2.5), slabs_by_score(scores, k)
-    found = outcomes({"one": slabs}, worths(lesions, 5), lesions, k)["one"]
-    covered, nearest, centre = (found[measure] for measure in OF_LESIONS)
+    found = values_of_choices({"one": slabs}, slab_values(lesions, 5), lesions, k)["one"]
+    covered, nearest, centre = (found[measure] for measure in PER_LESION)
     chosen = 3 * slabs + 1
     for row in range(4):
         shown = [bool(planes[row, plane]) for plane in chosen[row]]
@@ -224,12 +231,12 @@ def test_distances_of_two_lesions_by_hand() -> None:
     planes = one_lesion(16, (1, 4))
     planes[0, 12:14] = True
     lesions, chosen = lesions_of(planes, plane_mm=3.0), np.array([[1]])  # slabs of 4; the middle of slab 1 is plane 6
-    values = outcomes({"attentive": chosen}, worths(lesions, 4), lesions, 1)["attentive"]
+    values = values_of_choices({"attentive": chosen}, slab_values(lesions, 4), lesions, 1)["attentive"]
     assert values["coverage"].tolist() == [0, 0]
     assert values["depth_error_mm"].tolist() == [9.0, 18.0]  # from plane 3, from plane 12
     assert values["centre_error_mm"].tolist() == [12.0, 19.5]
     assert lesions.extent_mm.tolist() == [9.0, 6.0]
-    both = outcomes({"one": np.array([[0, 1]])}, worths(lesions, 4), lesions, 2)["one"]  # planes 2 and 6
+    both = values_of_choices({"one": np.array([[0, 1]])}, slab_values(lesions, 4), lesions, 2)["one"]  # planes 2 and 6
     assert (both["hit"].tolist(), both["precision"].tolist(), both["coverage"].tolist()) == ([1], [0.5], [1, 0])
 
 
@@ -253,13 +260,13 @@ def test_single_lesions_of_a_store(tmp_path: Path) -> None:
     nothing = connected_lesions(store, test, ("unheard_of",))
     assert (len(nothing), nothing.groups(), nothing.planes().any()) == (0, {}, False)
     with pytest.raises(NotComputable, match="no volume of this split has a mask of unheard_of"):
-        focal_volumes(store, test, ("unheard_of",))
+        affected_volumes(nothing, ("unheard_of",))
 
 
 def test_what_touches_by_a_corner_is_one_lesion_and_what_lies_apart_is_another(tmp_path: Path) -> None:
     whole = write_hospital(tmp_path / "whole")
     index = whole.select(split="test", image_kind="ct")[0]
-    mask = np.zeros(whole.preprocess.fine_shape, np.uint16)
+    mask = np.zeros(whole.preprocess.hires_shape, np.uint16)
     for z, y, x in ((2, 4, 4), (3, 5, 5), (4, 6, 6), (9, 20, 20), (10, 20, 20), (9, 4, 4)):
         mask[z, y, x] = 1 << FINDINGS.index("nodule")
     study = replace(whole.studies[index], has_mask=True)
@@ -280,7 +287,7 @@ def test_a_band_of_sizes_begins_with_its_lower_bound() -> None:
 def test_an_unknown_spacing_leaves_no_distance_and_all_else() -> None:
     lesions = lesions_of(one_lesion(16, (4, 7), (4, 6)), plane_mm=np.nan)
     bootstrap = PatientBootstrap(["a", "b"], 50, 0)
-    figures = slice_figures({"attentive": np.eye(4)[[1, 2]]}, lesions, bootstrap, ASKED)
+    figures = slice_figures({"attentive": np.eye(4)[[1, 2]]}, lesions, bootstrap, SPEC)
     assert np.isnan(figures["slice_selection/attentive/depth_error_mm@1"].value)
     assert np.isnan(figures["slice_selection/random/depth_error_mm@1"].value)
     assert figures["slice_selection/attentive/coverage@1"].value == 0.5
@@ -317,7 +324,7 @@ def test_the_oracle_has_only_figures_that_it_is_the_ceiling_of() -> None:
     planes = one_lesion(16, (4, 7))
     planes[0, 9:14] = True
     bootstrap, scores = PatientBootstrap(["a"], 10, 0), np.array([[0.0, 0, 1, 2]])
-    figures = slice_figures({"attentive": scores}, lesions_of(planes), bootstrap, ASKED)
+    figures = slice_figures({"attentive": scores}, lesions_of(planes), bootstrap, SPEC)
     shown = {key.split("/")[2].split("@")[0] for key in figures if key.startswith("slice_selection/oracle/")}
     assert shown == {"hit", "times_random"}
     assert "slice_selection/attentive/minus_oracle/hit@1" in figures

@@ -32,6 +32,7 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
+from unimedi.files.atomic import write_text
 from unimedi.files.destination import DestinationError, file_to_write, folder_to_write
 from unimedi.files.inside import inside
 from unimedi.imaging.image import Radiograph, Volume
@@ -160,6 +161,4 @@ def _write(rows: Sequence[dict[str, str]], path: Path) -> None:
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-    os.replace(temporary, path)
+    write_text(path, text.getvalue())

@@ -7,7 +7,6 @@ included, so that the model that it began from need not be there.
 import hashlib
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from unimedi.adaptation.classifier import Classifier
 from unimedi.adaptation.segmentation.segmenter import Segmenter
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
+from unimedi.files.atomic import atomic_file, write_json
 from unimedi.files.destination import DestinationError, folder_to_write
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import Store, write_json
+from unimedi.inputs.store import Store
 from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
@@ -58,12 +58,10 @@ class Trained:
 
 def save_trained(trained: Trained, module: nn.Module, folder: Path) -> None:
     """Write both files, each whole or not at all; the JSON last, with the hash of the weights that it belongs to."""
-    weights, temporary = _weights_file(folder, trained.kind), folder / f".{trained.kind}.{os.getpid()}.tmp"
-    save_file(
-        {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}, temporary
-    )
-    digest = _sha256(temporary)
-    os.replace(temporary, weights)
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+    with atomic_file(_weights_file(folder, trained.kind)) as temporary:
+        save_file(tensors, temporary)
+        digest = _sha256(temporary)
     write_json(folder / f"{trained.kind}.json", {"format": FORMAT, **asdict(trained), "sha256": digest})
 
 

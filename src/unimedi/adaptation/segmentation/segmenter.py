@@ -38,7 +38,7 @@ class Segmenter(nn.Module):
         self.mixed = torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.ndim, self.frozen, self.preprocess = ndim, frozen, model.preprocess
         if ndim == 3 and resolution == "fine":
-            self.preprocess = replace(model.preprocess, volume_shape=model.preprocess.fine_shape)
+            self.preprocess = replace(model.preprocess, volume_shape=model.preprocess.hires_shape)
         self.vision: VisionEncoder = model.vision
         self.vision.requires_grad_(not frozen)
         self.window = model.preprocess.radiograph_size if ndim == 2 else model.preprocess.volume_shape

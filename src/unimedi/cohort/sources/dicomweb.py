@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unimedi.cohort.sources.scan import FolderError, Skipped
+from unimedi.files.atomic import atomic_folder
 from unimedi.files.lock import alone_in
 
 PAGE = 100  # studies asked for at once
@@ -19,6 +19,10 @@ WANTED = ("CT", "MR", "DX", "CR", "US", "SR")  # modalities of series: images, a
 TOKEN = "UNIMEDI_DICOMWEB_TOKEN"  # the name of an environment variable, not a token
 STUDY, SERIES, PATIENT, MODALITY, INSTANCES = "0020000D", "0020000E", "00100020", "00080060", "00201209"
 Say = Callable[[str], None]
+
+
+class IncompleteSeriesError(FolderError):
+    """Fewer files of a series came than the server had promised."""
 
 
 @dataclass(slots=True)
@@ -125,17 +129,16 @@ def _study(client: Any, study: Mapping[str, Any], done: Pulled, say: Say) -> Non
 
 
 def _fetch(client: Any, study: str, series: str, target: Path, promised: str) -> str:
-    """Write the files of a series into a folder beside the target, then rename it; the reason where it is not whole."""
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for instance in client.iter_series(study, series, media_types=(("application/dicom", "*"),)):
-        instance.save_as(part / f"{_safe(str(instance.SOPInstanceUID))}.dcm", enforce_file_format=True)
-    count = len(list(part.iterdir()))
-    if not count or (promised.isdigit() and count < int(promised)):
-        shutil.rmtree(part)
-        return f"incomplete: {count} of {promised or 'some'} files came"
-    os.replace(part, target)
+    """Write the files of a series into the folder ``target``, all or none; the reason where it is not whole."""
+    try:
+        with atomic_folder(target) as part:
+            for instance in client.iter_series(study, series, media_types=(("application/dicom", "*"),)):
+                instance.save_as(part / f"{_safe(str(instance.SOPInstanceUID))}.dcm", enforce_file_format=True)
+            count = len(list(part.iterdir()))
+            if not count or (promised.isdigit() and count < int(promised)):
+                raise IncompleteSeriesError(f"incomplete: {count} of {promised or 'some'} files came")
+    except IncompleteSeriesError as error:
+        return str(error)
     return ""
 
 

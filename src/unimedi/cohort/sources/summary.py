@@ -2,13 +2,13 @@
 
 import csv
 import io
-import os
 from collections import Counter
 from pathlib import Path
 
 from unimedi.cohort.patient_id import alike, crowd
 from unimedi.cohort.sources.scan import FolderCohort
 from unimedi.cohort.study import Split
+from unimedi.files.atomic import write_text
 
 
 def summary(cohort: FolderCohort) -> str:
@@ -43,6 +43,4 @@ def write_skipped(cohort: FolderCohort, path: Path) -> None:
     writer = csv.writer(text)
     writer.writerow(("what", "reason"))
     writer.writerows((one.what, one.reason) for one in (*cohort.skipped, *cohort.told))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-    os.replace(temporary, path)
+    write_text(path, text.getvalue())

@@ -1,8 +1,8 @@
-"""Single lesions of masked volumes: where each lies, how far it reaches along the depth axis, in millimetres."""
+"""Single lesions of masked volumes: where each lies, and how far it reaches along the depth axis, in millimetres."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,7 +10,9 @@ from numpy import ndarray
 from scipy import ndimage
 
 from unimedi.inputs.store import Store
+from unimedi.metrics.checks import NotComputable
 
+# Findings that one slice shows or misses; one that fills the chest is in every plane, so choosing means nothing there.
 FOCAL = ("nodule", "mass", "consolidation", "ground_glass", "lymph_node", "rib_fracture")
 # Depth extents, lower bound included. 10 and 30 mm part small nodules, nodules and masses (Fleischner's words of size).
 SIZE_BANDS_MM = {"under_10mm": (0.0, 10.0), "10_to_30mm": (10.0, 30.0), "from_30mm": (30.0, math.inf)}
@@ -19,13 +21,13 @@ _TOUCHING = np.ones((3, 3, 3), dtype=bool)  # 26 neighbours: nearest resampling 
 
 @dataclass(frozen=True)
 class Lesions:
-    """One row a lesion: a connected piece (26 neighbours) of the mask of one finding in the stored array.
+    """One row a lesion: a connected component (26 neighbours) of the mask of one finding in the stored array.
 
-    So the crumbs at the edge of a diffuse finding count as small lesions of their own.
+    Small separate components at the edge of a diffuse finding therefore count as lesions of their own.
 
     ``volume`` is the row of its volume among the ``volumes`` asked for; ``first`` and ``last`` are its outermost of the
-    ``depth`` planes of the stored array (a connected piece touches every plane between); ``plane_mm`` is the distance
-    of that volume's neighbouring planes in mm, NaN where the file did not say.
+    ``depth`` planes of the stored array (a connected component touches every plane between); ``plane_mm`` is the
+    distance of that volume's neighbouring planes in mm, NaN where the file did not say.
     """
 
     volumes: int
@@ -67,7 +69,7 @@ class Lesions:
 
 
 def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> Lesions:
-    """Every connected piece of the ``focal`` findings' masks in stored volumes (no mask: no lesion)."""
+    """Every connected component of the ``focal`` findings' masks in stored volumes (no mask: no lesion)."""
     rows: list[tuple[int, str, int, int, float]] = []
     for row, index in enumerate(indices):
         mask, spacing = store.mask(index), store.studies[index].spacing
@@ -79,11 +81,30 @@ def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str]
             there = np.flatnonzero((bits >> bit) & 1)
             if there.size == 0:
                 continue
-            pieces, _ = ndimage.label((mask[there[0] : there[-1] + 1] >> bit) & 1, _TOUCHING)
-            for place in ndimage.find_objects(pieces):
+            components, _ = ndimage.label((mask[there[0] : there[-1] + 1] >> bit) & 1, _TOUCHING)
+            for place in ndimage.find_objects(components):
                 first, last = there[0] + place[0].start, there[0] + place[0].stop - 1
                 rows.append((row, name, first, last, spacing[0] if spacing else math.nan))
     volume, finding, first, last, plane_mm = zip(*rows, strict=True) if rows else ((),) * 5
     at, start, stop = (np.array(part, dtype=np.int64) for part in (volume, first, last))
-    depth = store.preprocess.fine_shape[0]
+    depth = store.preprocess.hires_shape[0]
     return Lesions(len(indices), depth, at, tuple(finding), start, stop, np.array(plane_mm, dtype=np.float64))
+
+
+def affected_volumes(lesions: Lesions, focal: Sequence[str]) -> tuple[list[int], Lesions]:
+    """The volumes that have a lesion, and the same lesions counted among these volumes alone.
+
+    Args:
+        lesions: those of all volumes.
+        focal: the findings that they are of, for the message.
+
+    Returns:
+        The rows of the volumes with a lesion, and the lesions; their ``volume`` counts among these rows.
+
+    Raises:
+        NotComputable: no volume has a lesion.
+    """
+    rows, places = np.unique(lesions.volume, return_inverse=True)
+    if rows.size == 0:
+        raise NotComputable(f"no volume of this split has a mask of {', '.join(focal)}")
+    return rows.tolist(), replace(lesions, volumes=len(rows), volume=places)

@@ -4,9 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from unimedi.evaluation.headline import SELECTOR_WORDS, three
-from unimedi.evaluation.slices.controls import CONTROLS
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM
-from unimedi.evaluation.slices.scores import TEXT
+from unimedi.evaluation.slices.scores import CONTROLS, TEXT
 from unimedi.metrics.bootstrap import Estimate
 
 WORDS = {

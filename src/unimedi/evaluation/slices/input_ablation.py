@@ -1,0 +1,256 @@
+"""What the slices bring to a trained model: the same figures without them, with other slices, with slices alone.
+
+All inputs share one pass for the scores and one volume input; only the slices differ, or what stands beside them. The
+model is trained with its own input and was never trained for the others: a fall says that it used what is gone, not
+that a model trained without it would be as bad (the rows of ``recipes/comparison/`` answer that).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.slices.choices import oracle_scores
+from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM, Lesions
+from unimedi.evaluation.slices.scores import VolumeFunction, apply_to_volumes, depth_orders, shuffle_slabs, with_config
+from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds
+from unimedi.inputs.labels import label_columns
+from unimedi.inputs.store import Store
+from unimedi.metrics.auroc import macro_auroc
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate, paired_difference
+from unimedi.metrics.recall import first_right_rank, report_groups, same_group
+from unimedi.model.unimedi import UniMediModel
+from unimedi.model.vision_encoder import Tokens
+from unimedi.representation.embedder import Embedder
+
+MIN_POSITIVES = 10  # volumes with a lesion of a size; with fewer an AUROC is mostly chance
+RANK = 10  # k of R@k
+AS_SHIPPED, VOLUME_ALONE, DEPTH_SHUFFLED = "as_shipped", "volume_alone", "depth_shuffled"
+
+Measure = Callable[[Float[ndarray, "volumes dim"]], dict[str, Estimate]]  # of embeddings in the common space
+Labels = Mapping[str, Float[ndarray, "volumes"]]  # 1, 0, or NaN: unknown, or left out
+
+
+@dataclass(frozen=True)
+class EvalContext:
+    """The volumes ``indices`` of a store, their focal lesions and resamples, and the model that reads them."""
+
+    embedder: Embedder
+    store: Store
+    indices: Sequence[int]
+    lesions: Lesions
+    bootstrap: PatientBootstrap
+    options: EvaluationOptions
+
+
+def input_ablation(
+    embedder: Embedder, store: Store, indices: Sequence[int], lesions: Lesions, options: EvaluationOptions
+) -> tuple[dict[str, Estimate], list[str]]:
+    """Zero-shot AUROC and image → report recall of volumes under every input of :func:`embed_inputs`.
+
+    Args:
+        embedder: the model with its processor.
+        store: the store that holds the volumes.
+        indices: their places in the store; those without a lesion count, too.
+        lesions: all their focal lesions, from :func:`~unimedi.evaluation.slices.lesions.connected_lesions`.
+        options: focal findings, classes, prompts, resamples, seed, batch size.
+
+    Returns:
+        Figures ``slice_inputs/…``, and a note for each that the model or this cohort cannot give (perhaps all).
+    """
+    model = embedder.model
+    if not model.config.slices:
+        return {}, ["slice inputs: the model takes no slices"]
+    bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], options.resamples, options.seed)
+    context = EvalContext(embedder, store, indices, lesions, bootstrap, options)
+    found = [zero_shot(context), recall(context)]
+    measures = [measure for measure, _ in found if measure]
+    notes = [f"slice inputs: {note}" for _, said in found for note in said]
+    if not measures:
+        return {}, [*notes, "slice inputs: neither zero-shot nor retrieval can be measured"]
+    shown = oracle_scores(lesions.planes(), model.vision.volume_grid[0])
+    embedded = embed_inputs(model, store, indices, shown, options.seed, options.batch_size)
+    if DEPTH_SHUFFLED not in embedded:
+        notes.append("slice inputs, depth shuffled: the stored planes do not divide into slabs of equal thickness")
+    return input_figures(embedded, measures), notes
+
+
+def input_figures(
+    embedded: Mapping[str, Float[ndarray, "volumes dim"]], measures: Sequence[Measure]
+) -> dict[str, Estimate]:
+    """``slice_inputs/<input>/<figure>`` and ``…/minus_{volume_alone,as_shipped}/<figure>``, paired by patient.
+
+    Figures: ``auroc``, ``auroc/<finding>``, ``auroc/<finding>/<band>`` and ``r@10``.
+    """
+    each = {
+        name: {key: figure for measure in measures for key, figure in measure(rows).items()}
+        for name, rows in embedded.items()
+    }
+    figures = {f"slice_inputs/{name}/{key}": f for name, found in each.items() for key, f in found.items()}
+    for name, found in each.items():
+        for base in (VOLUME_ALONE, AS_SHIPPED):
+            if name != base:
+                start = f"slice_inputs/{name}/minus_{base}"
+                figures |= {f"{start}/{key}": paired_difference(f, each[base][key]) for key, f in found.items()}
+    return figures
+
+
+# -- what is measured -------------------------------------------------------------------------------------------------
+
+
+def zero_shot(context: EvalContext) -> tuple[Measure | None, list[str]]:
+    """AUROC: the mean over all findings with prompts and both classes, each focal finding, and each by size of lesion.
+
+    Returns:
+        The function that measures embeddings (None where there is nothing to measure), and notes on what is left out.
+    """
+    vectors, labels, notes = _prompted(context)
+    if not labels:
+        return None, notes
+    focal = [name for name in context.options.focal if name in labels]
+    sized, few = by_size({name: labels[name] for name in focal}, context.lesions)
+
+    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
+        scores = log_odds(rows, vectors, context.embedder.scale)
+        result = macro_auroc(scores, labels, context.bootstrap)
+        found = {name: result.by_finding[name] for name in focal}
+        if sized:
+            parts = {key: scores[key.split("/")[0]] for key in sized}
+            found |= macro_auroc(parts, sized, context.bootstrap).by_finding
+        return {"auroc": result.mean} | {f"auroc/{key}": figure for key, figure in found.items()}
+
+    return measure, notes + few
+
+
+def _prompted(context: EvalContext) -> tuple[dict[str, PromptVectors], Labels, list[str]]:
+    """The findings that have prompts and both classes; notes name the others."""
+    labels = label_columns(context.store, context.indices, context.options.classes)
+    if not labels:
+        return {}, {}, ["no labels, so no zero-shot"]
+    notes, prompts = [], read_prompts(context.options.prompt_file)
+    vectors = embed_prompts(context.embedder.texts, prompts, list(labels))
+    if without := sorted(labels.keys() - vectors.keys()):
+        notes.append(f"no prompts in {prompts.name} for {', '.join(without)}")
+    both = {name: labels[name] for name in vectors if {0.0, 1.0} <= set(labels[name].tolist())}
+    if single := sorted(vectors.keys() - both.keys()):
+        notes.append(f"only one class in this split for {', '.join(single)}")
+    if not both:
+        notes.append("no finding has prompts and both classes, so no zero-shot")
+    return {name: vectors[name] for name in both}, both, notes
+
+
+def by_size(labels: Labels, lesions: Lesions) -> tuple[dict[str, Float[ndarray, "volumes"]], list[str]]:
+    """``<finding>/<band>`` → labels that leave out (NaN) the positives whose largest lesion of it is not in the band.
+
+    Negatives stay. A band with fewer than ``MIN_POSITIVES`` positives is left out, with their number in a note.
+    """
+    sized, few = {}, []
+    for name, values in labels.items():
+        largest = lesions.largest_mm(name)
+        for band, (low, high) in SIZE_BANDS_MM.items():
+            inside = (largest >= low) & (largest < high)
+            positives = int((inside & (values == 1)).sum())
+            if positives < MIN_POSITIVES:
+                few.append(f"{name} {band} ({positives})")
+            else:
+                sized[f"{name}/{band}"] = np.where((values == 1) & ~inside, np.nan, values)
+    said = f"fewer than {MIN_POSITIVES} positives of a size, so no AUROC: {', '.join(few)}"
+    return sized, [said] if few else []
+
+
+def recall(context: EvalContext) -> tuple[Measure | None, list[str]]:
+    """``r@10`` image → report among the volumes that have one; equal reports count as right. Returns as zero_shot."""
+    texts = [context.store.studies[i].report for i in context.indices]
+    reported = np.flatnonzero([bool(text) for text in texts])
+    if len(reported) < 2:
+        return None, ["fewer than two volumes have a report, so no retrieval"]
+    queried = [texts[row] for row in reported]
+    reports, groups = context.embedder.texts(queried), report_groups(queried)
+    right, resamples = same_group(groups, groups), context.bootstrap.of(reported)
+
+    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
+        ranks = first_right_rank(rows[reported] @ reports.T, right)
+        return {f"r@{RANK}": mean_estimate((ranks <= RANK).astype(np.float64), resamples)}
+
+    return measure, []
+
+
+# -- inputs -----------------------------------------------------------------------------------------------------------
+
+
+def embed_inputs(
+    model: UniMediModel,
+    store: Store,
+    indices: Sequence[int],
+    shown: Float[ndarray, "volumes slabs"],
+    seed: int,
+    batch: int,
+) -> dict[str, Float[ndarray, "volumes dim"]]:
+    """Input → embeddings in the common space, float32; ``shown`` is 1 where a slab's middle plane shows a lesion.
+
+    ``depth_shuffled`` is left out where the stored planes do not divide into slabs of equal thickness.
+    """
+    functions = [slice_inputs(model, shown, seed)]
+    if store.preprocess.hires_shape[0] % shown.shape[1] == 0:
+        functions.append(depth_shuffled_input(model, depth_orders(len(indices), shown.shape[1], seed)))
+    embedded = apply_to_volumes(store, indices, functions, model.device, batch)
+    return {name: rows.astype(np.float32) for name, rows in embedded.items()}
+
+
+def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], seed: int) -> VolumeFunction:
+    """Embeddings of volumes under every input of the same height order.
+
+    ``as_shipped``: the model's selector and k. ``volume_alone``: T_3D's tokens. ``slices_alone``: its slices without
+    them. ``random_slices`` and ``centre_slices``: k others. ``oracle_slices``: slabs that show a focal lesion first,
+    the model's scores among them and where there is none; knows the mask, so it is a ceiling and no method.
+    """
+    slices_alone = with_config(model, volume_tokens=False)
+    drawn, lesion = depth_orders(len(shown), shown.shape[1], seed + 1).double(), torch.from_numpy(shown)
+
+    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
+        volumes = model.preprocess.volumes(fine)
+        scores, _ = model.score_slabs(volumes)
+
+        def sliced(variant: UniMediModel, planes: Int[Tensor, "n k"]) -> Tensor:
+            return embedding(variant, variant.volume_tokens(volumes, variant.cut_slices(fine, planes)))
+
+        own = model.choose_planes(scores)
+        best = oracle(scores, lesion[rows].to(fine.device))
+        return {
+            AS_SHIPPED: sliced(model, own),
+            VOLUME_ALONE: embedding(model, model.volume_tokens(volumes)),
+            "slices_alone": sliced(slices_alone, own),
+            "random_slices": sliced(model, model.choose_planes(drawn[rows].to(fine.device), selector="attentive")),
+            "centre_slices": sliced(model, model.choose_planes(scores, selector="centre")),
+            "oracle_slices": sliced(model, model.choose_planes(best, selector="attentive")),
+        }
+
+    return embed
+
+
+def depth_shuffled_input(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -> VolumeFunction:
+    """``depth_shuffled``: the slabs of the stored volume in another order; all else as shipped, scores too."""
+
+    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
+        moved = shuffle_slabs(fine, orders[rows].to(fine.device))
+        return {DEPTH_SHUFFLED: model.encode_images(fine=moved).embedding}
+
+    return embed
+
+
+def embedding(model: UniMediModel, tokens: Tokens) -> Float[Tensor, "n dim"]:
+    """Of a volume's tokens, in the common space."""
+    projected: Tensor = model.image_projection(model.vision(tokens).cls, kind=1)
+    return projected
+
+
+def oracle(scores: Float[Tensor, "n slabs"], shown: Float[Tensor, "n slabs"]) -> Float[Tensor, "n slabs"]:
+    """Scores under which every slab that shows a lesion stands before every other; within both the model's own."""
+    above = scores.double()
+    return above + shown * (above.amax(1, keepdim=True) - above.amin(1, keepdim=True) + 1)

@@ -1,0 +1,115 @@
+"""Focal findings painted into a chest: nodule, mass, consolidation, ground glass, lymph node, rib fracture."""
+
+from dataclasses import replace
+from math import pi
+
+import numpy as np
+
+from unimedi.phantom.painting.canvas import Canvas, Mask, grain, lobe_share, lumpy, mark, side_of, soft_edge, within
+from unimedi.phantom.painting.voxelise import blend, cover, ellipsoid, lattice_noise, small, threads
+from unimedi.phantom.patient.catalogue import Finding
+
+
+def nodule(canvas: Canvas, finding: Finding, mask: Mask) -> None:
+    radius = finding.size_mm / 2
+    box, part, view, _ = within(canvas, finding, 1.35 * radius + soft_edge(canvas))
+    rough = 0.10 if finding.form != "spiculated" else 0.2
+    share = cover(lumpy(finding, part, radius, rough * radius, max(radius, 3.0)), part.voxel)
+    small(share, 4 / 3 * pi * radius**3, part)
+    blend(view, share, finding.hu)
+    if finding.form == "spiculated" and radius > 4:
+        _spikes(canvas, finding, radius, 10)
+    mark(canvas, mask, box, share)
+
+
+def _spikes(canvas: Canvas, finding: Finding, radius: float, count: int) -> None:
+    """Thin strands from a lesion's rim into the lung."""
+    rng = grain(finding, 1)
+    direction = rng.normal(size=(count, 3))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    centre = np.asarray(finding.centre_mm)
+    ends = centre + direction * radius * rng.uniform(1.3, 1.75, (count, 1))
+    widths = np.array([[0.09 * radius + 0.4, 0.3]])
+    rows = np.concatenate([centre + 0.8 * radius * direction, ends, np.repeat(widths, count, 0)], axis=1)
+    _, part, view, lung = within(canvas, finding, 1.8 * radius + soft_edge(canvas))
+    blend(view, threads(part, rows.astype(np.float32)) * lung, finding.hu)
+
+
+def mass(canvas: Canvas, finding: Finding, mask: Mask) -> None:
+    radius = finding.size_mm / 2
+    stretch = grain(finding, 2).uniform(0.85, 1.12, 3)
+    box, part, view, lung = within(canvas, finding, 1.4 * radius + soft_edge(canvas))
+    distance = lumpy(finding, part, tuple(radius * stretch), 0.13 * radius, 0.75 * radius)
+    share = cover(distance, part.voxel)
+    # A mass may touch mediastinum and wall, but never grows out of the chest.
+    share *= cover(canvas.wall[box], part.voxel)
+    heart_free = np.maximum(lung, 0.25 * (canvas.wall[box] < 0))
+    share *= np.clip(heart_free * 4, 0, 1)
+    blend(view, share, finding.hu)
+    if finding.form == "spiculated":
+        _spikes(canvas, finding, radius, 18)
+    if finding.form == "cavitating":
+        blend(view, cover(distance + 0.42 * radius, part.voxel) * share, -960.0)
+    mark(canvas, mask, box, share)
+
+
+def consolidation(canvas: Canvas, finding: Finding, mask: Mask) -> None:
+    radius = finding.size_mm / 2
+    box, part, view, lung = within(canvas, finding, 1.5 * radius)
+    distance = lumpy(finding, part, (0.62 * radius, radius, radius), 0.16 * radius, 18.0)
+    share = cover(distance, 7.0 + part.voxel) * lung * lobe_share(part, canvas, finding)
+    airway = lattice_noise(grain(finding, 3), part, 13.0, (0.0, 0.0, 0.0)) ** 2
+    airway += lattice_noise(grain(finding, 4), part, 13.0, (0.0, 0.0, 0.0)) ** 2
+    air = np.clip(1 - airway / 0.10, 0, 1)
+    texture = lattice_noise(grain(finding, 5), part, 8.0, (0.0, 0.0, 0.0)) * np.float32(45)
+    blend(view, share, finding.hu + texture - 500 * air)
+    mark(canvas, mask, box, share)
+
+
+def ground_glass(canvas: Canvas, finding: Finding, mask: Mask) -> None:
+    assert finding.centre_mm is not None
+    _haze(canvas, finding, mask)
+    if finding.side == "both":
+        z, y, x = finding.centre_mm
+        _haze(canvas, replace(finding, centre_mm=(z, y, -x), size_mm=0.8 * finding.size_mm), mask)
+
+
+def _haze(canvas: Canvas, finding: Finding, mask: Mask) -> None:
+    radius = finding.size_mm / 2
+    box, part, view, lung = within(canvas, finding, 1.5 * radius)
+    distance = lumpy(finding, part, (0.54 * radius, 1.15 * radius, radius), 0.22 * radius, 24.0)
+    share = cover(distance, 12.0 + part.voxel) * lung
+    share *= lobe_share(part, canvas, finding) if finding.lobe else side_of(part, finding.side)
+    # Haze: what is already denser (vessels, walls) stays as it is.
+    np.maximum(view, view + share * (finding.hu - view), out=view)
+    mark(canvas, mask, box, share)
+
+
+def lymph_node(canvas: Canvas, finding: Finding, mask: Mask) -> None:
+    assert finding.centre_mm is not None
+    if finding.side == "both":
+        z, y, x = finding.centre_mm
+        mirrored = (z, y, 2 * canvas.patient.anatomy.shift - x)
+        lymph_node(canvas, replace(finding, side="left", centre_mm=mirrored, size_mm=0.85 * finding.size_mm), mask)
+    rng, radius = grain(finding), finding.size_mm / 2
+    box, part, view, _ = within(canvas, finding, 2.2 * radius + soft_edge(canvas))
+    distance = ellipsoid(part, finding.centre_mm, (1.2 * radius, 0.95 * radius, radius))
+    for _ in range(2):
+        offset = rng.normal(0, 0.5, 3) * radius * np.array([1.3, 0.8, 0.5])
+        other = ellipsoid(part, tuple(np.asarray(finding.centre_mm) + offset), float(rng.uniform(0.5, 0.75)) * radius)
+        distance = np.minimum(distance, other)
+    share = cover(distance, part.voxel)
+    blend(view, share, finding.hu)
+    mark(canvas, mask, box, share)
+
+
+def rib_fracture(canvas: Canvas, finding: Finding, mask: Mask) -> None:
+    """The step and the gap are part of the rib; here the bruise that bulges under it."""
+    assert finding.centre_mm is not None
+    reach = 15.0 + 1.7 * finding.size_mm
+    box = canvas.part.around(finding.centre_mm, reach + soft_edge(canvas))
+    part, wall = canvas.part.part(box), canvas.wall[box]
+    share = cover(ellipsoid(part, finding.centre_mm, (0.8 * reach, reach, 0.8 * reach)), part.voxel + 1)
+    view = canvas.hu[canvas.box][box]
+    blend(view, share * cover(wall, part.voxel), finding.hu)
+    mark(canvas, mask, box, share)

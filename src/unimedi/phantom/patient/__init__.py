@@ -1,0 +1,1 @@
+"""Who a phantom patient is: anatomy, findings and distractors as numbers."""

@@ -1,0 +1,211 @@
+"""How each finding is sampled: side, lobe, size, severity, place, and on which modality it can be seen.
+
+Nodule diameters follow the long-tailed shape of LIDC-IDRI's annotations (median near 11 mm, most below 18 mm); lesions
+are spread over the lungs' whole depth. All lengths are mm in the patient coordinates of ``anatomy``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from unimedi.phantom.patient.anatomy import Anatomy, Array, Point, lobe_of, points_in_lung, rib_point
+from unimedi.phantom.patient.catalogue import BOTH, CT_ONLY, Finding, Lobe, Severity, Side
+
+Drawn = Mapping[str, Finding]  # the findings that the patient has already, by name
+
+
+def _severity(rng: np.random.Generator, mild: float = 0.25, moderate: float = 0.4) -> Severity:
+    roll = rng.random()
+    return "mild" if roll < mild else "moderate" if roll < mild + moderate else "severe"
+
+
+def _side(rng: np.random.Generator, both: float = 0.0) -> Side:
+    roll = rng.random()
+    return "both" if roll < both else "left" if roll < both + (1 - both) / 2 else "right"
+
+
+def _in_lung(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, margin: float) -> Point:
+    """A place for a lesion, even over the lungs' depth, not inside fluid, free air or another lesion."""
+    clouds = points_in_lung(rng, anatomy, margin, 24)
+    clouds = clouds[rng.permutation(len(clouds))]
+    best, room = clouds[0], -np.inf
+    for point in clouds:
+        free = min((_clearance(point, other) for other in drawn.values()), default=0.0) - margin
+        if free > 0:
+            best = point
+            break
+        if free > room:
+            best, room = point, free
+    return (float(best[0]), float(best[1]), float(best[2]))
+
+
+def _clearance(point: Array, other: Finding) -> float:
+    """Room in mm between a point and another finding; large findings claim their side's fluid or air."""
+    side = "right" if point[2] < 0 else "left"
+    if other.name in ("pleural_effusion", "pneumothorax", "atelectasis") and other.severity != "mild":
+        return 100.0 if side not in (other.side, "both" if other.side == "both" else "") else -20.0
+    if other.centre_mm is None or other.name in ("fibrosis", "emphysema", "rib_fracture"):
+        return 100.0
+    return float(np.linalg.norm(point - np.asarray(other.centre_mm))) - other.size_mm / 2 - 6
+
+
+def _lesion(anatomy: Anatomy, name: str, where: Point, size: float, severity: Severity, visible: frozenset[str],
+            form: str, hu: float, seed: int) -> Finding:  # fmt: skip
+    lobe = lobe_of(anatomy, where)
+    side: Side = "right" if where[2] < 0 else "left"
+    return Finding(name, side, lobe, round(size, 1), severity, where, None, visible, form, hu, seed)  # type: ignore[arg-type]
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _hidden(anatomy: Anatomy, where: Point) -> bool:
+    """Whether heart or diaphragm lies over the point on an X-ray."""
+    side = 0 if where[2] < 0 else 1
+    return where[0] < anatomy.dome[side] + 4
+
+
+def _nodule(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    size = float(np.clip(rng.lognormal(2.48, 0.5), 5, 30))
+    form = str(rng.choice(["solid", "spiculated", "subsolid"], p=[0.5, 0.25, 0.25]))
+    hu = float(rng.uniform(-550, -350)) if form == "subsolid" else float(rng.uniform(-60, 70))
+    where = _in_lung(rng, anatomy, drawn, size / 2 + 2)
+    seen = size >= (20 if form == "subsolid" else 12) and not _hidden(anatomy, where)
+    severity: Severity = "mild" if size < 8 else "moderate" if size < 15 else "severe"
+    return _lesion(anatomy, "nodule", where, size, severity, BOTH if seen else CT_ONLY, form, hu, _seed(rng))
+
+
+def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    size = float(np.clip(rng.normal(49, 7), 31, 62))
+    form = str(rng.choice(["solid", "spiculated", "cavitating"], p=[0.4, 0.4, 0.2]))
+    where = _in_lung(rng, anatomy, drawn, size / 2 - 7)
+    severity: Severity = "moderate" if size < 45 else "severe"
+    hu = float(rng.uniform(10, 60))
+    return _lesion(anatomy, "mass", where, size, severity, BOTH, form, hu, _seed(rng))
+
+
+def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 70, "moderate": 100, "severe": 130}[severity] * float(rng.uniform(0.85, 1.15))
+    where = _in_lung(rng, anatomy, drawn, 12.0)
+    hu = float(rng.uniform(-30, 50))
+    return _lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, _seed(rng))
+
+
+def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 70, "moderate": 105, "severe": 135}[severity] * float(rng.uniform(0.85, 1.15))
+    where = _in_lung(rng, anatomy, drawn, 14.0)
+    hu = float(rng.uniform(-590, -420))
+    seen = BOTH if severity != "mild" else CT_ONLY
+    found = _lesion(anatomy, "ground_glass", where, size, severity, seen, "hazy", hu, _seed(rng))
+    # Much haze mostly lies in both lungs.
+    both = rng.random() < {"mild": 0.0, "moderate": 0.5, "severe": 1.0}[severity]
+    return replace(found, side="both", lobe=None) if both else found
+
+
+def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng)
+    side = 0 if rng.random() < 0.5 else 1
+    sign = -1 if side == 0 else 1
+    if severity != "severe":
+        thick = float(rng.uniform(5, 8) if severity == "mild" else rng.uniform(8, 13))
+        where = (anatomy.dome[side] + 30 + float(rng.uniform(-5, 18)), float(rng.uniform(-25, 35)), sign * 75.0)
+        return Finding("atelectasis", "right" if side == 0 else "left", "lower", round(thick, 1), severity, where, None,
+                       BOTH, "plate", 20.0, _seed(rng))  # fmt: skip
+    lobe: Lobe = "lower" if rng.random() < 0.6 else "upper"
+    level = anatomy.dome[side] + 15 if lobe == "lower" else anatomy.apex - 28
+    where = (level, 45.0 if lobe == "lower" else 0.0, sign * (anatomy.core + 18.0) + anatomy.shift)
+    thick = float(rng.uniform(32, 50))
+    return Finding("atelectasis", "right" if side == 0 else "left", lobe, round(thick, 1), severity, where, None,
+                   BOTH, "lobar", 45.0, _seed(rng))  # fmt: skip
+
+
+def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng, 0.3, 0.4)
+    side = _side(rng, 0.25)
+    thick = {"mild": 20, "moderate": 38, "severe": 62}[severity] * float(rng.uniform(0.85, 1.15))
+    if side == "both":
+        thick = min(thick, 42.0)
+        severity = "moderate" if severity == "severe" else severity
+    return Finding("pleural_effusion", side, None, round(thick, 1), severity, None, None, BOTH, "free",
+                   float(rng.uniform(2, 18)), _seed(rng))  # fmt: skip
+
+
+def _pneumothorax(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng, 0.22, 0.4)
+    thick = {"mild": 12, "moderate": 30, "severe": 58}[severity] * float(rng.uniform(0.85, 1.15))
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return Finding("pneumothorax", _side(rng), None, round(thick, 1), severity, None, None, seen, "apical", -1000.0,
+                   _seed(rng))  # fmt: skip
+
+
+def _cardiomegaly(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng, 0.4, 0.35)
+    scale = {"mild": 1.2, "moderate": 1.32, "severe": 1.46}[severity] + float(rng.uniform(-0.04, 0.05))
+    return Finding("cardiomegaly", None, None, round(2 * anatomy.heart_radius * scale, 1), severity,
+                   anatomy.heart_centre, None, BOTH)  # fmt: skip
+
+
+def _emphysema(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 9.0, "moderate": 14.0, "severe": 22.0}[severity]
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return Finding("emphysema", "both", "upper", size, severity, None, None, seen, "centrilobular", -975.0, _seed(rng))
+
+
+def _fibrosis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng)
+    size = {"mild": 16.0, "moderate": 26.0, "severe": 38.0}[severity] * float(rng.uniform(0.9, 1.1))
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return Finding(
+        "fibrosis", "both", "lower", round(size, 1), severity, None, None, seen, "reticular", -150.0, _seed(rng)
+    )
+
+
+def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    size = float(np.clip(rng.normal(35, 7), 17, 50))
+    side = 0 if rng.random() < 0.5 else 1
+    sign = -1 if side == 0 else 1
+    # Large nodes are often there on both sides; the centre is that of the larger one.
+    both = size > 30 and rng.random() < 0.6
+    where = (
+        anatomy.hilum[side] + float(rng.normal(0, 18)),
+        float(rng.normal(4, 6)),
+        sign * (anatomy.core + 0.38 * size + 5) + anatomy.shift,
+    )
+    severity: Severity = "mild" if size < 20 else "moderate" if size < 30 else "severe"
+    side_word: Side = "both" if both else "right" if side == 0 else "left"
+    return Finding("lymph_node", side_word, None, round(size, 1), severity, where, None,
+                   BOTH if size >= 20 else CT_ONLY, "solid", float(rng.uniform(30, 70)), _seed(rng))  # fmt: skip
+
+
+def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
+    severity = _severity(rng)
+    side = 0 if rng.random() < 0.5 else 1
+    angle = float(rng.uniform(62, 106))
+    lowest = next((rib for rib in range(10, 3, -1) if rib_point(anatomy, side, rib, angle)[0] > anatomy.dome[side]), 4)
+    rib = int(rng.integers(3, lowest + 1))
+    step = {"mild": 6.0, "moderate": 10.0, "severe": 14.0}[severity] * float(rng.uniform(0.9, 1.1))
+    where = rib_point(anatomy, side, rib, angle)
+    seen = BOTH if severity != "mild" else CT_ONLY
+    return Finding("rib_fracture", "right" if side == 0 else "left", None, round(step, 1), severity, where, rib, seen,
+                   "displaced", 45.0, _seed(rng))  # fmt: skip
+
+
+SAMPLERS: dict[str, Callable[[np.random.Generator, Anatomy, Drawn], Finding]] = {
+    "nodule": _nodule,
+    "mass": _mass,
+    "consolidation": _consolidation,
+    "ground_glass": _ground_glass,
+    "atelectasis": _atelectasis,
+    "pleural_effusion": _pleural_effusion,
+    "pneumothorax": _pneumothorax,
+    "cardiomegaly": _cardiomegaly,
+    "emphysema": _emphysema,
+    "fibrosis": _fibrosis,
+    "lymph_node": _lymph_node,
+    "rib_fracture": _rib_fracture,
+}

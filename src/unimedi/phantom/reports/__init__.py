@@ -1,0 +1,1 @@
+"""What radiologists write about a phantom patient, in English or Spanish."""

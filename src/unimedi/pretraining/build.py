@@ -1,0 +1,95 @@
+"""From a recipe and a store to the thing that trains: tokenizer, input means, model, plan."""
+
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from unimedi.cohort.image_kind import ImageKind
+from unimedi.inputs.sampling import drawn
+from unimedi.inputs.store import Store
+from unimedi.model.config import UniMediConfig
+from unimedi.model.pretrained_vit import load_vit
+from unimedi.model.processor import UniMediProcessor
+from unimedi.model.text_encoder import learn_tokenizer, load_tokenizer, pretrained_text_config, scratch_text_config
+from unimedi.model.unimedi import UniMediModel
+from unimedi.optimization.schedule import Pace, steps
+from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.step import Milestones, Pretraining
+
+MEAN_STUDIES = 256  # studies a mean image is taken over: its noise is then a sixteenth of a pixel's spread
+
+
+def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretraining, UniMediProcessor]:
+    """A fresh run: everything random comes from the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    tokenizer = _tokenizer(recipe, store)
+    model = UniMediModel(_config(recipe, store, tokenizer))
+    if recipe.text.pretrained:
+        model.text.load_pretrained(recipe.text.pretrained)
+    else:
+        model.text.spread_word_embeddings()
+    if recipe.model.vision_pretrained:
+        load_vit(model.vision, recipe.model.vision_pretrained)
+    else:
+        model.vision.embed_3d.inflate_from(model.vision.embed_2d)
+    if recipe.model.centre_inputs:
+        set_input_means(model, store, recipe.seed)
+    processor = UniMediProcessor(recipe.preprocess, tokenizer, recipe.model.text_length)
+    stop = tokenizer.convert_tokens_to_ids(".")
+    full_stop = -1 if stop in (None, tokenizer.unk_token_id) else stop
+    return Pretraining(model, recipe, milestones_of(recipe, total, pace), full_stop), processor
+
+
+def milestones_of(recipe: Recipe, total: int, pace: Pace) -> Milestones:
+    return Milestones(
+        total,
+        steps(recipe.selection.warmup, pace, total),
+        steps(recipe.distillation.ramp_start, pace, total),
+        steps(recipe.distillation.ramp_end, pace, total),
+    )
+
+
+def _tokenizer(recipe: Recipe, store: Store) -> PreTrainedTokenizerBase:
+    if recipe.text.pretrained:
+        return load_tokenizer(recipe.text.pretrained, recipe.model.text_length)
+    reports = [store.studies[i].report for i in store.select(split="train", reported=True)]
+    return learn_tokenizer(reports, recipe.text.vocabulary, recipe.model.text_length)
+
+
+def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) -> UniMediConfig:
+    fields = asdict(recipe.model)
+    del fields["vision_pretrained"]
+    if recipe.method != "unimedi":
+        fields["slices"] = 0  # the baselines see the volume through T_3D alone
+    if recipe.text.pretrained:
+        text = pretrained_text_config(recipe.text.pretrained, len(tokenizer), recipe.model.text_length)
+    else:
+        sizes = recipe.text
+        text = scratch_text_config(
+            len(tokenizer),
+            recipe.model.text_length,
+            hidden_size=sizes.hidden_size,
+            num_hidden_layers=sizes.layers,
+            num_attention_heads=sizes.heads,
+            intermediate_size=4 * sizes.hidden_size,
+        )
+    spoken = sorted({store.studies[i].language for i in store.select(split="train", reported=True)})
+    return UniMediConfig(**fields, preprocess=recipe.preprocess.to_dict(), text=text, report_languages=spoken)
+
+
+@torch.no_grad()
+def set_input_means(model: UniMediModel, store: Store, seed: int) -> None:
+    """The mean radiograph and the mean volume of (up to ``MEAN_STUDIES``, drawn at random, of) what trains."""
+    radiographs, volumes = (
+        drawn(store.select(split="train", image_kind=kind, reported=True), MEAN_STUDIES, seed) for kind in ImageKind
+    )
+    if radiographs:
+        pixels = torch.from_numpy(np.stack([store.pixels(i) for i in radiographs]))
+        model.vision.mean_radiograph.copy_(model.preprocess.radiographs(pixels).mean(0))
+    if volumes:
+        total = torch.zeros_like(model.vision.mean_volume)
+        for index in volumes:
+            total += model.preprocess.volumes(torch.from_numpy(store.pixels(index))[None])[0]
+        model.vision.mean_volume.copy_(total / len(volumes))
