@@ -17,7 +17,7 @@ from unimedi.metrics.overlap import (
     class_mean,
     gain,
     mean_overlap,
-    overlap_figures,
+    overlap_measurements,
     study_overlap,
     trivial,
 )
@@ -73,30 +73,30 @@ def world(seed: int, studies: int = 30) -> Overlap:
 def test_figures_by_hand() -> None:
     one = world(1)
     bootstrap = PatientBootstrap([str(i // 2) for i in range(30)], 200)
-    figures = overlap_figures("s/xray", one, bootstrap)
+    figures = overlap_measurements(one, bootstrap)
     per_class = [one.dice[one.present[:, n], n].mean() for n in range(2)]
     for n, name in enumerate(one.classes):
-        assert figures[f"s/xray/dice_positive/{name}"].value == pytest.approx(per_class[n], abs=1e-12)
-        assert figures[f"s/xray/dice_positive/{name}"].n == one.present[:, n].sum()
-        assert figures[f"s/xray/dice_all/{name}"].value == pytest.approx(one.dice[:, n].mean(), abs=1e-12)
-    macro = figures["s/xray/dice_positive"]
+        assert figures[f"dice_positive/{name}"].value == pytest.approx(per_class[n], abs=1e-12)
+        assert figures[f"dice_positive/{name}"].n == one.present[:, n].sum()
+        assert figures[f"dice_all/{name}"].value == pytest.approx(one.dice[:, n].mean(), abs=1e-12)
+    macro = figures["dice_positive"]
     assert macro.value == pytest.approx(np.mean(per_class), abs=1e-12)
     assert macro.low < macro.value < macro.high
     assert macro.resampled is not None  # what a paired difference to another run is made of
-    assert figures["s/xray/hd95_mm"].value > 0
-    assert 0 < figures["s/xray/found"].value < 1
+    assert figures["hd95_mm"].value > 0
+    assert 0 < figures["found"].value < 1
 
 
 def test_the_predictor_that_marks_nothing_scores_the_healthy_share() -> None:
     present = world(1).present
     bootstrap = PatientBootstrap([str(i) for i in range(30)], 50)
     labels = present.astype(float)
-    figures = overlap_figures("t", trivial(labels, ("nodule", "effusion")), bootstrap)
-    assert figures["t/dice_all/nodule"].value == pytest.approx(1 - present[:, 0].mean())
-    assert figures["t/dice_positive/nodule"].value == 0
-    assert "t/hd95_mm" not in figures
+    figures = overlap_measurements(trivial(labels, ("nodule", "effusion")), bootstrap)
+    assert figures["dice_all/nodule"].value == pytest.approx(1 - present[:, 0].mean())
+    assert figures["dice_positive/nodule"].value == 0
+    assert "hd95_mm" not in figures
     labels[:10, 0] = np.nan  # not known: neither healthy nor ill
-    some = overlap_figures("t", trivial(labels, ("nodule", "effusion")), bootstrap)["t/dice_all/nodule"]
+    some = overlap_measurements(trivial(labels, ("nodule", "effusion")), bootstrap)["dice_all/nodule"]
     assert (some.n, some.value) == (20, pytest.approx(1 - present[10:, 0].mean()))
 
 

@@ -29,7 +29,9 @@ def test_the_lines_are_the_library_s_and_unknown_labels_are_left_out(monkeypatch
     draws = np.random.default_rng(0)
     labels = {name: draws.choice([0.0, 1.0, np.nan], 40) for name in ("lymph_node", "mass")}
     odds = {name: draws.normal(0, 30, 40) for name in labels}
-    findings = ranked(view({name: values.tolist() for name, values in labels.items()}), ZeroShotPredictions(odds, {}))
+    findings = ranked(
+        view({name: values.tolist() for name, values in labels.items()}), ZeroShotPredictions("xray", odds, {})
+    )
     plot, picture = drawn(findings, monkeypatch)
     (axis,) = plot.axes
     chance, *lines = axis.get_lines()

@@ -30,7 +30,7 @@ from unimedi.cli.describe import describe
 from unimedi.imaging.read import read_image, read_mask
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
-from unimedi.metrics.overlap import overlap_figures
+from unimedi.metrics.overlap import overlap_measurements
 
 TUNED = FineTuneSettings(fractions=(0.5, 1.0), seeds=(0, 1), steps=4, batch=4, learning_rates=(1e-3, 1e-2), resamples=9)
 MASKED = SegmentSettings(
@@ -93,13 +93,8 @@ def test_a_loaded_classifier_has_the_figures_that_were_reported(ground: Ground, 
     again = FindingLearner(classifier, ground.store, learner.validation, learner.held_out, TUNED.resamples)
     assert again.thresholds() == trained.thresholds
     assert again.validate() == trained.validation
-    reported = {
-        key.removeprefix(f"fine_tune/{kind}/100%/"): figure
-        for key, figure in ground.tuned_figures.items()
-        if key.startswith(f"fine_tune/{kind}/100%/")
-    }
-    for metric, figure in again.test().items():
-        assert same(figure, reported[metric]), metric
+    for key, figure in again.test().named(task="fine_tune", modality=kind, share=1.0).items():
+        assert same(figure, ground.tuned_figures[key]), key
 
 
 @pytest.mark.parametrize("kind", ["xray", "ct"])
@@ -109,7 +104,8 @@ def test_a_loaded_segmenter_has_the_figures_that_were_reported(ground: Ground, k
     learner = MaskLearner(load_segmenter(trained, ground.masked), ground.store, splits)
     assert learner.validate() == trained.validation
     bootstrap = PatientBootstrap([ground.store.studies[i].patient_id for i in splits.test], MASKED.resamples)
-    again = overlap_figures(f"segmentation/{kind}/{trained.decoder}/100%", learner.test(), bootstrap)
+    again = overlap_measurements(learner.test(), bootstrap)
+    again = again.named(task="segmentation", modality=kind, variant=trained.decoder, share=1.0)
     assert again
     for key, figure in again.items():
         assert same(figure, ground.masked_figures[key]), key
