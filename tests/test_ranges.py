@@ -95,7 +95,7 @@ def test_every_number_of_recipes_and_settings_has_a_range() -> None:
         (["--model.slices=9"], r"model\.slices: expected up to 8, one a slab of 4 planes, got 9"),
         (["--batch.radiographs=0", "--batch.volumes=0"], "expected radiographs or volumes in a step"),
         (["--batch.volume_augmentation.shift", "1"], "shift: expected a number from 0 and below 1, got 1"),
-        (["--text.heads", "5"], "text: hidden_size 128 is not a multiple of its 5 heads"),
+        (["--text.num_attention_heads", "5"], "text: hidden_size 128 is not a multiple of its 5 heads"),
         (["--duration", "0 steps"], "duration: expected more than nothing, got '0 steps'"),
         (["--duration", "soon"], "duration: duration 'soon': expected an amount and its unit"),
         (["--duration", "-5 epochs"], "expected an amount and its unit"),

@@ -66,7 +66,9 @@ def test_loss_is_l_vl_on_the_fit() -> None:
 
 
 def test_a_recipe_may_add_it_to_the_step() -> None:
-    recipe = Recipe(alignment_weight=0.5, distillation=DistillationRecipe(prototypes=6, width=8, bottleneck=4))
+    recipe = Recipe(
+        alignment_weight=0.5, distillation=DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
+    )
     batch = tiny_batch()
     training = Pretraining(tiny_model(), recipe, Milestones(10, 0, 0, 0), full_stop=int(batch.input_ids[0, 2])).train()
     output = training(batch, step=0)

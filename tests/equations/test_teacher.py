@@ -40,7 +40,7 @@ def test_momentum_starts_low_and_ends_at_one() -> None:
 
 
 def test_a_step_moves_the_student_and_gives_the_teacher_no_gradient() -> None:
-    recipe = Recipe(distillation=DistillationRecipe(prototypes=6, width=8, bottleneck=4))
+    recipe = Recipe(distillation=DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4))
     training = Pretraining(tiny_model(), recipe, Milestones(10, 0, 0, 0)).train()
     before = {name: value.clone() for name, value in training.teacher.state_dict().items()}
     training(tiny_batch(), step=0).loss.backward()

@@ -87,7 +87,7 @@ def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path:
         return tokenize(sentences)
 
     store = write_store(tmp_path / "store", records(7, 4), PREPROCESS)
-    recipe = BatchRecipe(radiographs=7, volumes=4, sentences=1.0, shuffle_reports=True)
+    recipe = BatchRecipe(radiographs=7, volumes=4, sentence_keep_prob=1.0, shuffle_reports=True)
     steps = TrainingSteps(store, recipe, remember, seed=0, steps=3)
     seen: dict[str, set[str]] = {}
     for step in range(3):
@@ -102,9 +102,11 @@ def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path:
 
 
 def test_reports_are_whole_at_first(store: Store) -> None:
-    recipe = BatchRecipe(radiographs=3, volumes=2, sentences=0.2, whole_until=0.5)
+    recipe = BatchRecipe(radiographs=3, volumes=2, sentence_keep_prob=0.2, full_report_fraction=0.5)
     steps = TrainingSteps(store, recipe, tokenize, seed=0, steps=4)
-    whole = TrainingSteps(store, BatchRecipe(radiographs=3, volumes=2, sentences=1.0), tokenize, seed=0, steps=4)
+    whole = TrainingSteps(
+        store, BatchRecipe(radiographs=3, volumes=2, sentence_keep_prob=1.0), tokenize, seed=0, steps=4
+    )
     equal = [torch.equal(steps[step].input_ids, whole[step].input_ids) for step in range(4)]
     assert equal[:2] == [True, True]
     assert not all(equal[2:])

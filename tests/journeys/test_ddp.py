@@ -15,12 +15,12 @@ from tests.pretraining.toy_run import RECIPE, in_process, result, sha256, start,
 # Nothing that is drawn per process: no augmentation, no left-out sentences, no masks, no random slices. What remains
 # (batches, gathered negatives, running means, averaged gradients) must be the same.
 STILL = {"shift": 0.0, "gain": 0.0, "offset": 0.0}
-BATCH = {"sentences": 1.0, "radiograph_augmentation": STILL, "volume_augmentation": STILL}
+BATCH = {"sentence_keep_prob": 1.0, "radiograph_augmentation": STILL, "volume_augmentation": STILL}
 # Weights of 0.02 give 16 channels nearly equal features; what centring leaves of them is rounding, enlarged.
 DISTINCT = {**RECIPE["model"], "initializer_range": 0.2}
 # AdamW's first steps follow the sign of a gradient, rounding and all: at 1e-3 two processes are a percent or two apart
 # after a step. So this looks at the loop and the data; that ranks learn alike is held by test_ddp_gradient.py.
-GENTLE = {"learning_rate": 1.0e-5, "warmup": "4 steps", "clip": 1.0}
+GENTLE = {"learning_rate": 1.0e-5, "warmup": "4 steps", "max_grad_norm": 1.0}
 COMMON = {"method": "joint", "duration": "6 steps", "model": DISTINCT, "optimization": GENTLE}
 
 

@@ -15,8 +15,8 @@ from unimedi.model.unimedi import UniMediModel
 BATCH = tiny_batch(3, 2)
 RADIOGRAPHS = PREPROCESS.radiographs(BATCH.radiographs)
 VARIANTS = {
-    "the demo's": {"patch_tokenizer": "stem", "cls_start": "strongest", "centre_inputs": True},
-    "plain": {"positions": "none", "projection": "layer_norm", "slices": 0},
+    "the demo's": {"patch_tokenizer": "stem", "cls_init": "max_pool", "centre_inputs": True},
+    "plain": {"positions": "none", "projection_norm": "layer_norm", "slices": 0},
 }
 
 

@@ -30,7 +30,7 @@ def test_neither_or_both_is_an_error() -> None:
         tiny_model().encode_images()
 
 
-@pytest.mark.parametrize("changes", [{}, {"patch_tokenizer": "stem", "centre_inputs": True, "projection": "none"}])
+@pytest.mark.parametrize("changes", [{}, {"patch_tokenizer": "stem", "centre_inputs": True, "projection_norm": "none"}])
 def test_saved_and_loaded_is_the_same_model(tmp_path: Path, changes: dict[str, object]) -> None:
     model, batch = tiny_model(**changes), tiny_batch()
     model.save_pretrained(tmp_path)

@@ -6,7 +6,7 @@ from transformers import ViTConfig, ViTModel
 
 from tests.tiny import PREPROCESS, tiny_config, tiny_model
 from unimedi.model.attention import cls_row_attention
-from unimedi.model.config import CLS_STARTS
+from unimedi.model.config import CLS_INITS
 from unimedi.model.patch_embed import CONVOLUTIONS, build_tokenizers, patchwise
 from unimedi.model.pretrained_vit import load_vit
 from unimedi.model.unimedi import UniMediModel
@@ -51,7 +51,7 @@ def test_padding_is_not_looked_at(dtype: torch.dtype) -> None:
 
 def test_no_parameter_is_left_uninitialised() -> None:
     """Fill every tensor with NaN, initialise as ``from_pretrained`` would, and look for survivors."""
-    for changes in ({}, {"patch_tokenizer": "stem"}, {"centre_inputs": True}, {"projection": "batch_norm"}):
+    for changes in ({}, {"patch_tokenizer": "stem"}, {"centre_inputs": True}, {"projection_norm": "batch_norm"}):
         model = UniMediModel(tiny_config(**changes))
         with torch.no_grad():
             for parameter in model.parameters():
@@ -125,7 +125,7 @@ def test_a_stem_says_which_sizes_it_takes(changes: dict[str, int], said: str) ->
 
 def test_cls_may_start_from_the_strongest_tokens() -> None:
     """One odd token is in [CLS] before any attention, wherever it lies; a learnt start sees it by attention alone."""
-    encoder = tiny_model(num_hidden_layers=0, cls_start="strongest").vision
+    encoder = tiny_model(num_hidden_layers=0, cls_init="max_pool").vision
     tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))
     expected = encoder.norm(encoder.cls_token[:, 0] + torch.stack([row.max(0).values for row in tokens.content]))
     torch.testing.assert_close(encoder(tokens).cls, expected)
@@ -133,9 +133,9 @@ def test_cls_may_start_from_the_strongest_tokens() -> None:
     torch.testing.assert_close(plain(tokens).cls, plain.norm(plain.cls_token[:, 0]).expand(2, -1))
 
 
-@pytest.mark.parametrize("start", CLS_STARTS)
+@pytest.mark.parametrize("start", CLS_INITS)
 def test_a_masked_token_loses_its_content_and_keeps_its_place(start: str) -> None:
-    encoder = tiny_model(cls_start=start).vision
+    encoder = tiny_model(cls_init=start).vision
     tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))
     other = encoder.radiographs(torch.randn(2, 1, 32, 32))
     everything = torch.ones(2, 16, dtype=torch.bool)

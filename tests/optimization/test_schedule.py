@@ -55,15 +55,15 @@ def test_warmup_cosine_is_its_formula() -> None:
     for step in range(20):
         cosine_part = 0.1 + 0.9 * (1 + math.cos(math.pi * (step - 4) / 15)) / 2
         expected = (step + 1) / 5 if step < 5 else cosine_part
-        assert warmup_cosine(step, warmup=5, total=20, floor=0.1) == pytest.approx(expected, rel=1e-12)
+        assert warmup_cosine(step, warmup=5, total=20, min_lr_ratio=0.1) == pytest.approx(expected, rel=1e-12)
     assert warmup_cosine(4, warmup=5, total=20) == 1.0
-    assert warmup_cosine(19, warmup=5, total=20, floor=0.1) == 0.1
-    assert warmup_cosine(30, warmup=5, total=20, floor=0.1) == 0.1
+    assert warmup_cosine(19, warmup=5, total=20, min_lr_ratio=0.1) == 0.1
+    assert warmup_cosine(30, warmup=5, total=20, min_lr_ratio=0.1) == 0.1
 
 
 @given(st.integers(0, 50), st.integers(1, 200), st.floats(0, 1))
-def test_the_rate_stays_between_nothing_and_its_peak(warmup: int, total: int, floor: float) -> None:
-    rates = [warmup_cosine(step, warmup=warmup, total=total, floor=floor) for step in range(total)]
+def test_the_rate_stays_between_nothing_and_its_peak(warmup: int, total: int, min_lr_ratio: float) -> None:
+    rates = [warmup_cosine(step, warmup=warmup, total=total, min_lr_ratio=min_lr_ratio) for step in range(total)]
     assert all(0 <= rate <= 1 for rate in rates)
     after = rates[min(warmup, total) :]
     assert after == sorted(after, reverse=True)

@@ -71,9 +71,11 @@ def test_input_means_are_of_studies_that_train_drawn_from_the_whole_split(
 
 @pytest.mark.parametrize("kind", ["radiographs", "volumes"])
 def test_a_batch_norm_of_one_image_is_refused_by_the_recipe(tmp_path: Path, kind: str) -> None:
-    changes = {"model": {**RECIPE["model"], "projection": "batch_norm"}}
+    changes = {"model": {**RECIPE["model"], "projection_norm": "batch_norm"}}
     path = toy_recipe(tmp_path / "recipe.yaml", batch={**RECIPE["batch"], kind: 1}, **changes)
-    with pytest.raises(RecipeError, match=r"model\.projection batch_norm .* expected 0 or 2 and more images of a kind"):
+    with pytest.raises(
+        RecipeError, match=r"model\.projection_norm batch_norm .* expected 0 or 2 and more images of a kind"
+    ):
         load_recipe(path)
     load_recipe(toy_recipe(tmp_path / "recipe.yaml", batch={**RECIPE["batch"], kind: 0}, **changes))
 

@@ -21,7 +21,7 @@ from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.step import Milestones, Pretraining
 
 NOW = Milestones(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
-SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
+SMALL = DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
 IMAGES = ("E_v", "image_projection", "l_vl/report", "E_l", "text_projection")
 DISTILLED = ("l_icl", "l_pcl")
 
@@ -59,7 +59,7 @@ def test_every_branch_that_takes_part_learns_at_any_batch(
 
 
 def test_a_recipe_leaves_parts_out_without_a_word() -> None:
-    without = Recipe(language_weight=0.0, distillation=SMALL)
+    without = Recipe(contrastive_weight=0.0, distillation=SMALL)
     assert set(felt(Pretraining(tiny_model(), without, NOW).train(), 3, 2)) == {
         "T_2D", "T_3D", "E_v", *(f"{loss}/{kind}" for loss in DISTILLED for kind in ("xray", "ct"))
     }  # fmt: skip
@@ -68,7 +68,7 @@ def test_a_recipe_leaves_parts_out_without_a_word() -> None:
     assert "E_l" not in felt(frozen, 3, 2)
     slices = Pretraining(tiny_model(volume_tokens=False), Recipe(distillation=SMALL), NOW).train()
     assert "T_3D" not in felt(slices, 3, 2)
-    half = Recipe(distillation=SMALL, selection=SelectionRecipe(share=0.5))
+    half = Recipe(distillation=SMALL, selection=SelectionRecipe(volume_fraction=0.5))
     assert felt(Pretraining(tiny_model(volume_tokens=False), half, NOW).train(), 3, 2)["T_3D"] > 0
     later = Pretraining(tiny_model(), Recipe(distillation=SMALL), Milestones(10, 0, ramp_start=5, ramp_end=8)).train()
     assert "l_icl/ct" not in felt(later, 3, 2)
@@ -156,7 +156,7 @@ def test_a_run_in_which_a_branch_is_at_rest_stops_and_names_it(tmp_path: Path, m
 def test_micro_batches_of_one_volume_are_a_batch_of_several(tmp_path: Path) -> None:
     """The window of the means is counted in steps: eight micro-batches a step forget as much as one batch does."""
     store = toy_store(tmp_path / "store")
-    recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", batch={**SIZES, "accumulate": 8}))
+    recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", batch={**SIZES, "grad_accum_steps": 8}))
     module, processor = build(recipe, store, 10, Pace(40, 4))
     module.train()
     steps = TrainingSteps(store, recipe.batch, processor.text, 0, 80)
@@ -172,7 +172,7 @@ def test_micro_batches_of_one_volume_are_a_batch_of_several(tmp_path: Path) -> N
     ("batch", "changes", "sentence"),
     [
         ({"radiographs": 0, "volumes": 1}, {}, "no other report to tell it from"),
-        ({"radiographs": 1, "volumes": 0, "accumulate": 4}, {}, "batch.accumulate brings none"),
+        ({"radiographs": 1, "volumes": 0, "grad_accum_steps": 4}, {}, "batch.grad_accum_steps brings none"),
     ],
 )
 def test_one_pair_in_all_is_refused(
@@ -187,5 +187,5 @@ def test_one_pair_in_all_is_refused(
 
 def test_without_reports_one_image_is_enough(tmp_path: Path) -> None:
     toy_store(tmp_path / "store")
-    changes = {"batch": {"radiographs": 0, "volumes": 1}, "language_weight": 0.0, "duration": "2 steps"}
+    changes = {"batch": {"radiographs": 0, "volumes": 1}, "contrastive_weight": 0.0, "duration": "2 steps"}
     pretrain(load_recipe(toy_recipe(tmp_path / "recipe.yaml", **changes)), tmp_path / "store", tmp_path / "run")

@@ -34,8 +34,8 @@ PACE = Pace(examples_per_step=8, steps_per_epoch=3)
 def recipe(accumulate: int = 1, clip: float = 1e9, **changes: Any) -> Recipe:
     return Recipe(
         checkpoint_every="4 steps",
-        batch=BatchRecipe(accumulate=accumulate),
-        optimization=OptimizationRecipe(learning_rate=0.05, weight_decay=0.0, warmup="3 steps", clip=clip),
+        batch=BatchRecipe(grad_accum_steps=accumulate),
+        optimization=OptimizationRecipe(learning_rate=0.05, weight_decay=0.0, warmup="3 steps", max_grad_norm=clip),
         distillation=DistillationRecipe(prototypes=4),
         **changes,
     )
@@ -157,7 +157,7 @@ def test_the_gradient_is_clipped_and_its_norm_is_logged(tmp_path: Path) -> None:
 def test_the_rate_follows_the_schedule(tmp_path: Path) -> None:
     run(tmp_path)
     for step, line in enumerate(figures(tmp_path)):
-        assert line["learning_rate"] == 0.05 * warmup_cosine(step, warmup=3, total=TOTAL, floor=0.0)
+        assert line["learning_rate"] == 0.05 * warmup_cosine(step, warmup=3, total=TOTAL, min_lr_ratio=0.0)
 
 
 def test_bf16_computes_in_bf16_and_keeps_its_weights_in_fp32(tmp_path: Path) -> None:
@@ -198,10 +198,10 @@ def test_reproducible_puts_everything_back() -> None:
 
 def test_an_epoch_is_as_long_as_the_kind_that_needs_longer(tmp_path: Path) -> None:
     store = toy_store(tmp_path / "both", radiographs=12, volumes=8)
-    batch = BatchRecipe(radiographs=4, volumes=2, accumulate=1)
+    batch = BatchRecipe(radiographs=4, volumes=2, grad_accum_steps=1)
     assert pace_of(Recipe(batch=batch), store, devices=1) == Pace(6, 4)
     assert pace_of(Recipe(batch=batch), store, devices=2) == Pace(12, 2)
-    assert pace_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2, accumulate=3)), store, 1) == Pace(18, 2)
+    assert pace_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2, grad_accum_steps=3)), store, 1) == Pace(18, 2)
     assert notices(Recipe(batch=batch), store) == []
 
 
@@ -235,7 +235,7 @@ def test_one_image_of_a_kind_is_no_notice_and_sinkhorn_over_one_is(tmp_path: Pat
     assert notices(Recipe(batch=two, distillation=shared), store) == []
     (notice,) = notices(Recipe(batch=one, distillation=shared), store)
     assert notice.startswith("Of volumes one a step and device is distilled: Sinkhorn's targets")
-    (notice,) = notices(Recipe(batch=two, distillation=replace(shared, share=0.5)), store)
+    (notice,) = notices(Recipe(batch=two, distillation=replace(shared, image_fraction=0.5)), store)
     assert "volumes" in notice
     assert notices(Recipe(batch=one, method="joint", distillation=shared), store) == []
     assert notices(Recipe(batch=one, distillation=replace(shared, icl_weight=0.0)), store) == []
@@ -281,17 +281,17 @@ def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:
 def test_a_run_of_an_earlier_version_goes_on_with_the_defaults_of_what_it_lacks(tmp_path: Path) -> None:
     folder, facts = RunFolder(tmp_path / "run"), {"store": "abc", "devices": 1}
     whole = plain(Recipe())
-    older = {key: value for key, value in whole.items() if key != "language_keep"}
-    older["batch"] = {key: value for key, value in whole["batch"].items() if key != "whole_until"}
+    older = {key: value for key, value in whole.items() if key != "keep_ratio"}
+    older["batch"] = {key: value for key, value in whole["batch"].items() if key != "full_report_fraction"}
     folder.begin(older, facts, resume=False)
-    default = BatchRecipe().whole_until
+    default = BatchRecipe().full_report_fraction
     assert folder.begin(whole, facts, resume=True) == [
-        f"{folder.recipe} is of an earlier version: not in it, and so at its default, is language_keep 1.0, "
-        f"batch.whole_until {default!r}"
+        f"{folder.recipe} is of an earlier version: not in it, and so at its default, is keep_ratio 1.0, "
+        f"batch.full_report_fraction {default!r}"
     ]
     assert folder.begin(older, facts, resume=True) == []
-    with pytest.raises(RunFolderError, match=r"another run .*: language_keep was 1\.0, now 0\.5$"):
-        folder.begin({**whole, "language_keep": 0.5}, facts, resume=True)
+    with pytest.raises(RunFolderError, match=r"another run .*: keep_ratio was 1\.0, now 0\.5$"):
+        folder.begin({**whole, "keep_ratio": 0.5}, facts, resume=True)
     folder.begin({**whole, "unheard_of": 3}, facts, resume=False)
     with pytest.raises(RunFolderError, match="unheard_of was 3, now there is no such key"):
         folder.begin(whole, facts, resume=True)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.pretraining.recipe_file import RecipeError, load_recipe
+from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.recipe_file import RENAMED, RecipeError, load_recipe
 from unimedi.pretraining.recipe_names import RECIPES, ROWS
 
 TEXT = """
@@ -73,6 +74,20 @@ def test_mistakes_in_the_file(tmp_path: Path, text: str, sentence: str) -> None:
         load_recipe(path)
 
 
+@pytest.mark.parametrize("old", RENAMED)
+def test_an_old_key_is_told_its_new_name(path: Path, old: str) -> None:
+    new = RENAMED[old].split()[0]
+    with pytest.raises(RecipeError, match=f"command line: {old} has been renamed: it is {new}"):
+        load_recipe(path, [f"--{old}", "1"])
+    section, _, leaf = old.rpartition(".")
+    path.write_text(f"{section}:\n  {leaf}: 1\n" if section else f"{leaf}: 1\n")
+    with pytest.raises(RecipeError, match=f"recipe .*: {old} has been renamed: it is {new}"):
+        load_recipe(path)
+    reached = Recipe()
+    for part in new.split("."):
+        reached = getattr(reached, part)  # the new name is a key
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no such file"):
         load_recipe(tmp_path / "none.yaml")
@@ -87,10 +102,10 @@ def test_a_base_is_what_the_file_does_not_say(path: Path) -> None:
     inner = path.parent / "comparison"
     inner.mkdir()
     (inner / "seed.yaml").write_text("base: ../recipe.yaml\nseed: 7\n")
-    (inner / "rate.yaml").write_text("base: seed.yaml\noptimization: {clip: 2}\n")
+    (inner / "rate.yaml").write_text("base: seed.yaml\noptimization: {max_grad_norm: 2}\n")
     recipe = load_recipe(inner / "rate.yaml", ["--duration", "3 steps"])
     assert (recipe.seed, recipe.duration) == (7, "3 steps")
-    assert recipe.optimization.clip == 2
+    assert recipe.optimization.max_grad_norm == 2
     assert recipe.optimization.learning_rate == 1e-3  # the section is merged, not replaced
 
 
@@ -119,9 +134,9 @@ def test_every_recipe_of_the_project_can_be_read() -> None:
 
 
 def test_a_recipe_must_learn_from_something(path: Path) -> None:
-    load_recipe(path, ["--language_weight", "0"])
+    load_recipe(path, ["--contrastive_weight", "0"])
     with pytest.raises(RecipeError, match="nothing to learn from"):
-        load_recipe(path, ["--language_weight", "0", "--method", "joint"])
+        load_recipe(path, ["--contrastive_weight", "0", "--method", "joint"])
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny.yaml", "recipes/tiny.yaml"])

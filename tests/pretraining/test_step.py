@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from tests.tiny import tiny_batch, tiny_model
-from unimedi.model.config import CLS_STARTS
+from unimedi.model.config import CLS_INITS
 from unimedi.model.scoring import SCORERS
 from unimedi.objectives.contrastive import contrastive_loss
 from unimedi.pretraining.recipe import SCORINGS, DistillationRecipe, Recipe, SelectionRecipe
 from unimedi.pretraining.step import Milestones, Pretraining, View
 
-SMALL = DistillationRecipe(prototypes=6, width=8, bottleneck=4)
+SMALL = DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
 NOW = Milestones(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
 
 
@@ -142,10 +142,10 @@ def test_centres_move_only_where_they_are_used() -> None:
     assert float(sinkhorn.cls_centre.abs().sum()) == 0
 
 
-@pytest.mark.parametrize("start", CLS_STARTS)
+@pytest.mark.parametrize("start", CLS_INITS)
 def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
     """With every token masked, two different radiographs give the student the same states, [CLS] included."""
-    training = pretraining(cls_start=start)
+    training = pretraining(cls_init=start)
     everything = torch.ones(3, 16, dtype=torch.bool)
     first, second = (
         training.student.radiograph_tokens(training.student.preprocess.radiographs(tiny_batch(seed=s).radiographs))
@@ -160,7 +160,7 @@ def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
 def test_a_share_of_the_batch_is_distilled_and_no_more(name: str) -> None:
     """Half of four images: L_icl and L_pcl do not change with the last two, and do with the second."""
     training, images = (
-        pretraining(Recipe(distillation=replace(SMALL, share=0.5))),
+        pretraining(Recipe(distillation=replace(SMALL, image_fraction=0.5))),
         {"xray": "radiographs", "ct": "fine"},
     )
 
@@ -186,7 +186,7 @@ def test_recipes_refuse_what_they_do_not_know() -> None:
 
 def test_volumes_that_meet_no_slices_train_l_vl_alone() -> None:
     """Half of four volumes are pseudo-pairs; the embeddings keep the order of the reports; distillation sees pairs."""
-    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(share=0.5)))
+    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(volume_fraction=0.5)))
     batch = tiny_batch(2, 4)
     views = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
     assert [(view.name, len(view.pixels), view.slices is None, view.alone) for view in views] == [
@@ -201,7 +201,9 @@ def test_volumes_that_meet_no_slices_train_l_vl_alone() -> None:
 
 def test_slices_may_stand_alone_for_l_vl() -> None:
     """Of four volumes the first is its slices, the next two pseudo-pairs, the last T_3D alone; in their order."""
-    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(share=0.75, slices_alone=0.25)))
+    training = pretraining(
+        Recipe(distillation=SMALL, selection=SelectionRecipe(volume_fraction=0.75, slices_only_fraction=0.25))
+    )
     batch = tiny_batch(2, 4)
     views = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
     assert [(view.name, len(view.pixels), view.alone) for view in views] == [
@@ -218,8 +220,8 @@ def test_slices_may_stand_alone_for_l_vl() -> None:
     logs = training(batch, step=0).logs
     assert "ct/l_icl" in logs
     assert "slices/l_icl" not in logs
-    with pytest.raises(ValueError, match=r"below selection\.share, got 0\.75"):
-        Recipe(selection=SelectionRecipe(share=0.75, slices_alone=0.75))
+    with pytest.raises(ValueError, match=r"below selection\.volume_fraction, got 0\.75"):
+        Recipe(selection=SelectionRecipe(volume_fraction=0.75, slices_only_fraction=0.75))
 
 
 def test_the_first_volumes_keep_their_reports() -> None:
@@ -233,7 +235,7 @@ def test_the_first_volumes_keep_their_reports() -> None:
 
 def test_without_reports_distillation_alone_trains_from_the_first_step() -> None:
     plan = Milestones(10, selection_warmup=0, ramp_start=5, ramp_end=8)
-    training = pretraining(Recipe(language_weight=0.0, distillation=SMALL), plan=plan)
+    training = pretraining(Recipe(contrastive_weight=0.0, distillation=SMALL), plan=plan)
     output = training(tiny_batch(), step=0)
     assert "l_vl" not in output.logs
     torch.testing.assert_close(output.loss, output.logs["l_icl"] + output.logs["l_pcl"])
@@ -243,12 +245,12 @@ def test_without_reports_distillation_alone_trains_from_the_first_step() -> None
 
 def test_the_weight_of_l_vl() -> None:
     batch = tiny_batch()
-    logs = pretraining(Recipe(language_weight=0.5, method="joint"), slices=0)(batch, step=0).logs
+    logs = pretraining(Recipe(contrastive_weight=0.5, method="joint"), slices=0)(batch, step=0).logs
     torch.testing.assert_close(logs["loss"], 0.5 * logs["l_vl"])
 
 
 def test_l_vl_on_the_tokens_that_the_teacher_attends_to() -> None:
-    training, batch = pretraining(Recipe(method="joint", language_keep=0.5), slices=0).eval(), tiny_batch()
+    training, batch = pretraining(Recipe(method="joint", keep_ratio=0.5), slices=0).eval(), tiny_batch()
     pixels = training.student.preprocess.radiographs(batch.radiographs)
     view = View("xray", 0, pixels)
     kept = training.attended(view)
@@ -275,7 +277,7 @@ def test_a_pseudo_pair_can_be_its_slices_alone() -> None:
 )
 def test_masked_pixels_can_be_what_is_learnt(model: dict[str, object]) -> None:
     off = replace(SMALL, icl_weight=0.0, pcl_weight=0.0)
-    training = pretraining(Recipe(language_weight=0.0, reconstruction_weight=2.0, distillation=off), **model)
+    training = pretraining(Recipe(contrastive_weight=0.0, reconstruction_weight=2.0, distillation=off), **model)
     output = training(tiny_batch(), step=0)
     assert 0.5 < float(output.logs["l_rec"]) < 3  # normalised pixels have variance 1
     torch.testing.assert_close(output.loss, 2 * output.logs["l_rec"])
@@ -287,8 +289,8 @@ def test_the_distilled_share_is_of_all_images_of_a_kind_not_of_those_with_slices
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """8 volumes, 4 of them with slices: a quarter is 2 (of two, not of one, Sinkhorn can tell them apart)."""
-    distillation = replace(SMALL, share=0.25)
-    training = pretraining(Recipe(distillation=distillation, selection=SelectionRecipe(share=0.5)))
+    distillation = replace(SMALL, image_fraction=0.25)
+    training = pretraining(Recipe(distillation=distillation, selection=SelectionRecipe(volume_fraction=0.5)))
     rows: list[int] = []
     head = training.teacher_head.cls
     monkeypatch.setattr(training.teacher_head, "cls", lambda cls: rows.append(len(cls)) or head(cls))

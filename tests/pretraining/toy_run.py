@@ -42,10 +42,10 @@ RECIPE: dict[str, Any] = {
         "embedding_size": 16,
         "text_length": 32,
     },
-    "text": {"vocabulary": 100, "hidden_size": 16, "layers": 1, "heads": 2},
+    "text": {"vocab_size": 100, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2},
     "batch": {"radiographs": 4, "volumes": 2},
-    "distillation": {"prototypes": 16, "width": 32, "bottleneck": 8, "ramp_end": "50 percent"},
-    "optimization": {"learning_rate": 1.0e-3, "warmup": "4 steps", "clip": 1.0},
+    "distillation": {"prototypes": 16, "head_hidden_size": 32, "head_bottleneck_size": 8, "ramp_end": "50 percent"},
+    "optimization": {"learning_rate": 1.0e-3, "warmup": "4 steps", "max_grad_norm": 1.0},
 }
 WORDS = ("no", "nodule", "mass", "left", "right", "lung", "upper", "lower", "effusion", "clear", "heart", "normal")
 NOT_OF_THE_MATHEMATICS = ("seconds", "examples_per_second")

@@ -136,7 +136,7 @@ def test_other_data_or_another_budget_is_another_table() -> None:
 
 
 def test_two_recipes_of_one_name_are_two_rows() -> None:
-    changed = with_auroc(0.9, recipe={"method": "unimedi", "seed": 0, "language_weight": 2.0})
+    changed = with_auroc(0.9, recipe={"method": "unimedi", "seed": 0, "contrastive_weight": 2.0})
     unknown = with_auroc(0.8, recipe={}, format=1)
     text = tables([RESULT, on(seed=1, recipe={**TERMS.recipe, "seed": 1}), changed, unknown])
     assert f"| unimedi (recipe {TERMS.recipe_key}) | 2 | 60 | 2.0 | 0.700 ± 0.000 |" in text

@@ -25,9 +25,9 @@ class BatchRecipe:
 
     radiographs: int = 48
     volumes: int = 16
-    accumulate: int = 1  # micro-batches a step
-    sentences: float = 0.7  # chance that a report's sentence is kept
-    whole_until: float = 0.0  # share of the run in which reports are read whole: they say more at first
+    grad_accum_steps: int = 1  # micro-batches a step
+    sentence_keep_prob: float = 0.7  # chance that a report's sentence is kept
+    full_report_fraction: float = 0.0  # share of the run in which reports are read whole: they say more at first
     shuffle_reports: bool = False  # a control: every study trains with the report of another of its kind, for good
     depth_pieces: int = 1  # a control: volumes are cut into so many pieces along depth, put together in any order
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
@@ -73,7 +73,7 @@ class TrainingSteps(Dataset[MixedBatch]):
         chosen = [*radiographs, *volumes]
         originals = [self.store.studies[self.report_of[i]].report for i in chosen]
         generator = np.random.default_rng([self.seed, REPORTS, step, self.rank])
-        keep = 1.0 if step < self.recipe.whole_until * self.steps else self.recipe.sentences
+        keep = 1.0 if step < self.recipe.full_report_fraction * self.steps else self.recipe.sentence_keep_prob
         encoded = self.tokenize([draw_sentences(text, keep, generator) for text in originals])
         return MixedBatch(
             self._pixels(radiographs, RADIOGRAPHS, step, self.recipe.radiograph_augmentation),

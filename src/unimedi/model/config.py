@@ -11,7 +11,12 @@ TOKENIZERS = ("linear", "stem")
 POSITIONS = ("factorised", "none")
 PROJECTIONS = ("running_mean", "layer_norm", "batch_norm", "none")
 POOLINGS = ("cls", "mean")
-CLS_STARTS = ("learnt", "strongest")
+# Fields of a config.json of before 2026-11-30, and what they are called now.
+RENAMED = {
+    "cls_start": "cls_init (max_pool in place of strongest, learned in place of learnt)",
+    "projection": "projection_norm",
+}
+CLS_INITS = ("learned", "max_pool")
 
 
 class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
@@ -33,8 +38,8 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
     intermediate_size: int = 3072
     layer_norm_eps: float = 1e-6
     initializer_range: float = 0.02
-    # [CLS] enters as a learnt vector, the paper's; ``strongest`` adds each channel's maximum over the tokens' contents.
-    cls_start: str = "learnt"
+    # [CLS] enters as a learned vector, the paper's; ``max_pool`` adds each channel's maximum over the tokens' contents.
+    cls_init: str = "learned"
 
     # T_2D and T_3D
     patch_tokenizer: str = "linear"
@@ -54,7 +59,7 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
 
     # the common space
     embedding_size: int = 512
-    projection: str = "running_mean"
+    projection_norm: str = "running_mean"
     text_pooling: str = "cls"
     text_length: int = 256
     initial_temperature: float = 0.07
@@ -64,12 +69,14 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
     text: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
+        for name in RENAMED.keys() & kwargs.keys():
+            raise InputError(f"config.json: {name} has been renamed: it is {RENAMED[name]} now")
         super().__post_init__(**kwargs)
         for field, allowed in (
             ("patch_tokenizer", TOKENIZERS),
-            ("cls_start", CLS_STARTS),
+            ("cls_init", CLS_INITS),
             ("positions", POSITIONS),
-            ("projection", PROJECTIONS),
+            ("projection_norm", PROJECTIONS),
             ("text_pooling", POOLINGS),
             ("selector", SELECTORS),
             ("slab_pooling", tuple(SLAB_POOLINGS)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, UnimediError
 
 
 class PretrainedError(InputError):
@@ -18,7 +18,7 @@ def opened(name_or_folder: str | Path, kind: str) -> Iterator[None]:
     """Turn what transformers says about a folder or name of a ``kind`` ("a ViT") into a :class:`PretrainedError`."""
     try:
         yield
-    except PretrainedError:
+    except UnimediError:
         raise
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         if not Path(name_or_folder).is_dir():

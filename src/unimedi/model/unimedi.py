@@ -70,8 +70,8 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self.preprocess = Preprocess.from_dict(config.preprocess or {})
         self.vision = VisionEncoder(config, self.preprocess)
         self.text = TextEncoder(config.text, config.text_pooling)
-        self.image_projection = Projection(config.hidden_size, config.embedding_size, config.projection, kinds=2)
-        self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection, kinds=1)
+        self.image_projection = Projection(config.hidden_size, config.embedding_size, config.projection_norm, kinds=2)
+        self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection_norm, kinds=1)
         self.logit_scale = nn.Parameter(torch.empty(()))
         self.post_init()
 

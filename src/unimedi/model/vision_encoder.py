@@ -60,7 +60,7 @@ class VisionEncoder(nn.Module):
         super().__init__()
         self.patch, self.slab = config.patch_size, config.slab_depth
         self.centre_inputs = config.centre_inputs
-        self.cls_start = config.cls_start
+        self.cls_init = config.cls_init
         self.embed_2d, self.embed_3d = build_tokenizers(config)
         rows, columns = (size // self.patch for size in preprocess.radiograph_size)
         depth, height, width = preprocess.volume_shape
@@ -137,7 +137,7 @@ class VisionEncoder(nn.Module):
         content, cls = tokens.content, self.cls_token.expand(len(tokens.content), -1, -1)
         if mask is not None:
             content = torch.where(mask.unsqueeze(-1), self.mask_token.to(content.dtype), content)
-        if self.cls_start == "strongest":
+        if self.cls_init == "max_pool":
             cls = cls + content.amax(1, keepdim=True)
         sequence = self._typed(content + tokens.position)
         sequence = torch.cat([cls.to(sequence.dtype), sequence], dim=1)

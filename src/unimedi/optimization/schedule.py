@@ -79,15 +79,15 @@ def amount_and_unit(duration: str) -> tuple[float, str]:
     return float(amount), "percent" if unit == "%" else unit
 
 
-def warmup_cosine(step: int, *, warmup: int, total: int, floor: float = 0.0) -> float:
+def warmup_cosine(step: int, *, warmup: int, total: int, min_lr_ratio: float = 0.0) -> float:
     """Share of the peak learning rate at ``step`` (0-based): linear to 1 over ``warmup`` steps, then half a cosine.
 
     The first step already moves (``1 / warmup``), step ``warmup - 1`` is the first at the peak, step ``total - 1``
-    and all after it stand at ``floor``. Loshchilov & Hutter 2017 (SGDR), eq. 5, one period.
+    and all after it stand at ``min_lr_ratio``. Loshchilov & Hutter 2017 (SGDR), eq. 5, one period.
     """
     if step < warmup:
         return (step + 1) / warmup
-    return cosine(step, start=max(warmup - 1, 0), end=total - 1, first=1.0, last=floor)
+    return cosine(step, start=max(warmup - 1, 0), end=total - 1, first=1.0, last=min_lr_ratio)
 
 
 def cosine(step: int, *, start: int, end: int, first: float, last: float) -> float:

@@ -55,7 +55,7 @@ def _tokenizer(recipe: Recipe, store: Store) -> PreTrainedTokenizerBase:
     if recipe.text.pretrained:
         return load_tokenizer(recipe.text.pretrained, recipe.model.text_length)
     reports = [store.studies[i].report for i in store.select(split="train", reported=True)]
-    return learn_tokenizer(reports, recipe.text.vocabulary, recipe.model.text_length)
+    return learn_tokenizer(reports, recipe.text.vocab_size, recipe.model.text_length)
 
 
 def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) -> UniMediConfig:
@@ -71,8 +71,8 @@ def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) ->
             len(tokenizer),
             recipe.model.text_length,
             hidden_size=sizes.hidden_size,
-            num_hidden_layers=sizes.layers,
-            num_attention_heads=sizes.heads,
+            num_hidden_layers=sizes.num_hidden_layers,
+            num_attention_heads=sizes.num_attention_heads,
             intermediate_size=4 * sizes.hidden_size,
         )
     spoken = sorted({store.studies[i].language for i in store.select(split="train", reported=True)})

@@ -68,7 +68,7 @@ def pretrain(
             module, processor = build(recipe, store, total, pace)
             if fabric.is_global_zero and (cut := cut_reports(store, processor)):
                 print(cut, file=sys.stderr)
-            accumulate, rank, ranks = recipe.batch.accumulate, fabric.global_rank, fabric.world_size
+            accumulate, rank, ranks = recipe.batch.grad_accum_steps, fabric.global_rank, fabric.world_size
             count = total * accumulate
             micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
 
@@ -137,7 +137,9 @@ def train(
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0
-    updater = OptimizerStep(fabric, module, optimizer, recipe.seed, recipe.batch.accumulate, settings.clip)
+    updater = OptimizerStep(
+        fabric, module, optimizer, recipe.seed, recipe.batch.grad_accum_steps, settings.max_grad_norm
+    )
     batches = batches_from(done)
     with (
         MetricLogger(run, done, first) as journal,
@@ -147,7 +149,9 @@ def train(
         recent = fabric.broadcast(journal.recent)
         for step in range(done, total):
             started = time.perf_counter()
-            rate = settings.learning_rate * warmup_cosine(step, warmup=warmup, total=total, floor=settings.floor)
+            rate = settings.learning_rate * warmup_cosine(
+                step, warmup=warmup, total=total, min_lr_ratio=settings.min_lr_ratio
+            )
             record = {"step": step, **updater.update(batches, step, rate), "learning_rate": rate}
             record["examples_per_second"] = pace.examples_per_step / (time.perf_counter() - started)
             if record.get("skipped"):
@@ -178,7 +182,7 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
 
     TrainingError where there is none.
     """
-    share = recipe.batch.accumulate * devices
+    share = recipe.batch.grad_accum_steps * devices
     kinds = {ImageKind.XRAY: recipe.batch.radiographs * share, ImageKind.CT: recipe.batch.volumes * share}
     sizes = {kind: len(store.select("train", kind, reported=True)) for kind, size in kinds.items() if size}
     present = {kind: count for kind, count in sizes.items() if count}

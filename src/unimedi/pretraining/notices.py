@@ -20,13 +20,13 @@ class TrainingError(StateError):
 
 def refuse_one_pair(recipe: Recipe, pace: Pace, devices: int) -> None:
     """L_vl tells a report from others of the same micro-batch, on all ranks; local alignment on the same rank."""
-    together = pace.examples_per_step // recipe.batch.accumulate
-    if together == 1 and recipe.language_weight:
+    together = pace.examples_per_step // recipe.batch.grad_accum_steps
+    if together == 1 and recipe.contrastive_weight:
         raise TrainingError(
             "batch.radiographs and batch.volumes give one image and its report at a time: L_vl has no other report to "
-            "tell it from, and batch.accumulate brings none; expected 2 or more, on one device or on several"
+            "tell it from, and batch.grad_accum_steps brings none; expected 2 or more, on one device or on several"
         )
-    if together == devices and recipe.language_weight and recipe.alignment_weight:
+    if together == devices and recipe.contrastive_weight and recipe.alignment_weight:
         raise TrainingError(
             "alignment_weight needs 2 or more of batch.radiographs and batch.volumes on each device, got 1 in all"
         )
@@ -45,7 +45,7 @@ def notices(recipe: Recipe, store: Store, devices: int = 1) -> list[str]:
     found += [
         f"Of {kind} one a step and device is distilled: Sinkhorn's targets share the prototypes out among the images, "
         f"and one has its share of each. L_icl teaches nothing about {kind}: take distillation.targets centre, a "
-        f"larger distillation.share or more {kind} a step."
+        f"larger distillation.image_fraction or more {kind} a step."
         for kind, count in _distilled(recipe).items()
         if count == 1 and recipe.distillation.targets == "sinkhorn" and recipe.distillation.icl_weight
     ]
@@ -63,7 +63,7 @@ def notices(recipe: Recipe, store: Store, devices: int = 1) -> list[str]:
 
 def _distilled(recipe: Recipe) -> dict[str, int]:
     """How many images of each kind a micro-batch distils."""
-    share = recipe.distillation.share if recipe.method == "unimedi" else 0.0
+    share = recipe.distillation.image_fraction if recipe.method == "unimedi" else 0.0
     sizes = {"radiographs": recipe.batch.radiographs, "volumes": recipe.batch.volumes}
     return {kind: max(1, round(share * size)) for kind, size in sizes.items() if size and share}
 
@@ -81,8 +81,8 @@ def cut_reports(store: Store, processor: UniMediProcessor) -> str:
 def diverged(recent: Sequence[Mapping[str, Any]], run: RunFolder) -> str:
     return (
         f"{NAN_PATIENCE} steps in a row, up to step {recent[-1]['step']}, gave a loss or gradient that is not finite "
-        f"(the weights were not touched by them). Lower optimization.learning_rate or optimization.clip, or look at "
-        f"the studies of those steps, named in {run.log}; the last checkpoint is in {run.checkpoints}."
+        f"(the weights were not touched by them). Lower optimization.learning_rate or optimization.max_grad_norm, or "
+        f"look at the studies of those steps, named in {run.log}; the last checkpoint is in {run.checkpoints}."
     )
 
 
@@ -90,6 +90,6 @@ def at_rest(still: Sequence[str], step: int) -> str:
     return (
         f"no gradient has reached {', '.join(still)} for {GRADIENT_PATIENCE} steps, up to step {step}: nothing is "
         f"learnt there. Where all reports of a step are the same there is nothing to tell apart; otherwise take more "
-        f"studies a step (batch.radiographs, batch.volumes), another model.projection or a lower "
+        f"studies a step (batch.radiographs, batch.volumes), another model.projection_norm or a lower "
         f"optimization.learning_rate."
     )

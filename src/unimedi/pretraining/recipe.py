@@ -18,10 +18,10 @@ class TextRecipe:
     """E_l: ``pretrained`` is a BERT-like model's folder or cached name; empty learns a small one from scratch."""
 
     pretrained: str = ""
-    vocabulary: int = 2000  # WordPiece entries learnt from the store's reports, from scratch only
+    vocab_size: int = 2000  # WordPiece entries learnt from the store's reports, from scratch only
     hidden_size: int = 128
-    layers: int = 2
-    heads: int = 4
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ModelRecipe:
     patch_size: int = 16
     slab_depth: int = 4
     stem_channels: int = 24
-    cls_start: str = "learnt"
+    cls_init: str = "learned"
     positions: str = "factorised"
     centre_inputs: bool = False
     slices: int = 4
@@ -46,7 +46,7 @@ class ModelRecipe:
     slab_pooling: str = "mean"
     slice_content: str = "plane"
     embedding_size: int = 512
-    projection: str = "running_mean"
+    projection_norm: str = "running_mean"
     text_pooling: str = "cls"
     text_length: int = 256
     initial_temperature: float = 0.07
@@ -64,11 +64,11 @@ class DistillationRecipe:
     patches: str = "masked"  # which patches L_pcl covers: masked (iBOT) or all
     targets: str = "centre"  # the teacher's side: centre (DINO) or sinkhorn (SwAV)
     prototypes: int = 8192
-    width: int = 2048
-    bottleneck: int = 256
+    head_hidden_size: int = 2048
+    head_bottleneck_size: int = 256
     teacher_temperature: float = 0.04
     # Of the images of each kind in a micro-batch: the share that is distilled (of volumes, up to those with slices).
-    share: float = 1.0
+    image_fraction: float = 1.0
     ramp_start: str = "0 percent"  # both weights grow from 0 to their value between these points of the run
     ramp_end: str = "0 percent"
 
@@ -81,20 +81,20 @@ class SelectionRecipe:
     scorer: str = "teacher"  # whose attention scores the slabs: teacher (EMA) or student
     # Of the volumes of a step: the share that meets its slices (the others train what scoring sees, T_3D alone), and
     # the share that L_vl sees through its slices alone, so that slices must be read.
-    share: float = 1.0
-    slices_alone: float = 0.0
+    volume_fraction: float = 1.0
+    slices_only_fraction: float = 0.0
     scoring: str = "volume"  # over which tokens: a name of unimedi.model.scoring.SCORERS
 
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """The EMA copy: momentum goes from ``momentum`` to ``final`` along half a cosine, and starts lower.
+    """The EMA copy: momentum goes from ``momentum`` to ``final_momentum`` along half a cosine, and starts lower.
 
     DINO ends at 1. A run of a few hundred steps must not: its teacher would stop long before its student has learnt.
     """
 
     momentum: float = 0.996
-    final: float = 1.0
+    final_momentum: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class OptimizationRecipe:
     beta1: float = 0.9
     beta2: float = 0.999
     warmup: str = "40 percent"
-    clip: float = 3.0
-    floor: float = 0.0  # the last learning rate as a share of the first
+    max_grad_norm: float = 3.0
+    min_lr_ratio: float = 0.0  # the last learning rate as a share of the first
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ class Recipe:
     modality: ``batch.radiographs`` or ``batch.volumes`` is 0; figure 2a)."""
 
     method: str = "unimedi"
-    language_weight: float = 1.0  # of L_vl; 0 trains without reports
-    language_keep: float = 1.0  # share of an image's tokens that L_vl sees: those the teacher attends to most (A-CLIP)
+    contrastive_weight: float = 1.0  # of L_vl; 0 trains without reports
+    keep_ratio: float = 1.0  # share of an image's tokens that L_vl sees: those the teacher attends to most (A-CLIP)
     alignment_weight: float = 0.0  # of sentences with their best patches, beside L_vl (objectives/alignment.py)
     reconstruction_weight: float = 0.0  # of predicting masked pixels, in place of distillation: a baseline
     seed: int = 0
@@ -148,18 +148,20 @@ class Recipe:
             if value not in allowed:
                 raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
         distils = self.method == "unimedi" and (self.distillation.icl_weight or self.distillation.pcl_weight)
-        if not (self.language_weight or distils or self.reconstruction_weight):
-            raise InputError("nothing to learn from: language_weight is 0, nothing is distilled or reconstructed")
-        if not 0 <= self.selection.slices_alone < self.selection.share:
+        if not (self.contrastive_weight or distils or self.reconstruction_weight):
+            raise InputError("nothing to learn from: contrastive_weight is 0, nothing is distilled or reconstructed")
+        if not 0 <= self.selection.slices_only_fraction < self.selection.volume_fraction:
             raise InputError(
-                f"selection.slices_alone: expected a share below selection.share, got {self.selection.slices_alone}"
+                f"selection.slices_only_fraction: expected a share below selection.volume_fraction, got "
+                f"{self.selection.slices_only_fraction}"
             )
         if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
             raise InputError("selection.scoring text needs selection.scorer teacher: the student's means would move")
-        if self.model.projection == "batch_norm" and 1 in (self.batch.radiographs, self.batch.volumes):
+        if self.model.projection_norm == "batch_norm" and 1 in (self.batch.radiographs, self.batch.volumes):
             raise InputError(
-                "model.projection batch_norm takes its mean and spread from a device's batch: expected 0 or 2 and more "
-                f"images of a kind, got batch.radiographs {self.batch.radiographs}, batch.volumes {self.batch.volumes}"
+                "model.projection_norm batch_norm takes its mean and spread from a device's batch: expected 0 or 2 and "
+                f"more images of a kind, got batch.radiographs {self.batch.radiographs}, batch.volumes "
+                f"{self.batch.volumes}"
             )
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:
             raise InputError("method convirt is for one modality: set batch.radiographs or batch.volumes to 0")

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
@@ -13,6 +13,29 @@ from jsonargparse import ArgumentError, ArgumentParser
 from unimedi.errors import InputError, nearest
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_names import find_recipe, shipped
+
+# Keys and values of recipes of before 2026-11-30, and what they are called now.
+RENAMED: Final = {
+    "language_weight": "contrastive_weight",
+    "language_keep": "keep_ratio",
+    "preprocess.fine_shape": "preprocess.hires_shape",
+    "model.cls_start": "model.cls_init (max_pool in place of strongest, learned in place of learnt)",
+    "model.projection": "model.projection_norm",
+    "text.vocabulary": "text.vocab_size",
+    "text.layers": "text.num_hidden_layers",
+    "text.heads": "text.num_attention_heads",
+    "batch.accumulate": "batch.grad_accum_steps",
+    "batch.sentences": "batch.sentence_keep_prob",
+    "batch.whole_until": "batch.full_report_fraction",
+    "selection.share": "selection.volume_fraction",
+    "selection.slices_alone": "selection.slices_only_fraction",
+    "distillation.width": "distillation.head_hidden_size",
+    "distillation.bottleneck": "distillation.head_bottleneck_size",
+    "distillation.share": "distillation.image_fraction",
+    "teacher.final": "teacher.final_momentum",
+    "optimization.clip": "optimization.max_grad_norm",
+    "optimization.floor": "optimization.min_lr_ratio",
+}
 
 
 class RecipeError(InputError):
@@ -117,6 +140,8 @@ def _given(values: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
 def _refuse_unknown(given: Sequence[str], known: set[str], where: str) -> None:
     names = sorted(known)
     for key in given:
+        if key in RENAMED:
+            raise RecipeError(f"{where}: {key} has been renamed: it is {RENAMED[key]} now")
         if key not in known:
             meant = nearest(key, names, 0.7) or nearest(key, names, 0.7, _last_name)
             raise RecipeError(f"{where}: unknown key {key}{meant or '; known are ' + ', '.join(names)}")

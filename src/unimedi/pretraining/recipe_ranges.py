@@ -13,8 +13,8 @@ _AUGMENTATION: Final = {"shift": PART, "gain": PART, "offset": NOT_NEGATIVE}
 
 RANGES: Final[dict[str, Range]] = {
     "seed": SEED,
-    "language_weight": NOT_NEGATIVE,
-    "language_keep": SOME_SHARE,
+    "contrastive_weight": NOT_NEGATIVE,
+    "keep_ratio": SOME_SHARE,
     "alignment_weight": NOT_NEGATIVE,
     "reconstruction_weight": NOT_NEGATIVE,
     "model.hidden_size": at_least(1),
@@ -30,36 +30,36 @@ RANGES: Final[dict[str, Range]] = {
     "model.text_length": at_least(3),  # a word between [CLS] and [SEP]
     "model.initial_temperature": POSITIVE,
     "model.initializer_range": POSITIVE,
-    "text.vocabulary": at_least(6),  # five special tokens, and a word
+    "text.vocab_size": at_least(6),  # five special tokens, and a word
     "text.hidden_size": at_least(1),
-    "text.layers": at_least(1),
-    "text.heads": at_least(1),
+    "text.num_hidden_layers": at_least(1),
+    "text.num_attention_heads": at_least(1),
     "batch.radiographs": at_least(0),
     "batch.volumes": at_least(0),
-    "batch.accumulate": at_least(1),
-    "batch.sentences": SHARE,
-    "batch.whole_until": SHARE,
+    "batch.grad_accum_steps": at_least(1),
+    "batch.sentence_keep_prob": SHARE,
+    "batch.full_report_fraction": SHARE,
     "batch.depth_pieces": at_least(1),
     **{f"batch.radiograph_augmentation.{name}": allowed for name, allowed in _AUGMENTATION.items()},
     **{f"batch.volume_augmentation.{name}": allowed for name, allowed in _AUGMENTATION.items()},
-    "selection.share": SOME_SHARE,
-    "selection.slices_alone": PART,
+    "selection.volume_fraction": SOME_SHARE,
+    "selection.slices_only_fraction": PART,
     "distillation.icl_weight": NOT_NEGATIVE,
     "distillation.pcl_weight": NOT_NEGATIVE,
     "distillation.mask_ratio": PART,
     "distillation.prototypes": at_least(2),
-    "distillation.width": at_least(1),
-    "distillation.bottleneck": at_least(1),
+    "distillation.head_hidden_size": at_least(1),
+    "distillation.head_bottleneck_size": at_least(1),
     "distillation.teacher_temperature": POSITIVE,
-    "distillation.share": SOME_SHARE,
+    "distillation.image_fraction": SOME_SHARE,
     "teacher.momentum": SHARE,
-    "teacher.final": SHARE,
+    "teacher.final_momentum": SHARE,
     "optimization.learning_rate": POSITIVE,
     "optimization.weight_decay": NOT_NEGATIVE,
     "optimization.beta1": PART,
     "optimization.beta2": PART,
-    "optimization.clip": POSITIVE,
-    "optimization.floor": SHARE,
+    "optimization.max_grad_norm": POSITIVE,
+    "optimization.min_lr_ratio": SHARE,
 }
 
 
@@ -87,7 +87,7 @@ def check_numbers(recipe: "Recipe") -> None:
         )
     for name, width, heads in (
         ("model: hidden_size", recipe.model.hidden_size, recipe.model.num_attention_heads),
-        ("text: hidden_size", recipe.text.hidden_size, recipe.text.heads),
+        ("text: hidden_size", recipe.text.hidden_size, recipe.text.num_attention_heads),
     ):
         if width % heads:
             raise InputError(f"{name} {width} is not a multiple of its {heads} heads")

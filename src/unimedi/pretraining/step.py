@@ -92,18 +92,20 @@ class Pretraining(nn.Module):
         self.recipe, self.plan, self.full_stop = recipe, plan, full_stop
         settings = recipe.distillation
         self.student = model
-        self.student_head = DinoHead(model.config.hidden_size, settings.width, settings.bottleneck, settings.prototypes)
+        self.student_head = DinoHead(
+            model.config.hidden_size, settings.head_hidden_size, settings.head_bottleneck_size, settings.prototypes
+        )
         self.teacher = make_teacher(self.student)
         self.teacher_head = make_teacher(self.student_head)
         if recipe.reconstruction_weight:
             patch, slab = model.config.patch_size, model.config.slab_depth
             self.pixel_heads = nn.ModuleList(nn.Linear(model.config.hidden_size, n * patch**2) for n in (1, slab))
-        centres = model.config.projection == "running_mean" and recipe.language_weight > 0
+        centres = model.config.projection_norm == "running_mean" and recipe.contrastive_weight > 0
         self.uncommon = nn.ModuleDict(
             {kind: GradientCentring(model.config.embedding_size) if centres else nn.Identity() for kind in KINDS}
         )
         for mean in (module for module in self.modules() if isinstance(module, RunningMean)):
-            mean.momentum = MOMENTUM ** (1 / recipe.batch.accumulate)  # a window of steps, not of micro-batches
+            mean.momentum = MOMENTUM ** (1 / recipe.batch.grad_accum_steps)  # a window of steps, not of micro-batches
         self.witness = GradientMonitor()
         self.register_buffer("cls_centre", torch.zeros(settings.prototypes))
         self.register_buffer("patch_centre", torch.zeros(settings.prototypes))
@@ -130,8 +132,8 @@ class Pretraining(nn.Module):
 
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from both dimensions and all ranks.
         loss = torch.zeros((), device=student_views[0].content.device)
-        if self.recipe.language_weight:
-            loss = loss + self.recipe.language_weight * self.language(views, student_views, batch, logs)
+        if self.recipe.contrastive_weight:
+            loss = loss + self.recipe.contrastive_weight * self.language(views, student_views, batch, logs)
 
         # L_icl and L_pcl: the student sees a quarter of the tokens, the teacher all of them.
         settings = self.recipe.distillation
@@ -148,7 +150,7 @@ class Pretraining(nn.Module):
 
     def strength(self, step: int) -> float:
         """Of the distillation: ramped in behind L_vl; without reports there is nothing to wait for."""
-        return ramp(step, start=self.plan.ramp_start, end=self.plan.ramp_end) if self.recipe.language_weight else 1.0
+        return ramp(step, start=self.plan.ramp_start, end=self.plan.ramp_end) if self.recipe.contrastive_weight else 1.0
 
     @property
     def distils(self) -> bool:
@@ -156,20 +158,20 @@ class Pretraining(nn.Module):
         return self.recipe.method == "unimedi" and (settings.icl_weight > 0 or settings.pcl_weight > 0)
 
     def volume_views(self, batch: MixedBatch, step: int, draws: torch.Generator, logs: dict[str, Tensor]) -> list[View]:
-        """The first ``selection.share`` of the volumes with their slices, the others alone, as scoring sees them.
+        """The first ``selection.volume_fraction`` of volumes with their slices, the others alone, as scoring sees them.
 
-        Of those with slices the first, ``selection.slices_alone`` of all, are seen through their slices only.
+        Of those with slices the first, ``selection.slices_only_fraction`` of all, are seen through their slices only.
         """
         assert batch.fine is not None
         volumes = self.student.preprocess.volumes(batch.fine)
         if not self.student.config.slices:
             return [View("ct", 1, volumes)]
-        pairs = max(1, round(self.recipe.selection.share * len(volumes)))
+        pairs = max(1, round(self.recipe.selection.volume_fraction * len(volumes)))
         paired = batch.first_volumes(pairs)
         assert paired.fine is not None
         planes = self.select(paired, volumes[:pairs], step, draws, logs)
         pair = View("ct", 1, volumes[:pairs], self.student.cut_slices(paired.fine, planes))
-        lone = min(round(self.recipe.selection.slices_alone * len(volumes)), pairs - 1)
+        lone = min(round(self.recipe.selection.slices_only_fraction * len(volumes)), pairs - 1)
         views = [replace(pair[slice(0, lone)], name="slices", alone=True, whole=False)] if lone else []
         views.append(pair[slice(lone, pairs)])
         return views if pairs == len(volumes) else [*views, View("volume", 1, volumes[pairs:], alone=True)]
@@ -207,7 +209,7 @@ class Pretraining(nn.Module):
         self.witness.expect("E_l", "image_projection", "text_projection")
         states: dict[int, list[EncoderOutput]] = {}
         for view, tokens in zip(views, student_views, strict=True):
-            seen = tokens if self.recipe.language_keep == 1 else tokens.at(self.attended(view))
+            seen = tokens if self.recipe.keep_ratio == 1 else tokens.at(self.attended(view))
             states.setdefault(view.kind, []).append(self.student.vision(seen))
         images = torch.cat(
             [
@@ -261,7 +263,7 @@ class Pretraining(nn.Module):
         """The tokens that the teacher's [CLS] attends to most, in their order (A-CLIP, Yang et al. 2023)."""
         rows = self.teacher.vision(view.tokens(self.teacher), attention_rows=True).cls_attention
         scores = token_scores(rows)
-        kept = max(1, round(self.recipe.language_keep * scores.shape[1]))
+        kept = max(1, round(self.recipe.keep_ratio * scores.shape[1]))
         places: Tensor = scores.topk(kept, dim=1).indices.sort(dim=1).values
         return places
 
@@ -272,7 +274,7 @@ class Pretraining(nn.Module):
         settings, targets = self.recipe.distillation, TARGETS[self.recipe.distillation.targets]
         icl, pcl, teacher_cls, teacher_patches = [], [], [], []
         for view, tokens in views:
-            name, rows = view.name, slice(0, max(1, round(settings.share * sizes[view.kind])))
+            name, rows = view.name, slice(0, max(1, round(settings.image_fraction * sizes[view.kind])))
             masked = random_mask(len(view.pixels[rows]), tokens.content.shape[1], settings.mask_ratio, draws)
             masked = masked.to(view.pixels.device)
             counted = masked.flatten() if settings.patches == "masked" else torch.ones_like(masked).flatten()
@@ -348,7 +350,7 @@ class Pretraining(nn.Module):
     def after_step(self, step: int) -> None:
         """The teacher follows once the weights have moved."""
         settings = self.recipe.teacher
-        momentum = momentum_at(step, self.plan.total, settings.momentum, settings.final)
+        momentum = momentum_at(step, self.plan.total, settings.momentum, settings.final_momentum)
         update_teacher(self.teacher, self.student, momentum)
         update_teacher(self.teacher_head, self.student_head, momentum)
 
