@@ -16,7 +16,6 @@ LONGEST = 14  # words of a caption
 IGNORED = ("__pycache__", ".DS_Store")
 # Folders shown as one line: their files say at their heads what they are.
 ONE_LINE = (
-    "doctor/templates/",
     "evaluation/tasks/",
     "evaluation/zero_shot/prompts/",
     "recipes/comparison/",
@@ -33,8 +32,7 @@ CAPTIONS = {
     "recipes/comparison/": "the tiny recipe with one thing changed, a file for each row of docs/results.md",
     "evaluation/tasks/": "what public collections ask: classes, metric, protocol, official split",
     "evaluation/zero_shot/prompts/": "the sentences of zero-shot classification, in English and Spanish",
-    "doctor/templates/": "the page of the doctor as HTML",
-    "reporting/templates/": "the page of a run as HTML",
+    "reporting/templates/": "the pages of a run and of the doctor: one template, one stylesheet",
 }
 HEAD = """# Every file and what it is for
 

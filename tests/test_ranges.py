@@ -7,9 +7,8 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from unimedi.adaptation import tuning
-from unimedi.adaptation.segmentation.segment import SegmentSettings
-from unimedi.adaptation.settings import SettingsError, read_settings
+from unimedi.adaptation import settings
+from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
 from unimedi.cli import main
 from unimedi.evaluation import options
 from unimedi.pretraining.recipe import Recipe
@@ -78,7 +77,7 @@ def numbers(kind: type, prefix: str = "") -> set[str]:
 def test_every_number_of_recipes_and_settings_has_a_range() -> None:
     checked_there = {name for name in numbers(Recipe) if name.startswith("preprocess.")}
     assert numbers(Recipe) - checked_there == set(RANGES)
-    assert numbers(SegmentSettings) == set(tuning.RANGES)
+    assert numbers(SegmentSettings) == set(settings.RANGES)
     assert numbers(options.EvaluationOptions) == set(options.RANGES)
 
 

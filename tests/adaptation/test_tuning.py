@@ -14,15 +14,15 @@ from sklearn.metrics import accuracy_score, average_precision_score, balanced_ac
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.adaptation.classifier import Classifier, finding_loss, image_tokens, label_matrix
-from unimedi.adaptation.fine_tune import FindingLearner, FineTuneSettings, finding_problem, fine_tune
-from unimedi.adaptation.settings import SettingsError, read_settings
+from unimedi.adaptation.fine_tune import FindingModel, finding_task, fine_tune
+from unimedi.adaptation.settings import FineTuneSettings, SettingsError, read_settings
 from unimedi.adaptation.training import BestWeights, DivergedError, train
-from unimedi.adaptation.tuning import best_learner, percent
-from unimedi.inputs.labels import subsample
+from unimedi.adaptation.tuning import train_best
+from unimedi.inputs.labels import spread
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.classification import NO_CHOICE, best_threshold
-from unimedi.metrics.measurement import Measurements
+from unimedi.metrics.measurement import Measurements, percent
 
 QUICK = FineTuneSettings(
     fractions=(0.5, 1.0), seeds=(0, 1), steps=3, batch=4, learning_rates=(1e-3,), checks=1, resamples=20
@@ -99,7 +99,7 @@ def test_spread_over_seeds_is_that_of_single_seeds_and_every_metric_is_their_mea
     assert not [key for one in single for key in one if key.endswith("seed_sd")]
 
 
-def toy_learner(validation: np.ndarray, test: np.ndarray, shift: float = 0.0) -> FindingLearner:
+def toy_model(validation: np.ndarray, test: np.ndarray, shift: float = 0.0) -> FindingModel:
     """Rows of (label, logit) a split; ``shift`` is added to the test logits."""
     rows = np.concatenate([validation, test])
     logits = rows[:, 1] + shift * (np.arange(len(rows)) >= len(validation))
@@ -111,7 +111,7 @@ def toy_learner(validation: np.ndarray, test: np.ndarray, shift: float = 0.0) ->
     vars(classifier).update(findings=("x",), module=None, scores=lambda _, part: {"x": logits[list(part)]})
     vars(store).update(studies=studies, findings=("x",))
     count = len(validation)
-    return FindingLearner(classifier, store, range(count), range(count, len(rows)), resamples=5)
+    return FindingModel(classifier, store, range(count), range(count, len(rows)), resamples=5)
 
 
 def toy_split(seed: int) -> np.ndarray:
@@ -124,7 +124,7 @@ def toy_split(seed: int) -> np.ndarray:
 def test_decisions_are_scikit_learns_at_the_threshold_of_validation(seed: int) -> None:
     """The test logits are shifted, so that their own best threshold is another one."""
     validation, test = toy_split(2 * seed), toy_split(2 * seed + 1)
-    figures = toy_learner(validation, test, shift=1.0).test()
+    figures = toy_model(validation, test, shift=1.0).test()
     label, score = test[:, 0] == 1, expit(test[:, 1] + 1.0)
     called, own = (
         score >= best_threshold(*pair) for pair in ((expit(validation[:, 1]), validation[:, 0] == 1), (score, label))
@@ -145,27 +145,27 @@ def test_decisions_are_scikit_learns_at_the_threshold_of_validation(seed: int) -
 def test_without_a_choice_half_a_probability_decides() -> None:
     test = np.array([[1.0, 0.1], [0.0, -0.1], [1.0, 2.0], [0.0, 1.0], [np.nan, 9.0]])
     for validation in (np.array([[1.0, 3.0], [1.0, 2.0]]), np.array([[1.0, 3.0], [np.nan, 2.0]])):
-        assert toy_learner(validation, test).test()["acc"].value == 3 / 4
-    chosen = toy_learner(np.array([[1.0, 3.0], [0.0, 1.5], [np.nan, 0.0]]), test)  # from expit(3) on: none is called
+        assert toy_model(validation, test).test()["acc"].value == 3 / 4
+    chosen = toy_model(np.array([[1.0, 3.0], [0.0, 1.5], [np.nan, 0.0]]), test)  # from expit(3) on: none is called
     assert chosen.test()["acc"].value == 2 / 4
     chosen.held_out = chosen.validation
     assert chosen.test()["acc"].value == 1 / 2  # what is measured chooses nothing: both are called
     assert NO_CHOICE == 0.5
 
 
-def problem_of(ground: tuple[Path, Path], **changes: object) -> tuple[object, FineTuneSettings, Store]:
+def task_of(ground: tuple[Path, Path], **changes: object) -> tuple[object, FineTuneSettings, Store]:
     store = Store.open(ground[1])
     settings = FineTuneSettings(steps=6, batch=8, resamples=5, **changes)  # type: ignore[arg-type]
-    return finding_problem("xray", store, settings), settings, store
+    return finding_task("xray", store, settings), settings, store
 
 
 def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every study whose pixels are read while it trains and chooses is of another split."""
-    problem, settings, store = problem_of(ground)
+    task, settings, store = task_of(ground)
     seen: set[int] = set()
     real = Store.pixels
     monkeypatch.setattr(Store, "pixels", lambda self, index: seen.add(index) or real(self, index))
-    best_learner(problem, tiny_model(), problem.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
+    train_best(task, tiny_model(), task.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
     assert {str(store.studies[i].split) for i in seen} == {"train", "validation"}
 
 
@@ -173,9 +173,9 @@ def test_frozen_leaves_the_encoder_alone(ground: tuple[Path, Path]) -> None:
     model = tiny_model()
     before = {name: value.clone() for name, value in model.vision.state_dict().items()}
     for frozen in (True, False):
-        problem, settings, _ = problem_of(ground, frozen=frozen, learning_rates=(1e-2,))
-        learner = best_learner(problem, model, problem.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
-        after = learner.module["vision"].state_dict()  # type: ignore[index]
+        task, settings, _ = task_of(ground, frozen=frozen, learning_rates=(1e-2,))
+        _, tuned = train_best(task, model, task.train, settings, 0, silent)  # type: ignore[attr-defined, arg-type]
+        after = tuned.module["vision"].state_dict()  # type: ignore[index]
         assert all(torch.equal(after[name], value) for name, value in before.items()) == frozen
     assert all(torch.equal(model.vision.state_dict()[name], value) for name, value in before.items())
 
@@ -209,11 +209,11 @@ def test_best_weights_and_divergence() -> None:
 def test_a_rate_that_diverges_loses_and_all_of_them_are_an_error(
     ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem, settings, _ = problem_of(ground, learning_rates=(1e-3, 1e-2))
+    task, settings, _ = task_of(ground, learning_rates=(1e-3, 1e-2))
     said: list[str] = []
     monkeypatch.setattr(Classifier, "loss", lambda self, *_: self.head.weight.sum() * torch.nan)
     with pytest.raises(DivergedError, match=r"not finite with any of \(0.001, 0.01\)"):
-        best_learner(problem, tiny_model(), problem.train, settings, 0, said.append)  # type: ignore[attr-defined, arg-type]
+        train_best(task, tiny_model(), task.train, settings, 0, said.append)  # type: ignore[attr-defined, arg-type]
     assert len(said) == 2
 
 
@@ -232,7 +232,7 @@ def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Pa
     """Nodules are labelled in two validation studies, the others in all: the cap may leave nodules out."""
     whole, records = Store.open(ground[1]), []
     validation = whole.select("validation", "xray")
-    rare = [i for i in validation if i not in subsample(validation, 6, seed=0)][:2]
+    rare = [i for i in validation if i not in spread(validation, 6, seed=0)][:2]
     for index in whole.select(image_kind="xray"):
         labels = dict(whole.studies[index].labels)
         if whole.studies[index].split == "validation" and index not in rare:
@@ -242,14 +242,14 @@ def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Pa
     settings = replace(QUICK, kinds=("xray",), fractions=(1.0,))
     said: list[str] = []
     for cap, findings in ((10, FINDINGS), (6, FINDINGS[1:])):
-        problem = finding_problem("xray", store, replace(settings, validation_cap=cap), said.append)
-        assert tuple(problem.labels) == findings
+        task = finding_task("xray", store, replace(settings, validation_cap=cap), said.append)
+        assert tuple(task.labels) == findings
     (sentence,) = said
     assert sentence.startswith("fine-tuning, xray: nodule left out, without a label in one of the splits")
     figures = fine_tune(ground[0], store.path, replace(settings, validation_cap=6), silent)
     assert "fine_tune/xray/100%/auroc/cardiomegaly" in figures
     with pytest.raises(NotComputable, match="both classes in the 1 validation studies"):
-        finding_problem("xray", store, replace(settings, validation_cap=1))
+        finding_task("xray", store, replace(settings, validation_cap=1))
 
 
 def test_settings_from_words() -> None:

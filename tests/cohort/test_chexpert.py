@@ -7,9 +7,9 @@ import pytest
 
 from tests.cohort.trees import put, reasons, shipped
 from unimedi.cohort.reports.report import training_text
-from unimedi.cohort.sources.collections import read_collection
-from unimedi.cohort.sources.listing import rows
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.collections.catalogue import read_collection
+from unimedi.cohort.sources.collections.listing import rows
+from unimedi.cohort.sources.source_cohort import SourceError
 from unimedi.cohort.study import Split
 from unimedi.evaluation.task_file import find_task
 
@@ -78,7 +78,7 @@ def test_chexpert_is_the_same_in_every_layout(tmp_path: Path, layout: str) -> No
 def test_a_label_that_is_none_is_refused(tmp_path: Path) -> None:
     table = chexpert(tmp_path, "the folder") / "train.csv"
     put(table, table.read_text().replace(",1.0,\n", ",yes,\n", 1))
-    with pytest.raises(FolderError, match=r"Fracture is 'yes', expected 1\.0, 0\.0, -1\.0 or empty"):
+    with pytest.raises(SourceError, match=r"Fracture is 'yes', expected 1\.0, 0\.0, -1\.0 or empty"):
         read_collection("chexpert", tmp_path)
 
 
@@ -145,5 +145,5 @@ def test_labels_of_chexpert_plus_that_are_none_are_refused(tmp_path: Path) -> No
     put(tmp_path / "df_chexpert_plus_240401.csv", PLUS + "\n")
     put(tmp_path / "PNG/train/x.png")
     put(tmp_path / "chexbert_labels/impression_fixed.json", "[1, 2]\n")
-    with pytest.raises(FolderError, match="line 1: expected an image with its labels"):
+    with pytest.raises(SourceError, match="line 1: expected an image with its labels"):
         read_collection("chexpert-plus", tmp_path)

@@ -9,8 +9,8 @@ from tests.cohort.test_chexpert import chexpert
 from tests.cohort.test_xray_collections import mimic
 from unimedi.cli import main
 from unimedi.cohort.manifest import read_manifest
-from unimedi.cohort.sources.collections import COLLECTIONS, read_collection
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.collections.catalogue import COLLECTIONS, read_collection
+from unimedi.cohort.sources.source_cohort import SourceError
 
 
 def test_the_help_lists_every_way_in(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,9 +30,9 @@ def test_every_collection_has_a_page_and_another_s_folder_is_refused(tmp_path: P
     for collection in COLLECTIONS:
         assert f"unimedi cohort {collection.name} " in (pages / f"{collection.name}.md").read_text(encoding="utf-8")
         assert f"[{collection.name}]({collection.name}.md)" in listed
-        with pytest.raises(FolderError):
+        with pytest.raises(SourceError):
             read_collection(collection.name, tmp_path)
-    with pytest.raises(FolderError, match="unknown collection 'mimic'"):
+    with pytest.raises(SourceError, match="unknown collection 'mimic'"):
         read_collection("mimic", tmp_path)
 
 

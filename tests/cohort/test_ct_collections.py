@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 
 from tests.cohort.trees import put, reasons, sound
 from unimedi.cohort.reports.report import training_text
-from unimedi.cohort.sources.bimcv_covid19 import bimcv_covid19
-from unimedi.cohort.sources.bimcv_r import bimcv_r
-from unimedi.cohort.sources.bimcv_tables import findings_of, text_of
-from unimedi.cohort.sources.cc_ccii import cc_ccii
-from unimedi.cohort.sources.ct_rate import ct_rate
-from unimedi.cohort.sources.luna16 import luna16
+from unimedi.cohort.sources.collections.bimcv import bimcv_covid19, bimcv_r, findings_of, text_of
+from unimedi.cohort.sources.collections.cc_ccii import cc_ccii
+from unimedi.cohort.sources.collections.ct_rate import ct_rate
+from unimedi.cohort.sources.collections.luna16 import luna16
+from unimedi.cohort.sources.collections.radchestct import radchestct
+from unimedi.cohort.sources.collections.ricord import ricord
 from unimedi.cohort.sources.nifti_header import Planes, is_picture, planes_of
-from unimedi.cohort.sources.radchestct import radchestct
-from unimedi.cohort.sources.ricord import ricord
-from unimedi.cohort.sources.scan import FolderError, guess_modality
+from unimedi.cohort.sources.own_files.images import guess_modality
+from unimedi.cohort.sources.source_cohort import SourceError
 from unimedi.cohort.study import Modality, Split
 from unimedi.evaluation.task_file import find_task
 
@@ -103,10 +102,10 @@ def test_ct_rate_in_part_and_not_at_all(tmp_path: Path) -> None:
     (base / "radiology_text_reports/train_reports.csv").unlink()
     assert [study.study_id for study in ct_rate(tmp_path).studies] == ["valid_1_a"]
     (base / "multi_abnormality_labels/valid_predicted_labels.csv").unlink()
-    with pytest.raises(FolderError, match=r"has no valid_predicted_labels\.csv"):
+    with pytest.raises(SourceError, match=r"has no valid_predicted_labels\.csv"):
         ct_rate(tmp_path)
     (base / "radiology_text_reports/validation_reports.csv").unlink()
-    with pytest.raises(FolderError, match=r"has no train_reports\.csv"):
+    with pytest.raises(SourceError, match=r"has no train_reports\.csv"):
         ct_rate(tmp_path)
 
 
@@ -196,7 +195,7 @@ def test_bimcv_covid19(tmp_path: Path) -> None:
 def test_bimcv_covid19_of_one_part_and_of_another_folder(tmp_path: Path) -> None:
     (only,) = bimcv_covid19(bimcv(tmp_path) / "covid19_neg").studies
     assert (only.study_id, only.labels) == ("ses-E5_ct", {"pleural_effusion": True})
-    with pytest.raises(FolderError, match=r"has no sub-\.\.\. folders"):
+    with pytest.raises(SourceError, match=r"has no sub-\.\.\. folders"):
         bimcv_covid19(tmp_path / "covid19_neg" / "derivatives")
 
 
@@ -302,7 +301,7 @@ def test_radchestct(tmp_path: Path) -> None:
     ]
     assert reasons(cohort) == {"no image": 1}
     (tmp_path / "imgtest_Abnormality_and_Location_Labels.csv").unlink()
-    with pytest.raises(FolderError, match="has no imgtest_Abnormality"):
+    with pytest.raises(SourceError, match="has no imgtest_Abnormality"):
         radchestct(tmp_path)
 
 
@@ -348,7 +347,7 @@ def test_cc_ccii_by_the_lists_of_simcrop(tmp_path: Path) -> None:
     """A patient who is in both lists stays in the test split only."""
     root = ccccii(tmp_path)
     put(root / "train_list.csv", "img_list,label\n1387.nii.gz,2\n3607.nii.gz,1\n")
-    with pytest.raises(FolderError, match=r"train_list\.csv and not the other"):
+    with pytest.raises(SourceError, match=r"train_list\.csv and not the other"):
         cc_ccii(root)
     put(root / "test_list.csv", "img_list,label\n1388.nii.gz,2\n")
     cohort = cc_ccii(root)
@@ -410,7 +409,7 @@ def test_ricord_by_the_lists_of_unimiss(tmp_path: Path) -> None:
     root = ricord_tree(tmp_path)
     line = "data_nii_v0/MIDRC-RICORD-1{}/ID{}.nii.gz {}\n"
     put(root / "RICORD_train.txt", line.format("B", "SITE2-000334_date09-14-1999_2.000000-NA-39035", 0))
-    with pytest.raises(FolderError, match=r"has RICORD_train\.txt; expected all of"):
+    with pytest.raises(SourceError, match=r"has RICORD_train\.txt; expected all of"):
         ricord(root)
     put(root / "RICORD_val.txt", line.format("B", "SITE2-000516_date03-28-2002_2.000000-NA-61950", 0))
     test = ("2.000000-ROUTINE-CHEST-NON-CON-46543", "601.000000-COR-3X3-60319")
@@ -424,7 +423,7 @@ def test_ricord_by_the_lists_of_unimiss(tmp_path: Path) -> None:
 
 def test_ricord_of_another_folder(tmp_path: Path) -> None:
     put(tmp_path / "a/b/c/d.dcm")
-    with pytest.raises(FolderError, match="has no folder MIDRC-RICORD-1A"):
+    with pytest.raises(SourceError, match="has no folder MIDRC-RICORD-1A"):
         ricord(tmp_path)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.cohort.trees import put, reasons, sound
-from unimedi.cohort.sources.amos import amos
-from unimedi.cohort.sources.btcv import btcv
-from unimedi.cohort.sources.msd import msd
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.collections.amos import amos
+from unimedi.cohort.sources.collections.btcv import btcv
+from unimedi.cohort.sources.collections.msd import msd
+from unimedi.cohort.sources.source_cohort import SourceError
 from unimedi.cohort.study import Mask, Modality, Split
 from unimedi.evaluation.task_file import find_task
 
@@ -50,7 +50,7 @@ def test_btcv(tmp_path: Path, inner: str) -> None:
 
 def test_btcv_of_another_folder(tmp_path: Path) -> None:
     put(tmp_path / "imagesTr/img0001.nii.gz")
-    with pytest.raises(FolderError, match="has no RawData/Training/img"):
+    with pytest.raises(SourceError, match="has no RawData/Training/img"):
         btcv(tmp_path)
 
 
@@ -165,8 +165,8 @@ def test_a_list_of_another_kind_is_refused(tmp_path: Path, read: object, change:
     table = tmp_path / "Task06_Lung/dataset.json"
     content = json.loads(table.read_text(encoding="utf-8")) | {"validation": []} | change
     put(table, json.dumps(content))
-    with pytest.raises(FolderError, match=said):
+    with pytest.raises(SourceError, match=said):
         read(table.parent)  # type: ignore[operator]
     put(table, "{")
-    with pytest.raises(FolderError, match="no JSON"):
+    with pytest.raises(SourceError, match="no JSON"):
         read(table.parent)  # type: ignore[operator]

@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from unimedi.cohort.sources.dicom_report import Document, read_document, reports_by_study
+from unimedi.cohort.sources.dicom.report import Document, read_document, reports_by_study
 
 ROOT = "1.2.840.10008.5.1.4.1.1."
 BASIC, ENHANCED, COMPREHENSIVE, COMPREHENSIVE_3D = (f"{ROOT}88.{last}" for last in (11, 22, 33, 34))

@@ -15,8 +15,8 @@ from tests.cohort.dicom_files import put_ct, put_enhanced_ct, put_xray
 from tests.imaging.test_dicom import CT, XRAY, dataset, save
 from unimedi.cli import main
 from unimedi.cohort.manifest import ManifestError, read_manifest
-from unimedi.cohort.sources.dicom_tree import dicom_tree
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.study import Modality
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image
@@ -119,9 +119,9 @@ def test_without_a_table_everything_is_listed_and_nothing_taken(export: Path, tm
     assert cohort.studies == []
     reasons = Counter(skipped.reason for skipped in cohort.skipped)
     assert (reasons["no report"], reasons["no table of reports or labels was given: --table"]) == (2, 1)
-    with pytest.raises(FolderError, match="no such folder"):
+    with pytest.raises(SourceError, match="no such folder"):
         dicom_tree(tmp_path / "nowhere")
-    with pytest.raises(FolderError, match="column 'Study' is missing; found Accession, Text"):
+    with pytest.raises(SourceError, match="column 'Study' is missing; found Accession, Text"):
         dicom_tree(export, table(export), {"key": "Study"})
 
 
@@ -156,9 +156,9 @@ def test_reports_of_which_no_image_is_taken_are_listed(export: Path) -> None:
 def test_a_table_that_cannot_be_meant_is_refused(export: Path, line: str, message: str) -> None:
     path = table(export)
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(FolderError, match=message):
+    with pytest.raises(SourceError, match=message):
         dicom_tree(export, path, COLUMNS)
-    with pytest.raises(FolderError, match="column 'Words' is missing"):
+    with pytest.raises(SourceError, match="column 'Words' is missing"):
         dicom_tree(export, path, {"key": "Accession", "report": "Words"})
 
 
@@ -175,7 +175,7 @@ def test_the_table_goes_before_a_structured_report(export: Path) -> None:
     assert [study.report.text for study in dicom_tree(export).studies] == ["From the reporting system."]
 
 
-def listed(cohort: FolderCohort) -> dict[str, str]:
+def listed(cohort: SourceCohort) -> dict[str, str]:
     return {skipped.what: skipped.reason for skipped in cohort.skipped}
 
 

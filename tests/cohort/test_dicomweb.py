@@ -17,10 +17,10 @@ from pydicom.sequence import Sequence
 from tests.imaging.test_dicom import CT, XRAY, dataset
 from unimedi.cli import main
 from unimedi.cohort.manifest import read_manifest
-from unimedi.cohort.sources import dicomweb
-from unimedi.cohort.sources.dicom_report import Document, read_document
-from unimedi.cohort.sources.dicomweb import TOKEN, pull
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.dicom import dicomweb
+from unimedi.cohort.sources.dicom.dicomweb import TOKEN, pull
+from unimedi.cohort.sources.dicom.report import Document, read_document
+from unimedi.cohort.sources.source_cohort import SourceError
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image
 
@@ -223,13 +223,13 @@ def test_the_token_comes_from_the_environment(pacs: Pacs, tmp_path: Path, monkey
 
 def test_what_cannot_be_had_is_said(pacs: Pacs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # five attempts take half a minute
-    with pytest.raises(FolderError, match="what was fetched is kept"):
+    with pytest.raises(SourceError, match="what was fetched is kept"):
         pull("http://127.0.0.1:9/dicom-web", tmp_path, {}, FAST)
     pacs.held = {}
-    with pytest.raises(FolderError, match="no study matches PatientSex=F"):
+    with pytest.raises(SourceError, match="no study matches PatientSex=F"):
         pull(pacs.url, tmp_path, {"PatientSex": "F"}, FAST)
     pacs.held = {"1.2.3": {"../../x": [dataset(XRAY, "DX")]}}
-    with pytest.raises(FolderError, match="for a UID"):
+    with pytest.raises(SourceError, match="for a UID"):
         pull(pacs.url, tmp_path, {}, FAST)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 

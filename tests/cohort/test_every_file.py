@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from tests.cohort.dicom_files import put_ct, put_enhanced_ct, put_xray
 from tests.cohort.trees import put
 from unimedi.cli import main
-from unimedi.cohort.sources.folder import scan_folder
-from unimedi.cohort.sources.scan import FolderCohort, NoStudyError
+from unimedi.cohort.sources.own_files.folder import scan_folder
+from unimedi.cohort.sources.source_cohort import NoStudyError, SourceCohort
 
 FOLDERS = ("", "images", "reports", "p1", "p1/ct", "p2", "p2/x", ".git", "__MACOSX")
 NAMES = ("a.png", "a.txt", "A.TXT", "b.png", "b.html", "readme.txt", "t.csv", "n.docx", "lateral.png", "v.mhd", "v.raw")
 
 
-def scanned(root: Path) -> FolderCohort:
+def scanned(root: Path) -> SourceCohort:
     try:
         return scan_folder(root)
     except NoStudyError as error:
         return error.cohort
 
 
-def accounted(cohort: FolderCohort, file: Path) -> bool:
+def accounted(cohort: SourceCohort, file: Path) -> bool:
     """Whether a line or a study speaks of the file: as itself, as a slice, a report, or by its folder."""
     name = file.relative_to(cohort.root)
     places = {str(name), *map(str, name.parents)}

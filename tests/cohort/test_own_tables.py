@@ -11,9 +11,9 @@ from openpyxl import Workbook
 from unimedi.cli import main
 from unimedi.cohort.columns import given_names
 from unimedi.cohort.manifest import read_manifest
-from unimedi.cohort.sources.folder import scan_folder
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
-from unimedi.cohort.sources.table import report_table
+from unimedi.cohort.sources.own_files.folder import scan_folder
+from unimedi.cohort.sources.own_files.table import report_table
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.study import Modality, Split
 
 HEADER = ["image", "report", "patient_id", "split"]
@@ -38,7 +38,7 @@ def table(root: Path, *rows: Sequence[str], header: Sequence[str] = HEADER, sepa
     return path
 
 
-def left_out(cohort: FolderCohort) -> dict[str, str]:
+def left_out(cohort: SourceCohort) -> dict[str, str]:
     return {skipped.what: skipped.reason for skipped in cohort.skipped}
 
 
@@ -67,13 +67,13 @@ def test_commas_without_quotes_are_refused_with_their_rows(root: Path, tmp_path:
     """The second word would become the patient."""
     path = tmp_path / "t.csv"
     path.write_text("image,report,patient_id\na.png,Clear.,P1\np1/b.png,Effusion, right side, new,P7\n")
-    with pytest.raises(FolderError, match="row 3: 5 values for 3 columns; put quotes around text that holds commas"):
+    with pytest.raises(SourceError, match="row 3: 5 values for 3 columns; put quotes around text that holds commas"):
         scan_folder(root, table=path)
     path.write_text('image,report\na.png,"Effusion\np1/b.png,Clear.\n')
-    with pytest.raises(FolderError, match="row 2: a quote opens a text and never closes"):
+    with pytest.raises(SourceError, match="row 2: a quote opens a text and never closes"):
         scan_folder(root, table=path)
     path.write_text("key,report\nA1,Effusion, right side\n")
-    with pytest.raises(FolderError, match="row 2: 3 values for 2 columns"):
+    with pytest.raises(SourceError, match="row 2: 3 values for 2 columns"):
         report_table(path, {})
 
 
@@ -150,7 +150,7 @@ def test_rows_without_a_patient_are_listed_where_others_have_one(root: Path) -> 
 def test_columns_that_could_be_meant_are_named(root: Path, header: str, columns: dict[str, str], message: str) -> None:
     path = root.parent / "t.csv"
     path.write_text(f"{header}\n" + ",".join("x" for _ in header.split(",")) + "\n")
-    with pytest.raises(FolderError) as caught:
+    with pytest.raises(SourceError) as caught:
         scan_folder(root, table=path, columns=columns)
     assert message in str(caught.value)
 

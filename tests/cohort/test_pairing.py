@@ -6,11 +6,11 @@ import pytest
 
 from tests.cohort.dicom_files import put_ct, put_xray
 from tests.cohort.trees import put
-from unimedi.cohort.sources.folder import scan_folder
-from unimedi.cohort.sources.scan import FolderCohort, NoStudyError
+from unimedi.cohort.sources.own_files.folder import scan_folder
+from unimedi.cohort.sources.source_cohort import NoStudyError, SourceCohort
 
 
-def tree(root: Path, *names: str) -> FolderCohort:
+def tree(root: Path, *names: str) -> SourceCohort:
     """The cohort of these files; a text says its own name."""
     for name in names:
         put(root / name, f"Effusion in {name}.")
@@ -20,7 +20,7 @@ def tree(root: Path, *names: str) -> FolderCohort:
         return error.cohort
 
 
-def reports(cohort: FolderCohort) -> dict[str, str]:
+def reports(cohort: SourceCohort) -> dict[str, str]:
     """The text's name by the image's."""
     return {
         str(study.image.relative_to(cohort.root)): study.report.text.removeprefix("Effusion in ").removesuffix(".")
@@ -28,7 +28,7 @@ def reports(cohort: FolderCohort) -> dict[str, str]:
     }
 
 
-def left(cohort: FolderCohort) -> dict[str, str]:
+def left(cohort: SourceCohort) -> dict[str, str]:
     return {skipped.what: skipped.reason for skipped in cohort.skipped}
 
 

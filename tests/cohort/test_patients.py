@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tests.cohort.dicom_files import put_ct, put_xray
 from tests.cohort.trees import put
-from unimedi.cohort.sources.dicom_tree import dicom_tree
-from unimedi.cohort.sources.folder import scan_folder
-from unimedi.cohort.sources.patients import is_placeholder
-from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
+from unimedi.cohort.sources.own_files.folder import scan_folder
+from unimedi.cohort.sources.own_files.patients import is_placeholder
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.sources.summary import summary
 
 
@@ -21,11 +21,11 @@ def picture(root: Path, name: str) -> None:
     put((root / name).with_suffix(".txt"), f"Effusion in {name}.")
 
 
-def patients(cohort: FolderCohort) -> dict[str, str]:
+def patients(cohort: SourceCohort) -> dict[str, str]:
     return {str(study.image.relative_to(cohort.root)): study.patient_id for study in cohort.studies}
 
 
-def told(cohort: FolderCohort) -> str:
+def told(cohort: SourceCohort) -> str:
     return "\n".join(cohort.notes)
 
 

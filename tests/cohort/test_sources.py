@@ -11,10 +11,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from unimedi.cohort.manifest import read_manifest, write_manifest
-from unimedi.cohort.sources.dicom_header import is_dicom, modality_of
-from unimedi.cohort.sources.folder import folder_cohort, scan_folder
+from unimedi.cohort.sources.dicom.quick_header import is_dicom, modality_of
+from unimedi.cohort.sources.own_files.folder import scan_folder
 from unimedi.cohort.sources.phantom import is_phantom, phantom_cohort
-from unimedi.cohort.sources.scan import FolderCohort, FolderError
+from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import SplitError
 from unimedi.cohort.study import Modality, Split
 from unimedi.imaging.read import read_image
@@ -42,7 +42,7 @@ def put_dicom(path: Path, modality: str, implicit: bool = False) -> Path:
     return path
 
 
-def reasons(cohort: FolderCohort) -> dict[str, str]:
+def reasons(cohort: SourceCohort) -> dict[str, str]:
     return {skipped.what: skipped.reason for skipped in cohort.skipped}
 
 
@@ -118,13 +118,13 @@ def test_images_with_texts_of_their_name(tmp_path: Path) -> None:
         "b_scan": ("b", Modality.CT, "Findings: b/scan.txt is clear."),
         "c.x": ("c.x", Modality.DX, "Findings: c.x.txt is clear."),
     }
-    assert {study.modality for study in folder_cohort(tmp_path, modality="cr")} == {Modality.CR}
+    assert {study.modality for study in scan_folder(tmp_path, modality="cr").studies} == {Modality.CR}
 
 
 def test_a_folder_s_only_text_belongs_to_its_image(tmp_path: Path) -> None:
     put(tmp_path / "p1" / "scan.nii")
     put(tmp_path / "p1" / "report.txt", "Sin derrame pleural en el tórax.")
-    (study,) = folder_cohort(tmp_path)
+    (study,) = scan_folder(tmp_path).studies
     assert study.report.language == "es"
 
 
@@ -133,7 +133,7 @@ def test_a_folder_of_slices_is_one_study(tmp_path: Path, text: str) -> None:
     for number in range(3):
         put_dicom(tmp_path / "p1" / "ct" / f"{number}", "CT", implicit=number == 0)  # without a suffix, as PACS export
     put(tmp_path / text, "No nodule.")
-    (study,) = folder_cohort(tmp_path)
+    (study,) = scan_folder(tmp_path).studies
     assert (study.image, study.modality, study.patient_id) == (tmp_path / "p1" / "ct", Modality.CT, "p1")
     assert study.study_id == "p1_ct"
 
@@ -162,19 +162,18 @@ def test_what_cannot_be_used_is_listed_and_told(tmp_path: Path) -> None:
         "slice.dcm": "DICOM slices in the root: each series needs a folder of its own, or `cohort dicom-tree`",
     }
     assert "8 left out (" in cohort.complaint()
-    with pytest.warns(UserWarning, match=r"(?s)8 left out .*p2/silent.png: no report"):
-        folder_cohort(tmp_path)
+    assert "p2/silent.png: no report" in cohort.complaint()
 
 
 def test_a_folder_with_nothing_to_use_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match="it holds no images"):
+    with pytest.raises(SourceError, match="it holds no images"):
         scan_folder(tmp_path)
     put(tmp_path / "a.png")
-    with pytest.raises(FolderError, match=r"(?s)no study under .*1 no report.*a.png"):
+    with pytest.raises(SourceError, match=r"(?s)no study under .*1 no report.*a.png"):
         scan_folder(tmp_path)
-    with pytest.raises(FolderError, match="no such folder"):
+    with pytest.raises(SourceError, match="no such folder"):
         scan_folder(tmp_path / "nowhere")
-    with pytest.raises(FolderError, match=r"unknown modality 'CTT' \(did you mean 'CT'\?\), expected one of"):
+    with pytest.raises(SourceError, match=r"unknown modality 'CTT' \(did you mean 'CT'\?\), expected one of"):
         scan_folder(tmp_path, modality="CTT")
 
 
@@ -183,12 +182,12 @@ def test_splits_go_by_patient_and_stay_when_others_are_added(tmp_path: Path) -> 
         for number in range(2):
             put(tmp_path / f"p{patient}" / f"{number}.png")
             put(tmp_path / f"p{patient}" / f"{number}.txt", "Clear lungs.")
-    before = {study.study_id: study.split for study in folder_cohort(tmp_path, validation=0.2, test=0.3)}
+    before = {study.study_id: study.split for study in scan_folder(tmp_path, validation=0.2, test=0.3).studies}
     assert set(before.values()) == set(Split)
     assert all(before[f"p{patient}_0"] == before[f"p{patient}_1"] for patient in range(60))
     put(tmp_path / "a-new-one" / "0.png")
     put(tmp_path / "a-new-one" / "0.txt", "Clear lungs.")
-    after = {study.study_id: study.split for study in folder_cohort(tmp_path, validation=0.2, test=0.3)}
+    after = {study.study_id: study.split for study in scan_folder(tmp_path, validation=0.2, test=0.3).studies}
     assert before.items() <= after.items()
 
 
@@ -256,15 +255,15 @@ def test_a_table_that_leaks_or_lacks_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(SplitError, match="patient p"):
         scan_folder(tmp_path, table=leak)
-    with pytest.raises(FolderError, match="column 'file' is missing; found image, report, patient_id, split"):
+    with pytest.raises(SourceError, match="column 'file' is missing; found image, report, patient_id, split"):
         scan_folder(tmp_path, table=leak, columns={"image": "file"})
-    with pytest.raises(FolderError, match="unknown field 'picture'"):
+    with pytest.raises(SourceError, match="unknown field 'picture'"):
         scan_folder(tmp_path, table=leak, columns={"picture": "file"})
-    with pytest.raises(FolderError, match="column 'report' is missing"):
+    with pytest.raises(SourceError, match="column 'report' is missing"):
         scan_folder(tmp_path, table=table(tmp_path / "bare.csv", {"image": "1.png"}))
-    with pytest.raises(FolderError, match="no such file"):
+    with pytest.raises(SourceError, match="no such file"):
         scan_folder(tmp_path, table=tmp_path / "none.csv")
-    with pytest.raises(FolderError, match="no table"):
+    with pytest.raises(SourceError, match="no table"):
         scan_folder(tmp_path, columns={"image": "file"})
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from unimedi.cohort.sources.view import view_by_name, view_of
+from unimedi.cohort.sources.dicom.view import view_by_name, view_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*[vV]alue")  # that archives write such is the point
 

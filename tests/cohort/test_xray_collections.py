@@ -8,8 +8,8 @@ import pytest
 
 from tests.cohort.trees import put, reasons, shipped
 from unimedi.cohort.reports.report import training_text
-from unimedi.cohort.sources.collections import read_collection
-from unimedi.cohort.sources.scan import FolderError
+from unimedi.cohort.sources.collections.catalogue import read_collection
+from unimedi.cohort.sources.source_cohort import SourceError
 from unimedi.cohort.study import Mask, Modality, Split
 from unimedi.evaluation.task_file import find_task
 
@@ -93,9 +93,9 @@ def test_a_table_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
 
 
 def test_mimic_cxr_without_its_tables_says_which(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match=r"has no mimic-cxr-2\.0\.0-split\.csv"):
+    with pytest.raises(SourceError, match=r"has no mimic-cxr-2\.0\.0-split\.csv"):
         read_collection("mimic-cxr-jpg", put(tmp_path / "files" / "x").parents[1])
-    with pytest.raises(FolderError, match="no such folder"):
+    with pytest.raises(SourceError, match="no such folder"):
         read_collection("mimic-cxr-jpg", tmp_path / "nowhere")
 
 
@@ -217,7 +217,7 @@ def test_rsna_pneumonia(tmp_path: Path) -> None:
     )
     assert reasons(cohort) == {"no image": 1, "listed in no table": 1}
     put(tmp_path / "stage_2_train_labels.csv", "patientId,x,y,width,height,Target\n0043,264.0,152.0,,,1\n")
-    with pytest.raises(FolderError, match="patient 0043: Target is 1, expected four numbers in pixels"):
+    with pytest.raises(SourceError, match="patient 0043: Target is 1, expected four numbers in pixels"):
         read_collection("rsna-pneumonia", tmp_path)
 
 
@@ -251,5 +251,5 @@ def test_covidx(tmp_path: Path) -> None:
     assert set(find_task("covidx").classes) == set(cohort.studies[0].labels)
     assert reasons(cohort) == {"no image": 1, "its patient is in the test split": 1, "listed in no table": 1}
     put(test, "7 e.png positive ricord\n")
-    with pytest.raises(FolderError, match="those of the label files V9A"):
+    with pytest.raises(SourceError, match="those of the label files V9A"):
         read_collection("covidx", tmp_path)

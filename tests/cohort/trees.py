@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from unimedi.cohort.manifest import read_manifest, write_manifest
-from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.split import check_splits
 from unimedi.cohort.study import Split
 
@@ -23,7 +23,7 @@ def put(path: Path, text: str = "image") -> Path:
     return path
 
 
-def reasons(cohort: FolderCohort) -> Counter[str]:
+def reasons(cohort: SourceCohort) -> Counter[str]:
     return Counter(skipped.reason for skipped in cohort.skipped)
 
 
@@ -36,7 +36,7 @@ def shipped(name: str) -> Path:
     return next(Path(str(f.locate())) for f in files if f.name == name)
 
 
-def sound(cohort: FolderCohort, listed: int) -> dict[str, Split]:
+def sound(cohort: SourceCohort, listed: int) -> dict[str, Split]:
     """Split by study id. Counts add up, patients are in one split, and the manifest keeps every study as it is."""
     assert len(cohort.studies) + len(cohort.skipped) == listed, cohort.complaint(99)
     check_splits(cohort.studies)

@@ -8,16 +8,19 @@ import pytest
 
 from unimedi.evaluation.comparison import (
     RESAMPLES,
+    MeasuredRun,
     differences,
     read_runs,
-    verdict,
     why_not_paired,
     write_differences,
     write_resamples,
 )
+from unimedi.evaluation.recorded import other_run
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, interval, mean_estimate, paired_difference
+from unimedi.metrics.formatting import verdict
 from unimedi.metrics.measurement import Measurements, named
-from unimedi.reporting.side_by_side import side_by_side
+from unimedi.reporting.other_runs import other_runs_section
+from unimedi.reporting.schema import Cell
 
 NAME = {"task": "zero_shot", "modality": "ct", "metric": "auroc"}
 KEY = "zero_shot/ct/auroc"
@@ -33,6 +36,15 @@ def write_run(folder: Path, measurements: Measurements, measured_on: dict[str, s
     measurements.write(folder / "metrics.json")
     write_resamples(measurements, measured_on, folder / RESAMPLES)
     return folder
+
+
+def only_row(ours: Measurements, others: list[MeasuredRun]) -> tuple[str, *tuple[Cell, ...]]:
+    """The one row of the table of several runs: its name, our cell, a cell of each other run."""
+    section = other_runs_section("ours", ours, [other_run(ours, SAME, other) for other in others])
+    ((row,),) = (table.rows for table in section.tables)
+    name, *cells = row
+    assert isinstance(name, str)
+    return name, *(cell for cell in cells if isinstance(cell, Cell))
 
 
 def two_runs(gap: float, studies: int = 200) -> tuple[Estimate, Estimate]:
@@ -62,10 +74,9 @@ def test_a_small_gap_of_paired_runs_is_told_from_none(gap: float, said: str, tmp
     assert ours.low < theirs.value < ours.high  # unpaired intervals say nothing
     (other,) = read_runs([write_run(tmp_path / "other", only(theirs), SAME)])
     assert verdict(differences(only(ours), other)[KEY]) == said
-    table = side_by_side(only(ours), "ours", SAME, [other])
-    assert table is not None
-    (row,) = table["rows"]  # type: ignore[misc]
-    assert [cell.verdict for cell in row["cells"]] == ["", said]
+    _, mine, theirs_beside = only_row(only(ours), [other])
+    assert mine.below == ()
+    assert [text for _, text in theirs_beside.below][1:] == [said]
     write_differences(only(ours), SAME, [other], tmp_path / "differences.json")
     stored = json.loads((tmp_path / "differences.json").read_text())["other"][KEY]
     assert stored["verdict"] == said
@@ -93,11 +104,9 @@ def test_other_conditions_and_runs_without_resamples_are_shown_but_not_paired(tm
     assert [other.name for other in others] == ["run", "bare"]
     assert "not the same split" in why_not_paired(SAME, others[0])
     assert "evaluate it again" in why_not_paired(SAME, others[1])
-    table = side_by_side(only(ours), "ours", SAME, others)
-    assert table is not None
-    assert len(table["lacking"]) == 2  # type: ignore[arg-type]
-    (row,) = table["rows"]  # type: ignore[misc]
-    assert [cell.difference for cell in row["cells"]] == ["", "", ""]
+    section = other_runs_section("ours", only(ours), [other_run(only(ours), SAME, other) for other in others])
+    assert [len(sentences) for _, sentences in section.lists] == [2]
+    assert [cell.below for cell in only_row(only(ours), others)[1:]] == [(), (), ()]
     write_differences(only(ours), SAME, others, tmp_path / "d.json")
     assert json.loads((tmp_path / "d.json").read_text()) == {}
 
@@ -108,4 +117,4 @@ def test_runs_of_one_name_are_told_apart_and_a_missing_one_is_named(tmp_path: Pa
     assert [run.name for run in read_runs(folders)] == ["one/run", "two/run"]
     with pytest.raises(FileNotFoundError, match="evaluate that run first"):
         read_runs([tmp_path / "three"])
-    assert side_by_side(only(ours), "ours", SAME, []) is None
+    assert not other_runs_section("ours", only(ours), []).filled

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from unimedi.adaptation.fine_tune import FineTuneSettings
-from unimedi.adaptation.segmentation.segment import SegmentSettings
-from unimedi.adaptation.settings import read_settings
+from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings, read_settings
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.task_file import (
     COMMANDS,

@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from tests.imaging.test_dicom import CT, XRAY, dataset, reason, save, write_series
-from unimedi.cohort.sources.dicom_header import is_dicom, modality_name
+from unimedi.cohort.sources.dicom.quick_header import is_dicom, modality_name
 from unimedi.imaging.read import read_image
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]

@@ -5,6 +5,9 @@ import hashlib
 import html
 import json
 import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +23,7 @@ from unimedi.inputs.store import Record, Store, StoreError, write_store
 from unimedi.metrics.measurement import NAMES, Measurements
 from unimedi.model.unimedi import ImageOutput
 from unimedi.reporting.commands import evaluate
+from unimedi.reporting.report import report
 from unimedi.representation.embedder import Embedder
 
 QUICK = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0,), fractions=(1.0,))
@@ -115,12 +119,35 @@ def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, M
         assert f'id="{name}"' in page
 
 
+def test_the_page_is_drawn_anew_from_files_alone(
+    model: Path, evaluated: tuple[Path, Path, Measurements], tmp_path: Path
+) -> None:
+    """In another place, by a process that has neither the store nor the model, nor loads what would read them."""
+    before = (evaluated[1] / "report.html").read_bytes()
+    for name in ("metrics.json", "evaluation"):
+        source = evaluated[1] / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    code = "import sys; from pathlib import Path; from unimedi.reporting.report import report; "
+    code += (
+        f"report(Path({str(tmp_path)!r})); print(sorted({{'torch', 'datasets', 'transformers'}} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+    assert (tmp_path / "report.html").read_bytes() == before
+
+
+def test_a_folder_without_an_evaluation_has_no_page(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="evaluate this run first"):
+        report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Path, Measurements]) -> None:
     page = (evaluated[1] / "report.html").read_text()
     for file in (model / "pretrained" / "model.safetensors", DEFAULT_PROMPTS):
         assert hashlib.sha256(file.read_bytes()).hexdigest() in page
     assert Store.open(evaluated[0]).fingerprint in page
-    assert "No bars" in page  # which are the phantom's
+    assert "No targets" in page  # which are the phantom's
     assert "≥ 0.72" not in page
 
 
@@ -182,7 +209,9 @@ def test_a_study_without_a_report_measures_all_but_retrieval(model: Path, tmp_pa
     figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent).measurements
     before = evaluate(model, tmp_path / "whole", tmp_path / "before", options=QUICK, say=silent).measurements
     assert not any(key.startswith("retrieval/xray") for key in figures)
-    assert figures["retrieval/ct/image_to_report/r@1"].n == len(store.select("test", 3, reported=True)) < SIZES["test"]
+    assert (
+        figures["retrieval/ct/image_to_report/r@1"].n == len(store.select("test", "ct", reported=True)) < SIZES["test"]
+    )
     kept = [key for key in before if not key.startswith("retrieval/")]
     assert {key: figures[key].to_json() for key in kept} == {key: before[key].to_json() for key in kept}
     assert "retrieval, xray: fewer than two studies have a report" in (tmp_path / "out" / "report.html").read_text()

@@ -12,6 +12,7 @@ from tests.tiny import PREPROCESS
 from unimedi.cli import main
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.inputs.store import Record, Store, write_store
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.commands import evaluate, slice_eval
 
 FOCAL = ("nodule", "pleural_effusion", "cardiomegaly")
@@ -38,13 +39,13 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
         "text_knows_the_report", "with_other",
         "layer_1", "layer_2", "attentive_depth_shuffled", "attentive_tokens_shuffled", "attentive_position_removed",
     )  # fmt: skip
-    measures = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm", "times_random/hit")
+    measures = ("hit", "slab_hit", "precision", "coverage", "depth_error_mm", "centre_error_mm", "enrichment")
     assert {
         f"slice_selection/{name}/{measure}@{k}"
         for name in selectors
         for measure in measures
         for k in (1, 2, 4)
-        if name != "oracle" or "hit" in measure.split("/")
+        if name != "oracle" or measure in ("hit", "precision", "enrichment")
     } <= set(stored)
     assert {
         f"slice_selection/attentive/minus_{name}/{measure}"
@@ -57,14 +58,14 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
     assert not any(key.startswith("slice_selection/separate/") for key in stored)  # its mean tells no slabs apart
     assert {"slice_selection/random/ap", "slice_selection/random/slice_ap"} <= set(stored)
     assert not any(key.startswith("slice_selection/layer_1_") for key in stored)  # no control of every layer
-    assert stored["slice_selection/churn/other/jaccard@2"]["value"] == 1  # the same weights
+    assert stored["selection_stability/other/jaccard@2"]["value"] == 1  # the same weights
     inputs = ("as_shipped", "volume_alone", "slices_alone", "random_slices", "centre_slices", "oracle_slices")
     columns = ("auroc", "r@10", *(f"auroc/{name}" for name in FOCAL))
     for name in (*inputs, "depth_shuffled"):
-        assert {f"slice_inputs/{name}/{column}" for column in columns} <= set(stored)
+        assert {f"input_ablation/{name}/{column}" for column in columns} <= set(stored)
         for base in {"as_shipped", "volume_alone"} - {name}:
-            assert {f"slice_inputs/{name}/minus_{base}/{column}" for column in columns} <= set(stored)
-    assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
+            assert {f"input_ablation/{name}/minus_{base}/{column}" for column in columns} <= set(stored)
+    assert all({"task", "method", "metric", "value", "low", "high", "n"} <= set(row) for row in stored.values())
     assert not any("@8" in key for key in stored)  # four slabs
     for part in (
         "text (knows the report)",
@@ -96,7 +97,7 @@ def test_what_evaluate_measures_too_is_equal(ground: Path) -> None:
     assert len(mine) > 100
     theirs = {"auroc": "zero_shot/ct/auroc", "r@10": "retrieval/ct/image_to_report/r@10"}
     theirs |= {f"auroc/{name}": f"zero_shot/ct/auroc/{name}" for name in FOCAL}
-    mine |= {f"slice_inputs/as_shipped/{key}": whole[other] for key, other in theirs.items()}
+    mine |= {f"input_ablation/as_shipped/{key}": whole[other] for key, other in theirs.items()}
     for key, figure in mine.items():
         for field in ("value", "low", "high", "n"):
             assert getattr(alone[key], field) == pytest.approx(getattr(figure, field), abs=1e-9, nan_ok=True), key
@@ -110,9 +111,9 @@ def test_a_model_without_slices_says_so_and_is_measured_as_before(ground: Path, 
     options = EvaluationOptions(resamples=20, focal=FOCAL)
     figures = slice_eval(tmp_path, ground / "store", options=options, say=said.append)
     assert "slice_selection/attentive/hit@2" in figures
-    assert not any(key.startswith("slice_inputs/") for key in figures)
+    assert not any(key.startswith("input_ablation/") for key in figures)
     told = "\n".join(said)
-    assert "slice inputs: the model takes no slices" in told
+    assert "input ablation: the model takes no slices" in told
     assert "volume alone" not in told
 
 
@@ -123,7 +124,7 @@ def test_a_model_of_a_language_without_prompts_is_asked_in_english_and_told(grou
     said: list[str] = []
     options = EvaluationOptions(resamples=20, focal=FOCAL)
     figures = slice_eval(tmp_path, ground / "store", options=options, say=said.append)
-    assert "slice_inputs/as_shipped/auroc" in figures
+    assert "input_ablation/as_shipped/auroc" in figures
     assert "no prompts in 'de', which the model was trained with: chest_en_v2 is used" in "\n".join(said)
 
 

@@ -9,10 +9,10 @@ import yaml
 
 from tests.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
-from unimedi.evaluation.headline import cell
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.task_file import read_task
 from unimedi.inputs.store import Record, Store, write_store
+from unimedi.metrics.formatting import with_interval
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.commands import evaluate
 
@@ -163,7 +163,7 @@ def test_training_commands_take_the_same_words_from_a_file(
     assert f"/{metrics[0]} " not in capsys.readouterr().out
     answers = {row.format(ending) + f"/{metric}" for ending in ("", "random_init/") for metric in metrics}
     measured = Measurements.read(tmp_path / "file" / "metrics.json")
-    assert said[-len(answers) :] == [f"{key} {cell(measured[key])}" for key in measured if key in answers]
+    assert said[-len(answers) :] == [f"{key} {with_interval(measured[key])}" for key in measured if key in answers]
     figures = (tmp_path / "file" / "metrics.json").read_bytes()
     assert figures == (tmp_path / "hand" / "metrics.json").read_bytes()
     assert not any("pleural_effusion" in key or "/ct/" in key for key in json.loads(figures))

@@ -38,7 +38,7 @@ EXPECTED = {
         "segmentation/xray/linear/100%/dice_positive",
         "segmentation/xray/setr_pup/random_init/100%/dice_all",
         "segmentation/ct/unetr/100%/dice_positive",
-        "segmentation_trivial/ct/dice_all",
+        "segmentation/ct/trivial/dice_all",
     ),
 }
 

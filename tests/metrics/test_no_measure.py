@@ -12,9 +12,9 @@ import pytest
 from unimedi.evaluation.probes.linear import Features
 from unimedi.evaluation.retrieval.by_class import class_sample, exclusive_classes
 from unimedi.evaluation.slices.choices import slabs_by_score
-from unimedi.evaluation.slices.measurements import times_chance
+from unimedi.evaluation.slices.measurements import enrichment
 from unimedi.evaluation.slices.measures import within_volume_ap, within_volume_auroc
-from unimedi.evaluation.slices.selection_stability import stability_figures
+from unimedi.evaluation.slices.selection_stability import stability_measurements
 from unimedi.metrics import classification as one
 from unimedi.metrics import space
 from unimedi.metrics.auroc import auroc, column_aurocs, macro_auroc, resampled_auroc
@@ -68,7 +68,7 @@ OF_SCORES: dict[str, Callable[[np.ndarray], Any]] = {
     "AUROC within a volume": lambda s: within_volume_auroc(square(s), square(s) > 0.5),
     "AP within a volume": lambda s: within_volume_ap(square(s), square(s) > 0.5),
     "chosen slabs": lambda s: slabs_by_score(square(s), 2),
-    "churn": lambda s: stability_figures(square(np.ones(COUNT)), {"other": square(s)}, (1,), BOOTSTRAP),
+    "stability": lambda s: stability_measurements(square(np.ones(COUNT)), {"other": square(s)}, (1,), BOOTSTRAP),
     "table": lambda s: EmbeddingTable(tuple("abcdef"), ("CT",) * COUNT, square(s), ""),
     "slice scores": lambda s: EmbeddingTable(tuple("abcdef"), ("CT",) * COUNT, SQUARE, "", slice_scores=square(s)),
 }
@@ -148,7 +148,7 @@ def test_what_is_empty_or_of_one_class_has_no_value() -> None:
     for label in (np.zeros(COUNT, bool), np.ones(COUNT, bool)):
         assert np.isnan(resampled_auroc(BOOTSTRAP, SQUARE[0], label)).all()
         assert np.isnan(column_aurocs(SQUARE, label)).all()
-    assert np.isnan(times_chance(np.ones(COUNT), np.zeros(COUNT), BOOTSTRAP).value)
+    assert np.isnan(enrichment(np.ones(COUNT), np.zeros(COUNT), BOOTSTRAP).value)
     assert np.isnan(space.paired_cosines(SQUARE[:1], SQUARE[:1])[1]).all()
     assert chance_of_hit(np.zeros((2, 3), bool), 2) == 0
     assert np.isinf(first_right_rank(SQUARE, np.zeros_like(SQUARE, dtype=bool))).all()

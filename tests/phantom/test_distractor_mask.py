@@ -14,6 +14,7 @@ from tests.phantom.test_hospital import digest
 from tests.tiny import PREPROCESS
 from unimedi.cohort.manifest import read_manifest, write_manifest
 from unimedi.cohort.sources.phantom import phantom_cohort
+from unimedi.evaluation.examples.pictures import marked
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.split import eval_split
 from unimedi.imaging.read import read_mask
@@ -30,7 +31,6 @@ from unimedi.phantom.patient.patient import Patient, sample_patient
 from unimedi.phantom.planning import patient_seed
 from unimedi.phantom.presets import PRESETS
 from unimedi.reporting.commands import slice_eval
-from unimedi.reporting.pictures import marked
 from unimedi.representation.embedder import Embedder
 
 GRID = Grid.spanning((40, 60, 60), (-100.0, -120.0, -120.0), (100.0, 120.0, 120.0))  # voxels of 5 x 4 x 4 mm

@@ -1,6 +1,5 @@
 """Panels have the body's proportions and one scale; padding is cut, and what is drawn lies where it is."""
 
-import base64
 import io
 from pathlib import Path
 
@@ -10,22 +9,23 @@ import torch
 from PIL import Image, ImageColor
 
 from tests.hospital import write_hospital, write_pretrained
+from unimedi.evaluation.examples.attention import content, volume_planes
+from unimedi.evaluation.examples.choice import slabs_taken, slice_examples
 from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.record import Plane
 from unimedi.evaluation.result import SliceResults
 from unimedi.evaluation.split import eval_split
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.model.slice_selection import select_slices
-from unimedi.reporting.attention import volume_planes
-from unimedi.reporting.curves import ORANGE
-from unimedi.reporting.overlays import GAP, HEAD, Plane, content, in_millimetres
-from unimedi.reporting.pictures import slabs_taken, strips
+from unimedi.reporting.overlays import GAP, HEAD, in_millimetres
+from unimedi.reporting.plots import ORANGE, slice_strip
 from unimedi.representation.embedder import Embedder
 
 DOTS = 110  # per inch, as STYLE has it
 
 
 def plane(rows: int, columns: int, spacing: tuple[float, float], **more: object) -> Plane:
-    return Plane(np.ones((rows, columns)), spacing, (slice(0, rows), slice(0, columns)), **more)  # type: ignore[arg-type]
+    return Plane(np.full((rows, columns), 255, np.uint8), spacing, ((0, rows), (0, columns)), **more)  # type: ignore[arg-type]
 
 
 def picture(*planes: Plane, width: float = 6.0) -> np.ndarray:
@@ -41,8 +41,8 @@ def test_size_is_that_of_the_body() -> None:
 
 
 def test_marks_and_outlines_lie_where_they_are() -> None:
-    dark = np.zeros((20, 10))
-    box = (slice(0, 20), slice(0, 10))
+    dark = np.zeros((20, 10), np.uint8)
+    box = ((0, 20), (0, 10))
     lines = picture(Plane(dark, (2.0, 4.0), box, marks=(5.0,), upwards=True))
     body = lines[round(HEAD * DOTS) :]
     brightest = body[:, body.shape[1] // 2].argmax() / len(body)
@@ -58,8 +58,8 @@ def test_marks_and_outlines_lie_where_they_are() -> None:
 def test_padding_is_cut_and_nothing_else() -> None:
     volume = np.full((3, 8, 9), AIR_HU, dtype=np.int16)
     volume[1, 2, 3] = volume[2, 5, 3] = -900
-    assert content(volume, AIR_HU) == (slice(2, 6), slice(3, 4))
-    assert content(np.zeros((4, 5)), 0) == (slice(0, 4), slice(0, 5))
+    assert content(volume, AIR_HU) == ((2, 6), (3, 4))
+    assert content(np.zeros((4, 5)), 0) == ((0, 4), (0, 5))
 
 
 def test_four_planes_of_a_volume(tmp_path: object) -> None:
@@ -107,9 +107,11 @@ def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, objec
             slabs = select_slices(torch.from_numpy(scores[row : row + 1]), 3, min_gap=4)[0].tolist()
         else:
             slabs = expected
-        assert slabs_taken(seen, row, 4, 16) == slabs
+        assert slabs_taken(seen, row, 4, 16) == tuple(slabs)
     outcome = SliceResults([0, 1, 2], np.zeros((3, 16), bool), scores[:3])
-    for tile in strips(seen, store, outcome):
-        picture = Image.open(io.BytesIO(base64.b64decode(tile.image.split(",")[1]))).convert("RGB")
+    found = slice_examples(seen, store, outcome, "attentive")
+    assert found is not None
+    for strip in found.strips:
+        picture = Image.open(io.BytesIO(slice_strip(strip))).convert("RGB")
         framed = (np.asarray(picture) == ImageColor.getrgb(ORANGE)).all(axis=2).any()
         assert framed == (expected != [])

@@ -10,28 +10,25 @@ from matplotlib.figure import Figure as Plot
 from PIL import Image
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from tests.reporting.test_zero_shot import view
-from unimedi.evaluation.result import ZeroShotPredictions
-from unimedi.reporting import roc
+from unimedi.evaluation.record import ZeroShot
+from unimedi.reporting import plots
 from unimedi.reporting.zero_shot import ranked
 
 
 def drawn(findings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Plot, bytes]:
     """The plot before it is closed, and its picture."""
-    plots: list[Plot] = []
-    png = roc.png
-    monkeypatch.setattr(roc, "png", lambda plot: plots.append(plot) or png(plot))
-    picture = roc.roc_curves(findings)
-    return plots[0], picture
+    kept: list[Plot] = []
+    png = plots.png
+    monkeypatch.setattr(plots, "png", lambda plot: kept.append(plot) or png(plot))
+    picture = plots.roc_curves(findings)
+    return kept[0], picture
 
 
 def test_the_lines_are_the_library_s_and_unknown_labels_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     draws = np.random.default_rng(0)
     labels = {name: draws.choice([0.0, 1.0, np.nan], 40) for name in ("lymph_node", "mass")}
     odds = {name: draws.normal(0, 30, 40) for name in labels}
-    findings = ranked(
-        view({name: values.tolist() for name, values in labels.items()}), ZeroShotPredictions("xray", odds, {})
-    )
+    findings = ranked(ZeroShot(odds, labels, {}))
     plot, picture = drawn(findings, monkeypatch)
     (axis,) = plot.axes
     chance, *lines = axis.get_lines()
@@ -57,4 +54,4 @@ def test_twelve_findings_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_score_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match=re.escape("expected finite scores")):
-        roc.roc_curves({"mass": (np.array([np.nan, 1.0]), np.array([True, False]))})
+        plots.roc_curves({"mass": (np.array([np.nan, 1.0]), np.array([True, False]))})

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unimedi.evaluation.examples.pictures import findings_of
 from unimedi.evaluation.space import neighbour_agreement, single_findings
 from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
-from unimedi.reporting.pictures import shown
 
 
 def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, prefix: str = "p") -> EvalSplit:
@@ -43,7 +43,7 @@ def test_single_findings_need_all_others_known_to_be_absent() -> None:
 
 def test_a_study_of_which_nothing_is_known_is_not_shown_as_normal() -> None:
     seen = view({"mass": [1, 0, 1, np.nan, 0], "nodule": [0, 0, 1, np.nan, np.nan]})
-    assert [shown(seen, row) for row in range(5)] == [["mass"], ["normal"], ["mass", "nodule"], [], []]
+    assert [findings_of(seen, row) for row in range(5)] == [("mass",), ("normal",), ("mass", "nodule"), (), ()]
 
 
 def test_neighbours_agree_where_labels_are_clusters_and_by_chance_where_not() -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,81 +12,79 @@ from scipy.special import expit
 from torch import Tensor
 
 from unimedi.adaptation.classifier import Classifier
-from unimedi.adaptation.prediction.trained import CLASSIFICATION, Keeper
+from unimedi.adaptation.prediction.trained import CLASSIFICATION, BestModels
+from unimedi.adaptation.settings import FineTuneSettings
 from unimedi.adaptation.subset import Labels, Scores
-from unimedi.adaptation.tuning import (
-    RANDOM_INIT,
-    Learner,
-    Problem,
-    Say,
-    TuningSettings,
-    arms,
-    compare,
-    studies_of,
-    with_precision,
-)
+from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune
 from unimedi.cohort.study import Split
-from unimedi.inputs.labels import known_classes, label_columns, labelled, subsample
+from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, paired_difference, seed_sd
 from unimedi.metrics.checks import NotComputable, known_and_positive
 from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_measurements
 from unimedi.metrics.measurement import Measurements, mean_over_seeds, named, with_findings
-from unimedi.model.unimedi import UniMediModel
-from unimedi.representation.embedder import Embedder
 
-TASK = "fine_tune"
-
-
-@dataclass(frozen=True)
-class FineTuneSettings(TuningSettings):
-    """:class:`~unimedi.adaptation.tuning.TuningSettings` of classification; ``frozen`` trains the reader alone."""
+TITLE = "fine-tuning"
 
 
 def fine_tune(
     run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
 ) -> Measurements:
-    """Fine-tune a run's model (a run folder, or a ``pretrained`` folder itself) on the labels of a store.
+    """Fine-tune a model on the labels of a store and measure it, beside the same from random weights.
 
-    The model of each kind of image that most labels gave, and the first seed, is kept in the folder ``out``.
+    A volume and a radiograph take the same path. A finding is called present from the probability on that is best on
+    the validation studies (``NO_CHOICE``, where they hold one class of it or are themselves measured).
 
-    Returns measurements of the task ``fine_tune`` with ``share``; ``method`` is '' or ``random_init``. Over all
-    findings and of each: auroc, ap, acc, balanced_acc, f1, ece and prevalence (AP by chance), means over the seeds;
-    where there are several seeds ``auroc_seed_sd``; and the ``auroc`` minus that of ``random_init``. A finding
-    is called present from the probability on that is best on the validation studies (``NO_CHOICE``, where they hold one
-    class of it or are what is measured). A volume and a radiograph take the same path.
+    Args:
+        run: a run folder, or a ``pretrained`` folder itself.
+        data: the prepared store.
+        settings: what is trained, for how long, and what is measured.
+        say: hears one line at a time.
+        out: where the model of each kind of image is kept: the pretrained arm's of most labels and the first seed.
+
+    Returns:
+        Measurements of the task ``fine_tune``, means over the seeds: metrics auroc, ap, acc, balanced_acc, f1, ece and
+        prevalence (AP by chance), as means over findings and for each; where there are several seeds,
+        ``auroc_seed_sd`` of the mean AUROC. See :func:`~unimedi.adaptation.tuning.measure_arms` for the other fields.
 
     Raises:
-        FileNotFoundError: no model there.
+        MissingError: no model there.
         StoreError: the store was prepared for another model.
         NotComputable: no kind of image has labels in all three splits.
-        ValueError: none of the classes is a label column.
+        InputError: none of the classes is a label column.
     """
-    settings = settings or FineTuneSettings()
-    embedder = Embedder.from_pretrained(run)
-    store = Store.open(data, expect=embedder.processor.preprocess)
-    settings = with_precision(settings, embedder.model.device, say)
-    for sentence in known_classes(store, settings.classes)[1]:
-        say(f"fine-tuning: {sentence}")
-    found = Measurements()
-    lacking = []
-    keeper = Keeper(out, embedder, store, settings.precision) if out else None
-    for kind in settings.kinds:
-        try:
-            found |= _kind_measurements(kind, store, embedder.model, settings, say, keeper)
-        except NotComputable as reason:
-            lacking.append(f"fine-tuning, {kind}: {reason}")
-            say(lacking[-1])
-    if not found:
-        raise NotComputable("; ".join(lacking))
-    if keeper:
-        keeper.finish()
-    return found
+    found = tune(TITLE, run, data, settings or FineTuneSettings(), say, out, _measure_kind)
+    return found.named(task="fine_tune")
 
 
-class FindingLearner:
-    """A classifier with the studies that it is chosen and measured on."""
+def _measure_kind(kind: str, tuning: Tuning[FineTuneSettings]) -> Measurements:
+    task = finding_task(kind, tuning.store, tuning.settings, tuning.say)
+    keep = partial(_keep, tuning.best, kind, task.studies(max(tuning.settings.fractions))) if tuning.best else None
+    return measure_arms(task, tuning, "auroc", _over_seeds, _gain, keep)
+
+
+def _over_seeds(runs: Sequence[Measurements]) -> Measurements:
+    means = mean_over_seeds(runs)
+    if len(runs) < 2:
+        return means
+    return means | Measurements([named(seed_sd([run["auroc"] for run in runs]), metric="auroc_seed_sd")])
+
+
+def _gain(ours: Sequence[Measurements], other: Sequence[Measurements]) -> Estimate:
+    return paired_difference(mean_over_seeds(ours)["auroc"], mean_over_seeds(other)["auroc"])
+
+
+def _keep(best: BestModels, kind: str, studies: int, value: float, model: TaskModel[Measurements]) -> None:
+    assert isinstance(model, FindingModel)
+    best.offer(
+        model.module, value, task=CLASSIFICATION, kind=kind, classes=model.classifier.findings,
+        thresholds=model.thresholds(), training_studies=studies,
+    )  # fmt: skip
+
+
+class FindingModel:
+    """A classifier, and the studies that it is chosen and measured on; see :class:`.tuning.TaskModel`."""
 
     def __init__(
         self, classifier: Classifier, store: Store, validation: Sequence[int], test: Sequence[int], resamples: int
@@ -95,8 +92,8 @@ class FindingLearner:
         self.classifier, self.store, self.module = classifier, store, classifier.module
         self.validation, self.held_out, self.resamples = validation, test, resamples
 
-    def loss(self, batch: Sequence[int], draws: np.random.Generator) -> Tensor:
-        return self.classifier.loss(self.store, batch, draws)
+    def loss(self, batch: Sequence[int], generator: np.random.Generator) -> Tensor:
+        return self.classifier.loss(self.store, batch, generator)
 
     def validate(self) -> float:
         """Macro AUROC of the validation studies."""
@@ -104,7 +101,7 @@ class FindingLearner:
         return macro_auroc(logits, labels, self._bootstrap(self.validation, resamples=1)).mean.value
 
     def test(self) -> Measurements:
-        """All metrics of the test studies, over findings and of each, at thresholds of the validation studies."""
+        """Each metric of the test studies, its mean and by finding, at thresholds of the validation studies."""
         logits, labels = self._answers(self.held_out)
         bootstrap = self._bootstrap(self.held_out, self.resamples)
         areas = macro_auroc(logits, labels, bootstrap)
@@ -137,41 +134,13 @@ def _threshold(probability: Float[ndarray, "studies"], labels: Float[ndarray, "s
     return NO_CHOICE if math.isnan(best) else best
 
 
-def _kind_measurements(
-    kind: str, store: Store, model: UniMediModel, settings: FineTuneSettings, say: Say, keeper: Keeper | None
-) -> Measurements:
-    problem = finding_problem(kind, store, settings, say)
-    studies = studies_of(max(settings.fractions), problem)
-    keep = partial(_keep, keeper, kind, studies) if keeper else None
-    found = Measurements()
-    for share, results in compare(problem, arms(model), settings, say, keep).items():
-        means = {method: mean_over_seeds(runs) for method, runs in results.items()}
-        for method, runs in results.items():
-            rows = means[method]
-            if len(runs) > 1:
-                rows |= Measurements([named(seed_sd([run["auroc"] for run in runs]), metric="auroc_seed_sd")])
-            found |= rows.named(method=method, share=share)
-        gain = named(paired_difference(*(mean["auroc"] for mean in means.values())), minus=RANDOM_INIT, metric="auroc")
-        count = studies_of(share, problem)
-        taught = named(Estimate(float(count), n=count), metric="training_studies")
-        found |= Measurements([gain, taught]).named(share=share)
-    return found.named(task=TASK, modality=kind)
+def finding_task(kind: str, store: Store, settings: FineTuneSettings, say: Say = print) -> TuningTask[Measurements]:
+    """The findings that are labelled in all three splits, of validation in the studies that the cap leaves.
 
+    ``say`` hears of the other findings, and of those without a threshold.
 
-def _keep(keeper: Keeper, kind: str, studies: int, value: float, learner: Learner[Measurements]) -> None:
-    assert isinstance(learner, FindingLearner)
-    findings, thresholds = learner.classifier.findings, learner.thresholds()
-    keeper.offer(
-        learner.module, value, task=CLASSIFICATION, kind=kind, classes=findings, thresholds=thresholds,
-        training_studies=studies,
-    )  # fmt: skip
-
-
-def finding_problem(kind: str, store: Store, settings: FineTuneSettings, say: Say = print) -> Problem[Measurements]:
-    """The findings that are labelled in all three splits, validation as capped; ``say`` hears of the others, and of
-    those without a threshold.
-
-    NotComputable, with the counts, where there is none, or none with both classes in validation.
+    Raises:
+        NotComputable: there is no such finding (with the counts), or none with both classes in validation.
     """
     wanted = settings.classes or store.findings
     train, validation, test = (
@@ -184,17 +153,17 @@ def finding_problem(kind: str, store: Store, settings: FineTuneSettings, say: Sa
     if not findings:
         raise NotComputable(counts)
     if lost := [name for name in wanted if name not in findings and any(name in part for part in columns)]:
-        say(f"fine-tuning, {kind}: {', '.join(lost)} left out, without a label in one of the splits ({counts})")
+        say(f"{TITLE}, {kind}: {', '.join(lost)} left out, without a label in one of the splits ({counts})")
     unchosen = [name for name in findings if not {0.0, 1.0} <= {*columns[1][name]}]
     if unchosen == findings:
         raise NotComputable(f"no finding has both classes in the {len(validation)} validation studies")
     if unchosen:
-        say(f"fine-tuning, {kind}: threshold {NO_CHOICE}, one class only in validation, of {', '.join(unchosen)}")
-    return Problem(
-        title=f"fine-tuning, {kind}",
+        say(f"{TITLE}, {kind}: threshold {NO_CHOICE}, one class only in validation, of {', '.join(unchosen)}")
+    return TuningTask(
+        title=f"{TITLE}, {kind}",
         train=train,
         labels={name: columns[0][name] for name in findings},
-        learner=lambda model: FindingLearner(
+        model=lambda model: FindingModel(
             Classifier(model, findings, settings.frozen, precision=settings.precision),
             store,
             validation,

@@ -1,34 +1,154 @@
-"""Settings of a task from the words of a command line: ``["--steps", "100", "--fractions=[0.1,1]"]``."""
+"""What a training on labels may be told: the settings of ``unimedi finetune`` and ``unimedi segment``.
 
+Nothing here needs torch, so that the command line can list the settings at once.
+"""
+
+import re
 from collections.abc import Sequence
-from dataclasses import fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from jsonargparse import ArgumentError, ArgumentParser
 
 from unimedi.errors import InputError
+from unimedi.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, SOME_SHARE, at_least, check_ranges
 
-T = TypeVar("T")
+Kind = Literal["xray", "ct"]
+Algorithm = Literal["adamw", "muon"]
+Precision = Literal["auto", "bf16", "fp32"]
+HeldOut = Literal["validation", "test"]
+Decoder = Literal["linear", "setr_pup", "unetr"]
+Resolution = Literal["volume", "fine"]
+
+RANGES: Final = {
+    "fractions": SOME_SHARE,
+    "seeds": SEED,
+    "learning_rates": POSITIVE,
+    "weight_decay": NOT_NEGATIVE,
+    "warm_up": SHARE,
+    **dict.fromkeys(("steps", "batch", "checks", "validation_cap", "resamples"), at_least(1)),
+}
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """What fine-tuning and segmentation share: what is trained, for how long, and what is reported.
+
+    Attributes:
+        kinds: kinds of image; each gets a model of its own.
+        classes: columns of the manifest to learn (all, where none is named).
+        fractions: shares of the labelled training studies to learn from, above 0 and up to 1.
+        seeds: for each of them a share below 1 is drawn, and trained on, once.
+        frozen: the encoder keeps its weights; only the head or the decoder learns.
+        steps: updates of each training.
+        batch: studies of each update.
+        learning_rates: peak rates, tried one after the other; the best on validation studies counts.
+        weight_decay: of the optimiser, decoupled.
+        algorithm: the optimiser.
+        precision: bf16 is mixed; auto takes it where the hardware has it, else fp32.
+        warm_up: the share of the steps in which the rate rises; then it falls by a cosine.
+        checks: how often a training is measured on validation studies; its best moment counts.
+        validation_cap: at most so many validation studies are measured.
+        split: the split whose figures are reported.
+        resamples: of the patients, for intervals.
+    """
+
+    kinds: tuple[Kind, ...] = ("xray", "ct")
+    classes: tuple[str, ...] = ()
+    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    frozen: bool = False
+    steps: int = 300
+    batch: int = 16
+    learning_rates: tuple[float, ...] = (3e-4, 1e-3)
+    weight_decay: float = 0.05
+    algorithm: Algorithm = "adamw"
+    precision: Precision = "auto"
+    warm_up: float = 0.1
+    checks: int = 5
+    validation_cap: int = 120
+    split: HeldOut = "test"
+    resamples: int = 1000
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            values = getattr(self, name, ())
+            for value in values if isinstance(values, tuple) else (values,):
+                if value not in get_args(choices):
+                    raise InputError(f"{name}: expected one of {', '.join(get_args(choices))}, got {value!r}")
+        for name in ("kinds", "fractions", "seeds", "learning_rates"):
+            if not getattr(self, name):
+                raise InputError(f"{name}: expected at least one value, got none")
+        for name in ("kinds", "classes", "fractions", "seeds"):  # the same training twice says nothing of seeds
+            if len(set(values := getattr(self, name))) < len(values):
+                raise InputError(f"{name}: expected each value once, got {list(values)}")
+        check_ranges(self, RANGES)
+
+
+@dataclass(frozen=True)
+class FineTuneSettings(TuningSettings):
+    """Settings of classification: all of :class:`TuningSettings`."""
+
+
+@dataclass(frozen=True)
+class SegmentSettings(TuningSettings):
+    """Settings of segmentation: all of :class:`TuningSettings`, and these.
+
+    Attributes:
+        batch: studies of each update.
+        xray_decoders: decoders to train on radiographs, one after the other.
+        ct_decoders: decoders to train on volumes.
+        resolution: of volumes. volume: T_3D's input, in one window. fine: the stored array, in sliding windows.
+    """
+
+    batch: int = 8
+    xray_decoders: tuple[Decoder, ...] = ("linear", "setr_pup")
+    ct_decoders: tuple[Decoder, ...] = ("unetr",)
+    resolution: Resolution = "volume"
+
+
+CHOICES: Final[dict[str, Any]] = {
+    "kinds": Kind,
+    "algorithm": Algorithm,
+    "precision": Precision,
+    "split": HeldOut,
+    "xray_decoders": Decoder,
+    "ct_decoders": Decoder,
+    "resolution": Resolution,
+}
+
+T = TypeVar("T", bound=TuningSettings)
 
 
 class SettingsError(InputError):
-    """Words that are no settings of this task; the sentence names the one."""
+    """Arguments that are no settings of this task; the sentence names the one."""
 
 
-def read_settings(kind: type[T], words: Sequence[str]) -> T:
-    """An instance of the dataclass ``kind``, its defaults changed by ``words``.
+def read_settings(settings: type[T], cli_args: Sequence[str]) -> T:
+    """An instance of a dataclass of settings, its defaults changed by arguments such as ``["--steps", "100"]``.
 
     Raises:
         SettingsError: an option that is not known (the known ones are named), or a value of another type.
     """
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    for word in words:
-        if word.startswith("--") and word[2:].split("=")[0] not in known:
-            raise SettingsError(f"unknown option {word.split('=')[0]}; known are {', '.join(known)}")
+    known = [field.name for field in fields(settings)]
+    for argument in cli_args:
+        if argument.startswith("--") and argument[2:].split("=")[0] not in known:
+            raise SettingsError(f"unknown option {argument.split('=')[0]}; known are {', '.join(known)}")
     parser: Any = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind, None, as_group=False)
+    parser.add_class_arguments(settings, None, as_group=False)
     try:
-        values = parser.parse_args(list(words))
-        return kind(**{name: values[name] for name in known})
+        values = parser.parse_args(list(cli_args))
+        return settings(**{name: values[name] for name in known})
     except (ArgumentError, ValueError, TypeError) as error:
-        raise SettingsError(" ".join(str(error).split())) from error
+        raise SettingsError(_sentence(str(error))) from error
+
+
+def _sentence(message: str) -> str:
+    """What jsonargparse says of a value of another type, in our words; what we say ourselves as it is."""
+    message = " ".join(message.split())
+    found = re.fullmatch(r'Parser key "([^"]+)": Expected a (.+)\. Got value: (.+)', message)
+    if not found:
+        return message
+    name, expected, got = found.groups()
+    choices = re.findall(r"'([^']+)'", expected) if "Literal" in expected else []
+    return f"{name}: expected {'one of ' + ', '.join(choices) if choices else expected}, got {got!r}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from unimedi.errors import InputError, UnimediError
 
 if TYPE_CHECKING:
-    from unimedi.cohort.sources.scan import FolderCohort
+    from unimedi.cohort.sources.source_cohort import SourceCohort
     from unimedi.evaluation.task_file import TaskFile
 
 OK, FAILED = 0, 2
@@ -90,7 +90,7 @@ def cohort_phantom(arguments: argparse.Namespace) -> None:
 
 def cohort_collection(arguments: argparse.Namespace) -> None:
     """The manifest of a public collection as it was unpacked."""
-    from unimedi.cohort.sources.collections import read_collection
+    from unimedi.cohort.sources.collections.catalogue import read_collection
 
     _write_cohort(lambda: read_collection(arguments.way, arguments.root), arguments.out)
 
@@ -98,7 +98,7 @@ def cohort_collection(arguments: argparse.Namespace) -> None:
 def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     """The manifest of any tree of DICOM files, grouped by study and series, with a table of reports."""
     from unimedi.cohort.columns import given_names
-    from unimedi.cohort.sources.dicom_tree import dicom_tree
+    from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
     columns = given_names(arguments.column)
     _write_cohort(lambda: dicom_tree(arguments.root, arguments.table, columns), arguments.out)
@@ -107,8 +107,8 @@ def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
 def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     """Pull studies from a PACS into the manifest's folder, and list them. Resumes."""
     from unimedi.cohort.columns import given_names
-    from unimedi.cohort.sources.dicom_tree import dicom_tree
-    from unimedi.cohort.sources.dicomweb import pull
+    from unimedi.cohort.sources.dicom.dicomweb import pull
+    from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
     folder = arguments.out.parent
     query = given_names(arguments.query, "--query", "ATTRIBUTE=VALUE")
@@ -116,7 +116,7 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     done = pull(arguments.url, folder, query, arguments.per_second, lambda text: print(text, file=sys.stderr))
     print(f"{done.series} series in {folder}, {done.kept} of them from before")
 
-    def listed() -> "FolderCohort":
+    def listed() -> "SourceCohort":
         found = dicom_tree(folder, arguments.table, columns)
         found.skipped += done.skipped
         return found
@@ -127,11 +127,11 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
     from unimedi.cohort.columns import given_names
-    from unimedi.cohort.sources.folder import scan_folder
+    from unimedi.cohort.sources.own_files.folder import scan_folder
 
     columns = given_names(arguments.column)
 
-    def listed() -> "FolderCohort":
+    def listed() -> "SourceCohort":
         return scan_folder(arguments.root, arguments.modality, arguments.table, columns, seed=arguments.seed)
 
     _write_cohort(listed, arguments.out)
@@ -227,7 +227,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     prompts = find_prompts(arguments.prompts) if arguments.prompts else None
     options = EvaluationOptions(supervised_steps=arguments.supervised, prompts=prompts)
     split = arguments.split or (task.split if task else "test")
-    run(arguments.path, arguments.data, arguments.out, split, arguments.compare, options, task)
+    given = {"split": split, "compare": arguments.compare, "options": options}
+    run(arguments.path, arguments.data, arguments.out, task=task, **given)
 
 
 def slice_eval(arguments: argparse.Namespace) -> None:
@@ -285,34 +286,33 @@ def reproduce(arguments: argparse.Namespace) -> None:
 
 def finetune(arguments: argparse.Namespace) -> None:
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
-    from unimedi.adaptation.fine_tune import FineTuneSettings, fine_tune
+    from unimedi.adaptation.fine_tune import fine_tune
     from unimedi.adaptation.prediction.trained import CLASSIFICATION, out_of_training
-    from unimedi.adaptation.settings import read_settings
+    from unimedi.adaptation.settings import FineTuneSettings, read_settings
     from unimedi.evaluation.task_file import answer_lines, cli_args
 
     task = _task(arguments)
     settings = read_settings(FineTuneSettings, [*(cli_args(task) if task else ()), *arguments.overrides])
     out_of_training(arguments.out, CLASSIFICATION)
-    found = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
-    found.write(arguments.out / "metrics.json")
-    for line in answer_lines(task, found):
+    figures = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
+    figures.write(arguments.out / "metrics.json")
+    for line in answer_lines(task, figures):
         print(line)
 
 
 def segment(arguments: argparse.Namespace) -> None:
     """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
     from unimedi.adaptation.prediction.trained import SEGMENTATION, out_of_training
-    from unimedi.adaptation.segmentation.segment import SegmentSettings
     from unimedi.adaptation.segmentation.segment import segment as run
-    from unimedi.adaptation.settings import read_settings
+    from unimedi.adaptation.settings import SegmentSettings, read_settings
     from unimedi.evaluation.task_file import answer_lines, cli_args
 
     task = _task(arguments)
     settings = read_settings(SegmentSettings, [*(cli_args(task) if task else ()), *arguments.overrides])
     out_of_training(arguments.out, SEGMENTATION)
-    found = run(arguments.path, arguments.data, settings, out=arguments.out)
-    found.write(arguments.out / "metrics.json")
-    for line in answer_lines(task, found):
+    figures = run(arguments.path, arguments.data, settings, out=arguments.out)
+    figures.write(arguments.out / "metrics.json")
+    for line in answer_lines(task, figures):
         print(line)
 
 
@@ -347,7 +347,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from unimedi.cohort.sources.collections import COLLECTIONS
+    from unimedi.cohort.sources.collections.catalogue import COLLECTIONS
     from unimedi.ranges import POSITIVE, SEED, SHARE, at_least
 
     parser = argparse.ArgumentParser("unimedi", description="One space for 2D and 3D medical images and their reports.")
@@ -551,11 +551,11 @@ def _check_manifest(arguments: argparse.Namespace) -> None:
     file_to_write(arguments.out, MANIFESTS, (".skipped.csv",), (getattr(arguments, "table", None),))
 
 
-def _write_cohort(find: "Callable[[], FolderCohort]", out: Path) -> None:
+def _write_cohort(find: "Callable[[], SourceCohort]", out: Path) -> None:
     """The manifest of what ``find`` finds, and beside it, always, what was left out; the paths are relative to it, or
     to the root where it is not above the files."""
     from unimedi.cohort.manifest import write_manifest
-    from unimedi.cohort.sources.scan import NoStudyError
+    from unimedi.cohort.sources.source_cohort import NoStudyError
     from unimedi.cohort.sources.summary import summary, write_skipped
 
     skipped = out.with_suffix(".skipped.csv")

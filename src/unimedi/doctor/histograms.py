@@ -10,7 +10,7 @@ from unimedi.doctor.geometry import END, SHORT, THICK
 from unimedi.doctor.hu import AIR, LEAST_SOLID, TISSUE
 from unimedi.doctor.orientation import DECIDED
 from unimedi.doctor.study_summary import StudySummary
-from unimedi.reporting.curves import BLUE, GREY, STYLE, png
+from unimedi.reporting.plots import BLUE, GREY, STYLE, png
 
 Bounds = tuple[float | None, float | None]
 Panel = tuple[Sequence[float], str, str, Bounds]  # values, title, unit, what a sound study keeps to (None: no bound)

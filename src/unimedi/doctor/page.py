@@ -1,23 +1,20 @@
 """The doctor's page: one HTML file that needs nothing else, and beside it a JSON with the same figures."""
 
-import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, select_autoescape
 
 from unimedi.doctor.diagnosis import LISTED, diagnose, fatal, worst
 from unimedi.doctor.examine import Examined, examine
 from unimedi.doctor.histograms import measure_histograms, size_histograms
 from unimedi.doctor.leakage import LeakageError
 from unimedi.doctor.signs import EXPLAINED, STORE_LIMITS
-from unimedi.files.atomic import write_text
+from unimedi.files.atomic import write_json, write_text
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.sandbox import Limits
-from unimedi.reporting.pictures import Tile, data_uri
-from unimedi.reporting.schema import Section, Table
+from unimedi.reporting.page import render
+from unimedi.reporting.schema import Section, Table, Tile, data_uri
 
 TILES = 24
 
@@ -44,28 +41,22 @@ def doctor(
     examined = examine(path, root, workers, limits)
     compared = examine(other, None, workers, limits) if other else None
     figures = diagnose(examined, compared)
-    write_text(page.with_suffix(".json"), json.dumps(figures, ensure_ascii=False, indent=1))
-    write_text(page, render(examined, figures))
+    write_json(page.with_suffix(".json"), figures)
+    write_text(page, draw(examined, figures))
     if leaks := fatal(figures):
         raise LeakageError(leaks, page)
     return figures
 
 
-def render(examined: Examined, figures: Mapping[str, Any]) -> str:
+def draw(examined: Examined, figures: Mapping[str, Any]) -> str:
     """The page as HTML."""
-    sections = [section for section in _sections(examined, figures) if section.filled or section.text]
-    environment = Environment(
-        loader=PackageLoader("unimedi.doctor"), autoescape=select_autoescape(default=True), trim_blocks=True
-    )
     refused = sum(figures["refused"].values())
-    return environment.get_template("doctor.html").render(
-        title=f"What is wrong with {examined.path.name}?",
-        subtitle=(
-            f"A {examined.kind} of {figures['listed']} studies: {figures['read']} read, {refused} refused. "
-            f"unimedi {version('unimedi')}."
-        ),
-        summary=_summary(figures, refused),
-        sections=sections,
+    sections = [section for section in _sections(examined, figures) if section.filled or section.text]
+    return render(
+        f"What is wrong with {examined.path.name}?",
+        f"A {examined.kind} of {figures['listed']} studies: {figures['read']} read, {refused} refused. "
+        f"unimedi {version('unimedi')}.",
+        [Section("summary", "In short", lists=[("", _summary(figures, refused))]), *sections],
     )
 
 
@@ -97,7 +88,7 @@ def _patients(found: Mapping[str, Any]) -> str:
 def _sections(examined: Examined, figures: Mapping[str, Any]) -> list[Section]:
     return [
         _leaks(figures),
-        Section("worst", f"The worst {TILES}", tiles=[("", _tiles(examined))]),
+        Section("worst", f"The worst {TILES}", tiles=_tiles(examined), wide=True),
         _signs(figures),
         _counts(figures),
         _refusals(figures),
@@ -125,11 +116,12 @@ def _leaks(figures: Mapping[str, Any]) -> Section:
     return Section("leaks", "Leakage", text=text, tables=tables)
 
 
-def _tiles(examined: Examined) -> list[Tile]:
-    return [
+def _tiles(examined: Examined) -> list[tuple[str, list[Tile]]]:
+    tiles = [
         Tile(f"{one.study_id}: {', '.join(sign.replace('_', ' ') for sign in one.signs)}", data_uri(one.picture))
         for one in worst([one for one in examined.seen if one.picture], TILES)
     ]
+    return [("", tiles)] if tiles else []
 
 
 def _signs(figures: Mapping[str, Any]) -> Section:

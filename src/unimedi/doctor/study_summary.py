@@ -15,8 +15,8 @@ from unimedi.cohort.reports.counts import CountedReport, count_report
 from unimedi.cohort.reports.language import detect_language
 from unimedi.cohort.reports.report import says_nothing, training_language, training_text
 from unimedi.cohort.reports.same_report import words_of
-from unimedi.cohort.sources.header import header_of
-from unimedi.cohort.sources.patients import patient_key
+from unimedi.cohort.sources.dicom.header import header_of
+from unimedi.cohort.sources.own_files.patients import patient_key
 from unimedi.cohort.study import Modality, Report, Study
 from unimedi.doctor.chest import find_chest
 from unimedi.doctor.geometry import cut_signs, size_signs, truncation
@@ -24,12 +24,12 @@ from unimedi.doctor.hashes import file_hash, miniature, perceptual_hash, pixel_h
 from unimedi.doctor.hu import read_scale
 from unimedi.doctor.orientation import read_orientation
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
+from unimedi.imaging.intensity import LUNG_WINDOW
 from unimedi.imaging.resample import resize_array
 from unimedi.inputs.one_study import read_study
 from unimedi.inputs.store import Store, StoredStudy
 
 PICTURE = 112  # pixels, the longer side of a thumbnail's panel
-LUNG_WINDOW = (-1150.0, 350.0)  # HU
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from unimedi.errors import MissingError
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.split import EvalSplit
 from unimedi.files.atomic import atomic_file, write_json
-from unimedi.metrics.bootstrap import Estimate, paired_difference
+from unimedi.metrics.bootstrap import paired_difference
+from unimedi.metrics.formatting import verdict
 from unimedi.metrics.measurement import Measurements, named
 
 RESAMPLES = "resamples.npz"
-NOT_SIGNIFICANT = "not significant"
 CONDITIONS = {
     "draws": "patients or resamples",
     "prompts": "prompt file",
@@ -127,13 +127,6 @@ def differences(ours: Measurements, other: MeasuredRun) -> Measurements:
         if theirs is not None and row.resampled is not None and theirs.resampled is not None:
             rows.append(named(paired_difference(row, theirs), **row.name))
     return Measurements(rows)
-
-
-def verdict(difference: Estimate) -> str:
-    """``higher`` or ``lower`` (ours against the other), or ``not significant`` where the interval contains 0."""
-    if not difference.significant:
-        return NOT_SIGNIFICANT
-    return "higher" if difference.value > 0 else "lower"
 
 
 def write_differences(

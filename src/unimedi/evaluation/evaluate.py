@@ -13,9 +13,11 @@ from unimedi.evaluation import space as on_space
 from unimedi.evaluation.comparison import RESAMPLES, conditions, read_runs, write_differences, write_resamples
 from unimedi.evaluation.options import EvaluationOptions, with_prompts
 from unimedi.evaluation.probes.tasks import RANDOM_INIT, linear_probe
+from unimedi.evaluation.recorded import record_of
 from unimedi.evaluation.result import Evaluation, TaskResult
 from unimedi.evaluation.retrieval import tasks as on_embeddings
 from unimedi.evaluation.retrieval.by_class import CLASSES, PER_CLASS, class_retrieval
+from unimedi.evaluation.saved import save
 from unimedi.evaluation.slices.tasks import slice_selection
 from unimedi.evaluation.split import EvalSplit, cut_reports, eval_split, findings_without_labels, foreign_reports
 from unimedi.evaluation.supervised import supervised
@@ -46,7 +48,9 @@ def evaluate(
     task: TaskFile | None = None,
     say: Say = print,
 ) -> Evaluation:
-    """Measure a run on a split of a store, and write ``metrics.json`` and ``resamples.npz``.
+    """Measure a run on a split of a store.
+
+    Writes ``metrics.json``, ``resamples.npz`` and ``evaluation/``, from which the page is drawn.
 
     Args:
         run: a run folder, or a ``pretrained`` folder itself.
@@ -115,7 +119,7 @@ def _evaluate(
     write_resamples(measurements, measured_on, out / RESAMPLES)
     if others:
         write_differences(measurements, measured_on, others, out / "differences.json")
-    return Evaluation(
+    evaluation = Evaluation(
         run=run,
         out=out,
         store=store,
@@ -131,6 +135,8 @@ def _evaluate(
         compare=others,
         task=task,
     )
+    save(record_of(evaluation), out)
+    return evaluation
 
 
 def _splits(store: Store, name: str, embedder: Embedder, options: EvaluationOptions, say: Say) -> dict[str, EvalSplit]:

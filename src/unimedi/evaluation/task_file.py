@@ -14,8 +14,8 @@ import yaml
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
-from unimedi.evaluation.headline import cell
 from unimedi.evaluation.options import EvaluationOptions
+from unimedi.metrics.formatting import with_interval
 from unimedi.metrics.measurement import Measurements
 
 TASKS = Path(__file__).parent / "tasks"
@@ -130,7 +130,7 @@ def answer_lines(task: TaskFile | None, measurements: Measurements) -> list[str]
     """What a command prints of its task: ``key value (interval)`` an answer; nothing where no file was given."""
     if task is None:
         return []
-    found = [f"{key} {cell(row)}" for key, row in answers(task, measurements).items()]
+    found = [f"{key} {with_interval(row)}" for key, row in answers(task, measurements).items()]
     return found or [f"{task.name}: no {METRICS[task.protocol][task.metric]} could be computed"]
 
 

@@ -13,6 +13,7 @@ METAL_HU = 3071  # the top of the 12-bit CT scale
 MIN_SIDE = 8  # pixels: below one patch of the smallest recipe there is nothing to see
 MIN_SLICES = 4  # planes under one slab of the T_3D grid
 RADIOGRAPH_MAX = 4095  # 12 bits, as detectors have
+LUNG_WINDOW = (-1150.0, 350.0)  # HU, for pictures only: soft tissue and ground-glass can be told apart in it
 
 
 def check(image: Radiograph | Volume, name: str = "image") -> None:

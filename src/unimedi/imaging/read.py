@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.cohort.sources.dicom_header import START, begins_dicom
+from unimedi.cohort.sources.dicom.quick_header import START, begins_dicom
 from unimedi.imaging.dicom.read import read_dicom, read_series
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.intensity import check, to_hu

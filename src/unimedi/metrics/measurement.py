@@ -108,8 +108,9 @@ class Measurements(Mapping[str, Measurement]):
         Example:
             ``one(task="zero_shot", modality="ct", metric="auroc")`` is the mean over findings, not one of them.
         """
-        wanted = named(Estimate(math.nan), **name).name
-        return next((row for row in self.values() if row.name == wanted), None)
+        wanted = named(Estimate(math.nan), **name)
+        found = self._rows.get(wanted.key)
+        return found if found is not None and found.name == wanted.name else None
 
     def named(self, **name: Any) -> "Measurements":
         """All, with these fields replaced: a task names its metrics, its caller says of which modality."""
@@ -162,18 +163,3 @@ def mean_over_seeds(runs: Sequence[Measurements]) -> Measurements:
 def percent(share: float) -> str:
     """0.01 as ``1%``."""
     return f"{share * 100:g}%"
-
-
-def write_metrics(figures: Mapping[str, Estimate], path: Path) -> None:
-    """What :meth:`Measurements.write` does, of rooms that do not give measurements yet."""
-    write_json(path, {key: figure.to_json() for key, figure in figures.items()})
-
-
-def read_metrics(path: Path) -> dict[str, Estimate]:
-    """Estimates by key, of rooms that do not give measurements yet; null becomes NaN again."""
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    figures = {}
-    for key, row in raw.items():
-        value, low, high = (math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high"))
-        figures[key] = Estimate(value, low, high, int(row["n"]))
-    return figures

@@ -1,7 +1,7 @@
-"""Overlap of masks, study by study: Dice, and the 95th percentile of the Hausdorff distance by MONAI.
+"""How masks are measured, study by study: Dice, and the 95th percentile of the Hausdorff distance by MONAI.
 
-Dice of an empty mask predicted empty is 1, so over all studies a predictor that never marks anything scores the share
-of healthy studies. It is therefore measured too (:func:`trivial`), and Dice is also given over the positives alone.
+Dice of an empty mask predicted empty is 1, so over all studies a predictor that never finds anything scores the share
+of healthy studies: its row stands beside every figure over all studies, and Dice over the positives beside that.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
 from unimedi.metrics.checks import known_and_positive
-from unimedi.metrics.measurement import Measurements, named
+from unimedi.metrics.measurement import Measurements, with_findings
 
 PERCENTILE = 95
 
@@ -72,10 +72,10 @@ def class_mean(columns: Float[ndarray, "studies classes"], bootstrap: PatientBoo
 
 
 def overlap_measurements(result: Overlap, bootstrap: PatientBootstrap) -> Measurements:
-    """``dice_positive``, ``dice_all``, ``found`` and ``hd95_mm``: the mean over classes, and of each class.
+    """``dice_positive``, ``dice_all``, ``found`` and ``hd95_mm`` (mm): the mean over classes, and each class.
 
-    ``dice_positive`` is of the studies that have the class. ``found`` is the share of these of which anything at all
-    was marked; ``hd95_mm`` counts only those. What is known of no study is left out.
+    ``found`` is the share of positives of which anything at all was marked; ``hd95_mm`` counts those only. What no
+    study has a value of is left out.
     """
     positive = np.where(result.present, 1.0, np.nan)
     columns = {
@@ -84,13 +84,13 @@ def overlap_measurements(result: Overlap, bootstrap: PatientBootstrap) -> Measur
         "found": result.found * positive,
         "hd95_mm": result.hd95 * positive,
     }
-    rows = []
+    found = Measurements()
     for metric, values in columns.items():
-        known = {c: v for c, v in zip(result.classes, values.T, strict=True) if not np.isnan(v).all()}
-        if known:
-            rows.append(named(class_mean(values, bootstrap), metric=metric))
-            rows += [named(mean_estimate(v, bootstrap), metric=metric, finding=c) for c, v in known.items()]
-    return Measurements(rows)
+        if not np.isnan(values).all():
+            known = [number for number in range(len(result.classes)) if not np.isnan(values[:, number]).all()]
+            by_class = {result.classes[number]: mean_estimate(values[:, number], bootstrap) for number in known}
+            found |= with_findings(metric, class_mean(values, bootstrap), by_class)
+    return found
 
 
 def trivial(labels: Float[ndarray, "studies classes"], classes: tuple[str, ...]) -> Overlap:

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM
 from unimedi.metrics.bootstrap import Estimate
-from unimedi.reporting.curves import BLUE, GREEN, GREY, ORANGE, RED, STYLE, png
+from unimedi.reporting.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY, STYLE, png
 
 # Selector → (name, colour, line); Okabe and Ito's colours. References without a network are dashed.
 _LINES = {
@@ -17,7 +17,7 @@ _LINES = {
     "centre": ("centre", ORANGE, "--"),
     "intensity": ("brightest anomalous patch", RED, "--"),
     "attentive": ("attentive", BLUE, "-"),
-    "untrained": ("untrained encoder", "#56b4e9", "-"),
+    "untrained": ("untrained encoder", SKY, "-"),
     "random": ("random", "#4a4a4a", ":"),
 }
 _BAND_WORDS = {"under_10mm": "under 10 mm", "10_to_30mm": "10 to 30 mm", "from_30mm": "30 mm and more"}

@@ -6,8 +6,8 @@ pixels, the centre slice. All else with a figure is not shown. Rules, so that no
 
 from collections.abc import Iterator, Mapping
 
-from unimedi.evaluation.headline import three
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import three_decimals
 
 Figures = Mapping[str, Estimate]
 Claim = tuple[bool, str]  # whether it is shown, and the words
@@ -38,7 +38,10 @@ def _findings(figures: Figures) -> Iterator[Claim]:
             yield False, f"telling {_listed(blind)} from chance on {name} without a label"
         error = figures.get(f"zero_shot/{kind}/ece")
         if error and not error.high <= CALIBRATED:
-            yield False, f"zero-shot scores of {name} that can be read as probabilities (ECE {three(error.value)})"
+            yield (
+                False,
+                f"zero-shot scores of {name} that can be read as probabilities (ECE {three_decimals(error.value)})",
+            )
 
 
 def _retrieval(figures: Figures) -> Iterator[Claim]:
@@ -52,7 +55,7 @@ def _retrieval(figures: Figures) -> Iterator[Claim]:
         figure, chance = figures.get(f"{key}/r@10"), figures.get(f"{key}/chance@10")
         if figure and chance:
             times = f"{figure.value / chance.value:.1f} times chance" if chance.value else "chance 0"
-            yield figure.low > chance.value, f"{words} among {figure.n} (R@10 {three(figure.value)}, {times})"
+            yield figure.low > chance.value, f"{words} among {figure.n} (R@10 {three_decimals(figure.value)}, {times})"
 
 
 def _features(figures: Figures) -> Iterator[Claim]:
@@ -64,10 +67,10 @@ def _features(figures: Figures) -> Iterator[Claim]:
             said = ", ".join(
                 f"{gain.value:+.3f} on {word}" + ("" if gain.low > 0 else _why(gain)) for word, gain in known.items()
             )
-            shown = all(gain.low > 0 for gain in known.values())
+            value = three_decimals(figure.value)
             yield (
-                shown,
-                f"features for a classifier, of {name}, from 10 % of the labels (AUROC {three(figure.value)}: {said})",
+                all(gain.low > 0 for gain in known.values()),
+                f"features for a classifier, of {name}, from 10 % of the labels (AUROC {value}: {said})",
             )
 
 
@@ -88,7 +91,7 @@ def _slices(figures: Figures) -> Iterator[Claim]:
         )
         yield (
             all(gap.low > 0 for gap in gaps.values()),
-            f"choosing the slice with the lesion (hit@1 {three(hit.value)}: {said})",
+            f"choosing the slice with the lesion (hit@1 {three_decimals(hit.value)}: {said})",
         )
 
 

@@ -1,8 +1,7 @@
-"""The section of the report that answers a task file, and says what was asked and who says so."""
+"""The section of the page that answers a task file, and says what was asked and who says so."""
 
-from unimedi.evaluation.headline import printed
-from unimedi.evaluation.result import Evaluation
-from unimedi.evaluation.task_file import METRICS, TaskFile, answers
+from unimedi.evaluation.record import EvaluationRecord, TaskAnswer
+from unimedi.metrics.formatting import columns
 from unimedi.metrics.measurement import Measurement, percent
 from unimedi.reporting.schema import Section, Table
 
@@ -17,20 +16,17 @@ TITLES = {  # of (task, method, variant)
 }
 
 
-def task_part(inputs: Evaluation) -> Section:
+def task_section(record: EvaluationRecord) -> Section:
     """Empty where no task file was given."""
-    task = inputs.task
+    task = record.task
     if task is None:
         return Section("task", "The task")
     section = Section("task", f"The task: {task.name}", task.about)
-    found = answers(task, inputs.measurements)
-    rows = [
-        (row.name, row.value, row.interval, row.n) for row in (printed(described(one), one) for one in found.values())
-    ]
+    rows = [(described(row), *columns(row)) for row in task.answers.values()]
     if rows:
         section.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
     else:
-        section.text += f" It could not be answered here: no {METRICS[task.protocol][task.metric]} could be computed."
+        section.text += f" It could not be answered here: no {task.sought} could be computed."
     section.tables.append(Table("What was asked", (), _facts(task), prose=True))
     return section
 
@@ -43,7 +39,7 @@ def described(row: Measurement) -> str:
     return TITLES.get((row.task, row.method, row.variant), plain) + share + accuracy
 
 
-def _facts(task: TaskFile) -> list[tuple[str, str]]:
+def _facts(task: TaskAnswer) -> list[tuple[str, str]]:
     return [
         ("protocol", task.protocol.replace("_", " ")),
         *((f"class {column}", meaning) for column, meaning in task.classes.items()),

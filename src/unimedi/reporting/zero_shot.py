@@ -1,18 +1,21 @@
-"""Zero-shot in the report: a table of every finding, and what probabilities are worth."""
+"""The section on zero-shot: a table of every finding, ROC curves, and what the probabilities are worth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from scipy.special import expit
 
-from unimedi.evaluation.headline import cell, three
-from unimedi.evaluation.result import Evaluation, ZeroShotPredictions
-from unimedi.evaluation.split import EvalSplit
+from unimedi.evaluation.record import EvaluationRecord, ZeroShot
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import known_and_positive
-from unimedi.reporting import curves as draw
-from unimedi.reporting import pictures as looks
-from unimedi.reporting.roc import roc_curves
-from unimedi.reporting.schema import NAMES, Section, Table
+from unimedi.metrics.formatting import three_decimals, with_interval
+from unimedi.reporting import plots
+from unimedi.reporting.schema import NAMES, Section, Table, Tile, data_uri
+from unimedi.reporting.tiles import in_words
+
+Figures = Mapping[str, Estimate]
 
 COLUMNS = {
     "auroc": "AUROC",
@@ -27,40 +30,38 @@ COLUMNS = {
 }
 
 
-def zero_shot_part(inputs: Evaluation) -> Section:
+def zero_shot_section(record: EvaluationRecord, figures: Figures) -> Section:
     """Tables, plots of AUROC and of ROC curves, reliability diagrams, and the macro AUROC of each prompt file."""
     section = Section("zero-shot", "Zero-shot by finding")
-    for kind, verdicts in inputs.predictions.items():
-        section.tables.append(_table(inputs, kind, verdicts))
+    for kind, predicted in record.zero_shot.items():
+        section.tables.append(_table(figures, kind, predicted))
         rows = [
-            ("all findings" if not name else words(name), f.value, f.low, f.high, not name)
-            for name in ("", *verdicts.log_odds)
-            for f in [inputs.measurements[_key(kind, "auroc", name)]]
+            (in_words([name]) or "all findings", f.value, f.low, f.high, not name)
+            for name in ("", *predicted.log_odds)
+            for f in [figures[_key(kind, "auroc", name)]]
         ]
-        picture = draw.intervals(rows, 0.5, "AUROC")
-        section.pictures.append(looks.Tile(f"{NAMES[kind]}; dotted: chance", looks.data_uri(picture)))
-        caption = f"{NAMES[kind]}: ROC curve of each finding; dotted diagonal: chance"
-        section.pictures.append(looks.Tile(caption, looks.data_uri(roc_curves(ranked(inputs.splits[kind], verdicts)))))
-    if inputs.predictions:
-        section.text = _what_it_says(inputs)
-        section.tables += _by_prompts(inputs)
-        panels = {NAMES[kind]: _pooled(inputs.splits[kind], v) for kind, v in inputs.predictions.items()}
+        section.pictures += [
+            Tile(f"{NAMES[kind]}; dotted: chance", data_uri(plots.intervals(rows, 0.5, "AUROC"))),
+            Tile(
+                f"{NAMES[kind]}: ROC curve of each finding; dotted diagonal: chance",
+                data_uri(plots.roc_curves(ranked(predicted))),
+            ),
+        ]
+    if record.zero_shot:
+        section.text = _what_it_says(record, figures)
+        section.tables += _by_prompts(figures, tuple(record.zero_shot))
+        pooled = {NAMES[kind]: _pooled(predicted) for kind, predicted in record.zero_shot.items()}
         caption = "Reliability, all findings together: how often a finding is there, by the probability it was given."
-        section.pictures.append(looks.Tile(caption, looks.data_uri(draw.reliability(panels))))
+        section.pictures.append(Tile(caption, data_uri(plots.reliability(pooled))))
     return section
 
 
-def words(finding: str) -> str:
-    """A label's name as it is read."""
-    return finding.replace("_", " ")
-
-
-def _table(inputs: Evaluation, kind: str, verdicts: ZeroShotPredictions) -> Table:
+def _table(figures: Figures, kind: str, predicted: ZeroShot) -> Table:
     rows = []
-    for name in ("", *verdicts.log_odds):
-        cells = [_cell(inputs.measurements.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
-        rows.append([words(name) or "all findings", *cells])
-    return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, frozenset({0}))
+    for name in ("", *predicted.log_odds):
+        cells = [_cell(figures.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
+        rows.append([in_words([name]) or "all findings", *cells])
+    return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, ("ours", *[""] * len(predicted.log_odds)))
 
 
 def _key(kind: str, metric: str, finding: str) -> str:
@@ -70,13 +71,13 @@ def _key(kind: str, metric: str, finding: str) -> str:
 def _cell(figure: Estimate | None, metric: str) -> str:
     if figure is None:
         return ""
-    return cell(figure) if metric in ("auroc", "ap") else three(figure.value)
+    return with_interval(figure) if metric in ("auroc", "ap") else three_decimals(figure.value)
 
 
-def _what_it_says(inputs: Evaluation) -> str:
+def _what_it_says(record: EvaluationRecord, figures: Figures) -> str:
     chosen = [
-        f.n for kind, v in inputs.predictions.items() for name in v.log_odds
-        if (f := inputs.measurements[_key(kind, "threshold", name)]).n
+        f.n for kind, predicted in record.zero_shot.items() for name in predicted.log_odds
+        if (f := figures[_key(kind, "threshold", name)]).n
     ]  # fmt: skip
     where = (
         f"the threshold of the highest balanced accuracy on {_range(chosen)} validation studies"
@@ -84,8 +85,7 @@ def _what_it_says(inputs: Evaluation) -> str:
         else "a threshold of 0.5, as there is no validation split to choose it on"
     )
     return (
-        f"Against the cohort's labels; prompts: {inputs.options.prompt_file.stem}. "
-        f"ACC, balanced ACC and F1 at {where}. "
+        f"Against the cohort's labels; prompts: {record.prompts}. ACC, balanced ACC and F1 at {where}. "
         "AP by chance is the prevalence. ECE: 0 is a probability that is what it says. Prompts: AUROC of single "
         "pairs of a present and an absent sentence, where the figure itself is of all sentences together."
     )
@@ -96,31 +96,26 @@ def _range(counts: Sequence[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _by_prompts(inputs: Evaluation) -> list[Table]:
+def _by_prompts(figures: Figures, kinds: Sequence[str]) -> list[Table]:
     prefix = "zero_shot_by_prompts/"
-    files = sorted({key.split("/")[2] for key in inputs.measurements if key.startswith(prefix)})
+    files = sorted({key.split("/")[2] for key in figures if key.startswith(prefix)})
     if len(files) < 2:
         return []
-    rows = [
-        [
-            name,
-            *(_cell(inputs.measurements.get(f"{prefix}{kind}/{name}/auroc"), "auroc") for kind in inputs.predictions),
-        ]
-        for name in files
-    ]
-    return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in inputs.predictions)), rows)]
+    rows = [[name, *(_cell(figures.get(f"{prefix}{kind}/{name}/auroc"), "auroc") for kind in kinds)] for name in files]
+    return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in kinds)), rows)]
 
 
-def ranked(view: EvalSplit, verdicts: ZeroShotPredictions) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def ranked(predicted: ZeroShot) -> dict[str, tuple[Float[ndarray, "known"], Bool[ndarray, "known"]]]:
     """Finding in words → log-odds and whether it is present, of the studies of which that is known."""
     found = {}
-    for name, odds in verdicts.log_odds.items():
-        known, there = known_and_positive(view.labels[name], name)
-        found[words(name)] = odds[known], there[known]
+    for name, odds in predicted.log_odds.items():
+        known, there = known_and_positive(predicted.labels[name], name)
+        found[in_words([name])] = odds[known], there[known]
     return found
 
 
-def _pooled(view: EvalSplit, verdicts: ZeroShotPredictions) -> tuple[np.ndarray, np.ndarray]:
-    labels = np.concatenate([view.labels[name] for name in verdicts.log_odds])
+def _pooled(predicted: ZeroShot) -> tuple[Float[ndarray, "known"], Bool[ndarray, "known"]]:
+    """Probability, and whether it is present, of all findings together."""
+    labels = np.concatenate(list(predicted.labels.values()))
     known = ~np.isnan(labels)
-    return np.concatenate(list(verdicts.probabilities.values()))[known], labels[known] == 1
+    return expit(np.concatenate(list(predicted.log_odds.values())))[known], labels[known] == 1

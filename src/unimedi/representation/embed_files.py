@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
 from unimedi.files.destination import file_to_write
@@ -22,7 +22,7 @@ class NothingEmbeddedError(InputError):
 
 def embed_files(
     paths: Sequence[Path], model: Path, out: Path, batch_size: int = 8
-) -> tuple[EmbeddingTable, FolderCohort]:
+) -> tuple[EmbeddingTable, SourceCohort]:
     """Embed image files, DICOM series and folders of either into a Parquet table; ``study_id`` is the path.
 
     ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. What was left out,
@@ -30,7 +30,7 @@ def embed_files(
     """
     file_to_write(out, (".parquet",), (".skipped.csv",), paths)
     embedder = Embedder.from_pretrained(model, batch_size)
-    listed = FolderCohort(Path())
+    listed = SourceCohort(Path())
     images = find_images(paths, listed)
     rows: dict[Path, tuple[str, Row]] = {}
     for batch in _batches(images, embedder.processor.preprocess, batch_size, listed):
@@ -49,7 +49,7 @@ def embed_files(
 
 
 def _batches(
-    images: Sequence[Path], preprocess: Preprocess, size: int, listed: FolderCohort
+    images: Sequence[Path], preprocess: Preprocess, size: int, listed: SourceCohort
 ) -> Iterator[list[tuple[Path, NDArray[np.int16]]]]:
     """Images as they are stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
     waiting: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.cohort.sources.images import Found, Taken, images_of, without_raw
-from unimedi.cohort.sources.scan import TEXTS, FolderCohort, Skipped, suffix
+from unimedi.cohort.sources.file_names import TEXTS, suffix
+from unimedi.cohort.sources.own_files.images import Found, Taken, images_of, without_raw
+from unimedi.cohort.sources.source_cohort import Skipped, SourceCohort
 from unimedi.errors import MissingError
 from unimedi.files.inside import inside
 from unimedi.files.walk import name_of, walk
@@ -21,7 +22,7 @@ INDEX = "DICOMDIR"
 OTHER_SERIES = "other_series_dropped"  # the note of a folder that holds more than the series that was read
 
 
-def find_images(paths: Sequence[Path], listed: FolderCohort) -> list[Path]:
+def find_images(paths: Sequence[Path], listed: SourceCohort) -> list[Path]:
     """The images among ``paths`` and under them, each once: files, and folders that hold the slices of a DICOM series.
 
     Every other file goes to ``listed`` with the reason. FileNotFoundError where nothing is there.
@@ -40,7 +41,7 @@ def find_images(paths: Sequence[Path], listed: FolderCohort) -> list[Path]:
 
 
 def opened(
-    images: Sequence[Path], preprocess: Preprocess, listed: FolderCohort
+    images: Sequence[Path], preprocess: Preprocess, listed: SourceCohort
 ) -> Iterator[tuple[Path, Radiograph | Volume, NDArray[np.int16]]]:
     """Each image that can be used, and what the store would keep of it; the others go to ``listed`` with the reason."""
     for path in images:
@@ -61,10 +62,10 @@ def _reason(error: Exception, path: Path) -> str:
     return f"{error.reason}: {sentence}" if isinstance(error, ImagingError) else sentence
 
 
-def _under(given: Path, listed: FolderCohort) -> list[Found]:
+def _under(given: Path, listed: SourceCohort) -> list[Found]:
     """The images under a folder, which may itself hold a series: so it is looked at from its parent."""
     folder = Path(os.path.abspath(given))
-    here = FolderCohort(folder.parent)
+    here = SourceCohort(folder.parent)
     found: list[Found] = []
     for place, names in walk(folder, lambda what, why: here.skip(f"{folder.name}/{what}", why)):
         for name in names:
@@ -78,7 +79,7 @@ def _under(given: Path, listed: FolderCohort) -> list[Found]:
     return [replace(one, path=given / one.path.relative_to(folder)) for one in found]
 
 
-def _is_index_of(path: Path, images: Sequence[Path], listed: FolderCohort) -> bool:
+def _is_index_of(path: Path, images: Sequence[Path], listed: SourceCohort) -> bool:
     """Whether it is a DICOMDIR beside or above an image that is taken by itself; then it is listed."""
     if path.name != INDEX or not any(one != path and inside(one, path.parent) for one in images):
         return False

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from unimedi.adaptation.fine_tune import FineTuneSettings, fine_tune
-from unimedi.adaptation.segmentation.segment import SegmentSettings, segment
-from unimedi.adaptation.settings import read_settings
+from unimedi.adaptation.fine_tune import fine_tune
+from unimedi.adaptation.segmentation.segment import segment
+from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings, read_settings
 from unimedi.errors import InputError
 from unimedi.evaluation.task_file import COMMANDS, TaskFile, answers, cli_args, find_task
 from unimedi.metrics.measurement import Measurements

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import PREPROCESS
-from unimedi.adaptation.fine_tune import FindingLearner, FineTuneSettings, finding_problem, fine_tune
+from unimedi.adaptation.fine_tune import FindingModel, finding_task, fine_tune
 from unimedi.adaptation.prediction.predict import NothingPredictedError, predict
 from unimedi.adaptation.prediction.trained import (
     TrainedModelError,
@@ -24,7 +24,8 @@ from unimedi.adaptation.prediction.trained import (
     trained_kinds,
 )
 from unimedi.adaptation.segmentation.masks import masked_splits
-from unimedi.adaptation.segmentation.segment import MaskLearner, SegmentSettings, segment
+from unimedi.adaptation.segmentation.segment import MaskModel, segment
+from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings
 from unimedi.cli import main
 from unimedi.cli.describe import describe
 from unimedi.imaging.read import read_image, read_mask
@@ -87,24 +88,24 @@ def rows_of(path: Path) -> dict[str, dict[str, str]]:
 def test_a_loaded_classifier_has_the_figures_that_were_reported(ground: Ground, kind: str) -> None:
     trained = read_trained(ground.tuned, kind)
     classifier = load_classifier(trained, ground.tuned)
-    problem = finding_problem(kind, ground.store, replace(TUNED, precision=trained.precision), silent)
-    learner = problem.learner(classifier.model)
-    assert isinstance(learner, FindingLearner)
-    again = FindingLearner(classifier, ground.store, learner.validation, learner.held_out, TUNED.resamples)
+    task = finding_task(kind, ground.store, replace(TUNED, precision=trained.precision), silent)
+    model = task.model(classifier.model)
+    assert isinstance(model, FindingModel)
+    again = FindingModel(classifier, ground.store, model.validation, model.held_out, TUNED.resamples)
     assert again.thresholds() == trained.thresholds
     assert again.validate() == trained.validation
-    for key, figure in again.test().named(task="fine_tune", modality=kind, share=1.0).items():
-        assert same(figure, ground.tuned_figures[key]), key
+    for key, one in again.test().named(task="fine_tune", modality=kind, share=1.0).items():
+        assert same(one, ground.tuned_figures[key]), key
 
 
 @pytest.mark.parametrize("kind", ["xray", "ct"])
 def test_a_loaded_segmenter_has_the_figures_that_were_reported(ground: Ground, kind: str) -> None:
     trained = read_trained(ground.masked, kind)
     splits = masked_splits(kind, ground.store, MASKED)
-    learner = MaskLearner(load_segmenter(trained, ground.masked), ground.store, splits)
-    assert learner.validate() == trained.validation
+    model = MaskModel(load_segmenter(trained, ground.masked), ground.store, splits)
+    assert model.validate() == trained.validation
     bootstrap = PatientBootstrap([ground.store.studies[i].patient_id for i in splits.test], MASKED.resamples)
-    again = overlap_measurements(learner.test(), bootstrap)
+    again = overlap_measurements(model.test(), bootstrap)
     again = again.named(task="segmentation", modality=kind, variant=trained.decoder, share=1.0)
     assert again
     for key, figure in again.items():

@@ -20,8 +20,9 @@ from unimedi.adaptation.segmentation.masks import (
     stored_mask,
     windows,
 )
-from unimedi.adaptation.segmentation.segment import MissingExtraError, SegmentSettings, mask_problem, segment
-from unimedi.adaptation.tuning import best_learner
+from unimedi.adaptation.segmentation.segment import MissingExtraError, mask_task, segment
+from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
+from unimedi.adaptation.tuning import train_best
 from unimedi.inputs.store import Record, Store, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements
@@ -80,11 +81,11 @@ def test_without_monai_the_extra_is_named(ground: tuple[Path, Path], monkeypatch
 
 def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(ground[1])
-    problem = mask_problem("ct", "linear", store, masked_splits("ct", store, QUICK), QUICK)
+    task = mask_task("ct", "linear", store, masked_splits("ct", store, QUICK), QUICK)
     seen: set[int] = set()
     real = Store.pixels
     monkeypatch.setattr(Store, "pixels", lambda self, index: seen.add(index) or real(self, index))
-    best_learner(problem, tiny_model(), problem.train, QUICK, 0, silent)
+    train_best(task, tiny_model(), task.train, QUICK, 0, silent)
     assert {str(store.studies[i].split) for i in seen} == {"train", "validation"}
 
 
@@ -93,8 +94,8 @@ def test_masks_are_learnt(ground: tuple[Path, Path]) -> None:
     store = Store.open(ground[1])
     changes = {"steps": 60, "batch": 12, "learning_rates": (1e-2,), "checks": 2}
     setup = SegmentSettings(**changes)  # type: ignore[arg-type]
-    problem = mask_problem("xray", "setr_pup", store, masked_splits("xray", store, setup), setup)
-    result = best_learner(problem, tiny_model(), problem.train, setup, 0, silent).test()
+    task = mask_task("xray", "setr_pup", store, masked_splits("xray", store, setup), setup)
+    result = train_best(task, tiny_model(), task.train, setup, 0, silent)[1].test()
     assert result.dice[result.present].mean() > 0.5
 
 
@@ -164,10 +165,10 @@ def test_what_is_not_known_is_in_no_figure_and_in_no_gradient(ground: tuple[Path
     left = sum(~present["pleural_effusion"])
     assert any(f"segmentation, xray: {left} test studies left out" in line for line in said)
     splits = masked_splits("xray", nodules, setup)
-    learner = mask_problem("xray", "linear", nodules, splits, setup).learner(tiny_model())
+    model = mask_task("xray", "linear", nodules, splits, setup).model(tiny_model())
     unknown = [i for i, row in zip(splits.train, splits.labels, strict=True) if np.isnan(row[1])]
-    learner.loss(unknown[:2], np.random.default_rng(0)).backward()
-    gradient = learner.module.decoder.read.weight.grad  # type: ignore[union-attr]
+    model.loss(unknown[:2], np.random.default_rng(0)).backward()
+    gradient = model.module.decoder.read.weight.grad  # type: ignore[union-attr]
     assert gradient[0].any()  # type: ignore[index]
     assert not gradient[1].any()  # type: ignore[index]
 
@@ -179,8 +180,8 @@ def test_a_training_is_chosen_by_studies_that_have_a_class(ground: tuple[Path, P
             splits = masked_splits("ct", store, replace(QUICK, classes=(name,), validation_cap=cap))
             assert 1 <= len(splits.validation) <= cap
             assert all(store.studies[i].labels[name] for i in splits.validation)
-    problem = mask_problem("ct", "linear", store, splits, QUICK)
-    assert 0 <= problem.learner(tiny_model()).validate() <= 1
+    task = mask_task("ct", "linear", store, splits, QUICK)
+    assert 0 <= task.model(tiny_model()).validate() <= 1
 
 
 def test_without_any_such_study_nothing_can_be_chosen(ground: tuple[Path, Path], tmp_path: Path) -> None:
@@ -229,11 +230,14 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
         assert wanted[place].any() or not fields[place].any()
 
 
-def test_settings_say_what_there_is() -> None:
-    for changes, said in (
-        ({"resolution": "coarse"}, "resolution: expected one of volume, fine"),
-        ({"ct_decoders": ("unet",)}, "decoder: expected one of linear, setr_pup, unetr, got 'unet'"),
-        ({"learning_rates": ()}, "learning_rates: expected at least one"),
-    ):
-        with pytest.raises(ValueError, match=said):
-            SegmentSettings(**changes)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("cli_args", "said"),
+    [
+        (["--resolution", "coarse"], "resolution: expected one of volume, fine, got 'coarse'"),
+        (["--ct_decoders", "[unet]"], "ct_decoders: expected one of linear, setr_pup, unetr, got 'unet'"),
+        (["--learning_rates", "[]"], "learning_rates: expected at least one value, got none"),
+    ],
+)
+def test_settings_say_what_there_is(cli_args: list[str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        read_settings(SegmentSettings, cli_args)

@@ -22,7 +22,7 @@ from unimedi.evaluation.slices.input_ablation import (
     depth_shuffled_input,
     embed_inputs,
     input_ablation,
-    input_figures,
+    measured_inputs,
     oracle,
     recall,
     slice_inputs,
@@ -33,7 +33,8 @@ from unimedi.evaluation.slices.scores import depth_orders
 from unimedi.evaluation.zero_shot.prompts import embed_prompts, read_prompts
 from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.store import Record, Store, write_store
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
+from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate
+from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.model.slice_selection import SELECTORS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
@@ -187,7 +188,7 @@ def test_slabs_of_unequal_thickness_have_no_other_order(tmp_path: Path) -> None:
     embedder = Embedder.from_pretrained(write_pretrained(tmp_path / "model", preprocess))
     lesions = connected_lesions(store, range(8), FINDINGS)
     figures, notes = input_ablation(embedder, store, range(8), lesions, OPTIONS)
-    assert "slice_inputs/centre_slices/r@10" in figures
+    assert "input_ablation/centre_slices/r@10" in figures
     assert not any("depth_shuffled" in key for key in figures)
     assert any("equal thickness" in note for note in notes)
 
@@ -216,7 +217,7 @@ def test_zero_shot_by_finding_and_by_size_equals_scikit_learn(store: Store, embe
     rows = embedder.images(store, indices).embedding
     measure, _ = zero_shot(context)
     assert measure is not None
-    found = measure(rows)
+    found = Measurements(measure(rows))
     vectors = embed_prompts(embedder.texts, read_prompts(), FINDINGS)
     areas = {}
     for name, scores in log_odds(rows, vectors, embedder.scale).items():
@@ -249,8 +250,8 @@ def test_a_size_keeps_its_positives_and_every_negative() -> None:
     assert np.isnan(lesions.largest_mm("nodule")[12:]).all()
     assert np.isnan(lesions.largest_mm("mass")).all()
     sized, notes = by_size({"nodule": labels}, lesions)
-    assert list(sized) == ["nodule/under_10mm"]
-    np.testing.assert_array_equal(sized["nodule/under_10mm"], [1.0] * 10 + [np.nan] * 3 + [0, 0, np.nan])
+    assert list(sized) == [("nodule", "under_10mm")]
+    np.testing.assert_array_equal(sized["nodule", "under_10mm"], [1.0] * 10 + [np.nan] * 3 + [0, 0, np.nan])
     assert notes == ["fewer than 10 positives of a size, so no AUROC: nodule 10_to_30mm (0), nodule from_30mm (2)"]
 
 
@@ -266,7 +267,7 @@ def test_recall_counts_duplicates_and_leaves_out_studies_without_a_report(tmp_pa
     rows = embedder.images(store, indices).embedding
     measure, _ = recall(context)
     assert measure is not None
-    figure = measure(rows)["r@10"]
+    (figure,) = measure(rows)
     reports = {i: embedder.texts([store.studies[i].report])[0] for i in indices if store.studies[i].report}
     hits = []
     for row, index in enumerate(indices):
@@ -285,14 +286,14 @@ def test_differences_are_paired_with_the_volume_alone_and_with_as_shipped() -> N
     embedded = {name: draws.normal(size=(12, 3)).astype(np.float32) for name in INPUTS}
     bootstrap = PatientBootstrap([str(i) for i in range(12)], 50, 0)
 
-    def measure(rows: ndarray) -> dict[str, Estimate]:
-        return {"auroc": mean_estimate(rows[:, 0].astype(np.float64), bootstrap)}
+    def measure(rows: ndarray) -> list[Measurement]:
+        return [named(mean_estimate(rows[:, 0].astype(np.float64), bootstrap), metric="auroc")]
 
-    figures = input_figures(embedded, [measure])
+    figures = measured_inputs(embedded, [measure])
     assert len(figures) == 7 + 6 + 6
     for name in INPUTS:
         for base in ("volume_alone", "as_shipped"):
-            key = f"slice_inputs/{name}/minus_{base}/auroc"
+            key = f"input_ablation/{name}/minus_{base}/auroc"
             assert (key in figures) == (name != base)
             if name != base:
                 gap = embedded[name].astype(np.float64)[:, 0] - embedded[base].astype(np.float64)[:, 0]
@@ -307,8 +308,8 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path, store: Store, embedder:
     figures, notes = input_ablation(embedder, store, indices, lesions, replace(OPTIONS, prompts=no_prompts(tmp_path)))
     assert {key.rsplit("/", 1)[1] for key in figures} == {"r@10"}
     assert notes == [
-        "slice inputs: no prompts in prompts for cardiomegaly, nodule, pleural_effusion",
-        "slice inputs: no finding has prompts and both classes, so no zero-shot",
+        "input ablation: no prompts in prompts for cardiomegaly, nodule, pleural_effusion",
+        "input ablation: no finding has prompts and both classes, so no zero-shot",
     ]
 
     silent = [
@@ -320,18 +321,18 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path, store: Store, embedder:
     figures, notes = input_ablation(embedder, mute, mute.select(), nothing, OPTIONS)
     assert not figures
     assert notes == [
-        "slice inputs: only one class in this split for nodule",
-        "slice inputs: no finding has prompts and both classes, so no zero-shot",
-        "slice inputs: fewer than two volumes have a report, so no retrieval",
-        "slice inputs: neither zero-shot nor retrieval can be measured",
+        "input ablation: only one class in this split for nodule",
+        "input ablation: no finding has prompts and both classes, so no zero-shot",
+        "input ablation: fewer than two volumes have a report, so no retrieval",
+        "input ablation: neither zero-shot nor retrieval can be measured",
     ]
 
     unlabelled = write_hospital(tmp_path / "unlabelled", ndims=(3,), labelled=False, masked=False)
     rows = unlabelled.select(split="test")
     figures, notes = input_ablation(embedder, unlabelled, rows, connected_lesions(unlabelled, rows), OPTIONS)
-    assert notes == ["slice inputs: no labels, so no zero-shot"]
-    assert "slice_inputs/as_shipped/r@10" in figures
+    assert notes == ["input ablation: no labels, so no zero-shot"]
+    assert "input_ablation/as_shipped/r@10" in figures
 
     without = Embedder(tiny_model(slices=0), embedder.processor)
     figures, notes = input_ablation(without, store, indices, lesions, OPTIONS)
-    assert (figures, notes) == ({}, ["slice inputs: the model takes no slices"])
+    assert (len(figures), notes) == (0, ["input ablation: the model takes no slices"])

@@ -1,4 +1,4 @@
-"""Scores of stored volumes, the controls that shuffle depth, the churn between models: each by a slow obvious way."""
+"""Scores of stored volumes, the controls that shuffle depth, how stable the choice is: each by a slow obvious way."""
 
 from itertools import combinations
 from pathlib import Path
@@ -26,7 +26,12 @@ from unimedi.evaluation.slices.scores import (
     tokens_shuffled,
     unshuffle,
 )
-from unimedi.evaluation.slices.selection_stability import chance_jaccard, jaccard, read_other_models, stability_figures
+from unimedi.evaluation.slices.selection_stability import (
+    chance_jaccard,
+    jaccard,
+    read_other_models,
+    stability_measurements,
+)
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
@@ -205,17 +210,17 @@ def test_jaccard_by_sets(slabs: int, data: st.DataObject) -> None:
     assert chance_jaccard(slabs, k) == pytest.approx(np.mean(every))
 
 
-def test_churn_of_the_same_and_of_the_opposite() -> None:
+def test_stability_of_the_same_and_of_the_opposite() -> None:
     scores = np.random.default_rng(0).random((6, 4))
     bootstrap = PatientBootstrap([str(i) for i in range(6)], 20, 0)
-    figures = stability_figures(scores, {"same": scores, "opposite": -scores}, (1, 2, 4, 8), bootstrap)
-    assert figures["slice_selection/churn/same/jaccard@2"].value == 1
-    assert figures["slice_selection/churn/opposite/jaccard@2"].value == 0
+    figures = stability_measurements(scores, {"same": scores, "opposite": -scores}, (1, 2, 4, 8), bootstrap)
+    assert figures["selection_stability/same/jaccard@2"].value == 1
+    assert figures["selection_stability/opposite/jaccard@2"].value == 0
     assert {key.rsplit("@")[1] for key in figures} == {"1", "2"}  # all four of four slabs are no choice
     other = np.random.default_rng(1).random((6, 4))
     best = [[{*np.argsort(-row)[:2]} for row in each] for each in (scores, other)]
     slow = np.mean([len(a & b) / len(a | b) for a, b in zip(*best, strict=True)])
-    figure = stability_figures(scores, {"other": other}, (2,), bootstrap)["slice_selection/churn/other/jaccard@2"]
+    figure = stability_measurements(scores, {"other": other}, (2,), bootstrap)["selection_stability/other/jaccard@2"]
     assert figure.value == pytest.approx(slow, abs=1e-9)
 
 

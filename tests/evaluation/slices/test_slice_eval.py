@@ -17,7 +17,12 @@ from tests.hospital import FINDINGS, SIZES, write_hospital
 from unimedi.evaluation.slices.baselines import baseline_scores, intensity_scores, prior_scores
 from unimedi.evaluation.slices.choices import choices, oracle_scores, plane_scores, slabs_by_score, touched_slabs
 from unimedi.evaluation.slices.lesions import Lesions, affected_volumes, connected_lesions
-from unimedi.evaluation.slices.measurements import group_figures, score_figures, slice_figures, times_chance
+from unimedi.evaluation.slices.measurements import (
+    enrichment,
+    group_measurements,
+    score_measurements,
+    slice_measurements,
+)
 from unimedi.evaluation.slices.measures import (
     PER_LESION,
     aggregate,
@@ -31,6 +36,7 @@ from unimedi.evaluation.slices.tasks import SPEC
 from unimedi.inputs.store import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import Measurements
 
 
 def one_lesion(depth: int, *lesions: tuple[int, int]) -> ndarray:
@@ -82,14 +88,14 @@ def test_perfect_scores_hit_always_and_stand_above_the_rest() -> None:
     planes = one_lesion(16, *lesions)
     perfect = touched_slabs(planes, 8).astype(np.float64)
     bootstrap = PatientBootstrap([str(i) for i in range(30)], 200, 0)
-    figures = slice_figures({"attentive": perfect, "untrained": -perfect}, lesions_of(planes), bootstrap, SPEC)
+    figures = slice_measurements({"attentive": perfect, "untrained": -perfect}, lesions_of(planes), bootstrap, SPEC)
     assert figures["slice_selection/attentive/slab_hit@1"].value == 1
     assert figures["slice_selection/oracle/hit@1"].value == 1
     assert figures["slice_selection/attentive/auroc"].value == 1
     assert figures["slice_selection/untrained/auroc"].value == 0
     assert figures["slice_selection/attentive/minus_random/hit@1"].low > 0
     ratio = figures["slice_selection/attentive/hit@1"].value / figures["slice_selection/random/hit@1"].value
-    assert figures["slice_selection/attentive/times_random/hit@1"].value == pytest.approx(ratio)
+    assert figures["slice_selection/attentive/enrichment@1"].value == pytest.approx(ratio)
     assert figures["slice_selection/attentive/ap"].value == 1
     chance = chance_ap(touched_slabs(planes, 8).astype(int))
     assert figures["slice_selection/random/ap"].value == pytest.approx(chance.mean())
@@ -287,7 +293,7 @@ def test_a_band_of_sizes_begins_with_its_lower_bound() -> None:
 def test_an_unknown_spacing_leaves_no_distance_and_all_else() -> None:
     lesions = lesions_of(one_lesion(16, (4, 7), (4, 6)), plane_mm=np.nan)
     bootstrap = PatientBootstrap(["a", "b"], 50, 0)
-    figures = slice_figures({"attentive": np.eye(4)[[1, 2]]}, lesions, bootstrap, SPEC)
+    figures = slice_measurements({"attentive": np.eye(4)[[1, 2]]}, lesions, bootstrap, SPEC)
     assert np.isnan(figures["slice_selection/attentive/depth_error_mm@1"].value)
     assert np.isnan(figures["slice_selection/random/depth_error_mm@1"].value)
     assert figures["slice_selection/attentive/coverage@1"].value == 0.5
@@ -298,10 +304,10 @@ def test_a_group_counts_its_own_lesions_only() -> None:
     planes = one_lesion(16, (4, 7), (4, 7), (12, 16))
     groups = {"low": planes & (np.arange(16) < 8), "none": np.zeros_like(planes)}
     bootstrap = PatientBootstrap(["a", "b", "c"], 50, 0)
-    figures = group_figures({"attentive": np.array([[1], [3], [3]])}, groups, 4, 1, bootstrap)
-    figure = figures["slice_selection/attentive/hit@1/low"]
+    figures = Measurements(group_measurements({"attentive": np.array([[1], [3], [3]])}, groups, 4, 1, bootstrap))
+    figure = figures["attentive/hit@1/low"]
     assert (figure.value, figure.n) == (0.5, 2)
-    assert figures["slice_selection/random/hit@1/low"].value == pytest.approx(1 / 4)
+    assert figures["random/hit@1/low"].value == pytest.approx(1 / 4)
     assert len(figures) == 3  # and the oracle's
 
 
@@ -309,14 +315,14 @@ def test_a_group_counts_its_own_lesions_only() -> None:
 def test_no_choice_beats_the_oracle_in_any_group(one: ndarray, other: ndarray, k: int) -> None:
     bootstrap = PatientBootstrap(["a", "b", "c", "d"], 10, 0)
     every = {str(slabs): np.array([slabs] * 4) for slabs in combinations(range(5), k)}
-    figures = group_figures(every, {"one": one, "other": other}, 5, k, bootstrap)
+    figures = Measurements(group_measurements(every, {"one": one, "other": other}, 5, k, bootstrap))
     for group, planes in (("one", one), ("other", other)):
         there = planes.any(axis=1)
         if not there.any():
             continue
-        oracle = figures[f"slice_selection/oracle/hit@{k}/{group}"].value
+        oracle = figures[f"oracle/hit@{k}/{group}"].value
         for name in every:
-            assert figures[f"slice_selection/{name}/hit@{k}/{group}"].value <= oracle
+            assert figures[f"{name}/hit@{k}/{group}"].value <= oracle
         assert oracle == planes[there][:, [1, 4, 7, 10, 13]].any(axis=1).mean()  # some slab's middle shows it, or none
 
 
@@ -324,18 +330,18 @@ def test_the_oracle_has_only_figures_that_it_is_the_ceiling_of() -> None:
     planes = one_lesion(16, (4, 7))
     planes[0, 9:14] = True
     bootstrap, scores = PatientBootstrap(["a"], 10, 0), np.array([[0.0, 0, 1, 2]])
-    figures = slice_figures({"attentive": scores}, lesions_of(planes), bootstrap, SPEC)
+    figures = slice_measurements({"attentive": scores}, lesions_of(planes), bootstrap, SPEC)
     shown = {key.split("/")[2].split("@")[0] for key in figures if key.startswith("slice_selection/oracle/")}
-    assert shown == {"hit", "times_random"}
+    assert shown == {"hit", "enrichment"}
     assert "slice_selection/attentive/minus_oracle/hit@1" in figures
 
 
 def test_chance_is_one_time_chance() -> None:
     bootstrap = PatientBootstrap([str(i) for i in range(6)], 50, 0)
     hit = np.array([0.5, 0, 1, 0.25, 0, 1])
-    figure = times_chance(hit, hit, bootstrap)
+    figure = enrichment(hit, hit, bootstrap)
     assert (figure.value, figure.low, figure.high) == (1, 1, 1)
-    assert np.isnan(times_chance(hit, np.zeros(6), bootstrap).value)
+    assert np.isnan(enrichment(hit, np.zeros(6), bootstrap).value)
 
 
 @given(st.integers(0, 1000))
@@ -343,7 +349,7 @@ def test_enrichment_and_its_interval_equal_a_loop(seed: int) -> None:
     draws = np.random.default_rng(seed)
     hit, chance = draws.integers(0, 2, 8) * 1.0, draws.integers(0, 3, 8) / 4
     bootstrap = PatientBootstrap([str(i // 2) for i in range(8)], 20, seed)
-    figure = times_chance(hit, chance, bootstrap)
+    figure = enrichment(hit, chance, bootstrap)
     rows = [np.repeat(np.arange(8), weights) for weights in [np.ones(8, int), *bootstrap.weights.astype(int)]]
     slow = [hit[row].mean() / chance[row].mean() if chance[row].any() else np.nan for row in rows]
     assert figure.value == pytest.approx(slow[0], abs=1e-9, nan_ok=True)
@@ -363,6 +369,6 @@ def test_planes_have_their_slabs_score() -> None:
 def test_differences_of_scores_are_paired() -> None:
     scored = {"attentive": np.array([[0.0, 1], [1, 0]]), "other": np.array([[1.0, 0], [1, 0]])}
     lesion = np.array([[False, True], [True, False]])
-    figures = score_figures(scored, lesion, PatientBootstrap(["a", "b"], 50, 0))
-    assert figures["slice_selection/attentive/minus_other/auroc"].value == 0.5
-    assert figures["slice_selection/other/auroc"].value == 0.5
+    figures = Measurements(score_measurements(scored, lesion, PatientBootstrap(["a", "b"], 50, 0)))
+    assert figures["attentive/minus_other/auroc"].value == 0.5
+    assert figures["other/auroc"].value == 0.5

@@ -1,25 +1,29 @@
 """The printed table of slice-eval: every figure under its own head, and the verdict the right way round."""
 
-from unimedi.evaluation.slices.table import as_text
-from unimedi.metrics.bootstrap import Estimate
+from typing import Any
 
-FIGURES = {
-    "slice_selection/attentive/hit@1": Estimate(0.5, 0.4, 0.6, n=9),
-    "slice_selection/attentive/hit@2": Estimate(0.625, n=9),
-    "slice_selection/attentive/coverage@2": Estimate(0.375, n=9),
-    "slice_selection/attentive/depth_error_mm@1": Estimate(12.4, n=9),
-    "slice_selection/attentive/auroc": Estimate(0.75, n=9),
-    "slice_selection/attentive/ap": Estimate(0.25, n=9),
-    "slice_selection/attentive/times_random/hit@1": Estimate(2.5, n=9),
-    "slice_selection/random/hit@1": Estimate(0.2, 0.1, 0.3, n=9),
-    "slice_selection/centre/hit@1": Estimate(0.8, 0.7, 0.9, n=9),
-    "slice_selection/prior/hit@1": Estimate(0.55, 0.4, 0.7, n=9),
-    "slice_selection/attentive/minus_random/hit@1": Estimate(0.3, 0.1, 0.5, n=9),
-    "slice_selection/attentive/minus_centre/hit@1": Estimate(-0.3, -0.5, -0.1, n=9),
-    "slice_selection/attentive/minus_prior/hit@1": Estimate(-0.05, -0.2, 0.1, n=9),
-    "slice_selection/attentive/hit@1/nodule": Estimate(0.125, n=4),
-    "slice_selection/centre/hit@1/nodule": Estimate(0.25, n=4),
-}
+from unimedi.evaluation.slices.table import as_text
+from unimedi.metrics.measurement import Measurement, Measurements
+
+FIGURES = Measurements(
+    [
+        Measurement(0.5, 0.4, 0.6, n=9, task="slice_selection", method="attentive", metric="hit@1"),
+        Measurement(0.625, n=9, task="slice_selection", method="attentive", metric="hit@2"),
+        Measurement(0.375, n=9, task="slice_selection", method="attentive", metric="coverage@2"),
+        Measurement(12.4, n=9, task="slice_selection", method="attentive", metric="depth_error_mm@1"),
+        Measurement(0.75, n=9, task="slice_selection", method="attentive", metric="auroc"),
+        Measurement(0.25, n=9, task="slice_selection", method="attentive", metric="ap"),
+        Measurement(2.5, n=9, task="slice_selection", method="attentive", metric="enrichment@1"),
+        Measurement(0.2, 0.1, 0.3, n=9, task="slice_selection", method="random", metric="hit@1"),
+        Measurement(0.8, 0.7, 0.9, n=9, task="slice_selection", method="centre", metric="hit@1"),
+        Measurement(0.55, 0.4, 0.7, n=9, task="slice_selection", method="prior", metric="hit@1"),
+        Measurement(0.3, 0.1, 0.5, n=9, task="slice_selection", method="attentive", minus="random", metric="hit@1"),
+        Measurement(-0.3, -0.5, -0.1, n=9, task="slice_selection", method="attentive", minus="centre", metric="hit@1"),
+        Measurement(-0.05, -0.2, 0.1, n=9, task="slice_selection", method="attentive", minus="prior", metric="hit@1"),
+        Measurement(0.125, n=4, task="slice_selection", method="attentive", metric="hit@1", finding="nodule"),
+        Measurement(0.25, n=4, task="slice_selection", method="centre", metric="hit@1", finding="nodule"),
+    ]
+)
 
 
 def line(text: str, start: str) -> list[str]:
@@ -49,28 +53,56 @@ def test_groups_have_their_count_and_notes_come_last() -> None:
 
 
 def test_layers_are_called_by_their_number() -> None:
-    layers = {f"slice_selection/layer_{n}/hit@1": Estimate(0.1 * n, n=9) for n in (1, 2, 3)}
-    text = as_text(FIGURES | layers)
+    layers = [Measurement(0.1 * n, n=9, task="slice_selection", method=f"layer_{n}", metric="hit@1") for n in (1, 2, 3)]
+    text = as_text(FIGURES | Measurements(layers))
     assert line(text, "layer 2 of 3 alone") == ["layer", "2", "of", "3", "alone", "0.200"]
 
 
-INPUTS = {
-    "slice_inputs/as_shipped/auroc": Estimate(0.8, n=9),
-    "slice_inputs/as_shipped/auroc/ground_glass": Estimate(0.7, n=9),
-    "slice_inputs/as_shipped/auroc/nodule": Estimate(0.6, n=9),
-    "slice_inputs/as_shipped/auroc/nodule/under_10mm": Estimate(0.5, n=9),
-    "slice_inputs/as_shipped/auroc/nodule/from_30mm": Estimate(0.95, n=9),
-    "slice_inputs/as_shipped/r@10": Estimate(0.4, n=9),
-    "slice_inputs/as_shipped/minus_volume_alone/auroc": Estimate(0.1, 0.05, 0.15, n=9),
-    "slice_inputs/as_shipped/minus_volume_alone/auroc/nodule": Estimate(-0.1, -0.15, -0.05, n=9),
-    "slice_inputs/as_shipped/minus_volume_alone/r@10": Estimate(0.1, -0.1, 0.3, n=9),
-    "slice_inputs/volume_alone/auroc": Estimate(0.7, n=9),
-    "slice_inputs/volume_alone/auroc/ground_glass": Estimate(0.65, n=9),
-    "slice_inputs/volume_alone/auroc/nodule": Estimate(0.7, n=9),
-    "slice_inputs/volume_alone/auroc/nodule/under_10mm": Estimate(0.45, n=9),
-    "slice_inputs/volume_alone/r@10": Estimate(0.3, n=9),
-    "slice_inputs/volume_alone/minus_as_shipped/auroc": Estimate(-0.1, -0.15, -0.05, n=9),
-}
+def ablated(method: str, *numbers: float, **fields: Any) -> Measurement:
+    return Measurement(*numbers, task="input_ablation", method=method, **fields)
+
+
+INPUTS = Measurements(
+    [
+        ablated("as_shipped", 0.8, n=9, metric="auroc"),
+        ablated("as_shipped", 0.7, n=9, metric="auroc", finding="ground_glass"),
+        ablated("as_shipped", 0.6, n=9, metric="auroc", finding="nodule"),
+        Measurement(
+            0.5, n=9, task="input_ablation", method="as_shipped", metric="auroc", finding="nodule", size="under_10mm"
+        ),
+        Measurement(
+            0.95, n=9, task="input_ablation", method="as_shipped", metric="auroc", finding="nodule", size="from_30mm"
+        ),
+        ablated("as_shipped", 0.4, n=9, metric="r@10"),
+        Measurement(
+            0.1, 0.05, 0.15, n=9, task="input_ablation", method="as_shipped", minus="volume_alone", metric="auroc"
+        ),
+        Measurement(
+            -0.1,
+            -0.15,
+            -0.05,
+            n=9,
+            task="input_ablation",
+            method="as_shipped",
+            minus="volume_alone",
+            metric="auroc",
+            finding="nodule",
+        ),
+        Measurement(
+            0.1, -0.1, 0.3, n=9, task="input_ablation", method="as_shipped", minus="volume_alone", metric="r@10"
+        ),
+        ablated("volume_alone", 0.7, n=9, metric="auroc"),
+        ablated("volume_alone", 0.65, n=9, metric="auroc", finding="ground_glass"),
+        ablated("volume_alone", 0.7, n=9, metric="auroc", finding="nodule"),
+        Measurement(
+            0.45, n=9, task="input_ablation", method="volume_alone", metric="auroc", finding="nodule", size="under_10mm"
+        ),
+        ablated("volume_alone", 0.3, n=9, metric="r@10"),
+        Measurement(
+            -0.1, -0.15, -0.05, n=9, task="input_ablation", method="volume_alone", minus="as_shipped", metric="auroc"
+        ),
+    ]
+)
 
 
 def test_inputs_stand_against_the_volume_alone() -> None:

@@ -29,7 +29,7 @@ from unimedi.adaptation.prediction.trained import (
 )
 from unimedi.adaptation.segmentation.segmenter import Segmenter
 from unimedi.cohort.image_kind import ImageKind
-from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
 from unimedi.files.atomic import write_text
@@ -94,7 +94,7 @@ class Model:
         return {name: (own >> number & 1).astype(bool) for number, name in enumerate(trained.classes)}
 
 
-def predict(paths: Sequence[Path], folder: Path, out: Path) -> tuple[int, FolderCohort]:
+def predict(paths: Sequence[Path], folder: Path, out: Path) -> tuple[int, SourceCohort]:
     """Apply the model that ``unimedi finetune`` or ``segment`` left in ``folder`` to image files and folders.
 
     ``out`` is a ``.csv`` for a classifier, a folder for a segmenter. Returns how many images were read, and what was
@@ -108,7 +108,7 @@ def predict(paths: Sequence[Path], folder: Path, out: Path) -> tuple[int, Folder
     table = out if CLASSIFICATION in tasks else out / TABLE
     if tasks:
         _check(out, table, paths, CLASSIFICATION in tasks)
-    model, listed = Model.load(folder), FolderCohort(Path())
+    model, listed = Model.load(folder), SourceCohort(Path())
     images = find_images(paths, listed)
     rows = list(_rows(model, images, listed, out))
     write_skipped(listed, table.with_suffix(".skipped.csv"))
@@ -132,7 +132,7 @@ def _network(trained: Trained, folder: Path, device: str) -> Classifier | Segmen
     return load(trained, folder, device)
 
 
-def _rows(model: Model, images: Sequence[Path], listed: FolderCohort, out: Path) -> Iterator[dict[str, str]]:
+def _rows(model: Model, images: Sequence[Path], listed: SourceCohort, out: Path) -> Iterator[dict[str, str]]:
     preprocess = next(iter(model.trained.values())).preprocess
     above = Path(os.path.commonpath([image.absolute().parent for image in images])) if images else Path()
     for path, image, stored in opened(images, preprocess, listed):

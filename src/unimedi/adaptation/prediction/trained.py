@@ -65,8 +65,8 @@ def save_trained(trained: Trained, module: nn.Module, folder: Path) -> None:
     write_json(folder / f"{trained.kind}.json", {"format": FORMAT, **asdict(trained), "sha256": digest})
 
 
-class Keeper:
-    """Keeps in ``folder``, of each kind of image, the model with the best validation value of those offered."""
+class BestModels:
+    """Writes to ``folder``, of each kind of image, the model with the best validation value of those offered."""
 
     def __init__(self, folder: Path, embedder: Embedder, store: Store, precision: str) -> None:
         self.folder, self.best = folder, dict[str, float]()

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Int16, UInt16
 from numpy import ndarray
 from torch import Tensor
 
-from unimedi.adaptation.tuning import TuningSettings
+from unimedi.adaptation.settings import TuningSettings
 from unimedi.cohort.study import Split
 from unimedi.imaging.resample import resize
 from unimedi.inputs.augment import Augmentation, apply, draw

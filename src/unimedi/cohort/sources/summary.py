@@ -6,12 +6,12 @@ from collections import Counter
 from pathlib import Path
 
 from unimedi.cohort.patient_id import alike, crowd
-from unimedi.cohort.sources.scan import FolderCohort
+from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Split
 from unimedi.files.atomic import write_text
 
 
-def summary(cohort: FolderCohort) -> str:
+def summary(cohort: SourceCohort) -> str:
     """Studies by modality and split, patients, reports by language, labels, masks; that nothing is missing;
     doubts about patients."""
     studies = cohort.studies
@@ -34,7 +34,7 @@ def summary(cohort: FolderCohort) -> str:
     return "\n".join(lines)
 
 
-def write_skipped(cohort: FolderCohort, path: Path) -> None:
+def write_skipped(cohort: SourceCohort, path: Path) -> None:
     """``what, reason`` a row: all that was left out, then what was taken in a way to look at; atomic.
 
     Written even where there is nothing to say, so that an old list does not stay.

@@ -23,7 +23,8 @@ from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate, paired_difference
+from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate, paired_difference
+from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.metrics.recall import first_right_rank, report_groups, same_group
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
@@ -31,9 +32,10 @@ from unimedi.representation.embedder import Embedder
 
 MIN_POSITIVES = 10  # volumes with a lesion of a size; with fewer an AUROC is mostly chance
 RANK = 10  # k of R@k
+TASK = "input_ablation"
 AS_SHIPPED, VOLUME_ALONE, DEPTH_SHUFFLED = "as_shipped", "volume_alone", "depth_shuffled"
 
-Measure = Callable[[Float[ndarray, "volumes dim"]], dict[str, Estimate]]  # of embeddings in the common space
+Measure = Callable[[Float[ndarray, "volumes dim"]], list[Measurement]]  # of embeddings in the common space
 Labels = Mapping[str, Float[ndarray, "volumes"]]  # 1, 0, or NaN: unknown, or left out
 
 
@@ -51,7 +53,7 @@ class EvalContext:
 
 def input_ablation(
     embedder: Embedder, store: Store, indices: Sequence[int], lesions: Lesions, options: EvaluationOptions
-) -> tuple[dict[str, Estimate], list[str]]:
+) -> tuple[Measurements, list[str]]:
     """Zero-shot AUROC and image → report recall of volumes under every input of :func:`embed_inputs`.
 
     Args:
@@ -62,43 +64,36 @@ def input_ablation(
         options: focal findings, classes, prompts, resamples, seed, batch size.
 
     Returns:
-        Figures ``slice_inputs/…``, and a note for each that the model or this cohort cannot give (perhaps all).
+        Measurements of the task ``input_ablation`` (``method`` is the input), and a note for each that cannot be had
+        of this model or cohort (perhaps all).
     """
     model = embedder.model
     if not model.config.slices:
-        return {}, ["slice inputs: the model takes no slices"]
+        return Measurements(), ["input ablation: the model takes no slices"]
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], options.resamples, options.seed)
     context = EvalContext(embedder, store, indices, lesions, bootstrap, options)
     found = [zero_shot(context), recall(context)]
     measures = [measure for measure, _ in found if measure]
-    notes = [f"slice inputs: {note}" for _, said in found for note in said]
+    notes = [f"input ablation: {note}" for _, said in found for note in said]
     if not measures:
-        return {}, [*notes, "slice inputs: neither zero-shot nor retrieval can be measured"]
+        return Measurements(), [*notes, "input ablation: neither zero-shot nor retrieval can be measured"]
     shown = oracle_scores(lesions.planes(), model.vision.volume_grid[0])
     embedded = embed_inputs(model, store, indices, shown, options.seed, options.batch_size)
     if DEPTH_SHUFFLED not in embedded:
-        notes.append("slice inputs, depth shuffled: the stored planes do not divide into slabs of equal thickness")
-    return input_figures(embedded, measures), notes
+        notes.append("input ablation, depth shuffled: the stored planes do not divide into slabs of equal thickness")
+    return measured_inputs(embedded, measures), notes
 
 
-def input_figures(
-    embedded: Mapping[str, Float[ndarray, "volumes dim"]], measures: Sequence[Measure]
-) -> dict[str, Estimate]:
-    """``slice_inputs/<input>/<figure>`` and ``…/minus_{volume_alone,as_shipped}/<figure>``, paired by patient.
-
-    Figures: ``auroc``, ``auroc/<finding>``, ``auroc/<finding>/<band>`` and ``r@10``.
-    """
-    each = {
-        name: {key: figure for measure in measures for key, figure in measure(rows).items()}
-        for name, rows in embedded.items()
-    }
-    figures = {f"slice_inputs/{name}/{key}": f for name, found in each.items() for key, f in found.items()}
-    for name, found in each.items():
+def measured_inputs(embedded: Mapping[str, Float[ndarray, "volumes dim"]], measures: Sequence[Measure]) -> Measurements:
+    """Every measure of every input, and its difference to ``volume_alone`` and to ``as_shipped``, paired by patient."""
+    each = {name: [row for measure in measures for row in measure(rows)] for name, rows in embedded.items()}
+    found = [named(row, method=name) for name, rows in each.items() for row in rows]
+    for name, rows in each.items():
         for base in (VOLUME_ALONE, AS_SHIPPED):
             if name != base:
-                start = f"slice_inputs/{name}/minus_{base}"
-                figures |= {f"{start}/{key}": paired_difference(f, each[base][key]) for key, f in found.items()}
-    return figures
+                for ours, theirs in zip(rows, each[base], strict=True):
+                    found.append(named(paired_difference(ours, theirs), **ours.name, method=name, minus=base))
+    return Measurements(found).named(task=TASK)
 
 
 # -- what is measured -------------------------------------------------------------------------------------------------
@@ -116,14 +111,15 @@ def zero_shot(context: EvalContext) -> tuple[Measure | None, list[str]]:
     focal = [name for name in context.options.focal if name in labels]
     sized, few = by_size({name: labels[name] for name in focal}, context.lesions)
 
-    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
+    def measure(rows: Float[ndarray, "volumes dim"]) -> list[Measurement]:
         scores = log_odds(rows, vectors, context.embedder.scale)
         result = macro_auroc(scores, labels, context.bootstrap)
-        found = {name: result.by_finding[name] for name in focal}
-        if sized:
-            parts = {key: scores[key.split("/")[0]] for key in sized}
-            found |= macro_auroc(parts, sized, context.bootstrap).by_finding
-        return {"auroc": result.mean} | {f"auroc/{key}": figure for key, figure in found.items()}
+        found = [named(result.mean, metric="auroc")]
+        found += [named(result.by_finding[name], metric="auroc", finding=name) for name in focal]
+        for (name, band), kept in sized.items():
+            one = macro_auroc({name: scores[name]}, {name: kept}, context.bootstrap).by_finding[name]
+            found.append(named(one, metric="auroc", finding=name, size=band))
+        return found
 
     return measure, notes + few
 
@@ -145,8 +141,8 @@ def _prompted(context: EvalContext) -> tuple[dict[str, PromptVectors], Labels, l
     return {name: vectors[name] for name in both}, both, notes
 
 
-def by_size(labels: Labels, lesions: Lesions) -> tuple[dict[str, Float[ndarray, "volumes"]], list[str]]:
-    """``<finding>/<band>`` → labels that leave out (NaN) the positives whose largest lesion of it is not in the band.
+def by_size(labels: Labels, lesions: Lesions) -> tuple[dict[tuple[str, str], Float[ndarray, "volumes"]], list[str]]:
+    """(finding, band of sizes) → labels without (NaN) the positives whose largest lesion of it is not in the band.
 
     Negatives stay. A band with fewer than ``MIN_POSITIVES`` positives is left out, with their number in a note.
     """
@@ -159,7 +155,7 @@ def by_size(labels: Labels, lesions: Lesions) -> tuple[dict[str, Float[ndarray, 
             if positives < MIN_POSITIVES:
                 few.append(f"{name} {band} ({positives})")
             else:
-                sized[f"{name}/{band}"] = np.where((values == 1) & ~inside, np.nan, values)
+                sized[name, band] = np.where((values == 1) & ~inside, np.nan, values)
     said = f"fewer than {MIN_POSITIVES} positives of a size, so no AUROC: {', '.join(few)}"
     return sized, [said] if few else []
 
@@ -174,9 +170,9 @@ def recall(context: EvalContext) -> tuple[Measure | None, list[str]]:
     reports, groups = context.embedder.texts(queried), report_groups(queried)
     right, resamples = same_group(groups, groups), context.bootstrap.of(reported)
 
-    def measure(rows: Float[ndarray, "volumes dim"]) -> dict[str, Estimate]:
+    def measure(rows: Float[ndarray, "volumes dim"]) -> list[Measurement]:
         ranks = first_right_rank(rows[reported] @ reports.T, right)
-        return {f"r@{RANK}": mean_estimate((ranks <= RANK).astype(np.float64), resamples)}
+        return [named(mean_estimate((ranks <= RANK).astype(np.float64), resamples), metric=f"r@{RANK}")]
 
     return measure, []
 

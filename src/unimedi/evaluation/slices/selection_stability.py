@@ -13,10 +13,12 @@ from scipy.stats import hypergeom
 from unimedi.errors import InputError
 from unimedi.evaluation.slices.choices import slabs_by_score
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
+from unimedi.metrics.measurement import Measurements, named
 from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import load_model, pretrained_folder
 
+TASK = "selection_stability"
 _TENSORS, _TEACHER = "tensors.safetensors", "module/teacher."  # of a checkpoint; the teacher chooses the slices
 
 
@@ -27,34 +29,37 @@ def jaccard(ours: Int[ndarray, "volumes k"], theirs: Int[ndarray, "volumes k"]) 
 
 
 def chance_jaccard(slabs: int, k: int) -> float:
-    """Its expectation for two independent draws of k of the slabs: what no memory at all would give."""
+    """The expected Jaccard index of two independent random choices of k of the slabs."""
     shared = np.arange(k + 1)
     return float((hypergeom(slabs, k, k).pmf(shared) * shared / (2 * k - shared)).sum())
 
 
-def stability_figures(
+def stability_measurements(
     ours: Float[ndarray, "volumes slabs"],
     others: Mapping[str, Float[ndarray, "volumes slabs"]],
     budgets: Sequence[int],
     bootstrap: PatientBootstrap,
-) -> dict[str, Estimate]:
-    """``slice_selection/churn/<other>/jaccard@k``: 1 where both choose the same; beside it that of ``chance``."""
-    figures = {}
+) -> Measurements:
+    """``jaccard@k`` of the slabs chosen by our scores and by each other model's; 1 where both choose the same.
+
+    ``method`` is the other model's name, or ``chance``: two independent random choices.
+    """
+    found = []
     for k in (k for k in budgets if k < ours.shape[1]):
         chosen = slabs_by_score(ours, k)
         for name, scores in others.items():
-            figures[f"slice_selection/churn/{name}/jaccard@{k}"] = mean_estimate(
-                jaccard(chosen, slabs_by_score(scores, k)), bootstrap
-            )
-        figures["slice_selection/churn/chance/jaccard@" + str(k)] = Estimate(chance_jaccard(ours.shape[1], k))
-    return figures
+            same = mean_estimate(jaccard(chosen, slabs_by_score(scores, k)), bootstrap)
+            found.append(named(same, method=name, metric=f"jaccard@{k}"))
+        found.append(named(Estimate(chance_jaccard(ours.shape[1], k)), method="chance", metric=f"jaccard@{k}"))
+    return Measurements(found).named(task=TASK)
 
 
 def read_other_models(paths: Sequence[Path], like: UniMediModel) -> dict[str, UniMediModel]:
     """Models by name: run folders, pretrained folders, or checkpoints (``RUN/checkpoints/step-000100``).
 
     A checkpoint is called by its own folder; where others have that name by the run's too, ``RUN-step-000100``.
-    Raises ValueError where two have one name, or one was trained for other inputs or other slabs than ``like``.
+    Raises:
+        InputError: two have one name, or one was trained for other inputs or other slabs than ``like``.
     """
     names = Counter(_folder(path).name for path in paths)
     expected, models, found = _inputs(like), dict[str, UniMediModel](), dict[str, Path]()

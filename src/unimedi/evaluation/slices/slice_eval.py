@@ -17,7 +17,7 @@ from unimedi.evaluation.options import EvaluationOptions, with_prompts
 from unimedi.evaluation.slices.baselines import baseline_scores, brightest
 from unimedi.evaluation.slices.input_ablation import input_ablation
 from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesions
-from unimedi.evaluation.slices.measurements import EvalSpec, slice_figures
+from unimedi.evaluation.slices.measurements import EvalSpec, slice_measurements
 from unimedi.evaluation.slices.scores import (
     depth_orders,
     depth_shuffled,
@@ -29,14 +29,14 @@ from unimedi.evaluation.slices.scores import (
     scores_differ,
     tokens_shuffled,
 )
-from unimedi.evaluation.slices.selection_stability import read_other_models, stability_figures
+from unimedi.evaluation.slices.selection_stability import read_other_models, stability_measurements
 from unimedi.evaluation.slices.table import as_text
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
-from unimedi.metrics.measurement import write_metrics
+from unimedi.metrics.measurement import Measurements
 from unimedi.model.slice_selection import SLAB_POOLINGS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.untrained import untrained
@@ -59,7 +59,7 @@ def slice_eval(
     others: Sequence[Path] = (),
     options: EvaluationOptions | None = None,
     say: Callable[[str], None] = print,
-) -> dict[str, Estimate]:
+) -> Measurements:
     """Measure how a model selects slices on the volumes of a split with a focal lesion, and what these slices bring.
 
     Args:
@@ -72,7 +72,8 @@ def slice_eval(
         say: hears one line at a time.
 
     Returns:
-        Figures ``slice_selection/…`` of the volumes with a focal lesion, and ``slice_inputs/…`` of all volumes.
+        Measurements of the tasks ``slice_selection`` and ``selection_stability``, on the volumes with a focal lesion,
+        and ``input_ablation``, on all volumes.
 
     Raises:
         MissingError: there is no model.
@@ -99,15 +100,14 @@ def slice_eval(
     say(f"{len(indices)} of {len(volumes)} volumes of the {split} split have a focal lesion")
     scored, left_out = all_scores(embedder, store, indices, other_models, options)
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], options.resamples, options.seed)
-    figures = slice_figures(scored, lesions, bootstrap, SPEC)
     compared = {name: scored[f"with_{name}"] for name in other_models if f"with_{name}" in scored}
-    figures |= stability_figures(scored["attentive"], compared, SPEC.budgets, bootstrap)
     ablated, not_ablated = input_ablation(embedder, store, volumes, all_lesions, options)
-    figures |= ablated
-    write_metrics(figures, out)
-    say(as_text(figures, notes + left_out + not_ablated))
+    found = slice_measurements(scored, lesions, bootstrap, SPEC)
+    found |= stability_measurements(scored["attentive"], compared, SPEC.budgets, bootstrap) | ablated
+    found.write(out)
+    say(as_text(found, notes + left_out + not_ablated))
     say(f"measured in {time.monotonic() - started:.0f} s: {out}")
-    return figures
+    return found
 
 
 def all_scores(

@@ -1,15 +1,18 @@
-"""The figures of ``unimedi slice-eval`` as tables for a terminal, a row a selector."""
+"""The measurements of ``unimedi slice-eval`` as tables for a terminal, a row a selector."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from unimedi.evaluation.headline import SELECTOR_WORDS, three
-from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM
+from unimedi.evaluation.slices import input_ablation, measurements, selection_stability
 from unimedi.evaluation.slices.scores import CONTROLS, TEXT
+from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.formatting import three_decimals
+from unimedi.metrics.measurement import Measurements
 
 WORDS = {
-    **SELECTOR_WORDS,
+    **SELECTOR_NAMES,
     "attentive": "attentive: the model's own scores",
     "attentive_depth_shuffled": "  its slabs in another order",
     "attentive_tokens_shuffled": "  only their position codes",
@@ -28,143 +31,139 @@ INPUT_WORDS = {
 }
 # The columns of the second table, the last rows of the first.
 IN_BRIEF = ("attentive", "random", "centre", "prior", "intensity", "brightest", "untrained", "oracle")
-_KEY, _INPUTS, _LAYER, _SMALL = "slice_selection/", "slice_inputs/", "layer_", "/under_10mm"
-
-
-def selectors(figures: Mapping[str, Estimate]) -> list[str]:
-    """Selectors with a hit rate in the order of reading: the model's own, its controls, other ways to score, the rest.
-
-    Controls of the other poolings are left to the file.
-    """
-    ending = "/hit@1"
-    names = [
-        key[len(_KEY) : -len(ending)]
-        for key in figures
-        if key.startswith(_KEY) and key.endswith(ending) and key.count("/") == 2
-    ]
-    controls = [f"attentive_{control}" for control in CONTROLS]
-    others = [name for name in names if name not in ("uniform", *IN_BRIEF) and not name.endswith(CONTROLS)]
-    rest = [name for name in ("uniform", *IN_BRIEF) if name != "attentive"]
-    return [name for name in ("attentive", *controls, *others, *rest) if name in names]
-
-
-def as_text(figures: Mapping[str, Estimate], notes: Sequence[str] = ()) -> str:
-    """All selectors, hit@1 by finding and size, churn, inputs, what columns mean, and what could not be measured."""
-    tables = [_all(figures), _groups(figures), _churn(figures), _inputs(figures)]
-    return "\n\n".join("\n".join(table) for table in [*tables, [*_LEGEND, *notes]] if table)
-
-
+_LAYER, _SMALL = "layer_", "under_10mm"
 _LEGEND = (
     "hit@k: a volume's lesion shows in one of the k chosen planes. x chance: hit@1 by that of random slabs.",
     "covered@2: share of single lesions that 2 planes show. mm@1: from the chosen plane to a lesion's nearest plane.",
     "oracle: as many hits as k middle planes of slabs allow; by finding and size it looks for that group's lesions.",
     "AUROC, AP: of slabs within a volume. ahead, behind: hit@1 against this row, 95 % paired bootstrap by patient.",
 )
-
-
-def _all(figures: Mapping[str, Estimate]) -> list[str]:
-    columns = ["hit@1", "", "x chance", "hit@2", "hit@4", "hit@8", "covered@2", "mm@1", "AUROC", "AP", "attentive is"]
-    lines = [_line("selector", columns)]
-    for name in selectors(figures):
-
-        def at(key: str, name: str = name) -> Estimate:
-            return figures.get(f"{_KEY}{name}/{key}", Estimate(math.nan))
-
-        hit, error = at("hit@1"), at("depth_error_mm@1").value
-        cells = [
-            three(hit.value),
-            f"{hit.low:.2f}-{hit.high:.2f}" if math.isfinite(hit.low) else "",
-            _number(at("times_random/hit@1")),
-            *(_number(at(f"hit@{k}")) for k in (2, 4, 8)),
-            _number(at("coverage@2")),
-            f"{error:.0f}" if math.isfinite(error) else "",
-            _number(at("auroc")),
-            _number(at("ap")),
-            _verdict(figures.get(f"{_KEY}attentive/minus_{name}/hit@1")),
-        ]
-        lines.append(_line(_words(name, figures), cells))
-    return lines
-
-
-def _words(name: str, figures: Mapping[str, Estimate]) -> str:
-    if not name.startswith(_LAYER):
-        return WORDS.get(name, name.replace("_", " "))
-    count = sum(other.startswith(_LAYER) for other in selectors(figures))
-    return f"layer {name.removeprefix(_LAYER)} of {count} alone"
-
-
-def _groups(figures: Mapping[str, Estimate]) -> list[str]:
-    start = f"{_KEY}attentive/hit@1/"
-    groups = [key.removeprefix(start) for key in figures if key.startswith(start)]
-    groups.sort(key=lambda name: name in SIZE_BANDS_MM)
-    there = [name for name in IN_BRIEF if f"{_KEY}{name}/hit@1" in figures]
-    if not groups:
-        return []
-    lines = [f"{'hit@1 by finding and by depth extent':<38}{'n':>5}" + "".join(f"{name:>10}" for name in there)]
-    for group in groups:
-        each = [figures.get(f"{_KEY}{name}/hit@1/{group}", Estimate(math.nan)) for name in there]
-        words = group.replace("_", " ")
-        lines.append(f"{words:<38}{each[0].n:>5}" + "".join(f"{_number(figure):>10}" for figure in each))
-    return lines
-
-
-def _churn(figures: Mapping[str, Estimate]) -> list[str]:
-    start = f"{_KEY}churn/"
-    names = list(dict.fromkeys(key.removeprefix(start).split("/")[0] for key in figures if key.startswith(start)))
-    if names in ([], ["chance"]):
-        return []
-    budgets = [int(key.split("@")[1]) for key in figures if key.startswith(f"{start}chance/")]
-    header = "the same slabs chosen (Jaccard)"
-    lines = [f"{header:<38}" + "".join(f"{f'k = {k}':>9}" for k in budgets)]
-    for name in sorted(names, key=lambda name: name == "chance"):
-        each = [figures[f"{start}{name}/jaccard@{k}"] for k in budgets]
-        lines.append(f"{name:<38}" + "".join(f"{_number(figure):>9}" for figure in each))
-    return lines
-
-
-def _inputs(figures: Mapping[str, Estimate]) -> list[str]:
-    """A row an input; of the sizes only the smallest, the others are left to the file."""
-    columns = _columns(figures)
-    if not columns:
-        return []
-    heads = [*map(_head, columns), ("against", "volume alone")]
-    widths = [max(7, *map(len, head)) for head in heads]
-    rows = [("", *(head[0] for head in heads)), ("input", *(head[1] for head in heads))]
-    for name, words in INPUT_WORDS.items():
-        if f"{_INPUTS}{name}/{columns[0]}" in figures:
-            gap = figures.get(f"{_INPUTS}{name}/minus_volume_alone/{columns[0]}")
-            rows.append((words, *(_marked(figures, name, key) for key in columns), _verdict(gap)))
-    lines = [f"{row[0]:<24}" + " ".join(map(str.rjust, row[1:], widths)) for row in rows]
-    return [*(line.rstrip() for line in lines), *_OF_INPUTS]
-
-
-_OF_INPUTS = (
+_ABLATION_LEGEND = (
     "Zero-shot AUROC, and R@10 from image to report, of all volumes of the split. + and -: above, below volume alone,",
     "which the last column says of the first; 95 % paired bootstrap by patient. < 10 mm: of the positives those whose",
     "largest lesion has no more depth. The model was trained with its own input: a fall says: it uses what is gone.",
 )
 
 
-def _columns(figures: Mapping[str, Estimate]) -> list[str]:
-    """Macro AUROC, R@10, then each finding with its small lesions beside it."""
-    start = f"{_INPUTS}as_shipped/"
-    found = [key.removeprefix(start) for key in figures if key.startswith(start) and "/minus_" not in key]
-    findings = [key for key in found if key.count("/") == 1]
-    by_finding = [part for key in findings for part in (key, key + _SMALL) if part in found]
-    return [key for key in found if "/" not in key] + by_finding
+def as_text(found: Measurements, notes: Sequence[str] = ()) -> str:
+    """Selectors, hit@1 by finding and size, stability, inputs, what columns mean, and what could not be measured."""
+    tasks = (measurements.TASK, selection_stability.TASK, input_ablation.TASK)
+    selection, stability, ablation = (found.select(task=task).named(task="") for task in tasks)
+    tables = [_selectors(selection), _groups(selection), _stability(stability), _inputs(ablation)]
+    return "\n\n".join("\n".join(table) for table in [*tables, [*_LEGEND, *notes]] if table)
 
 
-def _head(key: str) -> tuple[str, str]:
-    if "/" not in key:
-        return ("", "zero-shot") if key == "auroc" else ("", key.upper())
-    words = key.split("/")[1].split("_")
-    return (" ".join(words), "< 10 mm") if key.endswith(_SMALL) else (" ".join(words[:-1]), words[-1])
+def selectors(selection: Measurements) -> list[str]:
+    """Selectors with a hit rate in the order of reading: the model's own, its controls, other ways to score, the rest.
+
+    Controls of the other poolings are left to the file.
+    """
+    names = [row.method for row in selection.select(metric="hit@1", minus="", finding="", size="").values()]
+    controls = [f"attentive_{control}" for control in CONTROLS]
+    others = [name for name in names if name not in ("uniform", *IN_BRIEF) and not name.endswith(CONTROLS)]
+    rest = [name for name in ("uniform", *IN_BRIEF) if name != "attentive"]
+    return [name for name in ("attentive", *controls, *others, *rest) if name in names]
 
 
-def _marked(figures: Mapping[str, Estimate], name: str, key: str) -> str:
-    gap = figures.get(f"{_INPUTS}{name}/minus_volume_alone/{key}", Estimate(math.nan))
-    mark = ("+" if gap.value > 0 else "-") if gap.significant else " "
-    return _number(figures[f"{_INPUTS}{name}/{key}"]) + mark
+def _selectors(selection: Measurements) -> list[str]:
+    columns = ["hit@1", "", "x chance", "hit@2", "hit@4", "hit@8", "covered@2", "mm@1", "AUROC", "AP", "attentive is"]
+    names = selectors(selection)
+    layers = sum(name.startswith(_LAYER) for name in names)
+    lines = [_line("selector", columns)]
+    for name in names:
+
+        def at(metric: str, name: str = name) -> Estimate:
+            return _estimate(selection, method=name, metric=metric)
+
+        hit, error = at("hit@1"), at("depth_error_mm@1").value
+        cells = [
+            three_decimals(hit.value),
+            f"{hit.low:.2f}-{hit.high:.2f}" if math.isfinite(hit.low) else "",
+            _number(at("enrichment@1")),
+            *(_number(at(f"hit@{k}")) for k in (2, 4, 8)),
+            _number(at("coverage@2")),
+            f"{error:.0f}" if math.isfinite(error) else "",
+            _number(at("auroc")),
+            _number(at("ap")),
+            _verdict(selection.one(method="attentive", minus=name, metric="hit@1")),
+        ]
+        words = f"layer {name.removeprefix(_LAYER)} of {layers} alone" if name.startswith(_LAYER) else ""
+        lines.append(_line(words or WORDS.get(name, name.replace("_", " ")), cells))
+    return lines
+
+
+def _groups(selection: Measurements) -> list[str]:
+    at_one = selection.select(metric="hit@1", minus="")
+    there = [name for name in IN_BRIEF if at_one.select(method=name, finding="", size="")]
+    ours = [row.name for row in at_one.select(method="attentive").values()]
+    groups = [{field: name[field]} for field in ("finding", "size") for name in ours if field in name]
+    if not groups:
+        return []
+    lines = [f"{'hit@1 by finding and by depth extent':<38}{'n':>5}" + "".join(f"{name:>10}" for name in there)]
+    for group in groups:
+        each = [_estimate(selection, method=name, metric="hit@1", **group) for name in there]
+        (words,) = (name.replace("_", " ") for name in group.values())
+        lines.append(f"{words:<38}{each[0].n:>5}" + "".join(f"{_number(one):>10}" for one in each))
+    return lines
+
+
+def _stability(stability: Measurements) -> list[str]:
+    names = list(dict.fromkeys(row.method for row in stability.values()))
+    if names in ([], ["chance"]):
+        return []
+    metrics = [row.metric for row in stability.select(method="chance").values()]
+    header = "the same slabs chosen (Jaccard)"
+    lines = [f"{header:<38}" + "".join(f"{'k = ' + metric.removeprefix('jaccard@'):>9}" for metric in metrics)]
+    for name in sorted(names, key=lambda name: name == "chance"):
+        each = [_estimate(stability, method=name, metric=metric) for metric in metrics]
+        lines.append(f"{name:<38}" + "".join(f"{_number(one):>9}" for one in each))
+    return lines
+
+
+def _inputs(ablation: Measurements) -> list[str]:
+    """A row an input; of the sizes only the smallest, the others are left to the file."""
+    columns = _columns(ablation)
+    if not columns:
+        return []
+    heads = [*map(_head, columns), ("against", "volume alone")]
+    widths = [max(7, *map(len, head)) for head in heads]
+    rows = [("", *(head[0] for head in heads)), ("input", *(head[1] for head in heads))]
+    for name, words in INPUT_WORDS.items():
+        if ablation.one(method=name, **columns[0]):
+            difference = ablation.one(method=name, minus="volume_alone", **columns[0])
+            rows.append((words, *(_marked(ablation, name, column) for column in columns), _verdict(difference)))
+    lines = [f"{row[0]:<24}" + " ".join(map(str.rjust, row[1:], widths)) for row in rows]
+    return [*(line.rstrip() for line in lines), *_ABLATION_LEGEND]
+
+
+def _columns(ablation: Measurements) -> list[dict[str, str]]:
+    """The fields of each column: macro AUROC, R@10, then each finding with its small lesions beside it."""
+    found = [row.name for row in ablation.select(method="as_shipped", minus="", size="").values()]
+    columns = [{"metric": name["metric"]} for name in found if "finding" not in name]
+    for name in (name for name in found if "finding" in name):
+        whole = {"metric": name["metric"], "finding": name["finding"]}
+        columns.append(whole)
+        if ablation.one(method="as_shipped", **whole, size=_SMALL):
+            columns.append(whole | {"size": _SMALL})
+    return columns
+
+
+def _head(column: dict[str, str]) -> tuple[str, str]:
+    if "finding" not in column:
+        return ("", "zero-shot") if column["metric"] == "auroc" else ("", column["metric"].upper())
+    words = column["finding"].split("_")
+    return (" ".join(words), "< 10 mm") if "size" in column else (" ".join(words[:-1]), words[-1])
+
+
+def _marked(ablation: Measurements, name: str, column: dict[str, str]) -> str:
+    difference = _estimate(ablation, method=name, minus="volume_alone", **column)
+    mark = ("+" if difference.value > 0 else "-") if difference.significant else " "
+    return _number(_estimate(ablation, method=name, **column)) + mark
+
+
+def _estimate(found: Measurements, **name: Any) -> Estimate:
+    """The one of this name; NaN where there is none."""
+    return found.one(**name) or Estimate(math.nan)
 
 
 def _line(name: str, cells: Sequence[str]) -> str:
@@ -172,13 +171,13 @@ def _line(name: str, cells: Sequence[str]) -> str:
     return (f"{name:<38}" + " ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))).rstrip()
 
 
-def _number(figure: Estimate) -> str:
-    return three(figure.value) if math.isfinite(figure.value) else ""
+def _number(one: Estimate) -> str:
+    return three_decimals(one.value) if math.isfinite(one.value) else ""
 
 
-def _verdict(gap: Estimate | None) -> str:
-    if gap is None:
+def _verdict(difference: Estimate | None) -> str:
+    if difference is None:
         return ""
-    if not gap.significant:
+    if not difference.significant:
         return "not significant"
-    return "ahead" if gap.value > 0 else "behind"
+    return "ahead" if difference.value > 0 else "behind"

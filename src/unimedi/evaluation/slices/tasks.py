@@ -6,12 +6,11 @@ from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.result import SliceResults, TaskResult
 from unimedi.evaluation.slices.baselines import baseline_scores
 from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesions
-from unimedi.evaluation.slices.measurements import EvalSpec, slice_figures
+from unimedi.evaluation.slices.measurements import EvalSpec, slice_measurements
 from unimedi.evaluation.split import EvalSplit
 from unimedi.inputs.store import Store
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
+from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
-from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.representation.table import EmbeddingTable
 
 SPEC = EvalSpec(
@@ -42,11 +41,5 @@ def slice_selection(
         **baselines,
     }
     bootstrap = PatientBootstrap([split.patients[row] for row in rows], options.resamples, options.seed)
-    found = Measurements(_record(key, one) for key, one in slice_figures(scores, lesions, bootstrap, SPEC).items())
+    found = slice_measurements(scores, lesions, bootstrap, SPEC)
     return TaskResult(found, notes, slices=SliceResults(rows, lesions.planes(), scores["attentive"]))
-
-
-def _record(key: str, estimate: Estimate) -> Measurement:
-    task, method, *rest = key.split("/")
-    minus = rest.pop(0).removeprefix("minus_") if rest[0].startswith("minus_") else ""
-    return named(estimate, task=task, method=method, minus=minus, metric=rest[0], finding="/".join(rest[1:]))

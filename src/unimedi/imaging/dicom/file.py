@@ -12,7 +12,7 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from unimedi.cohort.sources.dicom_header import DEFLATED, START, begins_dicom
+from unimedi.cohort.sources.dicom.quick_header import DEFLATED, START, begins_dicom
 from unimedi.imaging.image import ImagingError
 
 SLICE_TAGS = [  # all that a slice is read for: a scanner writes hundreds, and parsing them takes longest

@@ -1,0 +1,1 @@
+"""A person's own files as a cohort: a folder, a table, a tree of DICOM files."""
