@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from unimedi.cohort.study import Modality, Split
 from unimedi.imaging.read import read_image
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import Record, Store, StoredStudy, write_store
+from unimedi.inputs.store import Store, StoredStudy
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.phantom.ct import CtScan, render_ct
 from unimedi.phantom.files import Header, write_dicom_series
 from unimedi.phantom.patient.patient import sample_patient

@@ -7,7 +7,8 @@ import numpy as np
 from tests.tiny import PREPROCESS, tiny_config
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import Record, Store, StoredStudy, write_store
+from unimedi.inputs.store import Store, StoredStudy
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer, scratch_text_config
 from unimedi.model.unimedi import UniMediModel

@@ -18,8 +18,9 @@ from unimedi.adaptation.fine_tune import FindingModel, finding_task, fine_tune
 from unimedi.adaptation.settings import FineTuneSettings, SettingsError, read_settings
 from unimedi.adaptation.training import BestWeights, DivergedError, train
 from unimedi.adaptation.tuning import train_best
-from unimedi.inputs.labels import spread
-from unimedi.inputs.store import Record, Store, write_store
+from unimedi.inputs.labels import subsample
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.classification import NO_CHOICE, best_threshold
 from unimedi.metrics.measurement import Measurements, percent
@@ -232,7 +233,7 @@ def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Pa
     """Nodules are labelled in two validation studies, the others in all: the cap may leave nodules out."""
     whole, records = Store.open(ground[1]), []
     validation = whole.select("validation", "xray")
-    rare = [i for i in validation if i not in spread(validation, 6, seed=0)][:2]
+    rare = [i for i in validation if i not in subsample(validation, 6, seed=0)][:2]
     for index in whole.select(image_kind="xray"):
         labels = dict(whole.studies[index].labels)
         if whole.studies[index].split == "validation" and index not in rare:

@@ -11,8 +11,8 @@ from PIL import Image
 
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.intensity import check
+from unimedi.imaging.pictures import is_slice_folder, read_slices
 from unimedi.imaging.radchestct import read_radchestct
-from unimedi.imaging.slice_pictures import is_slice_folder, read_slices
 
 VOXELS = np.arange(-1000, -1000 + 6 * 9 * 8, dtype=np.int16).reshape(6, 9, 8)
 

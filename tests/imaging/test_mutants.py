@@ -15,13 +15,13 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 
-from tests.imaging.dicom_nasties import lut, nasties, plain, written
+from tests.imaging.malformed_dicom import lut, malformed, plain, written
 from tests.imaging.mutants import mutate
 from tests.imaging.test_dicom_series import enhanced
 from unimedi.imaging.image import ImagingError, Radiograph
 from unimedi.imaging.intensity import check
 from unimedi.imaging.read import read_image
-from unimedi.inputs.sandbox import Guarded, Limits
+from unimedi.inputs.sandbox import Limits, Sandbox
 
 CT = np.random.default_rng(0).integers(-1000, 1000, size=(5, 9, 11)).astype(np.int16)
 Outcome = Callable[[tuple[bytes, Path]], str]
@@ -54,7 +54,7 @@ def shipped(name: str) -> bytes:
 
 def dicom_seeds() -> dict[str, bytes]:
     """Every way that pixels, tables and frames are stored."""
-    spoken = {nasty.name: nasty.content for nasty in nasties()}
+    spoken = {one.name: one.content for one in malformed()}
     many = io.BytesIO()
     enhanced([2, 0, 1, 3, 5, 4]).save_as(many, enforce_file_format=True)
     window = plain(PhotometricInterpretation="MONOCHROME1", WindowCenter=2000, WindowWidth=1500)
@@ -131,8 +131,8 @@ def spoken(job: tuple[bytes, Path]) -> str:
 @pytest.fixture(scope="module")
 def apart() -> Iterator[Outcome]:
     """DICOM's decoders are compiled code of many authors: theirs run in a process of their own, as in preparing."""
-    with Guarded(spoken, Limits(memory=MEMORY)) as guarded:
-        yield lambda job: guarded(job, str(job[1]))
+    with Sandbox(spoken, Limits(memory=MEMORY)) as sandbox:
+        yield lambda job: sandbox(job, str(job[1]))
 
 
 def run(name: str, seed: bytes, suffix: str, count: int, folder: Path, apart: Outcome) -> Counter[str]:

@@ -9,8 +9,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from tests.imaging.test_dicom import dataset, reason, save
-from unimedi.imaging.dicom.pass_order import repeats, runs
-from unimedi.imaging.dicom.passes import one_pass
+from unimedi.imaging.dicom.passes import one_pass, repeats, runs
 from unimedi.imaging.dicom.plane import Plane
 from unimedi.imaging.image import ImagingError, Volume
 from unimedi.imaging.read import read_image

@@ -10,7 +10,7 @@ from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 from PIL import Image
 from pydicom.uid import CTImageStorage, generate_uid
 
-from tests.imaging.dicom_nasties import plain
+from tests.imaging.malformed_dicom import plain
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.read import read_image, read_mask
 from unimedi.imaging.write_mask import mask_suffix, write_mask

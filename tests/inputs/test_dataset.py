@@ -11,7 +11,8 @@ from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.augment import AugmentationRange
 from unimedi.inputs.batch import MixedBatch, report_key
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps, training_loader
-from unimedi.inputs.store import Record, Store, StoredStudy, write_store
+from unimedi.inputs.store import Store, StoredStudy
+from unimedi.inputs.store_writer import Record, write_store
 
 
 def tokenize(sentences: list[str]) -> dict[str, torch.Tensor]:

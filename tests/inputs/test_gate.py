@@ -12,8 +12,8 @@ from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Report, Split, Study
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.inputs.gate import refuse_foreign
-from unimedi.inputs.one_study import read_study
 from unimedi.inputs.open_image import open_image
+from unimedi.inputs.study_record import read_study
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer
 

@@ -202,10 +202,10 @@ def test_what_was_refused_for_a_limit_is_tried_again_with_another(tmp_path: Path
 
 def test_what_was_corrected_in_reading_is_counted_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from unimedi.imaging.image import Volume
-    from unimedi.inputs import one_study
+    from unimedi.inputs import study_record
 
     volume = Volume(CT, (1.0, 1.0, 1.0), ("tilt_corrected", "localiser_dropped"))
-    monkeypatch.setattr(one_study, "read_image", lambda path, series: volume)
+    monkeypatch.setattr(study_record, "read_image", lambda path, series: volume)
     studies = [study(name, tmp_path, Modality.CT) for name in ("a", "b")]
     summary = prepare(studies, tmp_path / "store", POLICY, workers=0)
     assert summary.notes == {"tilt_corrected": 2, "localiser_dropped": 2}

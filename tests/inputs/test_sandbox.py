@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from unimedi.imaging.image import ImagingError
-from unimedi.inputs.sandbox import Guarded, Limits
+from unimedi.inputs.sandbox import Limits, Sandbox
 
 
 def double(number: int) -> int:
@@ -42,46 +42,46 @@ def die(code: int) -> None:
 
 
 def test_calls_share_a_process_that_ends_with_the_block() -> None:
-    with Guarded(double, Limits()) as guarded:
-        assert [guarded(k, "file") for k in range(3)] == [0, 2, 4]
-        assert guarded._process is not None
-        process = psutil.Process(guarded._process.pid)
+    with Sandbox(double, Limits()) as sandbox:
+        assert [sandbox(k, "file") for k in range(3)] == [0, 2, 4]
+        assert sandbox._process is not None
+        process = psutil.Process(sandbox._process.pid)
     assert not process.is_running()
 
 
 def test_what_hangs_is_refused_and_the_next_call_answered() -> None:
-    with Guarded(double_or_hang, Limits(seconds=0.5)) as guarded:
+    with Sandbox(double_or_hang, Limits(seconds=0.5)) as sandbox:
         with pytest.raises(ImagingError, match=r"ct 7: took longer than 0.5 s") as caught:
-            guarded(-1, "ct 7")
+            sandbox(-1, "ct 7")
         assert caught.value.reason == "too_slow"
-        guarded.limits = Limits()  # a busy machine may need half a second for this
-        assert guarded(1, "ct 8") == 2
+        sandbox.limits = Limits()  # a busy machine may need half a second for this
+        assert sandbox(1, "ct 8") == 2
 
 
 def test_what_fills_the_memory_is_refused() -> None:
-    with Guarded(fill, Limits(memory=400 << 20)) as guarded:
+    with Sandbox(fill, Limits(memory=400 << 20)) as sandbox:
         with pytest.raises(ImagingError, match="took more memory than 400 MiB") as caught:
-            guarded(600, "bomb")
+            sandbox(600, "bomb")
         assert caught.value.reason == "too_large"
-        assert guarded(1, "small") == 1
+        assert sandbox(1, "small") == 1
 
 
 def test_a_death_is_forgiven_once(tmp_path: Path) -> None:
-    with Guarded(die_once, Limits()) as guarded:
-        assert guarded(tmp_path / "seen", "file") == "alive"
-    with Guarded(die, Limits()) as guarded:
+    with Sandbox(die_once, Limits()) as sandbox:
+        assert sandbox(tmp_path / "seen", "file") == "alive"
+    with Sandbox(die, Limits()) as sandbox:
         with pytest.raises(ImagingError, match=r"file 3: its process died twice \(exit code 7\)") as caught:
-            guarded(7, "file 3")
+            sandbox(7, "file 3")
         assert caught.value.reason == "crashed"
 
 
 def test_the_process_does_not_outlive_its_parent() -> None:
-    with Guarded(double, Limits()) as guarded:
-        guarded(1, "file")
-        assert guarded._process is not None
-        assert guarded._pipe is not None
-        guarded._pipe.close()  # as when the parent is killed
-        assert guarded._process.wait() == 0
+    with Sandbox(double, Limits()) as sandbox:
+        sandbox(1, "file")
+        assert sandbox._process is not None
+        assert sandbox._pipe is not None
+        sandbox._pipe.close()  # as when the parent is killed
+        assert sandbox._process.wait() == 0
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"memory": -1}])

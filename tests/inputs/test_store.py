@@ -7,16 +7,8 @@ import pytest
 
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import (
-    Record,
-    Store,
-    StoredStudy,
-    StoreError,
-    finish_store,
-    part_is_done,
-    write_part,
-    write_store,
-)
+from unimedi.inputs.store import Store, StoredStudy, StoreError
+from unimedi.inputs.store_writer import Record, finish_store, part_is_done, write_part, write_store
 
 POLICY = Preprocess(radiograph_size=(8, 8), hires_shape=(4, 8, 8), volume_shape=(4, 8, 8), slice_size=(8, 8))
 FINDINGS = ("nodule", "mass")

@@ -19,7 +19,8 @@ from tests.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.cli import main
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, PROMPTS
-from unimedi.inputs.store import Record, Store, StoreError, write_store
+from unimedi.inputs.store import Store, StoreError
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.measurement import NAMES, Measurements
 from unimedi.model.unimedi import ImageOutput
 from unimedi.reporting.commands import evaluate

@@ -11,7 +11,8 @@ import pytest
 from unimedi.cohort.manifest import read_manifest
 from unimedi.inputs.prepare import prepare
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import Store, part_name
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import part_name
 from unimedi.phantom.hospital import build_hospital
 
 PART = 3  # studies

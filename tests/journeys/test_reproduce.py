@@ -11,7 +11,8 @@ from tests.hospital import PREPROCESS, write_hospital
 from tests.pretraining.toy_run import RECIPE
 from unimedi.cli import main
 from unimedi.files.json_lines import read_json_lines
-from unimedi.inputs.store import Record, Store, write_store
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.reproduction import data
 from unimedi.reproduction.results import Result, find_result, read_results
 from unimedi.reproduction.row import TIMED_STEPS, Row, steps_within

@@ -11,7 +11,8 @@ from tests.hospital import write_hospital, write_pretrained
 from tests.tiny import PREPROCESS
 from unimedi.cli import main
 from unimedi.evaluation.options import EvaluationOptions
-from unimedi.inputs.store import Record, Store, write_store
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.commands import evaluate, slice_eval
 

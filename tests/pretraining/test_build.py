@@ -12,7 +12,8 @@ import torch
 from tests.pretraining.toy_run import PREPROCESS, RECIPE, toy_recipe, toy_store
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import Record, StoredStudy, write_store
+from unimedi.inputs.store import StoredStudy
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.unimedi import UniMediModel
 from unimedi.optimization.schedule import Pace
 from unimedi.pretraining import methods

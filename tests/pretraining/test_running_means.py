@@ -11,7 +11,8 @@ from tests.tiny import PREPROCESS, tiny_model
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.sampling import drawn
-from unimedi.inputs.store import Record, Store, StoredStudy, write_store
+from unimedi.inputs.store import Store, StoredStudy
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer
 from unimedi.model.unimedi import UniMediModel

@@ -17,7 +17,8 @@ import yaml
 
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import Record, Store, StoredStudy, write_store
+from unimedi.inputs.store import Store, StoredStudy
+from unimedi.inputs.store_writer import Record, write_store
 
 PREPROCESS = {
     "radiograph_size": [32, 32],

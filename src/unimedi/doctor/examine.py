@@ -12,9 +12,9 @@ from unimedi.cohort.study import Study
 from unimedi.doctor.geometry import spacing_outliers
 from unimedi.doctor.study_summary import Stored, StudySummary, describe, inspect
 from unimedi.imaging.image import ImagingError
-from unimedi.inputs.mended import outdated
-from unimedi.inputs.sandbox import Guarded, Limits
+from unimedi.inputs.sandbox import Limits, Sandbox
 from unimedi.inputs.store import Store
+from unimedi.inputs.store_rules import faults_of
 from unimedi.progress import progress_bar
 
 BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort may have 100,000 studies
@@ -22,12 +22,15 @@ BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was looked at: ``kind`` is ``store`` or ``cohort``; ``lost`` are refusals that a store remembers,
-    ``outdated`` what the store has wrong because it was prepared by older rules."""
+    """A cohort or a store, study by study.
+
+    ``source`` is ``store`` or ``cohort``; ``lost`` are the studies that were refused when the store was prepared;
+    ``outdated``: what is wrong in a store because it was prepared by older rules, in sentences.
+    """
 
     path: Path
-    kind: str
-    seen: list[StudySummary]
+    source: str
+    studies: list[StudySummary]
     lost: list[dict[str, str]]
     outdated: list[str]
 
@@ -50,18 +53,18 @@ def examine(
     items: Sequence[Study | Stored]
     if path.is_dir():
         store = Store.open(path)
-        items, kind, lost = [Stored(path, i) for i in range(len(store))], "store", store.refused
-        old = outdated(store.rules)
+        items, source, lost = [Stored(path, i) for i in range(len(store))], "store", store.refused
+        old = faults_of(store.rules)
         names = [study.study_id for study in store.studies]
     else:
-        items, kind, lost, old = read_manifest(path, root), "cohort", [], []
+        items, source, lost, old = read_manifest(path, root), "cohort", [], []
         names = [study.study_id for study in items if isinstance(study, Study)]
     if workers == 0:
         with progress_bar("looking", len(items)) as advance:
-            seen = [_counted(inspect(item), advance) for item in items]
+            studies = [_counted(inspect(item), advance) for item in items]
     else:
-        seen = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
-    return Examined(path, kind, _with_outliers(seen), lost, old)
+        studies = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
+    return Examined(path, source, _with_outliers(studies), lost, old)
 
 
 def _in_processes(
@@ -70,51 +73,51 @@ def _in_processes(
     """Dask's threads, each waiting for a process that reads."""
     import dask
 
-    idle: SimpleQueue[Guarded[Any, StudySummary]] = SimpleQueue()
-    every = [Guarded(inspect, limits) for _ in range(min(workers, len(items)) or 1)]
-    for guarded in every:
-        idle.put(guarded)
+    idle: SimpleQueue[Sandbox[Any, StudySummary]] = SimpleQueue()
+    every = [Sandbox(inspect, limits) for _ in range(min(workers, len(items)) or 1)]
+    for sandbox in every:
+        idle.put(sandbox)
 
     def batch(start: int) -> list[StudySummary]:
-        guarded = idle.get()
+        sandbox = idle.get()
         try:
-            return [_counted(_under_limits(guarded, items[i], names[i]), advance) for i in _range(start, len(items))]
+            return [_counted(_under_limits(sandbox, items[i], names[i]), advance) for i in _range(start, len(items))]
         finally:
-            idle.put(guarded)
+            idle.put(sandbox)
 
     try:
         with progress_bar("looking", len(items)) as advance:
             tasks = [dask.delayed(batch, pure=False)(start) for start in range(0, len(items), BATCH)]
             done = dask.compute(*tasks, scheduler="threads", num_workers=len(every))
     finally:
-        for guarded in every:
-            guarded.close()
-    return [seen for some in done for seen in some]
+        for sandbox in every:
+            sandbox.close()
+    return [study for some in done for study in some]
 
 
 def _range(start: int, total: int) -> range:
     return range(start, min(start + BATCH, total))
 
 
-def _under_limits(guarded: "Guarded[Any, StudySummary]", item: Study | Stored, name: str) -> StudySummary:
+def _under_limits(sandbox: "Sandbox[Any, StudySummary]", item: Study | Stored, name: str) -> StudySummary:
     try:
-        return guarded(item, name if isinstance(item, Stored) else str(item.image))
+        return sandbox(item, name if isinstance(item, Stored) else str(item.image))
     except ImagingError as error:
         about = describe(item) if isinstance(item, Study) else StudySummary(name, "", "", "", "", "", 0, "")
         return replace(about, refused=error.reason, message=str(error))
 
 
-def _with_outliers(seen: list[StudySummary]) -> list[StudySummary]:
-    """``spacing_outlier`` is known once all have been seen."""
-    for modality in {one.modality for one in seen}:
-        rows = [i for i, one in enumerate(seen) if one.modality == modality]
-        for place in spacing_outliers([seen[i].spacing for i in rows]):
-            one = seen[rows[place]]
-            seen[rows[place]] = replace(one, signs=(*one.signs, "spacing_outlier"))
-    return seen
+def _with_outliers(studies: list[StudySummary]) -> list[StudySummary]:
+    """``spacing_outlier`` can be told once all have been read."""
+    for modality in {one.modality for one in studies}:
+        rows = [i for i, one in enumerate(studies) if one.modality == modality]
+        for place in spacing_outliers([studies[i].spacing for i in rows]):
+            one = studies[rows[place]]
+            studies[rows[place]] = replace(one, signs=(*one.signs, "spacing_outlier"))
+    return studies
 
 
-def _counted(seen: StudySummary, advance: Callable[[int], None]) -> StudySummary:
+def _counted(study: StudySummary, advance: Callable[[int], None]) -> StudySummary:
     """Without its picture where nothing is wrong: pictures of all would fill the memory."""
     advance(1)
-    return seen if seen.signs else replace(seen, picture=b"")
+    return study if study.signs else replace(study, picture=b"")

@@ -23,7 +23,7 @@ CHUNK = 1 << 20  # bytes unpacked at a time
 DAMAGED = (OSError, EOFError, zlib.error)  # what a damaged compressed stream raises
 
 
-def check_size(shape: tuple[int, ...], path: Path) -> None:
+def check_size(shape: tuple[int, ...], path: Path | str) -> None:
     """Refuse a promised shape before anything of that size is allocated.
 
     Raises:
@@ -50,7 +50,7 @@ def check_length(found: int, promised: int, path: Path) -> None:
         raise ImagingError("unreadable", f"{path}: holds more than the {promised} bytes that its header promises")
 
 
-def check_finite(array: NDArray[np.generic], path: Path) -> None:
+def check_finite(array: NDArray[np.generic], path: Path | str) -> None:
     """Refuse ``nan``: one voxel that is no number, or infinite, would otherwise be cast to some Hounsfield value."""
     if array.dtype.kind == "f" and not (np.isfinite(array.min()) and np.isfinite(array.max())):  # both propagate NaN
         raise ImagingError("nan", f"{path}: holds NaN or infinite values")

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unimedi.imaging.bounded import check_finite
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 
 AIR_HU = -1024  # scanners write -2000 or -3024 outside the field of view; nothing in a patient is below air
@@ -22,7 +23,7 @@ def check(image: Radiograph | Volume, name: str = "image") -> None:
     Raises:
         ImagingError: ``wrong_dimension``, ``too_small``, ``too_few_slices``, ``nan``, ``constant`` or ``bad_spacing``.
     """
-    array = image.pixels if isinstance(image, Radiograph) else image.voxels
+    array = image.array
     if array.ndim != image.ndim:
         axes = "(height, width)" if image.ndim == 2 else "(depth, height, width)"
         raise ImagingError("wrong_dimension", f"{name}: expected {axes}, got an array of shape {array.shape}")
@@ -35,10 +36,8 @@ def check(image: Radiograph | Volume, name: str = "image") -> None:
         raise ImagingError("too_few_slices", message)
     if image.spacing is not None and not all(np.isfinite(s) and s > 0 for s in image.spacing):
         raise ImagingError("bad_spacing", f"{name}: spacing must be positive mm, got {image.spacing}")
-    low, high = array.min(), array.max()
-    if not (np.isfinite(low) and np.isfinite(high)):  # min and max propagate NaN
-        raise ImagingError("nan", f"{name}: holds NaN or infinite values")
-    if low == high:
+    check_finite(array, name)
+    if (low := array.min()) == array.max():
         raise ImagingError("constant", f"{name}: every pixel is {low}; the image is empty")
 
 
@@ -82,8 +81,7 @@ def to_hu(array: NDArray[np.generic], name: str = "volume") -> NDArray[np.int16]
     if array.dtype == np.int16:
         return array.astype(np.int16, copy=False)
     if np.issubdtype(array.dtype, np.floating):
-        if not (np.isfinite(array.min()) and np.isfinite(array.max())):
-            raise ImagingError("nan", f"{name}: holds NaN or infinite values")
+        check_finite(array, name)
         array = np.rint(array)
     hu: NDArray[np.int16] = np.clip(array, -32768, 32767).astype(np.int16)
     return hu

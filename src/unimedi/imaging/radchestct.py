@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from unimedi.imaging.bounded import DAMAGED, SLACK, check_finite, check_length, check_size
-from unimedi.imaging.image import ImagingError, Volume
+from unimedi.imaging.bounded import SLACK, check_finite, check_length, check_size
+from unimedi.imaging.image import ImagingError, Volume, unreadable_if_damaged
 from unimedi.imaging.intensity import to_hu
 
 ZIP = b"PK\x03\x04"
@@ -29,17 +29,12 @@ def read_radchestct(path: Path) -> Volume:
         ImagingError: ``unsupported`` (an archive of something else), ``unreadable``, ``wrong_dimension``, ``too_large``
             or ``nan``.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.namelist() != [ENTRY]:
-                message = f"{path}: an archive; only RAD-ChestCT's NumPy archives are read, with the one array 'ct'"
-                raise ImagingError("unsupported", message)
-            with archive.open(ENTRY) as stream:
-                return _volume(stream, path)
-    except ImagingError:
-        raise
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, *DAMAGED) as error:
-        raise ImagingError("unreadable", f"{path}: {error}") from error
+    with unreadable_if_damaged(path), zipfile.ZipFile(path) as archive:
+        if archive.namelist() != [ENTRY]:
+            message = f"{path}: an archive; only RAD-ChestCT's NumPy archives are read, with the one array 'ct'"
+            raise ImagingError("unsupported", message)
+        with archive.open(ENTRY) as stream:
+            return _volume(stream, path)
 
 
 def _volume(stream: Any, path: Path) -> Volume:

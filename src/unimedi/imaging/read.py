@@ -19,9 +19,8 @@ from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.intensity import check, to_hu
 from unimedi.imaging.itk_volume import read_itk
 from unimedi.imaging.nifti import first_bytes, is_nifti, read_nifti
-from unimedi.imaging.pictures import is_picture, read_picture
+from unimedi.imaging.pictures import is_picture, is_slice_folder, read_picture, read_slices
 from unimedi.imaging.radchestct import ZIP, read_radchestct
-from unimedi.imaging.slice_pictures import is_slice_folder, read_slices
 from unimedi.imaging.text_header import METAIMAGE, NRRD
 
 NAMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".png", ".jpg", ".jpeg", ".tif", ".tiff")

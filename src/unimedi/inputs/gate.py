@@ -1,5 +1,6 @@
-"""The gate that every image passes, whoever brings it (prepare, the doctor, embed, the processor): is it what it is
-said to be? A mask, a PET or a CT scaled to 0..1 is no CT in Hounsfield units, and a label image is no radiograph.
+"""Is an image what it is said to be? The check that every image passes, in prepare, doctor, embed and processor.
+
+A mask, a PET or a CT scaled to 0..1 is no CT in Hounsfield units, and a label image is no radiograph.
 """
 
 import numpy as np
@@ -17,7 +18,12 @@ LABELS = 64  # different values, at most: bones of a body, organs of a trunk
 
 
 def refuse_foreign(image: Radiograph | Volume, modality: Modality, name: str) -> None:
-    """Refuse what is no image of ``modality``; ``name`` says in the message which one it was.
+    """Refuse an image that is not of ``modality``.
+
+    Args:
+        image: as ``read_image`` gives it.
+        modality: what the manifest, or the caller, says that it is.
+        name: what the message calls it.
 
     Raises:
         ImagingError: ``wrong_dimension``, ``wrong_modality`` (of a volume, by its header), ``not_hu`` (a CT), or
@@ -30,12 +36,12 @@ def refuse_foreign(image: Radiograph | Volume, modality: Modality, name: str) ->
     if isinstance(image, Volume) and image.modality not in ("", modality):
         raise ImagingError("wrong_modality", f"{name}: expected {modality}, its header says {image.modality}")
     if isinstance(image, Volume) and modality is Modality.CT and GREY not in image.notes:
-        _refuse_no_hu(image.voxels, name)
-    elif _is_labels(image.pixels if isinstance(image, Radiograph) else image.voxels[len(image.voxels) // 2]):
+        _check_hounsfield(image.voxels, name)
+    elif _is_labels(image.array if image.ndim == 2 else image.array[len(image.array) // 2]):
         raise ImagingError("label_image", f"{name}: large areas of few values: a mask or a label image, not an image")
 
 
-def _refuse_no_hu(voxels: NDArray[np.int16], name: str) -> None:
+def _check_hounsfield(voxels: NDArray[np.int16], name: str) -> None:
     low, high = int(voxels.min()), int(voxels.max())
     if low > LOWEST or high - low < SPAN:
         message = f"{name}: values from {low} to {high}, so these are not Hounsfield units (air -1000, water 0)"

@@ -13,7 +13,8 @@ from unimedi.inputs.store import Store
 def known_classes(store: Store, classes: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
     """The label columns of ``classes`` that the store has, and a sentence for each that it has not.
 
-    Raises ValueError with these sentences where it has none of them.
+    Raises:
+        InputError: it has none of them.
     """
     has = ", ".join(store.findings) or "none"
     lacking = [

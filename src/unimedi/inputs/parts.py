@@ -12,15 +12,16 @@ from typing import Any
 
 from unimedi.cohort.study import Mask, Study
 from unimedi.imaging.image import ImagingError
-from unimedi.inputs.mended import RULES
-from unimedi.inputs.one_study import Job, Refusal, packed, refusal
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.sandbox import LIMITED, Guarded, Limits
-from unimedi.inputs.store import FORMAT, Packed, part_is_done, part_name, write_part
+from unimedi.inputs.sandbox import LIMITED, Limits, Sandbox
+from unimedi.inputs.store import FORMAT
+from unimedi.inputs.store_rules import RULES
+from unimedi.inputs.store_writer import Packed, Refusal, part_is_done, part_name, write_part
+from unimedi.inputs.study_record import Job, pack_study, refusal
 
 PART_BYTES = 1 << 30  # stored pixels and masks of a part before compression: what a kill can cost, and a copy moves
 
-_idle: list[Guarded[Job, Packed | Refusal]] = []  # processes that wait for another part, in this process
+_idle: list[Sandbox[Job, Packed | Refusal]] = []  # processes that wait for another part, in this process
 _lock = threading.Lock()
 
 
@@ -72,9 +73,8 @@ def cut(
 
 
 def prepare_part(part: Part) -> int:
-    """Read, pack and write the studies of one part; what cannot be used stands in its marker. Returns its number."""
-    refused: list[Refusal] = []
-    write_part(part.out, part.number, _rows(part, refused), part.findings, part.inputs, refused)
+    """Read, pack and write the studies of one part; its marker lists those refused. Returns its number."""
+    write_part(part.out, part.number, _rows(part), part.findings, part.inputs)
     return part.number
 
 
@@ -85,38 +85,34 @@ def end_processes() -> None:
             _idle.pop().close()
 
 
-def _rows(part: Part, refused: list[Refusal]) -> Iterator[Packed]:
-    """Rows of the studies that can be used; the others go to ``refused``."""
-    guarded = _borrow(part.limits) if part.limits else None
+def _rows(part: Part) -> Iterator[Packed | Refusal]:
+    """A row, or a refusal, for each study of the part."""
+    sandbox = _borrow(part.limits) if part.limits else None
     try:
         for study in part.studies:
             job = Job(study, part.preprocess, part.findings)
-            found = _under_limits(guarded, job) if guarded else packed(job)
-            if "reason" in found:
-                refused.append(found)
-            else:
-                yield found
+            yield _under_limits(sandbox, job) if sandbox else pack_study(job)
     finally:
-        if guarded:
+        if sandbox:
             with _lock:
-                _idle.append(guarded)
+                _idle.append(sandbox)
 
 
-def _under_limits(guarded: Guarded[Job, Packed | Refusal], job: Job) -> Packed | Refusal:
+def _under_limits(sandbox: Sandbox[Job, Packed | Refusal], job: Job) -> Packed | Refusal:
     try:
-        return guarded(job, str(job.study.image))
+        return sandbox(job, str(job.study.image))
     except ImagingError as error:
         row = refusal(job.study, error)
-        return row | {"limit": guarded.limits.of(error.reason)} if error.reason in LIMITED else row
+        return row | {"limit": sandbox.limits.of(error.reason)} if error.reason in LIMITED else row
 
 
-def _borrow(limits: Limits) -> Guarded[Job, Packed | Refusal]:
+def _borrow(limits: Limits) -> Sandbox[Job, Packed | Refusal]:
     with _lock:
-        same = [guarded for guarded in _idle if guarded.limits == limits]
+        same = [sandbox for sandbox in _idle if sandbox.limits == limits]
         if same:
             _idle.remove(same[0])
             return same[0]
-    return Guarded(packed, limits)
+    return Sandbox(pack_study, limits)
 
 
 def _stored_bytes(study: Study, preprocess: Preprocess) -> int:

@@ -1,7 +1,7 @@
 """Cohort to store, in parallel: every study is read, brought to the stored geometry and packed, or refused by name.
 
 A part of the store is one task of Dask: its threads here, or a scheduler that is running already. Each task reads
-through a process of its own under a time and a memory limit a file (``guarded.py``), so a hostile file costs that
+through a process of its own under a time and a memory limit a file (``sandbox.py``), so a hostile file costs that
 process and nothing else. The result does not depend on the number of workers. Run again, finished parts are kept.
 """
 
@@ -25,7 +25,8 @@ from unimedi.files.lock import alone_in
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.sandbox import Limits
-from unimedi.inputs.store import MAX_MASKS, StoreError, finish_store, part_name, read_markers
+from unimedi.inputs.store import MAX_MASKS, StoreError
+from unimedi.inputs.store_writer import finish_store, part_name, read_markers
 from unimedi.progress import progress_bar
 
 log = logging.getLogger(__name__)

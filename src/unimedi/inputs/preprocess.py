@@ -73,9 +73,8 @@ class Preprocess:
 
     def stored_mask(self, bits: NDArray[np.uint16], image: Radiograph | Volume) -> NDArray[np.uint16]:
         """Bit field of masks (one bit a finding) in ``image``'s own grid to the geometry of ``stored(image)``."""
-        shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
-        if bits.shape != shape:
-            raise InputError(f"expected a mask of the image's shape {shape}, got {bits.shape}")
+        if bits.shape != image.array.shape:
+            raise InputError(f"expected a mask of the image's shape {image.array.shape}, got {bits.shape}")
         placement = self._placement(image)
         depth = () if isinstance(image, Radiograph) else (self.hires_shape[0],)
         return placement.place(resize_bits(bits, (*depth, *placement.content)), self._plane(image), fill=0)
@@ -83,17 +82,15 @@ class Preprocess:
     def own_mask(self, bits: NDArray[np.uint16], image: Radiograph | Volume) -> NDArray[np.uint16]:
         """Bit field of masks in the geometry of ``stored(image)`` to ``image``'s own grid, by the nearest pixel: what
         :meth:`stored_mask` does, the other way."""
-        shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
-        return resize_bits(self._placement(image).cut(bits), shape)
+        return resize_bits(self._placement(image).cut(bits), image.array.shape)
 
     def stored_spacing(self, image: Radiograph | Volume) -> tuple[float, ...] | None:
         """Spacing of ``stored(image)`` in mm, same axis order; None where the file does not say."""
         if image.spacing is None:
             return None
-        old = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
         depth = () if isinstance(image, Radiograph) else (self.hires_shape[0],)
         new = (*depth, *self._placement(image).content)
-        return tuple(s * o / n for s, o, n in zip(image.spacing, old, new, strict=True))
+        return tuple(s * o / n for s, o, n in zip(image.spacing, image.array.shape, new, strict=True))
 
     def _plane(self, image: Radiograph | Volume) -> tuple[int, int]:
         return self.radiograph_size if isinstance(image, Radiograph) else self.hires_shape[1:]

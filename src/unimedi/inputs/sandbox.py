@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 import psutil
 
 from unimedi.errors import InputError
-from unimedi.imaging.image import ImagingError
+from unimedi.imaging.image import ImagingError, Reason
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -45,8 +45,13 @@ class Limits:
         return f"{self.seconds:g} s" if reason == "too_slow" else f"{self.memory / 2**20:.0f} MiB"
 
 
-class Guarded(Generic[A, B]):
-    """``work``, an importable function that raises nothing, called in another process. For one thread at a time."""
+class Sandbox(Generic[A, B]):
+    """Calls ``work`` in another process, under limits of time and memory; usable by one thread at a time.
+
+    Args:
+        work: an importable function of one argument that raises nothing.
+        limits: what one call may take; beyond, its process is ended and the next call starts another.
+    """
 
     def __init__(self, work: Callable[[A], B], limits: Limits) -> None:
         self.work, self.limits = work, limits
@@ -77,7 +82,7 @@ class Guarded(Generic[A, B]):
             self._process.wait()
         self._process = self._pipe = None
 
-    def __enter__(self) -> "Guarded[A, B]":
+    def __enter__(self) -> "Sandbox[A, B]":
         return self
 
     def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -103,7 +108,7 @@ class Guarded(Generic[A, B]):
             raise EOFError from error
         return answer
 
-    def _refuse(self, reason: str, name: str, what: str) -> None:
+    def _refuse(self, reason: Reason, name: str, what: str) -> None:
         self.close()
         raise ImagingError(reason, f"{name}: {what} {self.limits.of(reason)}; raise the limit if the file is sound")
 

@@ -23,7 +23,8 @@ from unimedi.adaptation.segmentation.masks import (
 from unimedi.adaptation.segmentation.segment import MissingExtraError, mask_task, segment
 from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
 from unimedi.adaptation.tuning import train_best
-from unimedi.inputs.store import Record, Store, write_store
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements
 

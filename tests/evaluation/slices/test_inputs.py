@@ -32,7 +32,8 @@ from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.scores import depth_orders
 from unimedi.evaluation.zero_shot.prompts import embed_prompts, read_prompts
 from unimedi.evaluation.zero_shot.tasks import log_odds
-from unimedi.inputs.store import Record, Store, write_store
+from unimedi.inputs.store import Store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate
 from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.model.slice_selection import SELECTORS

@@ -33,7 +33,7 @@ from unimedi.evaluation.slices.measures import (
     within_volume_auroc,
 )
 from unimedi.evaluation.slices.tasks import SPEC
-from unimedi.inputs.store import Record, write_store
+from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements

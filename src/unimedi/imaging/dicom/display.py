@@ -5,10 +5,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, apply_windowing
 
-from unimedi.imaging.dicom.file import stored_pixels
-from unimedi.imaging.dicom.padding import padding
-from unimedi.imaging.dicom.scale import scale_of
-from unimedi.imaging.dicom.table import has_table, look_up
+from unimedi.imaging.dicom.pixels import padding, stored_pixels
+from unimedi.imaging.dicom.scale import has_table, look_up, scale_of
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's "L"
 PAIRS = (("RescaleSlope", "RescaleIntercept"), ("WindowCenter", "WindowWidth"))  # of no meaning one without the other

@@ -4,9 +4,7 @@ in odd bits."""
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
@@ -73,34 +71,6 @@ def stated_modality(header: Dataset) -> str:
     """DICOM's code by the header, or else by the kind of object; empty where neither says."""
     kind = str(header.get("SOPClassUID") or "").removeprefix(STORAGE)
     return OTHERS.get(kind) or str(header.get("Modality") or "").strip().upper() or CLASSES.get(kind, "")
-
-
-def stored_pixels(header: Dataset) -> NDArray[np.generic]:
-    """The stored values, also where HighBit says that they lie above the lowest bits (12 of them in bits 4 to 15).
-
-    Raises:
-        ImagingError: ``wrong_dimension`` where there are more pixels than one image (or its frames) has.
-    """
-    above = int(header.get("HighBit") or 0) + 1 - int(header.BitsStored)
-    inside = int(header.get("HighBit") or 0) < int(header.BitsAllocated)
-    shifted = above > 0 and inside and header.BitsStored > 0 and not header.file_meta.TransferSyntaxUID.is_encapsulated
-    pixels: NDArray[np.generic] = all_bits(header) >> above if shifted else header.pixel_array
-    frames = int(header.get("NumberOfFrames") or 1)
-    expected = (frames, header.Rows, header.Columns) if frames > 1 else (header.Rows, header.Columns)
-    if pixels.shape[: len(expected)] != expected:
-        message = f"{header.filename}: pixels of shape {pixels.shape} where the header promises {expected}"
-        raise ImagingError("wrong_dimension", message)
-    return pixels
-
-
-def all_bits(header: Dataset) -> NDArray[np.int64]:
-    """The stored values with every bit allocated, those beyond BitsStored too."""
-    stored = header.BitsStored
-    header.BitsStored = header.BitsAllocated
-    try:
-        return np.asarray(header.pixel_array, dtype=np.int64)
-    finally:
-        header.BitsStored = stored
 
 
 def _with_syntax(header: Dataset, path: Path) -> Dataset:

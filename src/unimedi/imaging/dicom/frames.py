@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from unimedi.imaging.dicom.file import stored_pixels
-from unimedi.imaging.dicom.padding import padding
+from unimedi.imaging.dicom.pixels import pixels_and_padding
 from unimedi.imaging.dicom.scale import scale_of
 from unimedi.imaging.dicom.slice import Slice, directions, numbers
 from unimedi.imaging.dicom.spacing import two
@@ -56,8 +55,7 @@ def frames(header: Dataset, name: str) -> list[Slice]:
 
     @cache
     def unpacked() -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        pixels = stored_pixels(header).reshape(count, header.Rows, header.Columns)
-        return pixels, padding(pixels, header)
+        return pixels_and_padding(header, (count, header.Rows, header.Columns))
 
     def frame(number: int, group: Dataset) -> Slice:
         def value(macro: str, keyword: str) -> Any:

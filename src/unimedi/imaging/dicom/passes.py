@@ -5,17 +5,19 @@ block to block of one volume says nothing of the kind: AcquisitionNumber counts 
 scan, AcquisitionTime runs from slice to slice.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.imaging.dicom.pass_order import SAME_PLACE, rank, repeats
 from unimedi.imaging.dicom.plane import Plane
 from unimedi.imaging.image import ImagingError
 from unimedi.imaging.intensity import MIN_SLICES
 
+SAME_PLACE = 0.01  # mm
+MOST_RUNS = 4  # more, and the numbers are shuffled and say nothing
 EVEN = 0.1  # of the step between planes: what differs by less is rounding
 UNEVEN = 0.5  # of the median step: what differs by more is no scan that was meant to be one
 MOST = 0.5  # of the length of all planes: a pass that covers less is a part of a scan and not a scan
@@ -70,7 +72,7 @@ def _passes(placed: Placed, values: Sequence[str]) -> list[Placed]:
     if not any(_overlap(lower, upper) for lower, upper in pairwise(blocks)):
         return [placed]
     passes: list[Placed] = []
-    for value in sorted(groups, key=rank):
+    for value in sorted(groups, key=_rank):
         group = groups[value]
         if passes and not _overlap(passes[-1], group):
             passes[-1] = sorted(passes[-1] + group, key=lambda pair: pair[0])
@@ -124,3 +126,48 @@ def _is_whole(best: Placed, passes: Sequence[Placed]) -> bool:
         and places[-1] - places[0] >= MOST * length
         and not (twice and len(_steps(inside)) + 1 > len(places))
     )
+
+
+# -- passes told by numbers that differ from slice to slice -----------------------------------------------------------
+# Each function gives a text for each slice, equal within a pass; all are equal where nothing can be told.
+
+
+def _rank(value: str) -> tuple[float, str]:
+    """To sort values of a tag by: numbers before words."""
+    try:
+        return float(value), value
+    except ValueError:
+        return float("inf"), value
+
+
+def repeats(numbers: Sequence[str], along: Sequence[float]) -> list[str]:
+    """How often a number has been given before, further down: the instance numbers of a second pass begin anew."""
+    places: dict[str, list[float]] = defaultdict(list)
+    found = [""] * len(numbers)
+    for index in sorted(range(len(numbers)), key=lambda index: along[index]):
+        seen = places[numbers[index]]
+        if not seen or along[index] - seen[-1] >= SAME_PLACE:
+            seen.append(along[index])
+        found[index] = str(len(seen))
+    return found
+
+
+def runs(numbers: Sequence[str], along: Sequence[float]) -> list[str]:
+    """Which way through the body a slice belongs to, in the order of the numbers; a run ends where the table jumps
+    back."""
+    ordered = sorted(range(len(numbers)), key=lambda index: (_rank(numbers[index]), along[index]))
+    ways: list[list[int]] = []
+    for index in ordered:
+        way = ways[-1] if ways else []
+        if not way or (len(way) > 1 and _back(way, index, along)):
+            ways.append([index])
+        else:
+            way.append(index)
+    if len(ways) > MOST_RUNS or min(map(len, ways), default=0) < MIN_SLICES:
+        return [""] * len(numbers)
+    found = {index: str(number) for number, way in enumerate(ways, start=1) for index in way}
+    return [found[index] for index in range(len(numbers))]
+
+
+def _back(way: Sequence[int], index: int, along: Sequence[float]) -> bool:
+    return (along[way[-1]] - along[way[-2]]) * (along[index] - along[way[-1]]) < 0

@@ -19,7 +19,7 @@ from unimedi.imaging.dicom.series import FOREIGN, SLICED, Group, chosen, count_s
 from unimedi.imaging.dicom.slice import Slice, planes_of, slice_of
 from unimedi.imaging.dicom.spacing import image_aspect, image_spacing
 from unimedi.imaging.dicom.stacking import stack
-from unimedi.imaging.image import ImagingError, Radiograph, Volume
+from unimedi.imaging.image import ImagingError, Radiograph, Volume, unreadable_if_damaged
 from unimedi.imaging.intensity import MIN_SLICES
 
 MOST_PIXELS = 1 << 29  # of all frames of a file: 1 GiB as int16
@@ -38,7 +38,7 @@ def read_dicom(path: Path) -> Radiograph | Volume:
             ``too_large``, ``too_few_slices`` (one slice of a volume), ``wrong_dimension`` (frames that say no
             position), ``bad_spacing``; of a volume as ``dicom_slice.planes_of`` and ``stacking.stack``.
     """
-    try:
+    with unreadable_if_damaged(path):
         header = open_whole(path)
         if is_index(header):
             return _series_of(_listed(path), path, "")
@@ -48,10 +48,6 @@ def read_dicom(path: Path) -> Radiograph | Volume:
         pixels = np.ascontiguousarray(turned(shown(header), header))
         spacing, aspect = image_spacing(header, str(path)), image_aspect(header, str(path))
         return Radiograph(pixels, spacing, modality=stated_modality(header), aspect=aspect)
-    except ImagingError:
-        raise
-    except Exception as error:  # damaged bytes make pydicom and its decoders raise nearly anything
-        raise ImagingError("unreadable", f"{path}: {_one_line(error)}") from error
 
 
 def read_series(folder: Path, series: str = "") -> Volume | Radiograph:
@@ -72,12 +68,8 @@ def read_series(folder: Path, series: str = "") -> Volume | Radiograph:
         directory = folder / DIRECTORY
         if not directory.is_file():
             raise
-    try:
+    with unreadable_if_damaged(directory):
         return _series_of(_listed(directory), folder, series)
-    except ImagingError:
-        raise
-    except Exception as error:
-        raise ImagingError("unreadable", f"{directory}: {_one_line(error)}") from error
 
 
 class NoImagesError(ImagingError):
@@ -91,15 +83,11 @@ def _series_of(paths: Iterable[Path], name: Path, series: str) -> Volume | Radio
     wanted = [group for group in groups if series in ("", str(group[0].get("SeriesInstanceUID")))]
     if not wanted:
         raise ImagingError("missing", f"{name}: no series {series} here")
-    try:
+    with unreadable_if_damaged(name):
         group, notes = chosen(wanted, name)
         if others and not series:
             notes.append("other_series_dropped")
         image = _image(group, name)
-    except ImagingError:
-        raise
-    except Exception as error:  # damaged bytes make pydicom and its decoders raise nearly anything
-        raise ImagingError("unreadable", f"{name}: {_one_line(error)}") from error
     return replace(image, notes=tuple(dict.fromkeys((*notes, *image.notes))))
 
 
@@ -129,10 +117,6 @@ def _volume(slices: list[Slice], modality: str, name: Path) -> Volume:
     planes, grid, notes = planes_of(slices, modality, str(name))
     volume = stack(planes, grid, str(name))
     return replace(volume, notes=(*notes, *volume.notes), modality=modality)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _path(header: Dataset) -> Path:

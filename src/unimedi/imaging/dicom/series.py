@@ -13,7 +13,7 @@ from unimedi.imaging.dicom.file import open_slice, stated_modality
 from unimedi.imaging.dicom.frames import frame_directions, is_enhanced
 from unimedi.imaging.dicom.plane import degrees_between
 from unimedi.imaging.dicom.slice import TURNED, directions
-from unimedi.imaging.image import ImagingError
+from unimedi.imaging.image import ImagingError, unreadable_if_damaged
 from unimedi.imaging.intensity import MIN_SLICES
 
 SLICED = ("CT", "MR")  # modalities whose single file is one slice of a volume, the better one first
@@ -34,20 +34,16 @@ def groups_of(paths: Iterable[Path], name: Path) -> tuple[list[Group], bool]:
     groups: dict[tuple[object, ...], list[Group]] = defaultdict(list)
     others = False
     for path in paths:
-        try:
+        if path.is_dir():
+            continue
+        with unreadable_if_damaged(f"{name}: {path.name}"):
             header = open_slice(path)
             if header is None:
-                continue  # a note, a picture, a folder beside the slices
+                continue  # a note, a picture beside the slices
             if "Rows" not in header:
                 others |= header.get("SOPClassUID") is not None and not is_index(header)
                 continue
             _join(groups[header.get("SeriesInstanceUID"), stated_modality(header), header.Rows, header.Columns], header)
-        except IsADirectoryError:
-            continue
-        except ImagingError:
-            raise
-        except Exception as error:
-            raise ImagingError("unreadable", f"{name}: {path.name}: {error}") from error
     return [group for key in groups.values() for group in key], others
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from unimedi.imaging.dicom.file import PASS_TAGS, stored_pixels
-from unimedi.imaging.dicom.padding import dark_padding, padding
-from unimedi.imaging.dicom.pass_order import runs
+from unimedi.imaging.dicom.file import PASS_TAGS
+from unimedi.imaging.dicom.passes import runs
+from unimedi.imaging.dicom.pixels import dark_padding, pixels_and_padding
 from unimedi.imaging.dicom.plane import Grid, Plane, degrees_between
 from unimedi.imaging.dicom.scale import Scale, check_scales, hounsfield_notes, scale_of
 from unimedi.imaging.dicom.spacing import SAME, slice_spacing
@@ -45,16 +45,12 @@ def slice_of(header: Dataset, name: str) -> Slice:
     """
     instance = f"instance {header.get('InstanceNumber')} ({header.get('SOPInstanceUID')})"
 
-    def stored() -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        pixels = stored_pixels(header)
-        return pixels, padding(pixels, header)
-
     return Slice(
         numbers(header.get("ImagePositionPatient"), 3),
         directions(header.get("ImageOrientationPatient")),
         slice_spacing(header, f"{name}, {instance}"),
         scale_of(header, f"{name}, {instance}"),
-        stored,
+        lambda: pixels_and_padding(header),
         {tag: _tag(header, tag) for tag in PASS_TAGS},
         instance,
         _tag(header, "InstanceNumber"),

@@ -11,8 +11,7 @@ import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
 from unimedi.imaging.axes import affine_of
-from unimedi.imaging.dicom.pass_order import SAME_PLACE
-from unimedi.imaging.dicom.passes import EVEN, UNEVEN, one_pass
+from unimedi.imaging.dicom.passes import EVEN, SAME_PLACE, UNEVEN, one_pass
 from unimedi.imaging.dicom.plane import Grid, Plane
 from unimedi.imaging.image import ImagingError, Volume
 from unimedi.imaging.intensity import AIR_HU, MIN_SLICES

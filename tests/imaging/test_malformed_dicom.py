@@ -7,13 +7,13 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.imaging.dicom_nasties import PIXELS, SHAPE, Nasty, nasties
+from tests.imaging.malformed_dicom import PIXELS, SHAPE, Malformed, malformed
 from unimedi.imaging.image import ImagingError, Radiograph
 from unimedi.imaging.read import read_image
-from unimedi.inputs.sandbox import Guarded, Limits
+from unimedi.inputs.sandbox import Limits, Sandbox
 
 MEMORY = 1 << 30  # what one file may take
-ALL = nasties()
+ALL = malformed()
 
 
 def outcome(path: Path) -> tuple[str, int]:
@@ -30,21 +30,23 @@ def outcome(path: Path) -> tuple[str, int]:
 
 
 @pytest.fixture(scope="module")
-def reader() -> Guarded[Path, tuple[str, int]]:
-    return Guarded(outcome, Limits(memory=MEMORY))
+def reader() -> Sandbox[Path, tuple[str, int]]:
+    return Sandbox(outcome, Limits(memory=MEMORY))
 
 
 def test_there_are_enough() -> None:
-    assert len({nasty.name for nasty in ALL}) == len(ALL) >= 40
+    assert len({one.name for one in ALL}) == len(ALL) >= 40
 
 
-@pytest.mark.parametrize("nasty", ALL, ids=lambda nasty: nasty.name)
-def test_a_nasty_is_refused_or_read_right(nasty: Nasty, reader: Guarded[Path, tuple[str, int]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.name)
+def test_a_malformed_file_is_refused_or_read_right(
+    one: Malformed, reader: Sandbox[Path, tuple[str, int]], tmp_path: Path
+) -> None:
     path = tmp_path / "x.dcm"
-    path.write_bytes(nasty.content)
+    path.write_bytes(one.content)
     try:
-        found, memory = reader(path, nasty.name)
+        found, memory = reader(path, one.name)
     except ImagingError as error:
         found, memory = error.reason, 0
-    assert found in nasty.expected
+    assert found in one.expected
     assert memory < MEMORY

@@ -7,14 +7,15 @@ from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Split
 from unimedi.doctor.diagnosis import diagnose
 from unimedi.doctor.examine import examine
-from unimedi.inputs.mended import FIRST, MENDED, RULES, outdated
-from unimedi.inputs.store import Record, StoredStudy, write_store
+from unimedi.inputs.store import StoredStudy
+from unimedi.inputs.store_rules import FAULTS, FIRST, RULES, faults_of
+from unimedi.inputs.store_writer import Record, write_store
 
 
 def test_of_every_rule_it_is_said_what_was_wrong_before() -> None:
-    assert {since for since, _ in MENDED} <= set(range(2, RULES + 1))
-    assert outdated(RULES) == []
-    assert outdated(1) == [FIRST, *(wrong for _, wrong in MENDED)]
+    assert {since for since, _ in FAULTS} <= set(range(2, RULES + 1))
+    assert faults_of(RULES) == []
+    assert faults_of(1) == [FIRST, *(wrong for _, wrong in FAULTS)]
 
 
 def test_the_doctor_tells_a_store_of_before(tmp_path: Path) -> None:
@@ -25,4 +26,4 @@ def test_the_doctor_tells_a_store_of_before(tmp_path: Path) -> None:
     old = json.loads(header.read_text())
     del old["rules"]  # as it was before there were any
     header.write_text(json.dumps(old))
-    assert diagnose(examine(tmp_path / "store", workers=0))["outdated"] == outdated(1)
+    assert diagnose(examine(tmp_path / "store", workers=0))["outdated"] == faults_of(1)

@@ -1,4 +1,4 @@
-"""One study of a cohort, read and checked; brought to the stored geometry and packed, or refused by name."""
+"""One study of a cohort as a record of the store: read, checked, brought to the stored size; or why it is refused."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,20 @@ from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.imaging.read import read_image, read_mask
 from unimedi.inputs.gate import refuse_foreign
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.store import Packed, Record, StoredStudy, pack
-
-Refusal = dict[str, str]  # study_id, reason, message; limit where a higher one could help
+from unimedi.inputs.store import StoredStudy
+from unimedi.inputs.store_writer import Packed, Record, Refusal, pack
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one call of :func:`packed` needs; ``findings`` are the store's, in its order of bits."""
+    """What one call of :func:`pack_study` needs; ``findings`` are the store's, in the order of the mask's bits."""
 
     study: Study
     preprocess: Preprocess
     findings: tuple[str, ...]
 
 
-def packed(job: Job) -> Packed | Refusal:
+def pack_study(job: Job) -> Packed | Refusal:
     """The study as a row of the store, or why it cannot be one. Never raises: one study must never end the run."""
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # parallel over studies, not inside one
     study = job.study
@@ -44,7 +43,13 @@ def refusal(study: Study, error: ImagingError) -> Refusal:
 
 
 def read_study(study: Study) -> Radiograph | Volume:
-    """The image of a study, of the modality that the manifest says.
+    """The image of a study of a manifest.
+
+    Args:
+        study: its ``image`` is a path, its ``series`` a DICOM UID where the path holds several series.
+
+    Returns:
+        As ``read_image``: a ``Radiograph`` (float32 pixels) or a ``Volume`` (int16 HU), of the study's modality.
 
     Raises:
         ImagingError: as ``read_image`` and ``refuse_foreign``, or ``empty_report``.
@@ -70,7 +75,7 @@ def _record(study: Study, preprocess: Preprocess, findings: tuple[str, ...]) -> 
 def _mask(
     study: Study, image: Radiograph | Volume, preprocess: Preprocess, findings: tuple[str, ...]
 ) -> NDArray[np.uint16]:
-    shape = image.pixels.shape if isinstance(image, Radiograph) else image.voxels.shape
+    shape = image.array.shape
     bits = np.zeros(shape, dtype=np.uint16)
     for finding, mask in study.masks.items():
         inside = _boxes(mask.boxes, shape) if mask.path is None else read_mask(mask.path, mask.value)

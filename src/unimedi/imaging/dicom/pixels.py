@@ -1,4 +1,4 @@
-"""Pixels that were never measured: what surrounds a collimated radiograph or a round CT."""
+"""Stored pixel values of a DICOM file, and which of them are padding: never measured, around the image."""
 
 from typing import Any
 
@@ -7,10 +7,35 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from scipy import ndimage
 
-from unimedi.imaging.dicom.file import all_bits
+from unimedi.imaging.image import ImagingError
 from unimedi.imaging.intensity import AIR_HU
 
 WRAP = 1 << 16  # the tag has 16 bits, and is often written with the other sign
+
+
+def pixels_and_padding(header: Dataset, shape: tuple[int, ...] | None = None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """:func:`stored_pixels`, in ``shape`` where one is given, and :func:`padding`."""
+    pixels = stored_pixels(header)
+    pixels = pixels if shape is None else pixels.reshape(shape)
+    return pixels, padding(pixels, header)
+
+
+def stored_pixels(header: Dataset) -> NDArray[np.generic]:
+    """The stored values, also where HighBit says that they lie above the lowest bits (12 of them in bits 4 to 15).
+
+    Raises:
+        ImagingError: ``wrong_dimension`` where there are more pixels than one image (or its frames) has.
+    """
+    above = int(header.get("HighBit") or 0) + 1 - int(header.BitsStored)
+    inside = int(header.get("HighBit") or 0) < int(header.BitsAllocated)
+    shifted = above > 0 and inside and header.BitsStored > 0 and not header.file_meta.TransferSyntaxUID.is_encapsulated
+    pixels: NDArray[np.generic] = _all_bits(header) >> above if shifted else header.pixel_array
+    frames = int(header.get("NumberOfFrames") or 1)
+    expected = (frames, header.Rows, header.Columns) if frames > 1 else (header.Rows, header.Columns)
+    if pixels.shape[: len(expected)] != expected:
+        message = f"{header.filename}: pixels of shape {pixels.shape} where the header promises {expected}"
+        raise ImagingError("wrong_dimension", message)
+    return pixels
 
 
 def padding(pixels: NDArray[Any], header: Dataset) -> NDArray[np.bool_]:
@@ -22,7 +47,7 @@ def padding(pixels: NDArray[Any], header: Dataset) -> NDArray[np.bool_]:
         return np.zeros(pixels.shape, dtype=np.bool_)
     low, high = min(found), max(found)
     if high >= 1 << int(header.BitsStored) and not header.file_meta.TransferSyntaxUID.is_encapsulated:
-        pixels = all_bits(header)
+        pixels = _all_bits(header)
     return np.asarray((pixels >= low) & (pixels <= high))
 
 
@@ -49,3 +74,13 @@ def _number(value: Any, pixels: NDArray[Any]) -> int | None:
     if len(fitting) > 1:  # pixels of 32 bits
         fitting = [number for number in fitting if (pixels == number).any()] or fitting
     return fitting[0] if fitting else None
+
+
+def _all_bits(header: Dataset) -> NDArray[np.int64]:
+    """The stored values with every bit allocated, those beyond BitsStored too."""
+    stored = header.BitsStored
+    header.BitsStored = header.BitsAllocated
+    try:
+        return np.asarray(header.pixel_array, dtype=np.int64)
+    finally:
+        header.BitsStored = stored

@@ -1,11 +1,11 @@
-"""What stores of before have wrong, so that the doctor can tell: preparing is better now than when they were made.
+"""What stores that were prepared by older rules may have wrong: a store remembers the number of its rules.
 
-A store remembers by which ``RULES`` it was prepared. Where preparing changes what a store holds, count ``RULES`` up,
-once a release, and say here what stores of before have wrong, and of which studies.
+Where preparing changes what a store holds, count ``RULES`` up, once a release, and add to ``FAULTS`` what older stores
+have wrong, and in which studies.
 """
 
 RULES = 2
-MENDED = (  # the rules that mended it, and what stores of before have wrong
+FAULTS = (  # (the rules that corrected it, what a store of older rules may have wrong)
     (
         2,
         "reports: findings under headings that were not known, and addenda, are missing; notes to colleagues and "
@@ -64,7 +64,7 @@ MENDED = (  # the rules that mended it, and what stores of before have wrong
 FIRST = "prepared by older rules: prepare this store again. Where its files are of such kinds, these are wrong in it"
 
 
-def outdated(rules: int) -> list[str]:
-    """What a store that was prepared by ``rules`` may have wrong, behind what to do; nothing where it is of today."""
-    wrong = [sentence for since, sentence in MENDED if since > rules]
+def faults_of(rules: int) -> list[str]:
+    """What a store of these rules may have wrong, after a sentence on what to do; [] where the rules are today's."""
+    wrong = [sentence for since, sentence in FAULTS if since > rules]
     return [FIRST, *wrong] if wrong else []

@@ -309,7 +309,7 @@ def _rle(change: Callable[[bytes], bytes] = lambda data: data) -> bytes:
 
 
 @dataclass(frozen=True)
-class Nasty:
+class Malformed:
     """``expected``: the outcomes that are right."""
 
     name: str
@@ -317,13 +317,13 @@ class Nasty:
     expected: frozenset[str]
 
 
-def nasties() -> list[Nasty]:
+def malformed() -> list[Malformed]:
     """All of them; pydicom is told to write what it would warn of or refuse."""
     groups = (_whole(), _structure(), _image(), _values(), _compressed())
     before = config.settings.writing_validation_mode
     config.settings.writing_validation_mode = config.IGNORE
     try:
         with warnings.catch_warnings(action="ignore"):
-            return [Nasty(name, *built) for group in groups for name, built in group]
+            return [Malformed(name, *built) for group in groups for name, built in group]
     finally:
         config.settings.writing_validation_mode = before
