@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from unimedi.cohort.patient_id import doubts
+from unimedi.cohort.patient_id import id_notes
 from unimedi.doctor.duplicates import groups, near_images
 from unimedi.doctor.examine import Examined
 from unimedi.doctor.leakage import Leak, leaks_between_cohorts, leaks_between_splits
@@ -44,7 +44,7 @@ def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any
         "by_modality_and_split": _crossed(seen),
         "patients": {split: len({s.patient_id for s in seen if s.split == split}) for split in _splits(seen)},
         "patients_by_header": _patients(seen),
-        "doubtful_patients": doubts([one.patient_id for one in seen]),
+        "doubtful_patients": id_notes([one.patient_id for one in seen]),
         "languages": dict(Counter(s.language for s in seen).most_common()),
         "signs": dict(Counter(sign for one in read for sign in one.signs).most_common()),
         "corrupted": sum(bool(serious_signs(one)) for one in read),
