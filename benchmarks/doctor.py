@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 
-from unimedi.doctor.diagnosis import SERIOUS
+from unimedi.doctor.signs import SERIOUS
 from unimedi.doctor.study_summary import examine_volume
 from unimedi.imaging.image import Volume
 from unimedi.phantom.corrupted import corrupt

@@ -11,11 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from unimedi.doctor.duplicates import NEAR, groups, near_images, near_pairs
-from unimedi.doctor.hashes import file_hash, miniature, perceptual_hash, pixel_hash
+from unimedi.doctor.diagnosis import text_facts
+from unimedi.doctor.duplicates import (
+    NEAR,
+    file_hash,
+    groups,
+    miniature,
+    near_images,
+    near_pairs,
+    perceptual_hash,
+    pixel_hash,
+)
 from unimedi.doctor.leakage import leaks_between_cohorts, leaks_between_splits
 from unimedi.doctor.study_summary import StudySummary
-from unimedi.doctor.texts import text_facts
 from unimedi.imaging.resample import resize_array
 from unimedi.phantom.patient.patient import sample_patient
 from unimedi.phantom.xray import render_xray

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from unimedi.doctor.diagnosis import SERIOUS
 from unimedi.doctor.geometry import size_signs, spacing_outliers
 from unimedi.doctor.hu import read_scale
+from unimedi.doctor.signs import SERIOUS
 from unimedi.doctor.study_summary import examine_volume
 from unimedi.imaging.image import Volume
 from unimedi.imaging.read import read_image

@@ -93,7 +93,7 @@ def test_a_store_against_a_manifest(hospital: Path, tmp_path: Path, capsys: pyte
     write_manifest([s for s in studies if s.split == "test"], hospital / "held_out.csv")
     code, figures, page = doctor(store, tmp_path / "page.html", "--leakage", hospital / "held_out.csv")
     assert code == 0
-    assert figures["kind"] == "store"
+    assert figures["source"] == "store"
     assert figures["leaks_between_cohorts"] == []
     assert "A store keeps no files" in page
     code, figures, _ = doctor(store, tmp_path / "page.html", "--leakage", hospital / "cohort.csv")

@@ -201,8 +201,8 @@ def doctor(arguments: argparse.Namespace) -> None:
 
 def pretrain(arguments: argparse.Namespace) -> None:
     """Pre-train on a store. Any value of the recipe can be given as --a.b VALUE."""
+    from unimedi.experiments.registry import pretrain as run
     from unimedi.files.destination import folder_to_write
-    from unimedi.pretraining.loop import pretrain as run
     from unimedi.pretraining.recipe_file import load_recipe
 
     overrides = list(arguments.overrides)

@@ -22,12 +22,15 @@ BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What was looked at: ``kind`` is ``store`` or ``cohort``; ``lost`` are refusals that a store remembers,
-    ``outdated`` what the store has wrong because it was prepared by older rules."""
+    """A cohort or a store, study by study.
+
+    ``source`` is ``store`` or ``cohort``; ``lost`` are the studies that were refused when the store was prepared;
+    ``outdated``: what is wrong in a store because it was prepared by older rules, in sentences.
+    """
 
     path: Path
-    kind: str
-    seen: list[StudySummary]
+    source: str
+    studies: list[StudySummary]
     lost: list[dict[str, str]]
     outdated: list[str]
 
@@ -50,18 +53,18 @@ def examine(
     items: Sequence[Study | Stored]
     if path.is_dir():
         store = Store.open(path)
-        items, kind, lost = [Stored(path, i) for i in range(len(store))], "store", store.refused
+        items, source, lost = [Stored(path, i) for i in range(len(store))], "store", store.refused
         old = faults_of(store.rules)
         names = [study.study_id for study in store.studies]
     else:
-        items, kind, lost, old = read_manifest(path, root), "cohort", [], []
+        items, source, lost, old = read_manifest(path, root), "cohort", [], []
         names = [study.study_id for study in items if isinstance(study, Study)]
     if workers == 0:
         with progress_bar("looking", len(items)) as advance:
-            seen = [_counted(inspect(item), advance) for item in items]
+            studies = [_counted(inspect(item), advance) for item in items]
     else:
-        seen = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
-    return Examined(path, kind, _with_outliers(seen), lost, old)
+        studies = _in_processes(items, names, workers or len(os.sched_getaffinity(0)), limits or Limits())
+    return Examined(path, source, _with_outliers(studies), lost, old)
 
 
 def _in_processes(
@@ -89,7 +92,7 @@ def _in_processes(
     finally:
         for sandbox in every:
             sandbox.close()
-    return [seen for some in done for seen in some]
+    return [study for some in done for study in some]
 
 
 def _range(start: int, total: int) -> range:
@@ -104,17 +107,17 @@ def _under_limits(sandbox: "Sandbox[Any, StudySummary]", item: Study | Stored, n
         return replace(about, refused=error.reason, message=str(error))
 
 
-def _with_outliers(seen: list[StudySummary]) -> list[StudySummary]:
-    """``spacing_outlier`` is known once all have been seen."""
-    for modality in {one.modality for one in seen}:
-        rows = [i for i, one in enumerate(seen) if one.modality == modality]
-        for place in spacing_outliers([seen[i].spacing for i in rows]):
-            one = seen[rows[place]]
-            seen[rows[place]] = replace(one, signs=(*one.signs, "spacing_outlier"))
-    return seen
+def _with_outliers(studies: list[StudySummary]) -> list[StudySummary]:
+    """``spacing_outlier`` can be told once all have been read."""
+    for modality in {one.modality for one in studies}:
+        rows = [i for i, one in enumerate(studies) if one.modality == modality]
+        for place in spacing_outliers([studies[i].spacing for i in rows]):
+            one = studies[rows[place]]
+            studies[rows[place]] = replace(one, signs=(*one.signs, "spacing_outlier"))
+    return studies
 
 
-def _counted(seen: StudySummary, advance: Callable[[int], None]) -> StudySummary:
+def _counted(study: StudySummary, advance: Callable[[int], None]) -> StudySummary:
     """Without its picture where nothing is wrong: pictures of all would fill the memory."""
     advance(1)
-    return seen if seen.signs else replace(seen, picture=b"")
+    return study if study.signs else replace(study, picture=b"")

@@ -27,19 +27,19 @@ MEASURES: dict[str, tuple[str, str, Bounds]] = {
 }
 
 
-def measure_histograms(seen: Sequence[StudySummary]) -> bytes | None:
+def measure_histograms(studies: Sequence[StudySummary]) -> bytes | None:
     """A small histogram for each measure of the CTs, its bounds dotted; None without CTs."""
-    values = {name: [s.measures[name] for s in seen if name in s.measures] for name in MEASURES}
+    values = {name: [s.measures[name] for s in studies if name in s.measures] for name in MEASURES}
     values = {name: found for name, found in values.items() if found}
     return _grid([(found, *MEASURES[name]) for name, found in values.items()]) if values else None
 
 
-def size_histograms(seen: Sequence[StudySummary]) -> bytes | None:
+def size_histograms(studies: Sequence[StudySummary]) -> bytes | None:
     """Words of the reports, and spacing and size of the images by dimension."""
-    words = [float(one.words) for one in seen if one.report]
+    words = [float(one.words) for one in studies if one.report]
     panels: list[Panel] = [(words, "report", "words", (None, None))]
     for ndim, name in ((2, "X-ray"), (3, "CT")):
-        here = [one for one in seen if len(one.shape) == ndim]
+        here = [one for one in studies if len(one.shape) == ndim]
         spaced = [one for one in here if one.spacing]
         panels.append(([float(one.shape[-1]) for one in here], f"{name}: width", "pixels", (None, None)))
         panels.append(([one.spacing[-1] for one in spaced], f"{name}: pixel", "mm", (None, None)))

@@ -11,12 +11,12 @@ from unimedi.errors import InputError
 
 SHOWN = 20  # leaks that an error lists; the page and its JSON have all
 KEYS: dict[str, Callable[[StudySummary], str]] = {
-    "patient": lambda seen: seen.patient_id,
-    "header_patient": lambda seen: seen.header_patient,
-    "file": lambda seen: seen.file,
-    "image": lambda seen: seen.pixels,
+    "patient": lambda study: study.patient_id,
+    "header_patient": lambda study: study.header_patient,
+    "file": lambda study: study.file,
+    "image": lambda study: study.pixels,
 }
-ACROSS: dict[str, Callable[[StudySummary], str]] = {"study": lambda seen: seen.study_id, **KEYS}
+ACROSS: dict[str, Callable[[StudySummary], str]] = {"study": lambda study: study.study_id, **KEYS}
 
 
 class LeakageError(InputError):
@@ -49,10 +49,10 @@ class Leak:
         return f"{self.first} and {self.second}: {shared}"
 
 
-def leaks_between_splits(seen: Sequence[StudySummary]) -> list[Leak]:
+def leaks_between_splits(studies: Sequence[StudySummary]) -> list[Leak]:
     """Patients, files and images that stand in two splits of one cohort; each pair once, by its strongest tie."""
-    sides = [s.split for s in seen]
-    return _strongest([*_shared(seen, sides, KEYS), *_alike(seen, sides)])
+    sides = [s.split for s in studies]
+    return _strongest([*_shared(studies, sides, KEYS), *_alike(studies, sides)])
 
 
 def leaks_between_cohorts(ours: Sequence[StudySummary], theirs: Sequence[StudySummary]) -> list[Leak]:
@@ -60,35 +60,41 @@ def leaks_between_cohorts(ours: Sequence[StudySummary], theirs: Sequence[StudySu
 
     A report that two cohorts share may be a stock phrase, and an id may be the same by chance (1, 2, 3): look at both.
     """
-    seen, sides = [*ours, *theirs], ["A"] * len(ours) + ["B"] * len(theirs)
-    found = _strongest([*_shared(seen, sides, ACROSS), *_alike(seen, sides)])
+    studies, sides = [*ours, *theirs], ["A"] * len(ours) + ["B"] * len(theirs)
+    found = _strongest([*_shared(studies, sides, ACROSS), *_alike(studies, sides)])
     known = {(leak.first, leak.second) for leak in found}
-    reports = _shared(seen, sides, {"report": lambda one: one.report})
+    reports = _shared(studies, sides, {"report": lambda one: one.report})
     return found + [leak for leak in reports if (leak.first, leak.second) not in known]
 
 
 def _shared(
-    seen: Sequence[StudySummary], sides: Sequence[str], keys: dict[str, Callable[[StudySummary], str]]
+    studies: Sequence[StudySummary], sides: Sequence[str], keys: dict[str, Callable[[StudySummary], str]]
 ) -> Iterator[Leak]:
     """For each key on two sides, each study with the first one on each other side: linear, however many share it."""
     for what, key_of in keys.items():
         first: dict[str, dict[str, int]] = defaultdict(dict)
-        for position, one in enumerate(seen):
+        for position, one in enumerate(studies):
             if not (key := key_of(one)):
                 continue
             for side, other in first[key].items():
                 if side != sides[position]:
-                    yield Leak(what, _name(seen, sides, other), _name(seen, sides, position), key)
+                    yield Leak(what, _name(studies, sides, other), _name(studies, sides, position), key)
             first[key].setdefault(sides[position], position)
 
 
-def _alike(seen: Sequence[StudySummary], sides: Sequence[str]) -> Iterator[Leak]:
+def near_duplicates(studies: Sequence[StudySummary]) -> Iterator[tuple[int, int, int]]:
+    """(first, second, bits of 256 that differ) of studies whose images are nearly the same, by place."""
     for ndim in (2, 3):
-        rows = [i for i, one in enumerate(seen) if one.perceptual_hash and len(one.shape) == ndim]
-        for a, b, bits in near_images([seen[i].perceptual_hash for i in rows], [seen[i].miniature for i in rows]):
-            first, second = rows[a], rows[b]
-            if sides[first] != sides[second]:
-                yield Leak("near_image", _name(seen, sides, first), _name(seen, sides, second), bits=bits)
+        rows = [i for i, one in enumerate(studies) if one.perceptual_hash and len(one.shape) == ndim]
+        hashes, miniatures = ([getattr(studies[i], name) for i in rows] for name in ("perceptual_hash", "miniature"))
+        for first, second, bits in near_images(hashes, miniatures):
+            yield rows[first], rows[second], bits
+
+
+def _alike(studies: Sequence[StudySummary], sides: Sequence[str]) -> Iterator[Leak]:
+    for first, second, bits in near_duplicates(studies):
+        if sides[first] != sides[second]:
+            yield Leak("near_image", _name(studies, sides, first), _name(studies, sides, second), bits=bits)
 
 
 def _strongest(leaks: Sequence[Leak]) -> list[Leak]:
@@ -100,5 +106,5 @@ def _strongest(leaks: Sequence[Leak]) -> list[Leak]:
     return list(kept.values())
 
 
-def _name(seen: Sequence[StudySummary], sides: Sequence[str], position: int) -> str:
-    return f"{sides[position]}/{seen[position].study_id}"
+def _name(studies: Sequence[StudySummary], sides: Sequence[str], position: int) -> str:
+    return f"{sides[position]}/{studies[position].study_id}"

@@ -5,11 +5,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unimedi.doctor.diagnosis import LISTED, diagnose, fatal, worst
+from unimedi.doctor.diagnosis import LISTED, diagnose, fatal
 from unimedi.doctor.examine import Examined, examine
 from unimedi.doctor.histograms import measure_histograms, size_histograms
 from unimedi.doctor.leakage import LeakageError
-from unimedi.doctor.signs import EXPLAINED, STORE_LIMITS
+from unimedi.doctor.signs import EXPLAINED, STORE_LIMITS, worst
 from unimedi.files.atomic import write_json, write_text
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.sandbox import Limits
@@ -27,12 +27,17 @@ def doctor(
     workers: int | None = None,
     limits: Limits | None = None,
 ) -> dict[str, Any]:
-    """Examine a manifest or a store, write ``page`` and its JSON, return the figures.
+    """Examine a manifest or a store, and write what is wrong with it as a page and as JSON.
 
     Args:
+        path: a manifest (.csv, .parquet) or the folder of a store.
+        page: the HTML file to write; the JSON beside it has the same name.
         root: where a manifest's paths begin (default: its own folder).
         other: a second manifest or store, to be audited against the first.
         workers, limits: as :func:`unimedi.doctor.examine.examine`.
+
+    Returns:
+        The figures, as in the JSON.
 
     Raises:
         LeakageError: a patient, a file or an image on two sides; page and JSON are written before.
@@ -54,7 +59,7 @@ def draw(examined: Examined, figures: Mapping[str, Any]) -> str:
     sections = [section for section in _sections(examined, figures) if section.filled or section.text]
     return render(
         f"What is wrong with {examined.path.name}?",
-        f"A {examined.kind} of {figures['listed']} studies: {figures['read']} read, {refused} refused. "
+        f"A {examined.source} of {figures['listed']} studies: {figures['read']} read, {refused} refused. "
         f"unimedi {version('unimedi')}.",
         [Section("summary", "In short", lists=[("", _summary(figures, refused))]), *sections],
     )
@@ -93,12 +98,12 @@ def _sections(examined: Examined, figures: Mapping[str, Any]) -> list[Section]:
         _counts(figures),
         _refusals(figures),
         Section(
-            "scale", "Hounsfield units, orientation, coverage", pictures=_pictures(measure_histograms(examined.seen))
+            "scale", "Hounsfield units, orientation, coverage", pictures=_pictures(measure_histograms(examined.studies))
         ),
-        Section("sizes", "Lengths and sizes", pictures=_pictures(size_histograms(examined.seen))),
+        Section("sizes", "Lengths and sizes", pictures=_pictures(size_histograms(examined.studies))),
         _reports(figures),
         _duplicates(figures),
-        Section("limits", "What this cannot show", text=STORE_LIMITS if examined.kind == "store" else ""),
+        Section("limits", "What this cannot show", text=STORE_LIMITS if examined.source == "store" else ""),
     ]
 
 
@@ -119,7 +124,7 @@ def _leaks(figures: Mapping[str, Any]) -> Section:
 def _tiles(examined: Examined) -> list[tuple[str, list[Tile]]]:
     tiles = [
         Tile(f"{one.study_id}: {', '.join(sign.replace('_', ' ') for sign in one.signs)}", data_uri(one.picture))
-        for one in worst([one for one in examined.seen if one.picture], TILES)
+        for one in worst([one for one in examined.studies if one.picture], TILES)
     ]
     return [("", tiles)] if tiles else []
 

@@ -1,5 +1,14 @@
-"""What each sign means and what to do, in words."""
+"""Signs that something is wrong with a study: what each means, which spoil training, and who has the worst."""
 
+from collections.abc import Sequence
+
+from unimedi.doctor.study_summary import StudySummary
+
+SERIOUS = (  # signs that spoil training, worst first; the other signs are worth a look
+    *("wrapped", "scaled_twice", "not_scaled", "wrong_slope", "odd_hu"),
+    *("flipped_head_feet", "flipped_front_back", "flipped_left_right"),
+    *("cut_at_side", "cut_at_feet", "cut_at_head", "short_volume", "few_slices"),
+)
 EXPLAINED = {
     "wrapped": "values beyond 12 bits: negative HU read as unsigned; mend how the file was written",
     "scaled_twice": "slope and intercept were applied twice: tissue lies where air should",
@@ -25,3 +34,15 @@ STORE_LIMITS = (
     "slopes and intercepts, values beyond -1024 to 3071 HU and the original number and spacing of slices are gone: a "
     "volume that was truncated or wrapped shows it only by what is left. Run the doctor on the manifest to see them."
 )
+
+
+def serious_signs(study: StudySummary) -> tuple[str, ...]:
+    """Those of a study's signs that spoil training."""
+    return tuple(sign for sign in study.signs if sign in SERIOUS)
+
+
+def worst(studies: Sequence[StudySummary], count: int) -> list[StudySummary]:
+    """Studies with signs: those with a serious one first, in the order of ``SERIOUS``, then those with most signs."""
+    signed = [one for one in studies if one.signs]
+    rank = {sign: place for place, sign in enumerate(SERIOUS)}
+    return sorted(signed, key=lambda s: (min(rank.get(x, len(rank)) for x in s.signs), -len(s.signs)))[:count]

@@ -19,8 +19,8 @@ from unimedi.cohort.sources.dicom.header import header_of
 from unimedi.cohort.sources.own_files.patients import patient_key
 from unimedi.cohort.study import Modality, Report, Study
 from unimedi.doctor.chest import find_chest
+from unimedi.doctor.duplicates import file_hash, miniature, perceptual_hash, pixel_hash
 from unimedi.doctor.geometry import cut_signs, size_signs, truncation
-from unimedi.doctor.hashes import file_hash, miniature, perceptual_hash, pixel_hash
 from unimedi.doctor.hu import read_scale
 from unimedi.doctor.orientation import read_orientation
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
@@ -36,9 +36,10 @@ PICTURE = 112  # pixels, the longer side of a thumbnail's panel
 class StudySummary:
     """What is kept of a study.
 
-    ``words`` and ``report`` (a hash) are of the text that trains; ``file``, ``pixels``, ``looks`` and ``miniature`` of
-    the image, empty where there is none. ``measures`` are the figures behind ``signs``, which say what looks wrong.
-    ``refused`` is the reason why the image cannot be read, and then there is nothing of it. ``picture`` is a PNG.
+    ``words`` (a number) and ``report`` (a hash) are of the text that trains; ``file`` and ``pixels`` (hashes),
+    ``perceptual_hash`` and ``miniature`` are of the image, and empty where there is none. ``measures`` are the figures
+    behind ``signs``, which say what looks wrong. Where the image cannot be read, ``refused`` is the reason, and nothing
+    else is known of it. ``picture`` is a PNG.
     """
 
     study_id: str
@@ -77,34 +78,34 @@ def inspect(item: Study | Stored) -> StudySummary:
     """Read a study's image, from its file or from a store, and measure it. Never raises."""
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # parallel over studies, not inside one
     if isinstance(item, Stored):
-        return _look_stored(item)
-    about = describe(item)
+        return _inspect_stored(item)
+    known = describe(item)
     try:
-        about = replace(about, file=file_hash(item.image))
+        known = replace(known, file=file_hash(item.image))
         header = header_of(item.image)
         if header is None:
-            return examine_image(about, read_study(item))
-        about = replace(about, header_patient=patient_key(header.patient))
-        seen = examine_image(about, read_study(item))
+            return examine_image(known, read_study(item))
+        known = replace(known, header_patient=patient_key(header.patient))
+        summary = examine_image(known, read_study(item))
         sideways = item.modality.ndim == 2 and header.view.frontal is False
-        return replace(seen, signs=("not_frontal", *seen.signs)) if sideways else seen
+        return replace(summary, signs=("not_frontal", *summary.signs)) if sideways else summary
     except ImagingError as error:
-        return replace(about, refused=error.reason, message=str(error))
-    except Exception as error:  # what it was is kept
-        return replace(about, refused="error", message=f"{item.image}: {type(error).__name__}: {error}")
+        return replace(known, refused=error.reason, message=str(error))
+    except Exception as error:  # a fault of ours must not end the run: the page names it
+        return replace(known, refused="error", message=f"{item.image}: {type(error).__name__}: {error}")
 
 
 def describe(study: Study) -> StudySummary:
     """A study of a cohort without its image."""
-    about = _described(study, training_text(study.report), training_language(study.report))
-    return replace(about, counted=count_report(study.report)) if study.report.text else about
+    known = _described(study, training_text(study.report), training_language(study.report))
+    return replace(known, counted=count_report(study.report)) if study.report.text else known
 
 
-def examine_image(about: StudySummary, image: Radiograph | Volume) -> StudySummary:
-    """``about`` with everything that the image shows."""
+def examine_image(known: StudySummary, image: Radiograph | Volume) -> StudySummary:
+    """``known`` with everything that the image shows."""
     array = image.array
-    seen = replace(
-        about,
+    summary = replace(
+        known,
         pixels=pixel_hash(array),
         perceptual_hash=perceptual_hash(array),
         miniature=miniature(array),
@@ -114,10 +115,10 @@ def examine_image(about: StudySummary, image: Radiograph | Volume) -> StudySumma
         notes=image.notes,
         picture=_picture(array, image.pixel if isinstance(image, Radiograph) else image.spacing),
     )
-    if about.modality != Modality.CT or not isinstance(image, Volume):
-        return seen
+    if known.modality != Modality.CT or not isinstance(image, Volume):
+        return summary
     measures, signs = examine_volume(image)
-    return replace(seen, measures=measures, signs=(*signs, *seen.signs))
+    return replace(summary, measures=measures, signs=(*signs, *summary.signs))
 
 
 def examine_volume(volume: Volume) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -137,21 +138,21 @@ def examine_volume(volume: Volume) -> tuple[dict[str, float], tuple[str, ...]]:
     return measures | shares, signs
 
 
-def _look_stored(item: Stored) -> StudySummary:
+def _inspect_stored(item: Stored) -> StudySummary:
     store = _opened(item.store)
     study = store.studies[item.index]
-    about = _described(study, study.report, study.language)
+    known = _described(study, study.report, study.language)
     if study.report:  # what was left out of it, the store no longer has
         stored = count_report(Report(study.report, study.language))
-        about = replace(about, counted=replace(stored, left_out={}, unknown=()))
+        known = replace(known, counted=replace(stored, left_out={}, unknown=()))
     try:
         pixels = store.pixels(item.index)
         if study.ndim == 2:
             flat = (study.spacing[0], study.spacing[1]) if study.spacing else None
-            return examine_image(about, Radiograph(pixels.astype(np.float32), flat))
-        return examine_image(about, Volume(pixels, (study.spacing[0], study.spacing[1], study.spacing[2])))
+            return examine_image(known, Radiograph(pixels.astype(np.float32), flat))
+        return examine_image(known, Volume(pixels, (study.spacing[0], study.spacing[1], study.spacing[2])))
     except Exception as error:  # a damaged part must not end the run
-        return replace(about, refused="damaged", message=f"{study.study_id}: {type(error).__name__}: {error}")
+        return replace(known, refused="damaged", message=f"{study.study_id}: {type(error).__name__}: {error}")
 
 
 @lru_cache(maxsize=2)

@@ -39,11 +39,11 @@ def _against(line: Line, other: OtherRun) -> Cell:
 
 def _cell(figure: Estimate | None, difference: Estimate | None = None) -> Cell:
     if figure is None or not math.isfinite(figure.value):
-        return Cell("–")
+        return Cell("–", "number")
     text = with_interval(figure)
     if difference is None or not math.isfinite(difference.low):
-        return Cell(text)
+        return Cell(text, "number")
     value, low, high = (f"{round(v, 3) + 0.0:+.3f}" for v in (difference.value, difference.low, difference.high))
     said = verdict(difference)
     style = "soft" if said == NOT_SIGNIFICANT else said
-    return Cell(text, below=(("soft", f"{value} ({low} to {high})"), (style, said)))
+    return Cell(text, "number", below=(("soft", f"{value} ({low} to {high})"), (style, said)))

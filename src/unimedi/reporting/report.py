@@ -100,7 +100,7 @@ def draw(record: EvaluationRecord, figures: Figures) -> str:
 
 def _headline(record: EvaluationRecord, figures: Figures) -> Section:
     rows = headline(figures, record.patients, record.phantom)
-    cells = [(r.name, r.value, r.interval, r.n, r.target, Cell(r.verdict, r.verdict)) for r in rows]
+    cells = [(r.name, r.value, r.interval, r.n, Cell(r.target), Cell(r.verdict, r.verdict)) for r in rows]
     return Section(
         "figures",
         "Figures",

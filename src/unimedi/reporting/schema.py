@@ -11,7 +11,10 @@ NAMES = {**{str(kind): kind.label for kind in ImageKind}, "report": "report"}
 
 @dataclass(frozen=True)
 class Cell:
-    """Text with a style, a class of the stylesheet; ``below`` it a line for each (style, text)."""
+    """Text with a style, a class of the stylesheet; cells of plain text have ``number``.
+
+    ``below``: lines under it, each with its style first.
+    """
 
     text: str
     style: str = ""
