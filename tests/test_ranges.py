@@ -10,7 +10,7 @@ import pytest
 from unimedi.adaptation import settings
 from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
 from unimedi.cli import main
-from unimedi.evaluation import task
+from unimedi.evaluation import options
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import RecipeError, load_recipe
 from unimedi.pretraining.recipe_ranges import RANGES
@@ -78,7 +78,7 @@ def test_every_number_of_recipes_and_settings_has_a_range() -> None:
     checked_there = {name for name in numbers(Recipe) if name.startswith("preprocess.")}
     assert numbers(Recipe) - checked_there == set(RANGES)
     assert numbers(SegmentSettings) == set(settings.RANGES)
-    assert numbers(task.EvaluationOptions) == set(task.RANGES)
+    assert numbers(options.EvaluationOptions) == set(options.RANGES)
 
 
 @pytest.mark.parametrize(

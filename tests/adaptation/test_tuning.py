@@ -66,14 +66,15 @@ def test_loss_of_known_labels_by_hand() -> None:
 def test_every_row_of_both_kinds_is_there(figures: Measurements) -> None:
     for kind in ("xray", "ct"):
         for fraction in ("50%", "100%"):
-            for row in ("fine_tune", "fine_tune_random_init"):
-                one = figures[f"{row}/{kind}/{fraction}/auroc"]
+            for arm in ("", "random_init/"):
+                row = f"fine_tune/{kind}/{arm}{fraction}"
+                one = figures[f"{row}/auroc"]
                 assert one.low <= one.value <= one.high
                 for metric in ("auroc", "ap", "acc", "balanced_acc", "f1", "ece"):
-                    by_finding = {f"{row}/{kind}/{fraction}/{metric}/{name}" for name in FINDINGS}
-                    assert {f"{row}/{kind}/{fraction}/{metric}", *by_finding} <= set(figures)
-            ours, other = (figures[f"{row}/{kind}/{fraction}/auroc"] for row in ("fine_tune", "fine_tune_random_init"))
-            gained = figures[f"fine_tune/{kind}/{fraction}/gain_over_random_init"].value
+                    by_finding = {f"{row}/{metric}/{name}" for name in FINDINGS}
+                    assert {f"{row}/{metric}", *by_finding} <= set(figures)
+            ours, other = (figures[f"fine_tune/{kind}/{arm}{fraction}/auroc"] for arm in ("", "random_init/"))
+            gained = figures[f"fine_tune/{kind}/{fraction}/minus_random_init/auroc"].value
             assert gained == pytest.approx(ours.value - other.value)
         assert figures[f"fine_tune/{kind}/50%/training_studies"].value == 6
 
@@ -87,7 +88,7 @@ def test_spread_over_seeds_is_that_of_single_seeds_and_every_metric_is_their_mea
 ) -> None:
     settings = replace(QUICK, kinds=("xray",), fractions=(0.5,))
     single = [fine_tune(*ground, replace(settings, seeds=(seed,)), silent) for seed in QUICK.seeds]
-    for row in ("fine_tune/xray", "fine_tune_random_init/xray"):
+    for row in ("fine_tune/xray", "fine_tune/xray/random_init"):
         values = [one[f"{row}/50%/auroc"].value for one in single]
         spread_of = figures[f"{row}/50%/auroc_seed_sd"]
         assert (spread_of.value, spread_of.n) == (pytest.approx(stdev(values)), 2)

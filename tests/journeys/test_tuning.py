@@ -33,12 +33,12 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EXPECTED = {
-    "finetune": ("fine_tune/xray/100%/auroc", "fine_tune_random_init/xray/100%/auroc", "fine_tune/ct/100%/auroc"),
+    "finetune": ("fine_tune/xray/100%/auroc", "fine_tune/xray/random_init/100%/auroc", "fine_tune/ct/100%/auroc"),
     "segment": (
         "segmentation/xray/linear/100%/dice_positive",
-        "segmentation_random_init/xray/setr_pup/100%/dice_all",
+        "segmentation/xray/setr_pup/random_init/100%/dice_all",
         "segmentation/ct/unetr/100%/dice_positive",
-        "segmentation_trivial/ct/dice_all",
+        "segmentation/ct/trivial/dice_all",
     ),
 }
 

@@ -97,7 +97,7 @@ def cohort_collection(arguments: argparse.Namespace) -> None:
 
 def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     """The manifest of any tree of DICOM files, grouped by study and series, with a table of reports."""
-    from unimedi.cohort.columns import given_names
+    from unimedi.cohort.column_names import given_names
     from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
     columns = given_names(arguments.column)
@@ -106,7 +106,7 @@ def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
 
 def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     """Pull studies from a PACS into the manifest's folder, and list them. Resumes."""
-    from unimedi.cohort.columns import given_names
+    from unimedi.cohort.column_names import given_names
     from unimedi.cohort.sources.dicom.dicomweb import pull
     from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
@@ -126,7 +126,7 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
 
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
-    from unimedi.cohort.columns import given_names
+    from unimedi.cohort.column_names import given_names
     from unimedi.cohort.sources.own_files.folder import scan_folder
 
     columns = given_names(arguments.column)
@@ -161,7 +161,7 @@ def translate(arguments: argparse.Namespace) -> None:
 def prepare(arguments: argparse.Namespace) -> None:
     """Read every study of a manifest once and write the store that training reads. Resumes."""
     from unimedi.cohort.manifest import read_manifest
-    from unimedi.cohort.patient_id import doubts
+    from unimedi.cohort.patient_id import id_notes
     from unimedi.files.destination import folder_to_write
     from unimedi.inputs.prepare import prepare as run
     from unimedi.inputs.sandbox import Limits
@@ -169,7 +169,7 @@ def prepare(arguments: argparse.Namespace) -> None:
 
     recipe = load_recipe(arguments.config, arguments.overrides)
     studies = read_manifest(arguments.cohort, arguments.root)
-    for doubt in doubts([study.patient_id for study in studies]):
+    for doubt in id_notes([study.patient_id for study in studies]):
         print(doubt, file=sys.stderr)
     folder_to_write(arguments.out)
     done = run(
@@ -219,8 +219,8 @@ def pretrain(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Measure a run on held-out studies: metrics.json and report.html in its folder."""
-    from unimedi.evaluation.task import EvaluationOptions
-    from unimedi.evaluation.zero_shot.files import find_prompts
+    from unimedi.evaluation.options import EvaluationOptions
+    from unimedi.evaluation.zero_shot.prompts import find_prompts
     from unimedi.reporting.commands import evaluate as run
 
     task = _task(arguments)
@@ -233,7 +233,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def slice_eval(arguments: argparse.Namespace) -> None:
     """Measure slice selection on volumes with masked lesions: every selector, every way of scoring, controls."""
-    from unimedi.evaluation.task import EvaluationOptions
+    from unimedi.evaluation.options import EvaluationOptions
     from unimedi.reporting.commands import slice_eval as run
 
     options = EvaluationOptions(focal=tuple(arguments.focal)) if arguments.focal else EvaluationOptions()
@@ -289,10 +289,10 @@ def finetune(arguments: argparse.Namespace) -> None:
     from unimedi.adaptation.fine_tune import fine_tune
     from unimedi.adaptation.prediction.trained import CLASSIFICATION, out_of_training
     from unimedi.adaptation.settings import FineTuneSettings, read_settings
-    from unimedi.evaluation.task_file import answer_lines, words
+    from unimedi.evaluation.task_file import answer_lines, cli_args
 
     task = _task(arguments)
-    settings = read_settings(FineTuneSettings, [*(words(task) if task else ()), *arguments.overrides])
+    settings = read_settings(FineTuneSettings, [*(cli_args(task) if task else ()), *arguments.overrides])
     out_of_training(arguments.out, CLASSIFICATION)
     figures = fine_tune(arguments.path, arguments.data, settings, out=arguments.out)
     figures.write(arguments.out / "metrics.json")
@@ -305,10 +305,10 @@ def segment(arguments: argparse.Namespace) -> None:
     from unimedi.adaptation.prediction.trained import SEGMENTATION, out_of_training
     from unimedi.adaptation.segmentation.segment import segment as run
     from unimedi.adaptation.settings import SegmentSettings, read_settings
-    from unimedi.evaluation.task_file import answer_lines, words
+    from unimedi.evaluation.task_file import answer_lines, cli_args
 
     task = _task(arguments)
-    settings = read_settings(SegmentSettings, [*(words(task) if task else ()), *arguments.overrides])
+    settings = read_settings(SegmentSettings, [*(cli_args(task) if task else ()), *arguments.overrides])
     out_of_training(arguments.out, SEGMENTATION)
     figures = run(arguments.path, arguments.data, settings, out=arguments.out)
     figures.write(arguments.out / "metrics.json")
@@ -539,9 +539,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _task(arguments: argparse.Namespace) -> "TaskFile | None":
-    from unimedi.evaluation.task_file import find_task, for_verb
+    from unimedi.evaluation.task_file import find_task, for_command
 
-    return for_verb(find_task(arguments.task), arguments.verb) if arguments.task else None
+    return for_command(find_task(arguments.task), arguments.verb) if arguments.task else None
 
 
 def _check_manifest(arguments: argparse.Namespace) -> None:

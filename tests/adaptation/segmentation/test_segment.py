@@ -51,21 +51,21 @@ def figures(ground: tuple[Path, Path]) -> Measurements:
 
 def test_every_row_is_there(figures: Measurements) -> None:
     for where in ("xray/linear", "xray/setr_pup", "ct/unetr"):
-        for row in ("segmentation", "segmentation_random_init"):
+        for arm in ("", "random_init/"):
             for name in ("dice_positive", "dice_all", "found"):
-                one = figures[f"{row}/{where}/50%/{name}"]
+                one = figures[f"segmentation/{where}/{arm}50%/{name}"]
                 assert 0 <= one.low <= one.value <= one.high <= 1
-                assert {f"{row}/{where}/50%/{name}/{finding}" for finding in FINDINGS} <= set(figures)
-        assert f"segmentation/{where}/50%/gain_over_random_init" in figures
+                assert {f"segmentation/{where}/{arm}50%/{name}/{finding}" for finding in FINDINGS} <= set(figures)
+        assert f"segmentation/{where}/50%/minus_random_init/dice_positive" in figures
     for kind in ("xray", "ct"):
-        assert {f"segmentation_trivial/{kind}/dice_all/{finding}" for finding in FINDINGS} <= set(figures)
+        assert {f"segmentation/{kind}/trivial/dice_all/{finding}" for finding in FINDINGS} <= set(figures)
 
 
 def test_the_trivial_row_is_the_share_without(ground: tuple[Path, Path], figures: Measurements) -> None:
     store = Store.open(ground[1])
     test = store.select(split="test", image_kind="ct")
     healthy = np.mean([not store.studies[i].labels["nodule"] for i in test])
-    assert figures["segmentation_trivial/ct/dice_all/nodule"].value == pytest.approx(healthy)
+    assert figures["segmentation/ct/trivial/dice_all/nodule"].value == pytest.approx(healthy)
 
 
 def test_what_has_no_masks_is_said_with_the_counts(ground: tuple[Path, Path], tmp_path: Path) -> None:
@@ -157,10 +157,10 @@ def test_what_is_not_known_is_in_no_figure_and_in_no_gradient(ground: tuple[Path
     setup = replace(QUICK, kinds=("xray",), xray_decoders=("linear",))
     figures = segment(ground[0], nodules.path, setup, said.append)
     present = {name: mask_labels(nodules, nodules.select("test", "xray"), [name])[:, 0] == 1 for name in FINDINGS}
-    for row in ("segmentation/xray/linear/50%", "segmentation_trivial/xray"):
+    for row in ("segmentation/xray/linear/50%", "segmentation/xray/trivial"):
         assert figures[f"{row}/dice_all/nodule"].n == len(nodules.select("test", "xray"))
         assert figures[f"{row}/dice_all/pleural_effusion"].n == present["pleural_effusion"].sum()
-    assert figures["segmentation_trivial/xray/dice_all/pleural_effusion"].value == 0
+    assert figures["segmentation/xray/trivial/dice_all/pleural_effusion"].value == 0
     only = replace(setup, classes=("pleural_effusion",), seeds=(0,))
     segment(ground[0], nodules.path, only, said.append)
     left = sum(~present["pleural_effusion"])

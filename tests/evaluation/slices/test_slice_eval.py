@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.evaluation.slices.slice_eval import SPEC, all_scores
-from unimedi.evaluation.task import EvaluationOptions
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 

@@ -22,7 +22,7 @@ from unimedi.adaptation.segmentation.masks import (
 )
 from unimedi.adaptation.segmentation.segmenter import Segmenter
 from unimedi.adaptation.settings import SegmentSettings
-from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune, with_flat_names
+from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import StateError
 from unimedi.inputs.store import Store
@@ -68,7 +68,7 @@ def segment(
     except ModuleNotFoundError as error:
         raise MissingExtraError("segmentation needs MONAI; install unimedi[segmentation]") from error
     found = tune(TITLE, run, data, settings or SegmentSettings(), say, out, _measure_kind)
-    return with_flat_names(found.named(task="segmentation"))
+    return found.named(task="segmentation")
 
 
 def _measure_kind(kind: str, tuning: Tuning[SegmentSettings]) -> Measurements:

@@ -15,11 +15,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from unimedi.cohort.image_kind import ImageKind
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.choices import oracle_scores
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM, Lesions
 from unimedi.evaluation.slices.scores import VolumeFunction, apply_to_volumes, depth_orders, shuffle_slabs, with_config
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import PromptVectors, embed_prompts, log_odds, read_prompts
+from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
