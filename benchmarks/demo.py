@@ -22,7 +22,7 @@ PARTS = {
 FIGURES = {
     "zero-shot X-ray / CT": ("zero_shot/xray/auroc", "zero_shot/ct/auroc"),
     "report R@10 X-ray / CT": ("retrieval/xray/image_to_report/r@10", "retrieval/ct/image_to_report/r@10"),
-    "X-ray → CT R@10": ("cross_modal/paired/r@10",),
+    "X-ray → CT R@10": ("cross_modal/xray_to_ct/paired/r@10",),
 }
 
 

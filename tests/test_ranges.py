@@ -11,7 +11,7 @@ from unimedi.adaptation import settings
 from unimedi.adaptation.settings import SegmentSettings
 from unimedi.cli import main
 from unimedi.errors import InputError
-from unimedi.evaluation import task
+from unimedi.evaluation import options
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import RecipeError, load_recipe
 from unimedi.ranges import (
@@ -124,7 +124,7 @@ def test_every_number_of_recipes_and_settings_has_a_range() -> None:
     checked_there = {name for name in numbers(Recipe) if name.startswith("preprocess.")}
     assert numbers(Recipe) - checked_there == ranged(Recipe)
     assert numbers(SegmentSettings) == set(settings.RANGES)
-    assert numbers(task.EvaluationOptions) == set(task.RANGES)
+    assert numbers(options.EvaluationOptions) == set(options.RANGES)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from unimedi.evaluation.record import (
     ZeroShot,
 )
 from unimedi.evaluation.saved import load, save
-from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import Measurement
 
 
 def record() -> EvaluationRecord:
@@ -41,7 +41,7 @@ def record() -> EvaluationRecord:
     study = Example("s1", ("pleural_effusion",), picture)
     written = Example("s2", (), report="Derrame “pequeño”.\nNo más.")
     plane = Plane(picture, (0.5, 1.0), ((0, 3), (1, 4)), "axial", np.ones((2, 2)), picture > 5, (1.5,), upwards=True)
-    estimate = Estimate(0.5, math.nan, math.nan, 3, np.ones(4))
+    estimate = Measurement(0.5, math.nan, math.nan, 3, np.ones(4), task="zero_shot", share=0.1, metric="auroc")
     return EvaluationRecord(
         run="run",
         split="test",

@@ -1,27 +1,29 @@
 """Every shipped task loads and fits its command; a mistake in a file is a sentence that says what was meant."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.task_file import (
+    COMMANDS,
     TASKS,
-    VERBS,
     TaskFile,
     TaskFileError,
     answer_lines,
     answers,
+    cli_args,
     evaluation_options,
     find_task,
-    for_verb,
+    for_command,
     read_task,
-    words,
 )
 from unimedi.metrics.bootstrap import Estimate
-from unimedi.reporting.task import named
+from unimedi.metrics.measurement import Measurements, named
+from unimedi.reporting.task import described
 from unimedi.settings import read_settings
 
 SHIPPED = sorted(TASKS.glob("*.yaml"))
@@ -54,14 +56,14 @@ def test_every_shipped_task_loads_and_its_command_knows_its_options(path: Path) 
     assert task.name == path.stem
     assert task.about
     assert set(task.official_split) == {"train", "validation", "test"}
-    verb = VERBS[task.protocol]
-    assert for_verb(task, verb) is task
+    verb = COMMANDS[task.protocol]
+    assert for_command(task, verb) is task
     if verb == "evaluate":
         options = evaluation_options(task, EvaluationOptions(resamples=7))
         assert (options.kinds, options.classes, options.resamples) == ((task.kind,), tuple(task.classes), 7)
-        assert options.exclusive == (task.metric == "accuracy")
+        assert options.multiclass == (task.metric == "accuracy")
     else:
-        settings = read_settings(SETTINGS[verb], words(task))
+        settings = read_settings(SETTINGS[verb], cli_args(task))
         assert (settings.kinds, settings.classes) == ((task.kind,), tuple(task.classes))
         assert settings.fractions == task.fractions
         if task.protocol == "segmentation":
@@ -114,37 +116,47 @@ def test_names_paths_and_the_wrong_command(tmp_path: Path) -> None:
     assert isinstance(mine, TaskFile)
     assert mine.name == "mine"
     with pytest.raises(TaskFileError, match="btcv asks for segmentation: run unimedi segment, not finetune"):
-        for_verb(find_task("btcv"), "finetune")
+        for_command(find_task("btcv"), "finetune")
 
 
-def test_answers_are_the_metric_of_every_row_and_share_and_nothing_else() -> None:
-    keys = ["linear_probe/ct/1%/choice_acc", "linear_probe/ct/1%/auroc", "pca_sgd/ct/100%/choice_acc"]
-    keys += ["linear_probe/xray/1%/choice_acc", "linear_probe/ct/1%/choice_acc/x", "zero_shot/ct/choice_acc"]
-    figures = {key: Estimate(0.5) for key in keys}
-    assert list(answers(find_task("cc_ccii"), figures)) == [keys[0], keys[2]]
-    keys = ["segmentation/ct/unetr/100%/dice_positive", "segmentation_random_init/ct/unetr/10%/dice_positive"]
-    keys += ["segmentation/ct/unetr/100%/dice_positive/liver", "segmentation/ct/unetr/100%/dice_all"]
-    assert list(answers(find_task("btcv"), {key: Estimate(0.5) for key in keys})) == keys[:2]
+def measured(*names: dict[str, Any], modality: str = "ct") -> Measurements:
+    return Measurements(named(Estimate(0.5, 0.25, 0.75, 6), modality=modality, **name) for name in names)
+
+
+def test_answers_are_the_metric_of_every_method_and_share_and_nothing_else() -> None:
+    probe = {"task": "linear_probe", "share": 0.01, "metric": "multiclass_accuracy"}
+    wanted = measured(probe, probe | {"variant": "sgd", "method": "pca", "share": 1.0})
+    others = measured(
+        probe | {"metric": "auroc"}, probe | {"finding": "x"}, probe | {"minus": "pca"}, probe | {"task": "zero_shot"}
+    )
+    others |= measured(probe, modality="xray")
+    assert list(answers(find_task("cc_ccii"), wanted | others)) == list(wanted)
+    masks = {"task": "segmentation", "variant": "unetr", "share": 1.0, "metric": "dice_positive"}
+    wanted = measured(masks, masks | {"method": "random_init"})
+    others = measured(masks | {"finding": "liver"}, masks | {"metric": "dice_all"}, masks | {"minus": "random_init"})
+    assert list(answers(find_task("btcv"), others | wanted)) == list(wanted)
 
 
 @pytest.mark.parametrize("name", ["ricord", "luna16"])
 def test_fine_tuning_answers_with_auroc_and_accuracy(name: str) -> None:
-    keys = [f"{row}/ct/100%/{metric}" for row in ("fine_tune", "fine_tune_random_init") for metric in ("auroc", "acc")]
-    others = ["fine_tune/ct/100%/balanced_acc", "fine_tune/ct/100%/acc/x", "fine_tune/ct/100%/auroc_seed_sd"]
-    figures = {key: Estimate(0.5, 0.25, 0.75, 6) for key in [*keys, *others, "fine_tune/xray/100%/acc"]}
-    assert answer_lines(find_task(name), figures) == [f"{key} 0.500 (0.25–0.75)" for key in keys]
-    assert len({named(key) for key in keys}) == 4
+    one = {"task": "fine_tune", "share": 1.0}
+    wanted = measured(*(one | {"method": arm, "metric": m} for arm in ("", "random_init") for m in ("auroc", "acc")))
+    others = measured(*(one | {"metric": m} for m in ("balanced_acc", "auroc_seed_sd")))
+    others |= measured(one | {"metric": "acc", "finding": "x"}) | measured(one | {"metric": "acc"}, modality="xray")
+    assert answer_lines(find_task(name), wanted | others) == [f"{key} 0.500 (0.25–0.75)" for key in wanted]
+    assert len({described(row) for row in wanted.values()}) == 4
 
 
 def test_accuracy_of_a_fine_tuned_finding_is_that_of_its_threshold(tmp_path: Path) -> None:
     task = find_task(str(written(tmp_path / "mine.yaml", protocol="fine_tune", metric="accuracy")))
-    figures = {f"fine_tune/xray/10%/{metric}": Estimate(0.5) for metric in ("auroc", "acc", "choice_acc")}
-    assert list(answers(task, figures)) == ["fine_tune/xray/10%/acc"]
+    metrics = ("auroc", "acc", "multiclass_accuracy")
+    found = measured(*({"task": "fine_tune", "share": 0.1, "metric": m} for m in metrics), modality="xray")
+    assert list(answers(task, found)) == ["fine_tune/xray/10%/acc"]
 
 
 def test_what_a_command_says_of_its_task() -> None:
     task = find_task("btcv")
-    figures = {"segmentation/ct/unetr/100%/dice_positive": Estimate(0.5, 0.25, 0.75, 6), "other": Estimate(0.1)}
-    assert answer_lines(task, figures) == ["segmentation/ct/unetr/100%/dice_positive 0.500 (0.25–0.75)"]
-    assert answer_lines(task, {}) == ["btcv: no dice_positive could be computed"]
-    assert answer_lines(None, figures) == []
+    found = measured({"task": "segmentation", "variant": "unetr", "share": 1.0, "metric": "dice_positive"})
+    assert answer_lines(task, found) == ["segmentation/ct/unetr/100%/dice_positive 0.500 (0.25–0.75)"]
+    assert answer_lines(task, Measurements()) == ["btcv: no dice_positive could be computed"]
+    assert answer_lines(None, found) == []

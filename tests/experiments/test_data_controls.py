@@ -11,7 +11,7 @@ from tests.inputs.test_dataset import records, tokenize
 from tests.tiny import PREPROCESS
 from unimedi.experiments.data_controls import PIECES, ShuffledDepth, ShuffledReports
 from unimedi.inputs.batch_recipe import AugmentationRange, BatchRecipe
-from unimedi.inputs.store import write_store
+from unimedi.inputs.store_writer import write_store
 
 
 def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path: Path) -> None:

@@ -17,12 +17,11 @@ import pytest
 
 from tests.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.cli import main
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS, PROMPTS
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, PROMPTS
 from unimedi.inputs.store import Store, StoreError
 from unimedi.inputs.store_writer import Record, write_store
-from unimedi.metrics.bootstrap import Estimate
-from unimedi.metrics.measurement import read_metrics
+from unimedi.metrics.measurement import NAMES, Measurements
 from unimedi.model.unimedi import ImageOutput
 from unimedi.reporting.commands import evaluate
 from unimedi.reporting.report import report
@@ -41,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, Estimate]]:
+def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Measurements]:
     store = tmp_path_factory.mktemp("store")
     write_hospital(store)
     (model / "log.jsonl").write_text(
@@ -50,10 +49,10 @@ def evaluated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     )
     out = tmp_path_factory.mktemp("out")
     options = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1), supervised_steps=2)
-    return store, out, evaluate(model, store, out, options=options, say=silent)
+    return store, out, evaluate(model, store, out, options=options, say=silent).measurements
 
 
-def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
+def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, Measurements]) -> None:
     _, out, figures = evaluated
     stored = json.loads((out / "metrics.json").read_text())
     kinds = ("xray", "ct")
@@ -68,7 +67,7 @@ def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dic
         ),
         *(f"zero_shot/{kind}/threshold/nodule" for kind in kinds),
         *(f"zero_shot_by_prompts/{kind}/chest_en_{name}/auroc" for kind in kinds for name in ("v1", "gloria_v1")),
-        *(f"space/silhouette/{name}" for name in ("label", "modality", "label_minus_modality")),
+        *(f"space/{name}/silhouette" for name in ("by_finding", "by_modality", "by_finding/minus_by_modality")),
         "space/linear_cka",
         "space/linear_cka_shuffled",
         *(
@@ -78,15 +77,15 @@ def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dic
             for figure in ("r", "chance")
             for k in (1, 5, 10)
         ),
-        *(f"cross_modal/paired/{figure}@{k}" for figure in ("r", "chance") for k in (1, 5, 10)),
-        "cross_modal/paired/reverse/r@10",
+        *(f"cross_modal/xray_to_ct/paired/{figure}@{k}" for figure in ("r", "chance") for k in (1, 5, 10)),
+        "cross_modal/ct_to_xray/paired/r@10",
         *(
-            f"{row}/{kind}/{fraction}/auroc"
-            for row in ("linear_probe", "random_init", "pca")
+            f"linear_probe/{kind}/{method}{fraction}/auroc"
+            for method in ("", "random_init/", "pca/")
             for kind in kinds
             for fraction in ("10%", "100%")
         ),
-        *(f"linear_probe/{kind}/10%/gain_over_random_init" for kind in kinds),
+        *(f"linear_probe/{kind}/10%/minus_random_init/auroc" for kind in kinds),
         *(
             f"slice_selection/{name}/hit@{k}"
             for name in ("attentive", "random", "centre", "uniform", "prior", "intensity", "untrained", "oracle")
@@ -96,21 +95,22 @@ def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, dic
         "slice_selection/attentive/auroc",
         *(f"supervised/{kind}/auroc" for kind in kinds),
         "space/modality_probe",
-        *(f"training/{key}/{end}" for key in ("l_vl", "ct/teacher_entropy") for end in ("first", "last")),
+        *(f"training/{key}_{end}" for key in ("l_vl", "ct/teacher_entropy") for end in ("first", "last")),
         "training/warnings",
     }  # fmt: skip
     assert expected <= set(stored)
-    assert all(set(row) == {"value", "low", "high", "n"} for row in stored.values())
-    assert read_metrics(out / "metrics.json").keys() == figures.keys()
+    assert all({"task", "metric", "value", "low", "high", "n"} <= set(row) for row in stored.values())
+    assert all(set(row) <= {*NAMES, "value", "low", "high", "n"} for row in stored.values())
+    assert Measurements.read(out / "metrics.json").keys() == figures.keys()
 
 
-def test_one_figure_by_hand(evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
+def test_one_figure_by_hand(evaluated: tuple[Path, Path, Measurements]) -> None:
     figures = evaluated[2]
-    assert figures["cross_modal/paired/chance@10"].value == pytest.approx(10 / SIZES["test"])
+    assert figures["cross_modal/xray_to_ct/paired/chance@10"].value == pytest.approx(10 / SIZES["test"])
     assert figures["slice_selection/oracle/hit@1"].value >= figures["slice_selection/attentive/hit@1"].value
 
 
-def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
+def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, Measurements]) -> None:
     page = (evaluated[1] / "report.html").read_text()
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page)
     assert "<script" not in page
@@ -121,7 +121,7 @@ def test_report_is_one_file_that_asks_for_nothing(evaluated: tuple[Path, Path, d
 
 
 def test_the_page_is_drawn_anew_from_files_alone(
-    model: Path, evaluated: tuple[Path, Path, dict[str, Estimate]], tmp_path: Path
+    model: Path, evaluated: tuple[Path, Path, Measurements], tmp_path: Path
 ) -> None:
     """In another place, by a process that has neither the store nor the model, nor loads what would read them."""
     before = (evaluated[1] / "report.html").read_bytes()
@@ -133,7 +133,7 @@ def test_the_page_is_drawn_anew_from_files_alone(
         f"report(Path({str(tmp_path)!r})); print(sorted({{'torch', 'datasets', 'transformers'}} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+    assert done.stdout.strip() == "[]"
     assert (tmp_path / "report.html").read_bytes() == before
 
 
@@ -143,7 +143,7 @@ def test_a_folder_without_an_evaluation_has_no_page(tmp_path: Path) -> None:
     assert not (tmp_path / "report.html").exists()
 
 
-def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Path, dict[str, Estimate]]) -> None:
+def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Path, Measurements]) -> None:
     page = (evaluated[1] / "report.html").read_text()
     for file in (model / "pretrained" / "model.safetensors", DEFAULT_PROMPTS):
         assert hashlib.sha256(file.read_bytes()).hexdigest() in page
@@ -155,7 +155,7 @@ def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Pat
 def test_thresholds_come_from_validation_and_nowhere_else(model: Path, tmp_path: Path) -> None:
     write_hospital(tmp_path / "store")
     on_test, on_validation = (
-        evaluate(model, tmp_path / "store", tmp_path / split, split=split, options=QUICK, say=silent)
+        evaluate(model, tmp_path / "store", tmp_path / split, split=split, options=QUICK, say=silent).measurements
         for split in ("test", "validation")
     )
     key = "zero_shot/xray/threshold/nodule"
@@ -163,7 +163,7 @@ def test_thresholds_come_from_validation_and_nowhere_else(model: Path, tmp_path:
     assert (on_validation[key].value, on_validation[key].n) == (0.5, 0)
 
 
-def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, dict[str, Estimate]], tmp_path: Path) -> None:
+def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, Measurements], tmp_path: Path) -> None:
     store, out, _ = evaluated
     options = EvaluationOptions(resamples=50, probe_cap=20, probe_seeds=(0, 1), supervised_steps=2)
     evaluate(model, store, tmp_path, options=options, say=silent, compare=[out])
@@ -172,7 +172,9 @@ def test_same_seed_same_figures(model: Path, evaluated: tuple[Path, Path, dict[s
     assert "Beside other runs" in page
     assert "not significant" in page
     (differences,) = json.loads((tmp_path / "differences.json").read_text()).values()
-    assert {"zero_shot/ct/auroc", "cross_modal/paired/r@10", "linear_probe/xray/10%/auroc"} <= set(differences)
+    assert {"zero_shot/ct/auroc", "cross_modal/xray_to_ct/paired/r@10", "linear_probe/xray/10%/auroc"} <= set(
+        differences
+    )
     assert {row["verdict"] for row in differences.values()} == {"not significant"}
     assert all(row["value"] == 0 for row in differences.values())
 
@@ -190,7 +192,7 @@ def test_what_is_lacking_is_said_and_the_rest_computed(
     model: Path, tmp_path: Path, lack: dict[str, object], absent: str, said: str
 ) -> None:
     write_hospital(tmp_path / "store", **lack)  # type: ignore[arg-type]
-    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent).measurements
     assert figures
     assert not any(absent in key.split("/") for key in figures if not key.startswith("training/"))
     assert said in (tmp_path / "out" / "report.html").read_text()
@@ -205,8 +207,8 @@ def test_a_study_without_a_report_measures_all_but_retrieval(model: Path, tmp_pa
         mask = whole.mask(index)
         records.append(Record(dataclasses.replace(study, report=report), whole.pixels(index), mask))
     store = write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
-    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
-    before = evaluate(model, tmp_path / "whole", tmp_path / "before", options=QUICK, say=silent)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent).measurements
+    before = evaluate(model, tmp_path / "whole", tmp_path / "before", options=QUICK, say=silent).measurements
     assert not any(key.startswith("retrieval/xray") for key in figures)
     assert (
         figures["retrieval/ct/image_to_report/r@1"].n == len(store.select("test", "ct", reported=True)) < SIZES["test"]
@@ -217,7 +219,7 @@ def test_a_study_without_a_report_measures_all_but_retrieval(model: Path, tmp_pa
 
 
 def test_no_model_no_studies_and_another_preprocessing_are_errors(
-    model: Path, evaluated: tuple[Path, Path, dict[str, Estimate]], tmp_path: Path
+    model: Path, evaluated: tuple[Path, Path, Measurements], tmp_path: Path
 ) -> None:
     store = evaluated[0]
     with pytest.raises(FileNotFoundError, match=r"pretrained/config\.json"):
@@ -268,7 +270,7 @@ def test_a_finding_that_a_split_lacks_is_named_and_the_others_are_measured(model
             labels["nodule"] = True
         records.append(Record(dataclasses.replace(study, labels=labels), whole.pixels(index), whole.mask(index)))
     write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
-    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent).measurements
     page = (tmp_path / "out" / "report.html").read_text()
     for said in (
         "no xray study of the test split has a label of pleural_effusion",
@@ -291,7 +293,7 @@ def test_a_misspelt_finding_is_said_with_what_was_meant(model: Path, tmp_path: P
         labels = {name.replace("nodule", "noduel"): value for name, value in study.labels.items()}
         records.append(Record(dataclasses.replace(study, labels=labels), whole.pixels(index), whole.mask(index)))
     write_store(tmp_path / "store", records, whole.preprocess, ("noduel", *whole.findings[1:]))
-    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent).measurements
     assert "zero_shot/xray/auroc/cardiomegaly" in figures
     page = html.unescape((tmp_path / "out" / "report.html").read_text())
     assert "zero-shot, xray: no prompts in chest_en_v2 for noduel (did you mean 'nodule'?)" in page
@@ -308,7 +310,7 @@ def test_a_prompt_file_without_a_measurable_finding_does_not_silence_the_others(
     prompts = tmp_path / "own_en_v1.yaml"
     prompts.write_text("version: 1\nlanguage: en\nfindings:\n  nodule: {present: [A nodule.], absent: [No nodule.]}\n")
     options = dataclasses.replace(QUICK, prompts=prompts)
-    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=options, say=silent)
+    figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=options, say=silent).measurements
     assert "zero_shot_by_prompts/ct/chest_en_v2/auroc" in figures
     assert "prompts own_en_v1, ct: no finding has both classes" in (tmp_path / "out" / "report.html").read_text()
 
@@ -330,13 +332,13 @@ def test_a_spanish_model_is_asked_in_spanish_and_every_file_asked_has_its_hash(t
 
 
 def test_prompts_are_named_on_the_command_line(
-    evaluated: tuple[Path, Path, dict[str, Estimate]], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    evaluated: tuple[Path, Path, Measurements], model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["evaluate", str(model), "--data", str(evaluated[0]), "--out", str(tmp_path), "--prompts"]
     assert main([*words, "nonsense"]) == 2
     assert "no prompts 'nonsense': expected a file or one of chest_en_gloria_v1" in capsys.readouterr().err
     assert main([*words, "chest_en_v1"]) == 0
     assert "prompts: chest_en_v1" in (tmp_path / "report.html").read_text()
-    mine, others = read_metrics(tmp_path / "metrics.json"), evaluated[2]
+    mine, others = Measurements.read(tmp_path / "metrics.json"), evaluated[2]
     key = "zero_shot_by_prompts/ct/chest_en_v1/auroc"
     assert mine["zero_shot/ct/auroc"].value == pytest.approx(others[key].value, abs=1e-6)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.hospital import write_hospital, write_pretrained
 from tests.journeys.browser import browser, chromium
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.reporting.commands import evaluate
 
 WIDTH, HEIGHT = 1280, 900

@@ -58,9 +58,9 @@ def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str])
     found = {result.terms.name: result for result in read_results(folder / "results")}
     assert found["unimedi"].minus_reference == {}
     gap = found["joint"].minus_reference["zero_shot/xray/auroc"]
-    ours, reference = (found[name].figures["zero_shot/xray/auroc"]["value"] for name in ("joint", "unimedi"))
-    assert gap["value"] == pytest.approx(ours - reference, abs=2e-6)
-    assert gap["low"] <= gap["value"] <= gap["high"]
+    ours, reference = (found[name].measurements["zero_shot/xray/auroc"].value for name in ("joint", "unimedi"))
+    assert gap.value == pytest.approx(ours - reference, abs=2e-6)
+    assert gap.low <= gap.value <= gap.high
     assert all(r.machine.endswith(", fp32") and r.software.startswith("unimedi ") for r in found.values())
     assert main(words(folder, "--steps", "4")) == 0
     again = capsys.readouterr().out
@@ -136,11 +136,11 @@ def test_a_difference_is_one_to_the_reference_as_it_is(folder: Path, capsys: pyt
     path.write_text(f"{whole}optimization: {{learning_rate: 0.01}}\n")
     assert main(words(folder, *asked)) == 0
     after, reference = joint()
-    assert before.figures == after.figures
+    assert before.measurements.to_json() == after.measurements.to_json()
     assert before.reference != after.reference == reference.terms.recipe_key
     key = "zero_shot/xray/auroc"
-    gap = after.figures[key]["value"] - reference.figures[key]["value"]
-    assert after.minus_reference[key]["value"] == pytest.approx(gap, abs=2e-6)
+    gap = after.measurements[key].value - reference.measurements[key].value
+    assert after.minus_reference[key].value == pytest.approx(gap, abs=2e-6)
     path.write_text(whole)
     assert main(words(folder, *asked)) == 0
     capsys.readouterr()
@@ -162,7 +162,7 @@ def test_equal_minutes_are_steps_by_what_a_step_costs(folder: Path) -> None:
     assert paths == sorted((folder / "timed" / "0.001-minutes").iterdir())
     assert [(r.terms.seed, r.terms.budget) for r in (first, second)] == [(0, "0.001 minutes"), (1, "0.001 minutes")]
     assert (first.steps, second.steps) == (7, 7)  # in 0.06 s
-    assert first.figures != second.figures
+    assert first.measurements != second.measurements
 
 
 def test_a_task_asked_for_later_is_answered_by_rows_that_are_there(
@@ -193,7 +193,7 @@ def test_a_task_asked_for_later_is_answered_by_rows_that_are_there(
         assert result is not None
         (said,) = result.tasks
         assert said.name == "two"
-        assert {"linear_probe/xray/100%/auroc", "random_init/xray/100%/auroc"} <= set(said.figures)
+        assert {"linear_probe/xray/100%/auroc", "linear_probe/xray/random_init/100%/auroc"} <= set(said.measurements)
     assert metrics.read_bytes() == before
     assert main(words(folder, *steps, *asked)) == 0
     assert trained(capsys) == []

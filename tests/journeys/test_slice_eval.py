@@ -10,10 +10,10 @@ from PIL import Image
 from tests.hospital import write_hospital, write_pretrained
 from tests.tiny import PREPROCESS
 from unimedi.cli import main
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
-from unimedi.metrics.measurement import read_metrics
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.commands import evaluate, slice_eval
 
 FOCAL = ("nodule", "pleural_effusion", "cardiomegaly")
@@ -91,6 +91,7 @@ def test_from_words_to_file_table_and_picture(ground: Path, capsys: pytest.Captu
 def test_what_evaluate_measures_too_is_equal(ground: Path) -> None:
     options = EvaluationOptions(resamples=50, probe_cap=10, probe_seeds=(0,), focal=FOCAL)
     whole = evaluate(ground / "run", ground / "store", ground / "evaluated", options=options, say=lambda _: None)
+    whole = whole.measurements
     alone = slice_eval(ground / "run", ground / "store", options=options, say=lambda _: None)
     assert (ground / "run" / "slice_eval.json").is_file()
     mine = {key: figure for key, figure in whole.items() if key.startswith("slice_selection/")}
@@ -148,7 +149,7 @@ def test_a_cohort_of_a_test_split_alone_says_what_it_lacks(ground: Path, tmp_pat
     told = "\n".join(said)
     assert "intensity: no training volume" in told
     assert "prior: no training volume has a mask of a focal lesion, and no validation" in told
-    assert read_metrics(tmp_path / "out.json").keys() == figures.keys()
+    assert Measurements.read(tmp_path / "out.json").keys() == figures.keys()
 
 
 def test_one_volume_has_no_usual_score(ground: Path, tmp_path: Path) -> None:

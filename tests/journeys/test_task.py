@@ -9,12 +9,12 @@ import yaml
 
 from tests.hospital import write_hospital, write_pretrained
 from unimedi.cli import main
-from unimedi.evaluation.task import EvaluationOptions
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.task_file import read_task
 from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.formatting import with_interval
-from unimedi.metrics.measurement import read_metrics
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.commands import evaluate
 
 SHORT = ["--steps=3", "--batch=2", "--checks=1", "--learning_rates=[0.001]", "--resamples=20"]
@@ -80,7 +80,7 @@ def test_a_task_file_is_the_options_by_hand(ground: Path, tmp_path: Path) -> Non
 
 def test_a_misspelt_column_is_named_and_the_rest_computed(ground: Path, tmp_path: Path) -> None:
     task = read_task(written(tmp_path / "mine.yaml", classes={"nodule": "a nodule", "cardiomegly": "a large heart"}))
-    figures = evaluate(ground / "model", ground / "store", tmp_path, options=QUICK, task=task, say=silent)
+    figures = evaluate(ground / "model", ground / "store", tmp_path, options=QUICK, task=task, say=silent).measurements
     assert "zero_shot/xray/auroc/nodule" in figures
     page = (tmp_path / "report.html").read_text()
     assert "no label column &#39;cardiomegly&#39; in the store (did you mean &#39;cardiomegaly&#39;?)" in page
@@ -91,7 +91,7 @@ def test_the_accuracy_of_a_choice_needs_every_class(ground: Path, tmp_path: Path
     """With one column misspelt the choice would be easier than the one that was asked for."""
     classes = {"nodule": "a nodule", "pleural_effusion": "fluid", "cardiomegly": "a large heart"}
     task = read_task(written(tmp_path / "mine.yaml", metric="accuracy", classes=classes))
-    figures = evaluate(ground / "model", ground / "store", tmp_path, options=QUICK, task=task, say=silent)
+    figures = evaluate(ground / "model", ground / "store", tmp_path, options=QUICK, task=task, say=silent).measurements
     assert "zero_shot/xray/auroc/nodule" in figures
     assert "linear_probe/xray/100%/auroc" in figures
     assert not any("choice" in key for key in figures)
@@ -128,13 +128,13 @@ def test_no_column_at_all_is_an_error_and_writes_nothing(
 @pytest.mark.parametrize(
     ("verb", "protocol", "metrics", "more", "row"),
     [
-        ("finetune", "fine_tune", ("auroc", "acc"), {}, "fine_tune{}/xray/100%"),
+        ("finetune", "fine_tune", ("auroc", "acc"), {}, "fine_tune/xray/{}100%"),
         (
             "segment",
             "segmentation",
             ("dice_positive",),
             {"xray_decoders": ["linear"]},
-            "segmentation{}/xray/linear/100%",
+            "segmentation/xray/linear/{}100%",
         ),
     ],
 )
@@ -162,8 +162,8 @@ def test_training_commands_take_the_same_words_from_a_file(
     said = capsys.readouterr().out.splitlines()
     assert main([*start, "--out", str(tmp_path / "hand"), *by_hand, *SHORT]) == 0
     assert f"/{metrics[0]} " not in capsys.readouterr().out
-    answers = {row.format(ending) + f"/{metric}" for ending in ("", "_random_init") for metric in metrics}
-    measured = read_metrics(tmp_path / "file" / "metrics.json")
+    answers = {row.format(ending) + f"/{metric}" for ending in ("", "random_init/") for metric in metrics}
+    measured = Measurements.read(tmp_path / "file" / "metrics.json")
     assert said[-len(answers) :] == [f"{key} {with_interval(measured[key])}" for key in measured if key in answers]
     figures = (tmp_path / "file" / "metrics.json").read_bytes()
     assert figures == (tmp_path / "hand" / "metrics.json").read_bytes()
@@ -179,9 +179,11 @@ def test_of_classes_that_exclude_each_other_the_accuracy_is_a_figure(ground: Pat
         records.append(Record(study, store.pixels(index)))
     write_store(tmp_path / "store", records, store.preprocess, OWN)
     task = read_task(written(tmp_path / "mine.yaml", metric="accuracy", classes=dict.fromkeys(OWN, "one of three")))
-    figures = evaluate(ground / "model", tmp_path / "store", tmp_path, options=QUICK, task=task, say=silent)
-    for row in ("linear_probe", "linear_probe_sgd", "random_init", "pca"):
-        figure = figures[f"{row}/xray/100%/choice_acc"]
+    figures = evaluate(
+        ground / "model", tmp_path / "store", tmp_path, options=QUICK, task=task, say=silent
+    ).measurements
+    for row in ("", "sgd/", "random_init/", "pca/"):
+        figure = figures[f"linear_probe/xray/{row}100%/multiclass_accuracy"]
         assert 0 <= figure.value <= 1
         assert figure.n == len(store.select("test", "xray"))
     page = (tmp_path / "report.html").read_text()

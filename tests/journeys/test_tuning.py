@@ -33,12 +33,12 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EXPECTED = {
-    "finetune": ("fine_tune/xray/100%/auroc", "fine_tune_random_init/xray/100%/auroc", "fine_tune/ct/100%/auroc"),
+    "finetune": ("fine_tune/xray/100%/auroc", "fine_tune/xray/random_init/100%/auroc", "fine_tune/ct/100%/auroc"),
     "segment": (
         "segmentation/xray/linear/100%/dice_positive",
-        "segmentation_random_init/xray/setr_pup/100%/dice_all",
+        "segmentation/xray/setr_pup/random_init/100%/dice_all",
         "segmentation/ct/unetr/100%/dice_positive",
-        "segmentation_trivial/ct/dice_all",
+        "segmentation/ct/trivial/dice_all",
     ),
 }
 
@@ -57,7 +57,7 @@ def test_a_mistake_is_a_sentence(ground: Path, capsys: pytest.CaptureFixture[str
     for words, said in (
         (("finetune", ground, *place), "expected a run with pretrained/config.json"),
         (("finetune", ground / "model", *place, "--stepz", 3), "unknown option --stepz"),
-        (("segment", ground / "model", *place, "--resolution", "coarse"), "resolution: expected one of volume, fine"),
+        (("segment", ground / "model", *place, "--resolution", "coarse"), "resolution: expected one of volume, hires"),
     ):
         assert unimedi(*words) == 2
         assert said in capsys.readouterr().err

@@ -14,7 +14,6 @@ from unimedi.metrics.bootstrap import (
     PatientBootstrap,
     average_estimates,
     interval,
-    mean_by_key,
     mean_estimate,
     paired_difference,
 )
@@ -164,7 +163,6 @@ def test_a_mean_over_seeds_keeps_the_interval_of_every_finding() -> None:
         assert one.value == pytest.approx(np.mean([run.by_finding[name].value for run in runs]))
         assert one.resampled == pytest.approx(np.mean([run.by_finding[name].resampled for run in runs], axis=0))
     assert mean["auroc"].value == pytest.approx(np.mean([run.mean.value for run in runs]))
-    assert mean_by_key([{"a": runs[0].mean}, {"a": runs[0].mean}]) == {"a": runs[0].mean}
 
 
 def test_nan_score_is_an_error_that_names_the_study() -> None:

@@ -25,7 +25,7 @@ from unimedi.metrics.classification import (
     average_precision,
     best_threshold,
     calibration_error,
-    decision_figures,
+    decision_measurements,
 )
 
 
@@ -80,14 +80,14 @@ def test_figures_are_scikit_learns_on_what_is_known(studies: int, seed: int) -> 
     labels = {name: draws.choice([0.0, 1.0, np.nan], studies) for name in "abc"} | {"sure": np.arange(studies) % 2.0}
     scores = {name: draws.integers(0, 7, studies) / 6.5 for name in labels}
     bootstrap = PatientBootstrap([f"p{i // 2}" for i in range(studies)], 7, seed)
-    figures = decision_figures("z", scores, scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
+    figures = decision_measurements(scores, scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
     areas = macro_auroc(scores, labels, bootstrap)
     expected: dict[str, list[float]] = {}
     for name, label in labels.items():
         known = ~np.isnan(label)
         truly, score = label[known] == 1, scores[name][known]
         if not 0 < truly.sum() < truly.size:
-            assert f"z/ap/{name}" not in figures
+            assert f"ap/{name}" not in figures
             continue
         slow = {
             "auroc": roc_auc_score(truly, score),
@@ -97,11 +97,11 @@ def test_figures_are_scikit_learns_on_what_is_known(studies: int, seed: int) -> 
             "prevalence": truly.mean(),
         }
         for metric, value in slow.items():
-            figure = areas.by_finding[name] if metric == "auroc" else figures[f"z/{metric}/{name}"]
+            figure = areas.by_finding[name] if metric == "auroc" else figures[f"{metric}/{name}"]
             assert (figure.value, figure.n) == (pytest.approx(value, abs=1e-9), truly.size)
             expected.setdefault(metric, []).append(float(value))
     for metric, values in expected.items():
-        figure = areas.mean if metric == "auroc" else figures[f"z/{metric}"]
+        figure = areas.mean if metric == "auroc" else figures[f"{metric}"]
         assert figure.value == pytest.approx(np.mean(values), abs=1e-9)
 
 
@@ -138,11 +138,11 @@ def test_figures_leave_out_one_class_and_unknown_labels_and_average_the_rest() -
     }
     scores = {name: np.array([0.9, 0.1, 0.8, 0.3, 0.6, 0.2]) for name in labels}
     bootstrap = PatientBootstrap(list("abcdef"), resamples=30, seed=0)
-    figures = decision_figures("z", scores, scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
-    assert {key.split("/")[2] for key in figures if key.count("/") == 2} == {"seen", "other"}
-    assert (figures["z/acc/seen"].value, figures["z/acc/seen"].n) == (1.0, 4)
-    assert figures["z/f1"].value == pytest.approx((1 + figures["z/f1/other"].value) / 2)
-    assert figures["z/prevalence/other"].value == 0.5
-    assert figures["z/ap"].low <= figures["z/ap"].value <= figures["z/ap"].high
+    figures = decision_measurements(scores, scores, labels, dict.fromkeys(labels, 0.5), bootstrap)
+    assert {row.finding for row in figures.values()} == {"", "seen", "other"}
+    assert (figures["acc/seen"].value, figures["acc/seen"].n) == (1.0, 4)
+    assert figures["f1"].value == pytest.approx((1 + figures["f1/other"].value) / 2)
+    assert figures["prevalence/other"].value == 0.5
+    assert figures["ap"].low <= figures["ap"].value <= figures["ap"].high
     with pytest.raises(NotComputable, match="both classes"):
-        decision_figures("z", {"always": scores["always"]}, scores, labels, {"always": 0.5}, bootstrap)
+        decision_measurements({"always": scores["always"]}, scores, labels, {"always": 0.5}, bootstrap)

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
-from unimedi.metrics.multiclass import choice_figures
+from unimedi.metrics.multiclass import multiclass_measurements
 
 NAMES = ("normal", "pneumonia", "covid_19")
 
@@ -28,19 +28,21 @@ def bootstrap(count: int) -> PatientBootstrap:
 @given(st.integers(0, 10_000))
 def test_equal_to_scikit_learn(seed: int) -> None:
     scores, labels, own = world(seed)
-    figures = choice_figures("x", scores, labels, bootstrap(40))
+    figures = multiclass_measurements(scores, labels, bootstrap(40))
     said = np.stack(list(scores.values()), axis=1).argmax(axis=1)
-    assert figures["x/choice_acc"].value == pytest.approx(accuracy_score(own, said), abs=1e-9)
+    assert figures["multiclass_accuracy"].value == pytest.approx(accuracy_score(own, said), abs=1e-9)
     there = np.isin(said, own)  # scikit-learn warns of an answer that is never right
     if there.all():
-        assert figures["x/choice_balanced_acc"].value == pytest.approx(balanced_accuracy_score(own, said), abs=1e-9)
+        assert figures["multiclass_balanced_accuracy"].value == pytest.approx(
+            balanced_accuracy_score(own, said), abs=1e-9
+        )
     for row, weights in enumerate(bootstrap(40).weights.astype(int)):
         truly, called = np.repeat(own, weights), np.repeat(said, weights)
-        slow = {"acc": accuracy_score(truly, called)}
+        slow = {"accuracy": accuracy_score(truly, called)}
         if np.isin(called, truly).all():
-            slow["balanced_acc"] = balanced_accuracy_score(truly, called)
+            slow["balanced_accuracy"] = balanced_accuracy_score(truly, called)
         for name, value in slow.items():
-            resampled = figures[f"x/choice_{name}"].resampled
+            resampled = figures[f"multiclass_{name}"].resampled
             assert resampled is not None
             assert resampled[row] == pytest.approx(value, abs=1e-9)
 
@@ -51,13 +53,13 @@ def test_several_none_or_unknown_classes_are_no_question_and_a_tie_is_no_answer(
         "b": np.array([0.0, 1.0, 1.0, 0.0, np.nan, 0.0]),
     }
     scores = {"a": np.array([2.0, 0.0, 9.0, 9.0, 9.0, 1.0]), "b": np.array([1.0, 5.0, 0.0, 0.0, 0.0, 1.0])}
-    figures = choice_figures("x", scores, labels, bootstrap(6))
-    assert figures["x/choice_acc"].n == 3
-    assert figures["x/choice_acc"].value == pytest.approx(2 / 3)
-    assert figures["x/choice_balanced_acc"].value == pytest.approx((1 / 2 + 1) / 2)
+    figures = multiclass_measurements(scores, labels, bootstrap(6))
+    assert figures["multiclass_accuracy"].n == 3
+    assert figures["multiclass_accuracy"].value == pytest.approx(2 / 3)
+    assert figures["multiclass_balanced_accuracy"].value == pytest.approx((1 / 2 + 1) / 2)
 
 
 def test_one_class_is_no_choice() -> None:
     labels = {"a": np.ones(4), "b": np.zeros(4)}
     with pytest.raises(NotComputable, match="no two of a, b"):
-        choice_figures("x", labels, labels, bootstrap(4))
+        multiclass_measurements(labels, labels, bootstrap(4))

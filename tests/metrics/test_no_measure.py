@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unimedi.evaluation.probes.linear import Features
-from unimedi.evaluation.retrieval.protocols import class_sample, exclusive_classes
+from unimedi.evaluation.retrieval.by_class import class_sample, exclusive_classes
 from unimedi.evaluation.slices.choices import slabs_by_score
 from unimedi.evaluation.slices.measurements import enrichment
 from unimedi.evaluation.slices.measures import within_volume_ap, within_volume_auroc
@@ -19,7 +19,7 @@ from unimedi.metrics import classification as one
 from unimedi.metrics import space
 from unimedi.metrics.auroc import auroc, column_aurocs, macro_auroc, resampled_auroc
 from unimedi.metrics.bootstrap import PatientBootstrap, average_estimates, interval, mean_estimate
-from unimedi.metrics.multiclass import choice_figures
+from unimedi.metrics.multiclass import multiclass_measurements
 from unimedi.metrics.overlap import trivial
 from unimedi.metrics.recall import chance_of_hit, first_right_rank, precision_at_k
 from unimedi.representation.table import EmbeddingTable
@@ -42,7 +42,7 @@ def square(scores: np.ndarray) -> np.ndarray:
 
 
 def decided(labels: dict[str, np.ndarray], scores: dict[str, np.ndarray], threshold: float = 0.5) -> object:
-    return one.decision_figures("x", scores, scores, labels, dict.fromkeys(labels, threshold), BOOTSTRAP)
+    return one.decision_measurements(scores, scores, labels, dict.fromkeys(labels, threshold), BOOTSTRAP)
 
 
 OF_SCORES: dict[str, Callable[[np.ndarray], Any]] = {
@@ -54,7 +54,7 @@ OF_SCORES: dict[str, Callable[[np.ndarray], Any]] = {
     "threshold": lambda s: one.best_threshold(s, PRESENT),
     "column aurocs": lambda s: column_aurocs(square(s), PRESENT),
     "decision": lambda s: decided(LABELS, both(s)),
-    "choice": lambda s: choice_figures("x", both(s), LABELS, BOOTSTRAP),
+    "choice": lambda s: multiclass_measurements(both(s), LABELS, BOOTSTRAP),
     "features of a probe": lambda s: Features(square(s), LABELS),
     "first right rank": lambda s: first_right_rank(square(s), square(s) == 0),
     "precision at k": lambda s: precision_at_k(square(s), square(s) == 0, 2),
@@ -90,7 +90,7 @@ def test_a_score_that_is_not_finite_is_refused_and_named(name: str, value: float
 OF_LABELS: dict[str, Callable[[dict[str, np.ndarray]], Any]] = {
     "macro auroc": lambda labels: macro_auroc(both(SQUARE[0]), labels, BOOTSTRAP),
     "decision": lambda labels: decided(labels, both(SQUARE[0])),
-    "choice": lambda labels: choice_figures("x", both(SQUARE[0]), labels, BOOTSTRAP),
+    "choice": lambda labels: multiclass_measurements(both(SQUARE[0]), labels, BOOTSTRAP),
     "labels of a probe": lambda labels: Features(SQUARE, labels),
     "exclusive classes": lambda labels: exclusive_classes(labels, ("a", "b")),
     "class sample": lambda labels: class_sample(labels, ("a", "b"), 1),

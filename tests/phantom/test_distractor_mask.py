@@ -15,7 +15,8 @@ from tests.tiny import PREPROCESS
 from unimedi.cohort.manifest import read_manifest, write_manifest
 from unimedi.cohort.sources.phantom import phantom_cohort
 from unimedi.evaluation.examples.pictures import marked
-from unimedi.evaluation.task import EvaluationOptions, view
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.split import eval_split
 from unimedi.imaging.read import read_mask
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.prepare import prepare
@@ -198,7 +199,7 @@ def test_from_the_phantom_to_slice_eval(hospitals: tuple[Path, Path], tmp_path: 
     for selector in ("attentive", "random", "brightest", "untrained", "oracle"):
         assert figures[f"slice_selection/{selector}/hit@1"].n == len(test)
     assert tuple(label_columns(store, range(len(store)))) == FINDINGS
-    seen = view("ct", store, test, Embedder.from_pretrained(run, 4), EvaluationOptions(resamples=20))
+    seen = eval_split("ct", "test", store, Embedder.from_pretrained(run, 4), EvaluationOptions(resamples=20))
     assert seen.normal.tolist() == [not any(store.studies[i].labels.values()) for i in test]
     for i in test:
         bits, drawn = store.mask(i), marked(store, i)

@@ -23,7 +23,7 @@ def test_targets_are_reached_missed_or_not_judged() -> None:
 
 
 def test_the_phantoms_targets_do_not_judge_another_cohort() -> None:
-    figures = {"zero_shot/ct/auroc": Estimate(0.99, 0.98, 1.0, 400), "training/l_icl/last": Estimate(2.0, 1.0, 3.0)}
+    figures = {"zero_shot/ct/auroc": Estimate(0.99, 0.98, 1.0, 400), "training/l_icl_last": Estimate(2.0, 1.0, 3.0)}
     for row in headline(figures, JUDGED_FROM, phantom=False):
         assert (row.target, row.verdict) == ("", "")
     assert as_text(headline(figures, JUDGED_FROM, phantom=False)).splitlines()[0].endswith("0.990  0.980 to 1.000")
@@ -33,7 +33,7 @@ def test_the_phantoms_targets_do_not_judge_another_cohort() -> None:
     ("value", "low", "expected"), [(0.08, 0.02, "reached"), (0.08, -0.01, "missed"), (0.04, 0.02, "missed")]
 )
 def test_a_gain_must_be_large_and_outside_its_interval(value: float, low: float, expected: str) -> None:
-    figures = {"linear_probe/ct/10%/gain_over_random_init": Estimate(value, low, 0.2, 100)}
+    figures = {"linear_probe/ct/10%/minus_random_init/auroc": Estimate(value, low, 0.2, 100)}
     assert verdict(figures, "gain over random init at 10%, CT") == expected
 
 
@@ -56,8 +56,8 @@ def test_selection_must_beat_random_centre_and_prior() -> None:
 def test_method_at_work_needs_falling_losses_and_no_warning() -> None:
     def figures(icl: float, warnings: float) -> dict[str, Estimate]:
         return {
-            "training/l_icl/first": Estimate(3.0),
-            "training/l_icl/last": Estimate(icl),
+            "training/l_icl_first": Estimate(3.0),
+            "training/l_icl_last": Estimate(icl),
             "training/warnings": Estimate(warnings),
         }
 

@@ -11,8 +11,10 @@ from PIL import Image, ImageColor
 from tests.hospital import write_hospital, write_pretrained
 from unimedi.evaluation.examples.attention import content, volume_planes
 from unimedi.evaluation.examples.choice import slabs_taken, slice_examples
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.record import Plane
-from unimedi.evaluation.task import EvaluationOptions, Outcome, view
+from unimedi.evaluation.result import SliceResults
+from unimedi.evaluation.split import eval_split
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.model.slice_selection import select_slices
 from unimedi.reporting.overlays import GAP, HEAD, in_millimetres
@@ -64,7 +66,7 @@ def test_four_planes_of_a_volume(tmp_path: object) -> None:
     folder = write_pretrained(tmp_path / "model")  # type: ignore[operator]
     store = write_hospital(tmp_path / "store", ndims=(3,))  # type: ignore[operator]
     embedder = Embedder.from_pretrained(folder)
-    seen = view("ct", store, store.select("test", "ct"), embedder, EvaluationOptions(resamples=5))
+    seen = eval_split("ct", "test", store, embedder, EvaluationOptions(resamples=5))
     grid = embedder.model.vision.volume_grid
     row = next(row for row in range(len(seen)) if seen.positives(row))
     axial, overlay, coronal, sagittal = volume_planes(seen, row, store, grid)
@@ -97,7 +99,7 @@ def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, objec
     for name, value in changes.items():
         setattr(embedder.model.config, name, value)
     store = write_hospital(tmp_path / "store", ndims=(3,))
-    seen = view("ct", store, store.select("test", "ct")[:3], embedder, EvaluationOptions(resamples=5))
+    seen = eval_split("ct", "test", store, embedder, EvaluationOptions(resamples=5))
     scores = seen.table.slice_scores
     assert scores is not None
     for row in range(3):
@@ -106,7 +108,7 @@ def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, objec
         else:
             slabs = expected
         assert slabs_taken(seen, row, 4, 16) == tuple(slabs)
-    outcome = Outcome(slab_scores=scores, lesion_rows=[0, 1, 2], lesion_planes=np.zeros((3, 16), bool))
+    outcome = SliceResults([0, 1, 2], np.zeros((3, 16), bool), scores[:3])
     found = slice_examples(seen, store, outcome, "attentive")
     assert found is not None
     for strip in found.strips:

@@ -26,8 +26,8 @@ def test_findings_are_read_blind_or_neither() -> None:
 def test_retrieval_is_shown_above_chance_only() -> None:
     def figures(low: float) -> dict[str, Estimate]:
         return {
-            "cross_modal/paired/r@10": Estimate(0.1, low, 0.2, 400),
-            "cross_modal/paired/chance@10": Estimate(0.025),
+            "cross_modal/xray_to_ct/paired/r@10": Estimate(0.1, low, 0.2, 400),
+            "cross_modal/xray_to_ct/paired/chance@10": Estimate(0.025),
         }
 
     assert "4.0 times chance" in said(figures(0.05), True)
@@ -39,8 +39,8 @@ def test_features_must_beat_pixels_too() -> None:
         key = "linear_probe/ct/10%"
         return {
             f"{key}/auroc": Estimate(0.7, 0.65, 0.75, 400),
-            f"{key}/gain_over_random_init": Estimate(0.1, 0.05, 0.15, 400),
-            f"{key}/gain_over_pca": pca,
+            f"{key}/minus_random_init/auroc": Estimate(0.1, 0.05, 0.15, 400),
+            f"{key}/minus_pca/auroc": pca,
         }
 
     assert "from 10 % of the labels" in said(figures(Estimate(0.1, 0.05, 0.15)), True)

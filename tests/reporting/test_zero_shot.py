@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 
 from unimedi.evaluation.examples.pictures import findings_of
-from unimedi.evaluation.space import agreement_figures, single_findings
-from unimedi.evaluation.task import View
+from unimedi.evaluation.space import neighbour_agreement, single_findings
+from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.checks import NotComputable
 
 
-def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, prefix: str = "p") -> View:
+def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, prefix: str = "p") -> EvalSplit:
     count = len(next(iter(labels.values())))
     patients = [f"{prefix}{i}" for i in range(count)]
     table: Any = SimpleNamespace(embedding=embedding)
     parts: dict[str, Any] = {
         "kind": "xray",
+        "name": "validation",
         "indices": list(range(count)),
         "table": table,
         "reports": np.zeros((count, 2)),
@@ -29,7 +30,7 @@ def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, pr
         "normal": np.all([np.array(values) == 0 for values in labels.values()], axis=0),
         "bootstrap": PatientBootstrap(patients, 20, 0),
     }
-    made = View.__new__(View)  # past the check of the table's type: these tasks read its embedding only
+    made = EvalSplit.__new__(EvalSplit)  # past the check of the table's type: these tasks read its embedding only
     for name, value in parts.items():
         object.__setattr__(made, name, value)
     return made
@@ -50,8 +51,8 @@ def test_neighbours_agree_where_labels_are_clusters_and_by_chance_where_not() ->
     mass = (np.arange(60) % 3 == 0).astype(float)
     clusters = np.stack([mass, 1 - mass], axis=1) + draws.normal(0, 0.01, (60, 2))
     xray, ct = view({"mass": mass.tolist()}, clusters, "x"), view({"mass": mass.tolist()}, clusters, "c")
-    figures = agreement_figures(xray, ct, "xray_to_ct")
-    assert figures["space/knn_agreement/xray_to_ct"].value == pytest.approx(1.0)
-    assert figures["space/knn_agreement/xray_to_ct/chance"].value == pytest.approx(0.5)  # two labels, weighed alike
+    figures = neighbour_agreement(xray, ct, "xray_to_ct").measurements
+    assert figures["space/xray_to_ct/knn_agreement"].value == pytest.approx(1.0)
+    assert figures["space/xray_to_ct/knn_agreement_chance"].value == pytest.approx(0.5)  # two labels, weighed alike
     with pytest.raises(NotComputable, match="1 labels in both modalities"):
-        agreement_figures(xray, view({"mass": [1.0] * 20}, clusters[:20], "c"), "xray_to_ct")
+        neighbour_agreement(xray, view({"mass": [1.0] * 20}, clusters[:20], "c"), "xray_to_ct")

@@ -1,22 +1,28 @@
 """Results on disk and the table that is built from them."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from unimedi.reproduction.results import Result, find_result, read_results, result_file, write_result
+from unimedi.errors import InputError
+from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import Measurements, named
+from unimedi.reproduction.results import UNTRAINED, Result, find_result, read_results, result_file, write_result
 from unimedi.reproduction.table import BEGIN, END, show, tables, write_tables
 from unimedi.reproduction.terms import Terms
 
-FIGURES = {
-    "zero_shot/xray/auroc": {"value": 0.7, "low": 0.6, "high": 0.8, "n": 400},
-    "random_init/xray/10%/auroc": {"value": 0.55, "low": 0.5, "high": 0.6, "n": 400},
-    "slice_selection/attentive/hit@1": {"value": None, "low": None, "high": None, "n": 0},
-}
+AUROC = {"task": "zero_shot", "modality": "xray", "metric": "auroc"}
+MEASURED = Measurements(
+    [
+        named(Estimate(0.7, 0.6, 0.8, 400), **AUROC),
+        named(Estimate(0.55, 0.5, 0.6, 400), **UNTRAINED["probe 10 % X-ray"]),
+    ]
+)
 TERMS = Terms("unimedi", 0, "60 steps", "abcdef", {"method": "unimedi", "seed": 0})
-RESULT = Result(TERMS, 60, 120.0, "x86_64, 2 threads", FIGURES)
+RESULT = Result(TERMS, 60, 120.0, "x86_64, 2 threads", MEASURED)
 
 
 def on(**changes: object) -> Result:
@@ -25,8 +31,10 @@ def on(**changes: object) -> Result:
 
 
 def with_auroc(value: float, **changes: object) -> Result:
-    figures = {**FIGURES, "zero_shot/xray/auroc": {"value": value, "low": 0.0, "high": 1.0, "n": 400}}
-    return replace(on(**changes), figures=figures)
+    measured = Measurements(
+        named(Estimate(value, 0.0, 1.0, 400), **AUROC) if row.task == "zero_shot" else row for row in MEASURED.values()
+    )
+    return replace(on(**changes), measurements=measured)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -65,16 +73,17 @@ def test_a_row_that_was_copied_is_not_another_seed(tmp_path: Path) -> None:
         read_results(tmp_path)
 
 
-def test_what_an_earlier_version_wrote_is_read_and_serves_for_nothing(tmp_path: Path) -> None:
-    raw = {"name": "unimedi", "seed": 0, "budget": "60 steps", "steps": 60, "seconds": 1.0, "store": "abcdef"}
-    (tmp_path / "60-steps").mkdir()
-    answers = {"two": {"store": "xyz", "figures": FIGURES}}
-    rest = {"machine": "x", "figures": FIGURES, "tasks": answers}
-    (tmp_path / "60-steps" / "unimedi-0.json").write_text(json.dumps(raw | rest))
-    (found,) = read_results(tmp_path)
-    assert (found.terms.format, found.terms.recipe_key) == (1, "")
-    assert [(said.name, said.store) for said in found.tasks] == [("two", "xyz")]
-    assert find_result(tmp_path, TERMS) is None
+def test_what_an_earlier_version_wrote_is_named(tmp_path: Path) -> None:
+    """Its rows have flat keys and no fields: they are measured again, or their file goes."""
+    raw = json.loads(write_result(RESULT, tmp_path).read_text())
+    file = tmp_path / "60-steps" / "before-0.json"
+    figures = {"zero_shot/xray/auroc": {"value": 0.7, "low": 0.6, "high": 0.8, "n": 400}}
+    file.write_text(json.dumps(raw | {"measurements": figures}))
+    with pytest.raises(InputError, match=r"before-0.json: not a result of this version .*evaluate the run again"):
+        read_results(tmp_path)
+    file.write_text(json.dumps({name: value for name, value in raw.items() if name != "recipe"} | {"figures": figures}))
+    with pytest.raises(InputError, match=r"before-0.json: not a result of this version"):
+        read_results(tmp_path)
 
 
 def test_the_committed_table_is_that_of_the_committed_rows() -> None:
@@ -107,11 +116,11 @@ def test_a_row_is_the_mean_and_sd_over_seeds_the_reference_first() -> None:
         ([(0.01, 0.03), (0.02, 0.05)], "0.700 ± 0.000 ▲ |"),
         ([(-0.03, -0.01), (-0.2, -0.1)], "0.700 ± 0.000 ▼ |"),
         ([(0.01, 0.03), (-0.02, 0.05)], "0.700 ± 0.000 ≈ |"),
-        ([(0.01, 0.03), (None, None)], "0.700 ± 0.000 |"),
+        ([(0.01, 0.03), (math.nan, math.nan)], "0.700 ± 0.000 |"),
     ],
 )
 def test_a_difference_counts_where_every_seed_shows_it(intervals: list[tuple[float, float]], mark: str) -> None:
-    gaps = [{"zero_shot/xray/auroc": {"value": 0.0, "low": low, "high": high}} for low, high in intervals]
+    gaps = [Measurements([named(Estimate(0.0, low, high), **AUROC)]) for low, high in intervals]
     key = TERMS.recipe_key
     rows = [replace(on(name="joint", seed=seed), minus_reference=gap, reference=key) for seed, gap in enumerate(gaps)]
     text = tables([RESULT, *rows])

@@ -4,15 +4,19 @@ from dataclasses import replace
 
 from tests.reproduction.test_table import on
 from unimedi.evaluation.task_file import find_task
+from unimedi.metrics.measurement import Measurement, Measurements
 from unimedi.reproduction.downstream import task_key
 from unimedi.reproduction.results import Answers, Result
 from unimedi.reproduction.table import tables
 from unimedi.reproduction.task_table import task_tables
 
 
-def answered(task: str, seed: int = 0, store: str = "elsewhere", key: str = "", **figures: float) -> Result:
-    told = {key.replace("__", "/").replace("_pc", "%"): {"value": value} for key, value in figures.items()}
-    return replace(on(seed=seed), tasks=[Answers(task, key, store, told)])
+def answered(task: str, *rows: Measurement, seed: int = 0, store: str = "elsewhere", key: str = "") -> Result:
+    return replace(on(seed=seed), tasks=[Answers(task, key, store, Measurements(rows))])
+
+
+def probe(value: float, modality: str = "xray", metric: str = "auroc", **name: str) -> Measurement:
+    return Measurement(value, task="linear_probe", modality=modality, share=0.01, metric=metric, **name)
 
 
 def rows(text: str) -> list[str]:
@@ -22,13 +26,13 @@ def rows(text: str) -> list[str]:
 def test_shares_are_columns_and_references_are_rows() -> None:
     first = answered(
         "rsna_pneumonia",
-        linear_probe__xray__1_pc__auroc=0.7,
-        linear_probe_sgd__xray__1_pc__auroc=0.6,
-        random_init__xray__1_pc__auroc=0.55,
-        random_init_sgd__xray__1_pc__auroc=0.52,
-        pca__xray__1_pc__auroc=0.5,
+        probe(0.7),
+        probe(0.6, variant="sgd"),
+        probe(0.55, method="random_init"),
+        probe(0.52, variant="sgd", method="random_init"),
+        probe(0.5, method="pca"),
     )
-    second = answered("rsna_pneumonia", 1, linear_probe__xray__1_pc__auroc=0.8, linear_probe_sgd__xray__1_pc__auroc=0.6)
+    second = answered("rsna_pneumonia", probe(0.8), probe(0.6, variant="sgd"), seed=1)
     (text,) = task_tables([first, second])
     head, trained, never, pixels = rows(text)
     assert head == (
@@ -42,19 +46,20 @@ def test_shares_are_columns_and_references_are_rows() -> None:
 
 
 def test_segmentation_stands_beside_random_weights_and_the_predictor_that_marks_nothing() -> None:
+    masks = {"task": "segmentation", "modality": "ct", "metric": "dice_all"}
     one = answered(
         "btcv",
-        segmentation__ct__unetr__100_pc__dice_all=0.4,
-        segmentation_random_init__ct__unetr__100_pc__dice_all=0.3,
-        segmentation_trivial__ct__dice_all=0.2,
+        Measurement(0.4, **masks, variant="unetr", share=1.0),
+        Measurement(0.3, **masks, variant="unetr", share=1.0, method="random_init"),
+        Measurement(0.2, **masks, method="trivial"),
     )
     (text,) = task_tables([one])
     assert [row.split(" | ")[2].rstrip(" |") for row in rows(text)[1:]] == ["0.400", "0.300", "0.200"]
 
 
 def test_another_store_of_the_task_is_another_table_behind_the_main_one() -> None:
-    here = answered("cc_ccii", linear_probe__ct__1_pc__choice_acc=0.5)
-    there = answered("cc_ccii", 1, "another", linear_probe__ct__1_pc__choice_acc=0.6)
+    here = answered("cc_ccii", probe(0.5, "ct", "multiclass_accuracy"))
+    there = answered("cc_ccii", probe(0.6, "ct", "multiclass_accuracy"), seed=1, store="another")
     text = tables([here, there])
     assert text.index("**60 steps a run**") < text.index("**cc_ccii**")
     assert text.count("**cc_ccii**") == 2
@@ -66,7 +71,7 @@ def test_a_task_of_ones_own_is_not_the_shipped_one_of_its_name() -> None:
     own = replace(shipped, classes={"nodule": "nodule"})
     assert task_key(replace(shipped, notes=("read again",))) == task_key(shipped) != task_key(own)
     asked = [
-        answered("rsna_pneumonia", seed, key=task_key(task), linear_probe__xray__1_pc__auroc=0.7)
+        answered("rsna_pneumonia", probe(0.7), seed=seed, key=task_key(task))
         for seed, task in enumerate((shipped, own))
     ]
     texts = task_tables(asked)

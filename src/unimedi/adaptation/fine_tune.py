@@ -15,14 +15,14 @@ from unimedi.adaptation.classifier import Classifier
 from unimedi.adaptation.prediction.trained import CLASSIFICATION, BestModels
 from unimedi.adaptation.settings import FineTuneSettings
 from unimedi.adaptation.subset import Labels, Scores
-from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune, with_flat_names
+from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune
 from unimedi.cohort.study import Split
 from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, paired_difference, seed_spread
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, paired_difference, seed_sd
 from unimedi.metrics.checks import NotComputable, known_and_positive
-from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_figures
+from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_measurements
 from unimedi.metrics.measurement import Measurements, mean_over_seeds, named, with_findings
 
 TITLE = "fine-tuning"
@@ -55,7 +55,7 @@ def fine_tune(
         InputError: none of the classes is a label column.
     """
     found = tune(TITLE, run, data, settings or FineTuneSettings(), say, out, _measure_kind)
-    return with_flat_names(found.named(task="fine_tune"))
+    return found.named(task="fine_tune")
 
 
 def _measure_kind(kind: str, tuning: Tuning[FineTuneSettings]) -> Measurements:
@@ -65,8 +65,10 @@ def _measure_kind(kind: str, tuning: Tuning[FineTuneSettings]) -> Measurements:
 
 
 def _over_seeds(runs: Sequence[Measurements]) -> Measurements:
-    deviation = seed_spread("auroc", [run["auroc"] for run in runs])
-    return mean_over_seeds(runs) | Measurements(named(one, metric=metric) for metric, one in deviation.items())
+    means = mean_over_seeds(runs)
+    if len(runs) < 2:
+        return means
+    return means | Measurements([named(seed_sd([run["auroc"] for run in runs]), metric="auroc_seed_sd")])
 
 
 def _gain(ours: Sequence[Measurements], other: Sequence[Measurements]) -> Estimate:
@@ -103,10 +105,8 @@ class FindingModel:
         logits, labels = self._answers(self.held_out)
         bootstrap = self._bootstrap(self.held_out, self.resamples)
         areas = macro_auroc(logits, labels, bootstrap)
-        decided = decision_figures("", logits, _probabilities(logits), labels, self.thresholds(), bootstrap)
-        rows = [(key.split("/", 2)[1:], one) for key, one in decided.items()]
-        others = Measurements(named(one, **dict(zip(("metric", "finding"), key, strict=False))) for key, one in rows)
-        return with_findings("auroc", areas.mean, areas.by_finding) | others
+        decided = decision_measurements(logits, _probabilities(logits), labels, self.thresholds(), bootstrap)
+        return with_findings("auroc", areas.mean, areas.by_finding) | decided
 
     def thresholds(self) -> dict[str, float]:
         """The probability from which each finding is called present."""

@@ -154,18 +154,6 @@ def measure_arms(
     return found
 
 
-def with_flat_names(found: Measurements) -> Measurements:
-    """Until all readers go by fields: ``fine_tune_random_init`` as a task of its own."""
-    rows = []
-    for row in found.values():
-        if row.method:
-            row = named(row, task=f"{row.task}_{row.method}", method="")
-        if row.minus:
-            row = named(row, minus="", metric=f"gain_over_{row.minus}")
-        rows.append(row)
-    return Measurements(rows)
-
-
 def train_arms(
     task: TuningTask[R],
     arms: Mapping[str, UniMediModel],

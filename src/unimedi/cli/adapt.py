@@ -24,10 +24,10 @@ class _Training:
 
     def _task(self, subcommand: str) -> "tuple[TaskFile | None, list[str]]":
         """The task and the settings that it stands for."""
-        from unimedi.evaluation.task_file import find_task, for_verb, words
+        from unimedi.evaluation.task_file import cli_args, find_task, for_command
 
-        task = for_verb(find_task(self.task), subcommand) if self.task else None
-        return task, words(task) if task else []
+        task = for_command(find_task(self.task), subcommand) if self.task else None
+        return task, cli_args(task) if task else []
 
 
 class FineTune(_Training):

@@ -53,7 +53,7 @@ class FromFolder:
     """of the split, where the table has none"""
 
     def run(self) -> None:
-        from unimedi.cohort.columns import given_names
+        from unimedi.cohort.column_names import given_names
         from unimedi.cohort.sources.own_files.folder import scan_folder
 
         _check_out(self.out, self.table)
@@ -75,7 +75,7 @@ class FromDicomTree:
     """the table's own key and report"""
 
     def run(self) -> None:
-        from unimedi.cohort.columns import given_names
+        from unimedi.cohort.column_names import given_names
         from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
         _check_out(self.out, self.table)
@@ -101,7 +101,7 @@ class FromDicomweb:
     """requests at most"""
 
     def run(self) -> None:
-        from unimedi.cohort.columns import given_names
+        from unimedi.cohort.column_names import given_names
         from unimedi.cohort.sources.dicom.dicomweb import pull
         from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 

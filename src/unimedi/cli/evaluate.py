@@ -31,12 +31,12 @@ class Evaluate:
     """evaluated runs to show beside it"""
 
     def run(self) -> None:
-        from unimedi.evaluation.task import EvaluationOptions
-        from unimedi.evaluation.task_file import find_task, for_verb
-        from unimedi.evaluation.zero_shot.files import find_prompts
+        from unimedi.evaluation.options import EvaluationOptions
+        from unimedi.evaluation.task_file import find_task, for_command
+        from unimedi.evaluation.zero_shot.prompts import find_prompts
         from unimedi.reporting.commands import evaluate
 
-        task = for_verb(find_task(self.task), "evaluate") if self.task else None
+        task = for_command(find_task(self.task), "evaluate") if self.task else None
         prompts = find_prompts(self.prompts) if self.prompts else None
         options = EvaluationOptions(supervised_steps=self.supervised, prompts=prompts)
         split = self.split or (task.split if task else "test")
@@ -74,7 +74,7 @@ class SliceEval:
     """whose masks count (default: local ones)"""
 
     def run(self) -> None:
-        from unimedi.evaluation.task import EvaluationOptions
+        from unimedi.evaluation.options import EvaluationOptions
         from unimedi.files.lock import alone_at
         from unimedi.reporting.commands import slice_eval
 

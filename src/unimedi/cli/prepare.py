@@ -37,7 +37,7 @@ class Prepare:
 
     def run(self, settings: list[str]) -> None:
         from unimedi.cohort.manifest import read_manifest
-        from unimedi.cohort.patient_id import doubts
+        from unimedi.cohort.patient_id import id_notes
         from unimedi.files.destination import folder_to_write
         from unimedi.inputs.prepare import prepare
         from unimedi.inputs.sandbox import Limits
@@ -45,8 +45,8 @@ class Prepare:
 
         recipe = load_recipe(self.config, settings)
         studies = read_manifest(self.cohort, self.root)
-        for doubt in doubts([study.patient_id for study in studies]):
-            print(doubt, file=sys.stderr)
+        for note in id_notes([study.patient_id for study in studies]):
+            print(note, file=sys.stderr)
         folder_to_write(self.out)
         done = prepare(
             studies, self.out, recipe.preprocess, self.workers, Limits(self.seconds, self.memory << 20),

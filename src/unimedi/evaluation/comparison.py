@@ -1,8 +1,8 @@
-"""Two or more runs side by side, with paired differences: the same patients drawn for both in every resample.
+"""Paired differences between runs that were evaluated one after the other.
 
-Beside ``metrics.json`` lies ``resamples.npz``: every figure's value in every resample, and under which conditions. The
-resamples follow from the patients, their number and the seed alone; so where two runs were measured under equal
-conditions, row r of both is the same draw, and their difference is a paired bootstrap with nothing measured again.
+Beside ``metrics.json`` lies ``resamples.npz``: the value of every measurement in every resample, and the conditions
+under which they were measured. The resamples follow from the patients, their number and the seed alone. So under equal
+conditions resample r of both runs drew the same patients, and the difference of the two values is a paired bootstrap.
 """
 
 import hashlib
@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from unimedi.errors import MissingError
-from unimedi.evaluation.task import EvaluationOptions, View
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.split import EvalSplit
 from unimedi.files.atomic import atomic_file, write_json
-from unimedi.metrics.bootstrap import Estimate, paired_difference
+from unimedi.metrics.bootstrap import paired_difference
 from unimedi.metrics.formatting import verdict
-from unimedi.metrics.measurement import read_metrics
+from unimedi.metrics.measurement import Measurements, named
 
 RESAMPLES = "resamples.npz"
 CONDITIONS = {
@@ -31,22 +32,22 @@ CONDITIONS = {
 
 @dataclass(frozen=True)
 class MeasuredRun:
-    """A run as it was evaluated: its figures (with resamples, if they were kept) and what they were measured on."""
+    """A run as it was evaluated: its measurements (with resamples, if they were kept) and their conditions."""
 
     name: str
-    figures: Mapping[str, Estimate]
+    measurements: Measurements
     conditions: Mapping[str, str]  # empty where no resamples were kept
 
 
-def conditions(store: str, split: str, views: Mapping[str, View], options: EvaluationOptions) -> dict[str, str]:
+def conditions(store: str, splits: Mapping[str, EvalSplit], options: EvaluationOptions) -> dict[str, str]:
     """What must be equal for a paired difference; ``store``: its fingerprint; ``draws``: a hash of all resamples."""
     draws = hashlib.sha256()
-    for kind, view in views.items():
-        draws.update(json.dumps([kind, view.table.study_ids, view.patients]).encode())
-        draws.update(view.bootstrap.weights.astype(np.uint16).tobytes())
+    for kind, split in splits.items():
+        draws.update(json.dumps([kind, split.table.study_ids, split.patients]).encode())
+        draws.update(split.bootstrap.weights.astype(np.uint16).tobytes())
     return {
         "store": store,
-        "split": split,
+        "split": next(iter(splits.values())).name,
         "draws": draws.hexdigest(),
         "prompts": sha256(options.prompt_file),
         "probe": f"{options.probe_cap} studies, seeds {options.probe_seeds}",
@@ -55,12 +56,12 @@ def conditions(store: str, split: str, views: Mapping[str, View], options: Evalu
     }
 
 
-def write_resamples(figures: Mapping[str, Estimate], measured_on: Mapping[str, str], path: Path) -> None:
-    """Write what :func:`read_runs` needs, no pickle, whole or not at all.
+def write_resamples(measurements: Measurements, measured_on: Mapping[str, str], path: Path) -> None:
+    """Write what :func:`read_runs` needs, whole or not at all.
 
-    In float64: rounded, a run would differ from itself, all resamples of a figure that never varies the same way.
+    In float64: rounded, a run would differ from itself, as all resamples of a constant are rounded the same way.
     """
-    kept = {key: figure.resampled for key, figure in figures.items() if figure.resampled is not None}
+    kept = {key: row.resampled for key, row in measurements.items() if row.resampled is not None}
     rows = np.stack(list(kept.values())) if kept else np.zeros((0, 0))
     with atomic_file(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
@@ -72,9 +73,15 @@ def write_resamples(figures: Mapping[str, Estimate], measured_on: Mapping[str, s
 
 
 def read_runs(paths: Sequence[Path]) -> list[MeasuredRun]:
-    """Evaluated runs, by run folder or by ``metrics.json``; FileNotFoundError names one that was not evaluated.
+    """Read evaluated runs.
 
-    Runs of equal folder names are told apart by the folder above.
+    Args:
+        paths: run folders, or files such as ``metrics.json``. Runs in folders of equal names also get the name of the
+            folder above.
+
+    Raises:
+        MissingError: a run was not evaluated.
+        InputError: a run was evaluated by an older version; evaluate it again.
     """
     files = [path if path.suffix == ".json" else path / "metrics.json" for path in paths]
     for file in files:
@@ -92,14 +99,14 @@ def _name(file: Path) -> str:
 
 
 def _read(file: Path, name: str) -> MeasuredRun:
-    figures, kept = read_metrics(file), file.with_name(RESAMPLES)
+    measurements, kept = Measurements.read(file), file.with_name(RESAMPLES)
     if file.name != "metrics.json" or not kept.is_file():
-        return MeasuredRun(name, figures, {})
+        return MeasuredRun(name, measurements, {})
     with np.load(kept, allow_pickle=False) as stored:
-        rows = dict(zip(stored["keys"].tolist(), stored["resampled"].astype(np.float64), strict=True))
+        resampled = dict(zip(stored["keys"].tolist(), stored["resampled"].astype(np.float64), strict=True))
         measured_on = json.loads(str(stored["conditions"]))
-    drawn = {key: Estimate(f.value, f.low, f.high, f.n, rows.get(key)) for key, f in figures.items()}
-    return MeasuredRun(name, drawn, measured_on)
+    rows = [named(row, resampled=resampled.get(key)) for key, row in measurements.items()]
+    return MeasuredRun(name, Measurements(rows), measured_on)
 
 
 def why_not_paired(ours: Mapping[str, str], other: MeasuredRun) -> str:
@@ -112,22 +119,23 @@ def why_not_paired(ours: Mapping[str, str], other: MeasuredRun) -> str:
     return ""
 
 
-def differences(ours: Mapping[str, Estimate], other: MeasuredRun) -> dict[str, Estimate]:
-    """Ours minus the other's for every figure that both have with resamples; conditions must be equal."""
-    return {
-        key: paired_difference(figure, other.figures[key])
-        for key, figure in ours.items()
-        if figure.resampled is not None and key in other.figures and other.figures[key].resampled is not None
-    }
+def differences(ours: Measurements, other: MeasuredRun) -> Measurements:
+    """Ours minus the other's, under the names of ours, where both have resamples; conditions must be equal."""
+    rows = []
+    for key, row in ours.items():
+        theirs = other.measurements.get(key)
+        if theirs is not None and row.resampled is not None and theirs.resampled is not None:
+            rows.append(named(paired_difference(row, theirs), **row.name))
+    return Measurements(rows)
 
 
 def write_differences(
-    figures: Mapping[str, Estimate], measured_on: Mapping[str, str], others: Sequence[MeasuredRun], path: Path
+    measurements: Measurements, measured_on: Mapping[str, str], others: Sequence[MeasuredRun], path: Path
 ) -> None:
-    """``run → key → {value, low, high, n, verdict}`` as JSON for every run that can be paired, whole or not at all."""
+    """Write ``run → key → fields, value, low, high, n, verdict`` for every run that can be paired."""
     table = {
         other.name: {
-            key: figure.to_json() | {"verdict": verdict(figure)} for key, figure in differences(figures, other).items()
+            key: row.to_json() | {"verdict": verdict(row)} for key, row in differences(measurements, other).items()
         }
         for other in others
         if not why_not_paired(measured_on, other)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
-from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import Measurement
 
 Findings = tuple[str, ...]
 
@@ -203,8 +203,8 @@ class OtherRun:
 
     name: str
     not_paired: str
-    figures: Mapping[str, Estimate]
-    differences: Mapping[str, Estimate]
+    measurements: Mapping[str, Measurement]
+    differences: Mapping[str, Measurement]
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class TaskAnswer:
     official_split: Mapping[str, str]
     notes: tuple[str, ...]
     source: tuple[str, ...]
-    answers: Mapping[str, Estimate]
+    answers: Mapping[str, Measurement]
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from unimedi.evaluation.examples.choice import cohort_examples, patient_queries,
 from unimedi.evaluation.examples.failures import failures
 from unimedi.evaluation.examples.space_map import space_map
 from unimedi.evaluation.record import Attention, EvaluationRecord, OtherRun, Queries, TaskAnswer, Training, ZeroShot
-from unimedi.evaluation.result import ReportInputs
+from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.task_file import METRICS, TaskFile, answers
 from unimedi.evaluation.training_log import LOSSES, health_keys, warnings_in
-from unimedi.evaluation.zero_shot.files import shipped_prompts
+from unimedi.evaluation.zero_shot.prompts import shipped_prompts
 from unimedi.files.json_lines import read_json_lines
-from unimedi.metrics.bootstrap import Estimate
+from unimedi.metrics.measurement import Measurements
 from unimedi.representation.embedder import pretrained_folder
 
 
-def record_of(inputs: ReportInputs) -> EvaluationRecord:
+def record_of(inputs: Evaluation) -> EvaluationRecord:
     """The record of an evaluation, with the pictures that its page shows.
 
     Args:
@@ -32,34 +32,34 @@ def record_of(inputs: ReportInputs) -> EvaluationRecord:
     Returns:
         What :func:`unimedi.evaluation.saved.save` writes.
     """
-    views, store = inputs.views, inputs.store
+    views, store = inputs.splits, inputs.store
     recipe = inputs.run / "recipe.yaml"
     selector = inputs.embedder.model.config.selector
     return EvaluationRecord(
         run=_run_name(inputs.run),
         split=inputs.split,
         studies={name: len(seen) for name, seen in views.items()},
-        patients=len({patient for seen in views.values() for patient in seen.patients}),
+        patients=inputs.patients,
         phantom=store.phantom,
         prompts=inputs.options.prompt_file.stem,
-        notes=tuple(inputs.outcome.notes),
+        notes=tuple(inputs.notes),
         origin=_origin(inputs),
         recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
         training=_training(inputs.run),
         cohort={name: cohort_examples(seen, store) for name, seen in views.items()},
         zero_shot={
             name: ZeroShot(said.log_odds, {one: views[name].labels[one] for one in said.log_odds}, said.thresholds)
-            for name, said in inputs.verdicts.items()
+            for name, said in inputs.predictions.items()
         },
-        failures=failures(views, inputs.verdicts, inputs.outcome, store),
-        slices=slice_examples(views["ct"], store, inputs.outcome, selector) if "ct" in views else None,
+        failures=failures(views, inputs.predictions, inputs.slices, store),
+        slices=slice_examples(views["ct"], store, inputs.slices, selector) if inputs.slices else None,
         attention=_attention(inputs),
         space=space_map(views, inputs.options.seed),
         reports=tuple(
             queries for seen in views.values() if len(seen.reported) for queries in report_queries(seen.reported, store)
         ),
         patients_between=_patients_between(inputs),
-        others=tuple(other_run(inputs.figures, inputs.measured_on, other) for other in inputs.compare),
+        others=tuple(other_run(inputs.measurements, inputs.conditions, other) for other in inputs.compare),
         task=_task(inputs.task, inputs) if inputs.task else None,
     )
 
@@ -80,34 +80,34 @@ def _training(run: Path) -> Training:
     return Training(len(log), curves, tuple(warnings_in(log)))
 
 
-def _attention(inputs: ReportInputs) -> dict[str, tuple[Attention, ...]]:
+def _attention(inputs: Evaluation) -> dict[str, tuple[Attention, ...]]:
     found = {}
-    model, views = inputs.embedder.model, inputs.views
+    model, views = inputs.embedder.model, inputs.splits
     if "xray" in views:
         height, width = (
             side // model.config.patch_size for side in inputs.embedder.processor.preprocess.radiograph_size
         )
         found["xray"] = radiograph_attention(views["xray"], inputs.store, (height, width))
     if "ct" in views:
-        rows = inputs.outcome.lesion_rows
+        rows = inputs.slices.lesion_rows if inputs.slices else []
         found["ct"] = volume_attention(views["ct"], inputs.store, model.vision.volume_grid, rows)
     return found
 
 
-def _patients_between(inputs: ReportInputs) -> tuple[Queries, ...]:
-    if len(inputs.views) < 2:
+def _patients_between(inputs: Evaluation) -> tuple[Queries, ...]:
+    if len(inputs.splits) < 2:
         return ()
-    xray, ct = inputs.views["xray"], inputs.views["ct"]
+    xray, ct = inputs.splits["xray"], inputs.splits["ct"]
     return patient_queries(xray, ct, inputs.store), patient_queries(ct, xray, inputs.store)
 
 
-def other_run(figures: Mapping[str, Estimate], measured_on: Mapping[str, str], other: MeasuredRun) -> OtherRun:
+def other_run(ours: Measurements, measured_on: Mapping[str, str], other: MeasuredRun) -> OtherRun:
     """Another run beside ours, with paired differences where both were measured on the same."""
     reason = why_not_paired(measured_on, other)
-    return OtherRun(other.name, reason, other.figures, {} if reason else differences(figures, other))
+    return OtherRun(other.name, reason, other.measurements, {} if reason else differences(ours, other))
 
 
-def _task(task: TaskFile, inputs: ReportInputs) -> TaskAnswer:
+def _task(task: TaskFile, inputs: Evaluation) -> TaskAnswer:
     return TaskAnswer(
         name=task.name,
         about=task.about,
@@ -118,11 +118,11 @@ def _task(task: TaskFile, inputs: ReportInputs) -> TaskAnswer:
         official_split=task.official_split,
         notes=task.notes,
         source=task.source,
-        answers=answers(task, inputs.figures),
+        answers=answers(task, inputs.measurements),
     )
 
 
-def _origin(inputs: ReportInputs) -> dict[str, str]:
+def _origin(inputs: Evaluation) -> dict[str, str]:
     """What the figures come from: the command, and hashes of the model, the store, the prompts and the recipe."""
     recipe, folder, store = inputs.run / "recipe.yaml", pretrained_folder(inputs.run), inputs.store
     command = [Path(sys.argv[0]).name.replace("__main__.py", "unimedi"), *sys.argv[1:]]
@@ -141,8 +141,8 @@ def _origin(inputs: ReportInputs) -> dict[str, str]:
     }
 
 
-def _prompt_files(inputs: ReportInputs) -> Sequence[Path]:
-    """The prompts that were asked, and the other shipped files of which there is a figure."""
-    asked, prefix = inputs.options.prompt_file, "zero_shot_by_prompts/"
-    measured = {key.split("/")[2] for key in inputs.figures if key.startswith(prefix)} - {asked.stem}
-    return [asked, *(path for name, path in shipped_prompts().items() if name in measured)]
+def _prompt_files(inputs: Evaluation) -> Sequence[Path]:
+    """The prompts that were used, and the other shipped files that were measured."""
+    used = inputs.options.prompt_file
+    measured = {row.variant for row in inputs.measurements.select(task="zero_shot_by_prompts").values()} - {used.stem}
+    return [used, *(path for name, path in shipped_prompts().items() if name in measured)]

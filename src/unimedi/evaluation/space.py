@@ -1,4 +1,4 @@
-"""The space's figures: how far modality and how far disease decides where a study lies."""
+"""The space of embeddings: does the modality of a study decide where it lies, or its finding?"""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,44 +6,52 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from unimedi.evaluation.task import View
+from unimedi.errors import InputError
+from unimedi.evaluation.result import TaskResult
+from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics import space as measure
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
 from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import Measurement, Measurements, named
 
 NEIGHBOURS = 10  # k of the label agreement of cross-modal neighbours
 SHUFFLES = 20  # of the pairs, for the CKA that chance gives
 NORMAL = "normal"
 
 
-def space(views: Mapping[str, View]) -> dict[str, Estimate]:
-    """``space/<kind>/effective_rank``, and ``space/centroid_gap`` of the two modalities."""
-    figures = {
-        f"space/{kind}/effective_rank": Estimate(measure.effective_rank(view.table.embedding), n=len(view))
-        for kind, view in views.items()
-    }
-    if len(views) == 2:
-        gap = measure.centroid_gap(*(view.table.embedding for view in views.values()))
-        figures["space/centroid_gap"] = Estimate(gap, n=sum(len(view) for view in views.values()))
-    return figures
+def space(splits: Mapping[str, EvalSplit]) -> TaskResult:
+    """``effective_rank`` of the embeddings of each kind, and ``centroid_gap`` between the two kinds."""
+    rows = [
+        named(
+            Estimate(measure.effective_rank(split.table.embedding), n=len(split)),
+            modality=kind,
+            metric="effective_rank",
+        )
+        for kind, split in splits.items()
+    ]
+    if len(splits) == 2:
+        gap = measure.centroid_gap(*(split.table.embedding for split in splits.values()))
+        rows.append(named(Estimate(gap, n=sum(len(split) for split in splits.values())), metric="centroid_gap"))
+    return _result(rows)
 
 
-def modality_figure(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Estimate]:
-    """``space/modality_probe``: how well a line tells X-ray from CT, the mean of both rates (.5: one space)."""
+def modality_probe(xray: EvalSplit, ct: EvalSplit, seed: int, resamples: int) -> TaskResult:
+    """``modality_probe``: the balanced accuracy of a line that tells X-ray from CT; .5 is one space."""
     patients = [*xray.patients, *ct.patients]
     modality = np.repeat([0, 1], [len(xray), len(ct)])
     try:
         correct = measure.modality_probe(_embeddings(xray, ct), modality, _numbers(patients))
-    except ValueError as error:
+    except InputError as error:
         raise NotComputable(str(error)) from error
     bootstrap = PatientBootstrap(patients, resamples, seed)
-    return {"space/modality_probe": _mean_by_group(correct, modality, bootstrap)}
+    return _result([named(_mean_by_group(correct, modality, bootstrap), metric="modality_probe")])
 
 
-def silhouette_figures(xray: View, ct: View, seed: int, resamples: int) -> dict[str, Estimate]:
-    """``space/silhouette/{label,modality,label_minus_modality}`` over the studies of both with one finding, or none.
+def silhouettes(xray: EvalSplit, ct: EvalSplit, seed: int, resamples: int) -> TaskResult:
+    """``silhouette`` of the grouping by finding, by modality, and the former minus the latter.
 
-    The distances are to all studies, whatever is drawn: resamples vary whose silhouettes are averaged.
+    Of the studies of both kinds with one finding, or none. The distances are to all studies, whatever is drawn:
+    resamples only vary whose silhouettes are averaged.
     """
     names = np.array([*single_findings(xray), *single_findings(ct)])
     kept = names != ""
@@ -51,19 +59,25 @@ def silhouette_figures(xray: View, ct: View, seed: int, resamples: int) -> dict[
     embedding = _embeddings(xray, ct)[kept]
     labels = np.unique(names[kept], return_inverse=True)[1]
     try:
-        by_label, by_modality = (measure.silhouettes(embedding, groups) for groups in (labels, modality))
-    except ValueError as error:
+        by_finding, by_modality = (measure.silhouettes(embedding, groups) for groups in (labels, modality))
+    except InputError as error:
         raise NotComputable(f"studies with one finding or none: {error}") from error
     patients = [p for p, keep in zip([*xray.patients, *ct.patients], kept, strict=True) if keep]
     bootstrap = PatientBootstrap(patients, resamples, seed)
-    values = {"label": by_label, "modality": by_modality, "label_minus_modality": by_label - by_modality}
-    return {f"space/silhouette/{name}": mean_estimate(value, bootstrap) for name, value in values.items()}
+    gap = mean_estimate(by_finding - by_modality, bootstrap)
+    return _result(
+        [
+            named(mean_estimate(by_finding, bootstrap), method="by_finding", metric="silhouette"),
+            named(mean_estimate(by_modality, bootstrap), method="by_modality", metric="silhouette"),
+            named(gap, method="by_finding", minus="by_modality", metric="silhouette"),
+        ]
+    )
 
 
-def cka_figures(xray: View, ct: View, both: Sequence[tuple[int, int]], seed: int) -> dict[str, Estimate]:
-    """``space/linear_cka`` of the embeddings of patients that have both, and ``…_shuffled``: with the pairs mixed up.
+def linear_cka(xray: EvalSplit, ct: EvalSplit, both: Sequence[tuple[int, int]], seed: int) -> TaskResult:
+    """``linear_cka`` of the embeddings of patients that have both, and ``linear_cka_shuffled``, of pairs at random.
 
-    No interval: a patient drawn twice is a pair that agrees with itself, and lifts CKA in every resample.
+    No interval: a patient drawn twice is a pair that agrees with itself, and raises CKA in every resample.
     """
     if len(both) < 3:
         raise NotComputable(f"expected at least three patients with both an X-ray and a CT, got {len(both)}")
@@ -72,19 +86,24 @@ def cka_figures(xray: View, ct: View, both: Sequence[tuple[int, int]], seed: int
     value = measure.linear_cka(first, second)
     if np.isnan(value):
         raise NotComputable("all embeddings of a modality are equal")
-    draws = np.random.default_rng(seed)
-    mixed = [measure.linear_cka(first, second[draws.permutation(len(both))]) for _ in range(SHUFFLES)]
-    chance = Estimate(float(np.mean(mixed)), n=len(both))
-    return {"space/linear_cka": Estimate(value, n=len(both)), "space/linear_cka_shuffled": chance}
+    generator = np.random.default_rng(seed)
+    shuffled = [measure.linear_cka(first, second[generator.permutation(len(both))]) for _ in range(SHUFFLES)]
+    return _result(
+        [
+            named(Estimate(value, n=len(both)), metric="linear_cka"),
+            named(Estimate(float(np.mean(shuffled)), n=len(both)), metric="linear_cka_shuffled"),
+        ]
+    )
 
 
-def agreement_figures(query: View, answers: View, direction: str) -> dict[str, Estimate]:
-    """``space/knn_agreement/<direction>``: share of a study's 10 nearest of the other modality with its one label.
+def neighbour_agreement(query: EvalSplit, answers: EvalSplit, direction: str) -> TaskResult:
+    """``knn_agreement``: the share of a study's 10 nearest of the other kind that have its finding.
 
-    Studies with one finding or none, of other patients; every label weighs alike, whatever its frequency, so that
-    ``…/chance`` is about 1 / number of labels. Labels that only one modality shows are left out.
+    Of studies with one finding or none, among those of other patients. Every finding weighs alike, whatever its
+    frequency, so that ``knn_agreement_chance`` is about 1 / number of findings. Findings that only one kind shows are
+    left out.
     """
-    ours, theirs = (np.array(single_findings(view)) for view in (query, answers))
+    ours, theirs = (np.array(single_findings(split)) for split in (query, answers))
     shared = sorted((set(ours.tolist()) & set(theirs.tolist())) - {""})
     rows, columns = (np.flatnonzero(np.isin(names, shared)) for names in (ours, theirs))
     if len(shared) < 2 or len(columns) <= NEIGHBOURS:
@@ -98,13 +117,19 @@ def agreement_figures(query: View, answers: View, direction: str) -> dict[str, E
     similarity = np.where(stranger, similarity, -np.inf)
     share = measure.neighbour_agreement(similarity, groups, answer_groups, NEIGHBOURS)
     alike = (groups[:, None] == answer_groups[None, :]) & stranger
-    chance = alike.sum(axis=1) / np.maximum(stranger.sum(axis=1), 1)
+    by_chance = alike.sum(axis=1) / np.maximum(stranger.sum(axis=1), 1)
     bootstrap = query.bootstrap.of(rows)
-    by_chance = _mean_by_group(np.where(np.isnan(share), np.nan, chance), groups, bootstrap)
-    return {
-        f"space/knn_agreement/{direction}": _mean_by_group(share, groups, bootstrap),
-        f"space/knn_agreement/{direction}/chance": Estimate(by_chance.value, n=by_chance.n),
-    }
+    chance = _mean_by_group(np.where(np.isnan(share), np.nan, by_chance), groups, bootstrap)
+    return _result(
+        [
+            named(_mean_by_group(share, groups, bootstrap), modality=direction, metric="knn_agreement"),
+            named(Estimate(chance.value, n=chance.n), modality=direction, metric="knn_agreement_chance"),
+        ]
+    )
+
+
+def _result(rows: Sequence[Measurement]) -> TaskResult:
+    return TaskResult(Measurements(rows).named(task="space"))
 
 
 def _mean_by_group(
@@ -116,20 +141,20 @@ def _mean_by_group(
     return average_estimates(each, int((~np.isnan(values)).sum()))
 
 
-def single_findings(view: View) -> list[str]:
-    """The one finding of each study, ``normal`` where all are known to be absent, '' where several or any not known."""
-    values = np.stack(list(view.labels.values()), axis=1) if view.labels else np.full((len(view), 1), np.nan)
+def single_findings(split: EvalSplit) -> list[str]:
+    """The only finding of each study; ``normal`` if it is known to have none; '' if several, or any is unknown."""
+    values = np.stack(list(split.labels.values()), axis=1) if split.labels else np.full((len(split), 1), np.nan)
     absent = (values == 0).sum(axis=1)
     normal = absent == values.shape[1]
     single = (absent == values.shape[1] - 1) & (values == 1).any(axis=1)
-    names = list(view.labels)
+    names = list(split.labels)
     return [
         NORMAL if none else names[int((row == 1).argmax())] if one else ""
         for none, one, row in zip(normal, single, values, strict=True)
     ]
 
 
-def _embeddings(xray: View, ct: View) -> ndarray:
+def _embeddings(xray: EvalSplit, ct: EvalSplit) -> ndarray:
     return np.concatenate([xray.table.embedding, ct.table.embedding])
 
 

@@ -1,6 +1,6 @@
-"""What labels could do: the same encoder, from scratch, trained with labels for a number of steps.
+"""A supervised reference: the same encoder, from scratch, trained with labels for a number of steps.
 
-The ceiling that the table is read against, not a rival: it needs the labels that pre-training does without.
+It is a ceiling to compare with, not a competitor, as it needs the labels that pre-training does without.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,14 @@ from torch import Tensor
 
 from unimedi.adaptation.classifier import Classifier
 from unimedi.adaptation.training import train
-from unimedi.evaluation.task import EvaluationOptions, View
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.result import TaskResult
+from unimedi.evaluation.split import EvalSplit
 from unimedi.inputs.labels import labelled
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
-from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import Measurements, named
 from unimedi.model.untrained import untrained
 from unimedi.optimization.optimizer import muon
 from unimedi.optimization.schedule import warmup_cosine
@@ -26,29 +28,30 @@ BATCH = {"xray": 32, "ct": 24}  # studies a step, optimiser and schedule: as the
 PEAK_RATE, WEIGHT_DECAY, BETAS, WARM_UP = 1e-3, 0.05, (0.9, 0.95), 0.05
 
 
-def supervised_figures(
-    views: Mapping[str, View], store: Store, embedder: Embedder, options: EvaluationOptions
-) -> dict[str, Estimate]:
-    """``supervised/<kind>/auroc`` on the studies of ``views``; the model is thrown away."""
-    findings = sorted({name for seen in views.values() for name in seen.labels})
-    known = {kind: labelled(store, "train", kind, options.classes) for kind in views}
+def supervised(
+    splits: Mapping[str, EvalSplit], store: Store, embedder: Embedder, options: EvaluationOptions
+) -> TaskResult:
+    """Macro ``auroc`` of the same encoder, trained from nothing with labels; the trained model is thrown away."""
+    findings = sorted({name for split in splits.values() for name in split.labels})
+    known = {kind: labelled(store, "train", kind, options.classes) for kind in splits}
     studies = {kind: indices for kind, indices in known.items() if indices}
     if not findings or not studies:
         raise NotComputable("no labelled training study")
-    # Evenly spaced planes: an encoder that has learnt nothing yet has no opinion on slices.
+    # Evenly spaced planes: an encoder that has learnt nothing yet cannot choose slices.
     learner = Classifier(untrained(embedder.model, options.seed + 1).train(), findings, selector="uniform")
     _train(learner, store, studies, options)
     encoder = Embedder(learner.model, embedder.processor, options.batch_size)
-    figures = {}
-    for kind, seen in views.items():
-        cls = encoder.images(store, seen.indices).cls
+    rows = []
+    for kind, split in splits.items():
+        cls = encoder.images(store, split.indices).cls
         if kind not in studies or cls is None:
             continue
         with torch.inference_mode():
             logits = learner.head(torch.from_numpy(cls).to(learner.model.device)).cpu().numpy()
-        scores = {name: logits[:, findings.index(name)] for name in seen.labels}
-        figures[f"supervised/{kind}/auroc"] = macro_auroc(scores, seen.labels, seen.bootstrap).mean
-    return figures
+        scores = {name: logits[:, findings.index(name)] for name in split.labels}
+        mean = macro_auroc(scores, split.labels, split.bootstrap).mean
+        rows.append(named(mean, task="supervised", modality=kind, metric="auroc"))
+    return TaskResult(Measurements(rows))
 
 
 def _train(learner: Classifier, store: Store, studies: Mapping[str, list[int]], options: EvaluationOptions) -> None:

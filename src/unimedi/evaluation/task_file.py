@@ -5,7 +5,6 @@ them serves. A file only sets options of ``evaluate``, ``finetune`` and ``segmen
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
@@ -15,25 +14,19 @@ import yaml
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError, nearest
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.metrics.bootstrap import Estimate
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.metrics.formatting import with_interval
+from unimedi.metrics.measurement import Measurements
 
 TASKS = Path(__file__).parent / "tasks"
-VERBS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
-METRICS = {  # metric of a file → end of a key of metrics.json
-    "linear_probe": {"auroc": "auroc", "accuracy": "choice_acc"},
-    "zero_shot": {"auroc": "auroc", "accuracy": "choice_acc"},
+COMMANDS = {"linear_probe": "evaluate", "zero_shot": "evaluate", "fine_tune": "finetune", "segmentation": "segment"}
+METRICS = {  # protocol → metric of a file → metric of a measurement
+    "linear_probe": {"auroc": "auroc", "accuracy": "multiclass_accuracy"},
+    "zero_shot": {"auroc": "auroc", "accuracy": "multiclass_accuracy"},
     "fine_tune": {"auroc": "auroc", "accuracy": "acc"},
     "segmentation": {"dice_positive": "dice_positive", "dice_all": "dice_all"},
 }
-BESIDE = {"fine_tune": ("acc",)}  # ends that answer as well, whatever the metric: it is published as AUC and ACC
-ANSWERS = {  # the keys of metrics.json that answer a task; {} is the kind
-    "linear_probe": r"(linear_probe|random_init|pca)(_sgd)?/{}/[^/]+%/",
-    "zero_shot": r"zero_shot/{}/",
-    "fine_tune": r"fine_tune(_random_init)?/{}/[^/]+%/",
-    "segmentation": r"segmentation(_random_init|_trivial)?/{}/([^/]+/[^/]+%/)?",
-}
+BESIDE = {"fine_tune": ("acc",)}  # metrics that answer as well, as the task is published with both
 SPLITS = ("train", "validation", "test")
 KEYED = ("classes", "official_split", "training")
 LISTED = ("source", "fractions", "seeds", "notes", "published")
@@ -93,10 +86,10 @@ def find_task(name: str) -> TaskFile:
     raise TaskFileError(f"no task {name!r}{hint}: expected a file or one of {', '.join(shipped)}")
 
 
-def for_verb(task: TaskFile, verb: str) -> TaskFile:
+def for_command(task: TaskFile, verb: str) -> TaskFile:
     """The task itself; TaskFileError where another command measures it."""
-    if VERBS[task.protocol] != verb:
-        raise TaskFileError(f"{task.name} asks for {task.protocol}: run unimedi {VERBS[task.protocol]}, not {verb}")
+    if COMMANDS[task.protocol] != verb:
+        raise TaskFileError(f"{task.name} asks for {task.protocol}: run unimedi {COMMANDS[task.protocol]}, not {verb}")
     return task
 
 
@@ -109,12 +102,12 @@ def evaluation_options(task: TaskFile, options: EvaluationOptions) -> Evaluation
         fractions=task.fractions,
         probe_seeds=task.seeds,
         probe_cap=None,
-        exclusive=task.metric == "accuracy",
+        multiclass=task.metric == "accuracy",
     )
 
 
-def words(task: TaskFile) -> list[str]:
-    """The words on the command line of ``unimedi finetune`` or ``segment`` that a task stands for."""
+def cli_args(task: TaskFile) -> list[str]:
+    """The arguments of ``unimedi finetune`` or ``segment`` that a task stands for."""
     chosen = {
         "kinds": [task.kind],
         "classes": list(task.classes),
@@ -125,18 +118,19 @@ def words(task: TaskFile) -> list[str]:
     return [f"--{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items()]
 
 
-def answers(task: TaskFile, figures: Mapping[str, Estimate]) -> dict[str, Estimate]:
-    """The figures that answer the task: its metric, for every row and share of the labels; of fine_tune acc as well."""
-    endings = "|".join((METRICS[task.protocol][task.metric], *BESIDE.get(task.protocol, ())))
-    pattern = re.compile(f"{ANSWERS[task.protocol].format(task.kind)}({endings})")
-    return {key: figure for key, figure in figures.items() if pattern.fullmatch(key)}
+def answers(task: TaskFile, measurements: Measurements) -> Measurements:
+    """The measurements that answer the task: its metric, of every method and share of the labels; of fine_tune acc
+    as well."""
+    metrics = (METRICS[task.protocol][task.metric], *BESIDE.get(task.protocol, ()))
+    of_task = measurements.select(task=task.protocol, modality=task.kind, minus="", finding="")
+    return Measurements(row for row in of_task.values() if row.metric in metrics)
 
 
-def answer_lines(task: TaskFile | None, figures: Mapping[str, Estimate]) -> list[str]:
-    """What a command says of its task file: ``key value (interval)`` an answer; nothing where no file was given."""
+def answer_lines(task: TaskFile | None, measurements: Measurements) -> list[str]:
+    """What a command prints of its task: ``key value (interval)`` an answer; nothing where no file was given."""
     if task is None:
         return []
-    found = [f"{key} {with_interval(figure)}" for key, figure in answers(task, figures).items()]
+    found = [f"{key} {with_interval(row)}" for key, row in answers(task, measurements).items()]
     return found or [f"{task.name}: no {METRICS[task.protocol][task.metric]} could be computed"]
 
 
@@ -161,7 +155,7 @@ def _problem(raw: Mapping[Any, Any]) -> str:
 def _choices(raw: Mapping[str, Any]) -> list[tuple[str, Any, Sequence[str]]]:
     return [
         ("kind", raw["kind"], list(map(str, ImageKind))),
-        ("protocol", raw["protocol"], list(VERBS)),
+        ("protocol", raw["protocol"], list(COMMANDS)),
         ("metric", raw["metric"], list(METRICS.get(str(raw["protocol"]), {}))),
         ("split", raw.get("split", "test"), SPLITS[1:]),
         *(("official_split", part, SPLITS) for part in raw["official_split"]),
@@ -183,9 +177,9 @@ def _meaning(raw: Mapping[str, Any]) -> str:
             return f"published: expected method, figures and source (and verified), got {entry!r}"
         if not isinstance(entry["figures"], dict) or not all(_is_share_of_one(v) for v in entry["figures"].values()):
             return f"published: expected figures from 0 to 1 by share of the labels, got {entry['figures']!r}"
-    if METRICS[raw["protocol"]][raw["metric"]] == "choice_acc" and len(raw["classes"]) < 2:
+    if METRICS[raw["protocol"]][raw["metric"]] == "multiclass_accuracy" and len(raw["classes"]) < 2:
         return "metric: accuracy is of a choice between classes, and there is one class"
-    if raw.get("training") and VERBS[raw["protocol"]] == "evaluate":
+    if raw.get("training") and COMMANDS[raw["protocol"]] == "evaluate":
         return f"training: {raw['protocol']} has no such options, got {', '.join(raw['training'])}"
     return ""
 

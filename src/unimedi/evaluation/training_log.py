@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from unimedi.evaluation.result import TaskResult
 from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.measurement import Measurements, named
 
 LOSSES = ("l_vl", "l_icl", "l_pcl")
 HEALTH = ("teacher_entropy", "prototype_use", "effective_rank", "embedding_rank")  # keys that end or begin with these
@@ -26,22 +28,24 @@ def warnings_in(log: Sequence[LogLine]) -> list[str]:
     return sorted({str(name) for line in log for name in line.get("warnings", ())})
 
 
-def training_figures(run: Path) -> dict[str, Estimate]:
-    """``training/steps``, ``training/warnings`` and, of each loss and measure of collapse, ``…/first`` and ``…/last``.
+def training_measurements(run: Path) -> TaskResult:
+    """``steps``, ``warnings`` and, of each loss and each measure of collapse, ``…_first`` and ``…_last``.
 
     First and last are means over the first and the last tenth of the steps that logged it; n is how many did.
     """
     log = read_json_lines(run / "log.jsonl")
     if not log:
         raise NotComputable(f"no log.jsonl in {run.name}")
-    figures = {
-        "training/steps": Estimate(float(log[-1]["step"] + 1), n=len(log)),
-        "training/warnings": Estimate(float(len(warnings_in(log))), n=len(log)),
-    }
+    rows = [
+        named(Estimate(float(log[-1]["step"] + 1), n=len(log)), metric="steps"),
+        named(Estimate(float(len(warnings_in(log))), n=len(log)), metric="warnings"),
+    ]
     for key in (*LOSSES, *health_keys(log)):
         values = [line[key] for line in log if isinstance(line.get(key), float)]
-        if values:
-            tenth = max(1, len(values) // 10)
-            figures[f"training/{key}/first"] = Estimate(float(np.mean(values[:tenth])), n=len(values))
-            figures[f"training/{key}/last"] = Estimate(float(np.mean(values[-tenth:])), n=len(values))
-    return figures
+        modality, _, name = key.rpartition("/")
+        tenth = max(1, len(values) // 10)
+        for end, part in (("first", values[:tenth]), ("last", values[-tenth:])):
+            if part:
+                estimate = Estimate(float(np.mean(part)), n=len(values))
+                rows.append(named(estimate, modality=modality, metric=f"{name}_{end}"))
+    return TaskResult(Measurements(rows).named(task="training"))

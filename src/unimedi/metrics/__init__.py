@@ -1,1 +1,1 @@
-"""Figures from arrays: areas, recalls, overlaps, with intervals by patient; no model, no store."""
+"""Measures computed from arrays, with intervals by patient; no model, no store."""

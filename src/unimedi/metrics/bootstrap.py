@@ -6,7 +6,7 @@ methods compared on the same resamples give a paired difference.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,9 +19,12 @@ from unimedi.metrics.checks import refuse_not_finite
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value, its 95 % interval (NaN where there is none) and the number of studies, queries or volumes behind it.
+    """A number with its uncertainty.
 
-    ``resampled`` is the value in every resample of the patients: what a paired difference to another run is made of.
+    Attributes:
+        low, high: the 95 % interval; NaN where there is none.
+        n: how many studies, queries or volumes it is of.
+        resampled: the value in every resample of the patients; differences of two estimates are computed from these.
     """
 
     value: float
@@ -32,7 +35,7 @@ class Estimate:
 
     @property
     def significant(self) -> bool:
-        """Of a difference: whether its interval leaves 0 out (a difference without an interval is not)."""
+        """Of a difference: whether its interval does not contain 0. False where there is no interval."""
         return self.low > 0 or self.high < 0
 
     def to_json(self) -> dict[str, float | int | None]:
@@ -42,9 +45,12 @@ class Estimate:
 
 
 class PatientBootstrap:
-    """Resamples of patients: ``weights[r, i]`` is how often study i's patient was drawn in resample r.
+    """Resamples of patients: ``weights[r, i]`` is how often the patient of study i was drawn in resample r.
 
-    Deterministic by ``seed``; the order of patients is that of their first study.
+    Args:
+        patients: of each study; studies of one patient are drawn together.
+        resamples: how many.
+        seed: equal patients, resamples and seed give equal weights.
     """
 
     def __init__(self, patients: Sequence[str], resamples: int = 1000, seed: int = 0) -> None:
@@ -66,7 +72,7 @@ class PatientBootstrap:
     def means(self, values: Float[ndarray, "studies"]) -> Float[ndarray, "resamples"]:
         """The mean of a per-study value in every resample; studies whose value is NaN are left out.
 
-        Raises ValueError on a value that is infinite.
+        Raises InputError on a value that is infinite.
         """
         known = ~np.isnan(values)
         refuse_not_finite(np.where(known, values, 0.0), "values, or NaN where there is none")
@@ -85,7 +91,12 @@ def interval(resampled: Float[ndarray, "resamples"]) -> tuple[float, float]:
 
 
 def mean_estimate(values: Float[ndarray, "studies"], bootstrap: PatientBootstrap) -> Estimate:
-    """The mean of a per-study value with its interval; NaN values (not applicable) are left out of both."""
+    """The mean of a value that each study has, with its interval.
+
+    Args:
+        values: NaN where it does not apply: such studies count neither in the mean nor in ``n``.
+        bootstrap: resamples of the patients of these studies.
+    """
     known = ~np.isnan(values)
     if not known.any():
         return Estimate(math.nan)
@@ -93,45 +104,43 @@ def mean_estimate(values: Float[ndarray, "studies"], bootstrap: PatientBootstrap
     return Estimate(float(values[known].mean()), *interval(means), n=int(known.sum()), resampled=means)
 
 
-def average_estimates(figures: Sequence[Estimate], n: int | None = None) -> Estimate:
-    """The unweighted mean of figures over seeds, findings or classes, resample by resample; NaN does not count.
+def average_estimates(estimates: Sequence[Estimate], n: int | None = None) -> Estimate:
+    """The unweighted mean over seeds, findings or classes, and of each resample; NaN does not count.
 
-    All come from equal ``PatientBootstrap``s; without the resamples of one there is no interval. ``n`` is the number of
-    studies behind all of them, where that is more than behind any single one.
+    Args:
+        estimates: of equal bootstraps. If one has no resamples, the mean has no interval.
+        n: the number of studies behind all of them; by default the largest of theirs.
     """
-    values = np.array([figure.value for figure in figures])
-    n = max((figure.n for figure in figures), default=0) if n is None else n
+    values = np.array([estimate.value for estimate in estimates])
+    n = max((estimate.n for estimate in estimates), default=0) if n is None else n
     if np.isnan(values).all():
         return Estimate(math.nan)
-    parts = [figure.resampled for figure in figures if figure.resampled is not None]
+    parts = [estimate.resampled for estimate in estimates if estimate.resampled is not None]
     value = float(np.nanmean(values))
-    if len(parts) < len(figures):
+    if len(parts) < len(estimates):
         return Estimate(value, n=n)
     resampled = mean_known(np.stack(parts))
     return Estimate(value, *interval(resampled), n=n, resampled=resampled)
 
 
-def mean_by_key(runs: Sequence[Mapping[str, Estimate]]) -> dict[str, Estimate]:
-    """The mean of every estimate over the seeds of one experiment, all of the same keys."""
-    return {key: average_estimates([run[key] for run in runs]) for key in runs[0]}
-
-
-def seed_spread(key: str, runs: Sequence[Estimate]) -> dict[str, Estimate]:
-    """``<key>_seed_sd``: the sample SD of a figure over the seeds of one experiment, n of them; nothing of one."""
-    if len(runs) < 2:
-        return {}
-    return {f"{key}_seed_sd": Estimate(float(np.std([run.value for run in runs], ddof=1)), n=len(runs))}
+def seed_sd(runs: Sequence[Estimate]) -> Estimate:
+    """The sample SD of a value over the seeds (two or more) of one experiment; n is how many."""
+    return Estimate(float(np.std([run.value for run in runs], ddof=1)), n=len(runs))
 
 
 def paired_difference(ours: Estimate, other: Estimate) -> Estimate:
-    """Ours minus the other's, by paired bootstrap: in every resample both are measured on the same drawn patients.
+    """Ours minus the other, and the same in every resample: both are of the same patients, drawn equally often.
 
-    Both must come from equal ``PatientBootstrap``s (patients, number and seed); what is between two runs is seen to by
-    :mod:`unimedi.evaluation.comparison`. Raises ValueError where either has no resamples or their numbers differ.
+    Args:
+        ours, other: of equal bootstraps (patients, number of resamples, seed). Of two runs
+            :mod:`unimedi.evaluation.comparison` checks that.
+
+    Raises:
+        InputError: either has no resamples, or their numbers differ.
     """
-    counts = [None if figure.resampled is None else len(figure.resampled) for figure in (ours, other)]
+    counts = [None if estimate.resampled is None else len(estimate.resampled) for estimate in (ours, other)]
     if ours.resampled is None or other.resampled is None or counts[0] != counts[1]:
-        raise InputError(f"expected two figures with the same number of resamples, got {counts[0]} and {counts[1]}")
+        raise InputError(f"expected two estimates with the same number of resamples, got {counts[0]} and {counts[1]}")
     gained = ours.resampled - other.resampled
     return Estimate(ours.value - other.value, *interval(gained), n=ours.n, resampled=gained)
 

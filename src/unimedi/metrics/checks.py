@@ -1,6 +1,6 @@
-"""What a measure is given: numbers that are finite, labels that are 1, 0 or unknown. All else is an error, said early.
+"""Checks of what measures are given: finite numbers, labels that are 1, 0 or NaN (unknown); all else is an error.
 
-A NaN among scores is smaller than nothing and larger than nothing: sorted, compared or binned it becomes a figure.
+A NaN among scores would not be noticed later: sorted, compared or binned it still gives a number.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from unimedi.errors import InputError, UnimediError
 
-Place = Callable[[int], str]  # the number of a row → whose it is, in words
+Place = Callable[[int], str]  # the number of a row → the study or query it is of, in words
 STUDY_NUMBER: Place = "study number {}".format
 
 
@@ -37,7 +37,7 @@ def known_and_positive(
 ) -> tuple[Bool[ndarray, "studies"], Bool[ndarray, "studies"]]:
     """Of which studies the label ``name`` is known, and in which it is 1. InputError where one is not 1, 0 or NaN.
 
-    CheXpert's -1 (uncertain) is no label here: whoever reads a collection says what it means.
+    CheXpert's -1 (uncertain) is an error here: the reader of a collection decides what it means.
     """
     known = ~np.isnan(labels)
     odd = known & (labels != 0) & (labels != 1)

@@ -1,7 +1,7 @@
-"""Beyond the area under the ROC curve: what a probability of a finding is worth, with intervals by patient bootstrap.
+"""Measures of a yes-or-no decision about a finding: average precision, accuracy, F1, calibration error.
 
-Every statistic is written once, for weighted studies and all rows of weights together: a row of ones is the value, the
-rows of :class:`PatientBootstrap` are its resamples. Equal to scikit-learn's and torchmetrics' functions of these names.
+Every statistic is written once, for weighted studies and all rows of weights together: a row of ones gives the value,
+the rows of :class:`PatientBootstrap` its resamples. Equal to scikit-learn's and torchmetrics' functions of these names.
 """
 
 import math
@@ -15,6 +15,7 @@ from sklearn.metrics import roc_curve
 from unimedi.errors import InputError
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, interval
 from unimedi.metrics.checks import STUDY_NUMBER, NotComputable, known_and_positive, refuse_not_finite
+from unimedi.metrics.measurement import Measurements, with_findings
 
 Weights = Float[ndarray, "rows studies"]
 Statistic = Float[ndarray, "rows"]  # NaN in rows where it is not defined (one class only, nothing drawn)
@@ -28,7 +29,7 @@ def average_precision(
 ) -> Statistic:
     """Sum over thresholds of (gain in recall) * precision; studies of equal score pass the threshold together.
 
-    Raises ValueError on a score that is not finite.
+    Raises InputError on a score that is not finite.
     """
     refuse_not_finite(scores, "scores")
     order = np.argsort(-scores, kind="stable")
@@ -63,7 +64,7 @@ def calibration_error(
     """Expected calibration error: mean over studies of |mean probability - share present| of the study's bin.
 
     Guo et al. 2017, equation 3, for the probability of the finding (not of the more likely answer), 10 equal bins.
-    Raises ValueError on a probability that is none.
+    Raises InputError on a probability that is none.
     """
     refuse_not_finite(probability, "probabilities")
     if (outside := (probability < 0) | (probability > 1)).any():
@@ -88,25 +89,34 @@ def best_threshold(scores: Float[ndarray, "studies"], present: Bool[ndarray, "st
     return float(thresholds[1:][np.argmax((hits - false_alarms)[1:])])  # the first calls nothing positive
 
 
-def decision_figures(
-    prefix: str,
+def decision_measurements(
     scores: Mapping[str, Float[ndarray, "studies"]],
     probabilities: Mapping[str, Float[ndarray, "studies"]],
     labels: Mapping[str, Float[ndarray, "studies"]],
     thresholds: Mapping[str, float],
     bootstrap: PatientBootstrap,
-) -> dict[str, Estimate]:
-    """``<prefix>/<metric>`` (mean over findings) and ``…/<finding>`` of ap, acc, balanced_acc, f1, ece and prevalence.
+) -> Measurements:
+    """``ap``, ``acc``, ``balanced_acc``, ``f1``, ``ece`` and ``prevalence``: the mean over findings, and of each.
 
-    ``scores`` are what AP ranks (log-odds); ``probabilities``, in the same order up to ties, what all else is of.
-    ``labels`` are 1, 0 or NaN (unknown: left out). Findings of one class are left out; NotComputable if that leaves
-    none. ``prevalence`` is what AP is by chance. Raises ValueError on a score or a threshold that is not finite, on a
-    probability that is none and on any other label.
+    Args:
+        scores: finding → what average precision ranks (log-odds).
+        probabilities: finding → what all else is computed from; in the order of the scores, up to ties.
+        labels: finding → 1, 0 or NaN (unknown: left out).
+        thresholds: finding → the probability from which on it is called present.
+        bootstrap: resamples of the patients of these studies.
+
+    Returns:
+        Measurements with ``metric`` and ``finding``. Findings of one class are left out. ``prevalence`` is the average
+        precision that chance gives.
+
+    Raises:
+        NotComputable: no finding has both classes.
+        InputError: a score or a threshold is not finite, a probability is outside 0 to 1, a label is no label.
     """
-    rows: dict[str, dict[str, Estimate]] = {}
+    by_metric: dict[str, dict[str, Estimate]] = {}
     for finding, score in scores.items():
-        known, there = known_and_positive(labels[finding], finding)
-        present = there[known]
+        known, positive = known_and_positive(labels[finding], finding)
+        present = positive[known]
         if not 0 < present.sum() < present.size:
             continue
         if not math.isfinite(thresholds[finding]):
@@ -114,14 +124,17 @@ def decision_figures(
         weights = np.concatenate([np.ones((1, present.size)), bootstrap.weights[:, known]])
         given = probabilities[finding][known]
         for metric, values in _statistics(weights, score[known], given, present, thresholds[finding]).items():
-            rows.setdefault(metric, {})[finding] = _figure(values, int(present.size))
-    if not rows:
+            resampled = values[1:]
+            estimate = Estimate(float(values[0]), *interval(resampled), n=int(present.size), resampled=resampled)
+            by_metric.setdefault(metric, {})[finding] = estimate
+    if not by_metric:
         raise NotComputable("no finding has both classes in this split")
-    figures = {}
-    for metric, findings in rows.items():
-        figures[f"{prefix}/{metric}"] = average_estimates([*findings.values()], bootstrap.weights.shape[1])
-        figures |= {f"{prefix}/{metric}/{name}": figure for name, figure in findings.items()}
-    return figures
+    studies = bootstrap.weights.shape[1]
+    parts = [
+        with_findings(metric, average_estimates([*estimates.values()], studies), estimates)
+        for metric, estimates in by_metric.items()
+    ]
+    return Measurements(row for part in parts for row in part.values())
 
 
 def _statistics(
@@ -139,7 +152,3 @@ def _statistics(
         "ece": calibration_error(weights, probability, present),
         "prevalence": prevalence,
     }
-
-
-def _figure(values: Statistic, n: int) -> Estimate:
-    return Estimate(float(values[0]), *interval(values[1:]), n=n, resampled=values[1:])

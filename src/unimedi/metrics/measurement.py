@@ -116,9 +116,13 @@ class Measurements(Mapping[str, Measurement]):
         """All, with these fields replaced: a task names its metrics, its caller says of which modality."""
         return Measurements(named(row, **name) for row in self.values())
 
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """Flat key → fields, value, low, high, n."""
+        return {key: row.to_json() for key, row in self.items()}
+
     def write(self, path: Path) -> None:
-        """Write ``metrics.json``: flat key → fields, value, low, high, n. Whole or not at all."""
-        write_json(path, {key: row.to_json() for key, row in self.items()})
+        """Write :meth:`to_json`, whole or not at all."""
+        write_json(path, self.to_json())
 
     @classmethod
     def read(cls, path: Path) -> "Measurements":
@@ -159,18 +163,3 @@ def mean_over_seeds(runs: Sequence[Measurements]) -> Measurements:
 def percent(share: float) -> str:
     """0.01 as ``1%``."""
     return f"{share * 100:g}%"
-
-
-def write_metrics(figures: Mapping[str, Estimate], path: Path) -> None:
-    """What :meth:`Measurements.write` does, of rooms that do not give measurements yet."""
-    write_json(path, {key: figure.to_json() for key, figure in figures.items()})
-
-
-def read_metrics(path: Path) -> dict[str, Estimate]:
-    """Estimates by key, of rooms that do not give measurements yet; null becomes NaN again."""
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    figures = {}
-    for key, row in raw.items():
-        value, low, high = (math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high"))
-        figures[key] = Estimate(value, low, high, int(row["n"]))
-    return figures

@@ -6,19 +6,28 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
+from unimedi.metrics.bootstrap import PatientBootstrap, average_estimates, mean_estimate
 from unimedi.metrics.checks import NotComputable, known_and_positive, refuse_not_finite
+from unimedi.metrics.measurement import Measurements, named
 
 Columns = Mapping[str, Float[ndarray, "studies"]]
 
 
-def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: PatientBootstrap) -> dict[str, Estimate]:
-    """``<prefix>/choice_acc``, the share of studies whose own class scores highest, and ``…/choice_balanced_acc``, the
-    mean of that share over the classes.
+def multiclass_measurements(scores: Columns, labels: Columns, bootstrap: PatientBootstrap) -> Measurements:
+    """How often a study's own class has the highest score.
 
-    ``labels`` are 1, 0 or NaN; studies that have not exactly one of the classes, or of which one is not known, are left
-    out. A tie is no answer. Raises NotComputable where fewer than two classes are left, ValueError on a score that is
-    not finite and on any other label.
+    Args:
+        scores: class → a score a study. A tie with another class counts as wrong.
+        labels: class → 1, 0 or NaN. Studies that do not have exactly one of the classes, or of which one is not known,
+            are left out.
+
+    Returns:
+        ``multiclass_accuracy``, the share of studies, and ``multiclass_balanced_accuracy``, the mean of that share over
+        the classes.
+
+    Raises:
+        NotComputable: fewer than two classes are left.
+        InputError: a score is not finite, or a label is neither 1, 0 nor NaN.
     """
     names = list(scores)
     score = np.stack([scores[name] for name in names], axis=1)
@@ -33,9 +42,10 @@ def choice_figures(prefix: str, scores: Columns, labels: Columns, bootstrap: Pat
     others = np.where(np.arange(len(names)) == own[:, None], -np.inf, score).max(axis=1)
     right = np.where(kept, np.take_along_axis(score, np.maximum(own, 0)[:, None], axis=1)[:, 0] > others, np.nan)
     recalls = [np.where(own == number, right, np.nan) for number in range(len(names)) if (own == number).any()]
-    return {
-        f"{prefix}/choice_acc": mean_estimate(right, bootstrap),
-        f"{prefix}/choice_balanced_acc": average_estimates(
-            [mean_estimate(r, bootstrap) for r in recalls], int(kept.sum())
-        ),
-    }
+    balanced = average_estimates([mean_estimate(recall, bootstrap) for recall in recalls], int(kept.sum()))
+    return Measurements(
+        [
+            named(mean_estimate(right, bootstrap), metric="multiclass_accuracy"),
+            named(balanced, metric="multiclass_balanced_accuracy"),
+        ]
+    )

@@ -1,4 +1,4 @@
-"""Figures of retrieval on a matrix of similarities: first right rank, recall@k, precision@k, and what chance gives.
+"""Retrieval on a matrix of similarities: rank of the first right answer, precision@k, and what chance gives.
 
 Conventions, once for all of them. *Any right answer counts*: two studies whose normalised reports are equal ("no acute
 findings") belong to one group, and every member of the query's group is a right answer. *Ties are counted against us*:

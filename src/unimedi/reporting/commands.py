@@ -5,36 +5,31 @@ from pathlib import Path
 from typing import Any
 
 from unimedi.evaluation import evaluate as measuring
+from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.slices import slice_eval as selecting
-from unimedi.evaluation.task_file import TaskFile
+from unimedi.evaluation.task_file import answer_lines
 from unimedi.files.atomic import write_bytes
-from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.report import headline_text, report
 from unimedi.reporting.slice_picture import selection_picture
 
 
 def evaluate(
-    run: Path,
-    data: Path,
-    out: Path | None = None,
-    *,
-    task: TaskFile | None = None,
-    say: Callable[[str], None] = print,
-    **options: Any,
-) -> dict[str, Estimate]:
+    run: Path, data: Path, out: Path | None = None, *, say: Callable[[str], None] = print, **options: Any
+) -> Evaluation:
     """:func:`unimedi.evaluation.evaluate.evaluate`, then ``report.html`` beside its ``metrics.json``."""
-    folder = out or (run / "tasks" / task.name if task else run)
-    figures = measuring.evaluate(run, data, folder, task=task, say=say, **options)
-    say(headline_text(folder))
-    say(f"the page: {report(folder)}")
-    return figures
+    found = measuring.evaluate(run, data, out, say=say, **options)
+    say(headline_text(found.out))
+    for line in answer_lines(found.task, found.measurements):
+        say(line)
+    say(f"measured: {found.out / 'metrics.json'}, the page: {report(found.out)}")
+    return found
 
 
 def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, **options: Any) -> Measurements:
     """:func:`unimedi.evaluation.slices.slice_eval.slice_eval`, then the picture beside its JSON."""
-    figures = selecting.slice_eval(run, data, out, *arguments, **options)
+    found = selecting.slice_eval(run, data, out, *arguments, **options)
     picture = (out or run / "slice_eval.json").with_suffix(".png")
-    write_bytes(picture, selection_picture(figures))
+    write_bytes(picture, selection_picture(found))
     options.get("say", print)(f"the picture: {picture}")
-    return figures
+    return found

@@ -54,7 +54,7 @@ def _selection(figures: Figures) -> bool:
 
 def _at_work(figures: Figures) -> bool:
     """The distillation losses fall from the first tenth to the last, and no warning was raised."""
-    ends = [(figures.get(f"training/{key}/first"), figures.get(f"training/{key}/last")) for key in ("l_icl", "l_pcl")]
+    ends = [(figures.get(f"training/{key}_first"), figures.get(f"training/{key}_last")) for key in ("l_icl", "l_pcl")]
     fell = all(last.value < first.value for first, last in ends if first and last)
     return fell and figures["training/warnings"].value == 0
 
@@ -72,15 +72,15 @@ def lines() -> list[Line]:
         table.append(Line(key, f"image → report R@10, {name}", f"≥ {recall:.2f}", _least(key, recall)))
         table.append(Line(f"retrieval/{kind}/report_to_image/r@10", f"report → image R@10, {name}"))
         table.append(Line(f"retrieval/{kind}/image_to_report/chance@10", "chance", style=REFERENCE))
-    key = "cross_modal/paired/r@10"
+    key = "cross_modal/xray_to_ct/paired/r@10"
     table += [
         Line(key, "same patient, X-ray → CT R@10", "≥ 0.15", _least(key, 0.15)),
-        Line("cross_modal/paired/reverse/r@10", "same patient, CT → X-ray R@10"),
-        Line("cross_modal/paired/chance@10", "chance", style=REFERENCE),
-        Line("cross_modal/findings/xray_to_ct/p@10", "shared finding, X-ray → CT P@10"),
-        Line("cross_modal/findings/xray_to_ct/chance", "chance", style=REFERENCE),
-        Line("cross_modal/findings/ct_to_xray/p@10", "shared finding, CT → X-ray P@10"),
-        Line("cross_modal/findings/ct_to_xray/chance", "chance", style=REFERENCE),
+        Line("cross_modal/ct_to_xray/paired/r@10", "same patient, CT → X-ray R@10"),
+        Line("cross_modal/xray_to_ct/paired/chance@10", "chance", style=REFERENCE),
+        Line("cross_modal/xray_to_ct/findings/p@10", "shared finding, X-ray → CT P@10"),
+        Line("cross_modal/xray_to_ct/findings/chance", "chance", style=REFERENCE),
+        Line("cross_modal/ct_to_xray/findings/p@10", "shared finding, CT → X-ray P@10"),
+        Line("cross_modal/ct_to_xray/findings/chance", "chance", style=REFERENCE),
     ]
     for kind, name in (("xray", "X-ray"), ("ct", "CT")):
         for fraction in ("10%", "100%"):
@@ -88,9 +88,13 @@ def lines() -> list[Line]:
             table.append(
                 Line(f"linear_probe/{kind}/{fraction}/auroc_seed_sd", "SD over draws of labels", style=REFERENCE)
             )
-            table.append(Line(f"random_init/{kind}/{fraction}/auroc", "random init", style=REFERENCE))
-            table.append(Line(f"pca/{kind}/{fraction}/auroc", "PCA + logistic regression on pixels", style=REFERENCE))
-        key = f"linear_probe/{kind}/10%/gain_over_random_init"
+            table.append(Line(f"linear_probe/{kind}/random_init/{fraction}/auroc", "random init", style=REFERENCE))
+            table.append(
+                Line(
+                    f"linear_probe/{kind}/pca/{fraction}/auroc", "PCA + logistic regression on pixels", style=REFERENCE
+                )
+            )
+        key = f"linear_probe/{kind}/10%/minus_random_init/auroc"
         table.append(
             Line(key, f"gain over random init at 10%, {name}", "≥ +0.05, outside the interval", _gain(key, 0.05))
         )
@@ -107,14 +111,14 @@ def lines() -> list[Line]:
     table += [
         Line("slice_selection/attentive/auroc", "slab score against lesion, AUROC within a volume"),
         Line(
-            "training/l_icl/last", "method at work: L_icl in the last tenth", "L_icl, L_pcl fall, no warning", _at_work
+            "training/l_icl_last", "method at work: L_icl in the last tenth", "L_icl, L_pcl fall, no warning", _at_work
         ),
-        Line("training/l_icl/first", "in the first tenth", style=REFERENCE),
+        Line("training/l_icl_first", "in the first tenth", style=REFERENCE),
         Line("space/modality_probe", "modality probe (.5: one space)"),
-        Line("space/paired_cosine", "cosine of a patient's X-ray and CT"),
-        Line("space/unpaired_cosine", "cosine of two patients' X-ray and CT", style=REFERENCE),
-        Line("space/silhouette/label", "silhouette by finding (across modalities)"),
-        Line("space/silhouette/modality", "by modality", style=REFERENCE),
+        Line("space/paired/cosine", "cosine of a patient's X-ray and CT"),
+        Line("space/unpaired/cosine", "cosine of two patients' X-ray and CT", style=REFERENCE),
+        Line("space/by_finding/silhouette", "silhouette by finding (across modalities)"),
+        Line("space/by_modality/silhouette", "by modality", style=REFERENCE),
         Line("space/linear_cka", "linear CKA of a patient's X-ray and CT"),
         Line("space/linear_cka_shuffled", "with the patients shuffled", style=REFERENCE),
     ]

@@ -15,7 +15,7 @@ def other_runs_section(name: str, figures: Mapping[str, Estimate], others: Seque
     section = Section("compare", "Beside other runs")
     if not others:
         return section
-    runs = [figures, *(other.figures for other in others)]
+    runs = [figures, *(other.measurements for other in others)]
     shown = [line for line in lines() if sum(line.key in run for run in runs) > 1]
     rows: list[list[str | Cell]] = [
         [line.name, _cell(figures.get(line.key)), *(_against(line, other) for other in others)] for line in shown
@@ -34,7 +34,7 @@ def other_runs_section(name: str, figures: Mapping[str, Estimate], others: Seque
 
 
 def _against(line: Line, other: OtherRun) -> Cell:
-    return _cell(other.figures.get(line.key), None if line.style == REFERENCE else other.differences.get(line.key))
+    return _cell(other.measurements.get(line.key), None if line.style == REFERENCE else other.differences.get(line.key))
 
 
 def _cell(figure: Estimate | None, difference: Estimate | None = None) -> Cell:

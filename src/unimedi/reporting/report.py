@@ -11,7 +11,7 @@ from unimedi.evaluation.saved import load
 from unimedi.files.atomic import write_text
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import columns
-from unimedi.metrics.measurement import read_metrics
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.failures import failures_section
 from unimedi.reporting.headline import JUDGED_FROM, as_text, headline
 from unimedi.reporting.other_runs import other_runs_section
@@ -54,14 +54,14 @@ def report(folder: Path) -> Path:
     """
     record = load(folder)
     page = folder / REPORT
-    write_text(page, draw(record, read_metrics(folder / "metrics.json")))
+    write_text(page, draw(record, Measurements.read(folder / "metrics.json")))
     return page
 
 
 def headline_text(folder: Path) -> str:
     """The table at the head of the page, for a terminal. Raises as :func:`report`."""
     record = load(folder)
-    return as_text(headline(read_metrics(folder / "metrics.json"), record.patients, record.phantom))
+    return as_text(headline(Measurements.read(folder / "metrics.json"), record.patients, record.phantom))
 
 
 def draw(record: EvaluationRecord, figures: Figures) -> str:

@@ -38,9 +38,9 @@ def training_section(record: EvaluationRecord, figures: Figures) -> Section:
         )
         section.pictures.append(Tile(caption, data_uri(picture)))
         ends = [
-            f"{key} {first.value:.2f} → {figures[f'training/{key}/last'].value:.2f}"
+            f"{key} {first.value:.2f} → {figures[f'training/{key}_last'].value:.2f}"
             for key in plots.LOSSES
-            if (first := figures.get(f"training/{key}/first"))
+            if (first := figures.get(f"training/{key}_first"))
         ]
         says = f"Warnings: {', '.join(training.warnings)}." if training.warnings else "No warning was raised."
         section.text = f"{training.steps} steps. First and last tenth: {', '.join(ends)}. {says}"
@@ -107,12 +107,12 @@ def _attention(picture: Attention, inches: float) -> Tile:
 
 
 SPACE_WORDS = {
-    "space/silhouette/label": "silhouette by finding, X-rays and CTs together (1: findings apart)",
-    "space/silhouette/modality": "silhouette by modality of the same studies (0: mixed)",
-    "space/knn_agreement/xray_to_ct": "10 nearest CTs of an X-ray: share with its finding, findings weighed alike",
-    "space/knn_agreement/xray_to_ct/chance": "· chance",
-    "space/knn_agreement/ct_to_xray": "10 nearest X-rays of a CT: share with its finding, findings weighed alike",
-    "space/knn_agreement/ct_to_xray/chance": "· chance",
+    "space/by_finding/silhouette": "silhouette by finding, X-rays and CTs together (1: findings apart)",
+    "space/by_modality/silhouette": "silhouette by modality of the same studies (0: mixed)",
+    "space/xray_to_ct/knn_agreement": "10 nearest CTs of an X-ray: share with its finding, findings weighed alike",
+    "space/xray_to_ct/knn_agreement_chance": "· chance",
+    "space/ct_to_xray/knn_agreement": "10 nearest X-rays of a CT: share with its finding, findings weighed alike",
+    "space/ct_to_xray/knn_agreement_chance": "· chance",
     "space/linear_cka": "linear CKA of a patient's X-ray and CT (1: one geometry)",
     "space/linear_cka_shuffled": "· with the patients shuffled",
     "space/modality_probe": "modality probe (.5: a line cannot tell them apart)",

@@ -48,8 +48,8 @@ def _retrieval(figures: Figures) -> Iterator[Claim]:
     tasks = {
         "retrieval/xray/image_to_report": "finding the report of an X-ray",
         "retrieval/ct/image_to_report": "finding the report of a CT",
-        "cross_modal/paired": "finding the CT of an X-ray's patient",
-        "cross_modal/paired/reverse": "finding the X-ray of a CT's patient",
+        "cross_modal/xray_to_ct/paired": "finding the CT of an X-ray's patient",
+        "cross_modal/ct_to_xray/paired": "finding the X-ray of a CT's patient",
     }
     for key, words in tasks.items():
         figure, chance = figures.get(f"{key}/r@10"), figures.get(f"{key}/chance@10")
@@ -61,7 +61,7 @@ def _retrieval(figures: Figures) -> Iterator[Claim]:
 def _features(figures: Figures) -> Iterator[Claim]:
     for kind, name in NAMES.items():
         key = f"linear_probe/{kind}/10%"
-        gains = {word: figures.get(f"{key}/gain_over_{row}") for row, word in REFERENCES.items()}
+        gains = {word: figures.get(f"{key}/minus_{row}/auroc") for row, word in REFERENCES.items()}
         known = {word: gain for word, gain in gains.items() if gain}
         if known and (figure := figures.get(f"{key}/auroc")):
             said = ", ".join(

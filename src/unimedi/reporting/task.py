@@ -2,16 +2,17 @@
 
 from unimedi.evaluation.record import EvaluationRecord, TaskAnswer
 from unimedi.metrics.formatting import columns
+from unimedi.metrics.measurement import Measurement, percent
 from unimedi.reporting.schema import Section, Table
 
-WORDS = {
-    "linear_probe": "linear probe",
-    "linear_probe_sgd": "linear probe, MGCA's protocol",
-    "random_init": "untrained encoder, linear probe",
-    "random_init_sgd": "untrained encoder, MGCA's protocol",
-    "pca": "PCA of the pixels, linear probe",
-    "pca_sgd": "PCA of the pixels, MGCA's protocol",
-    "zero_shot": "zero-shot",
+TITLES = {  # of (task, method, variant)
+    ("linear_probe", "", ""): "linear probe",
+    ("linear_probe", "", "sgd"): "linear probe, MGCA's protocol",
+    ("linear_probe", "random_init", ""): "untrained encoder, linear probe",
+    ("linear_probe", "random_init", "sgd"): "untrained encoder, MGCA's protocol",
+    ("linear_probe", "pca", ""): "PCA of the pixels, linear probe",
+    ("linear_probe", "pca", "sgd"): "PCA of the pixels, MGCA's protocol",
+    ("zero_shot", "", ""): "zero-shot",
 }
 
 
@@ -21,7 +22,7 @@ def task_section(record: EvaluationRecord) -> Section:
     if task is None:
         return Section("task", "The task")
     section = Section("task", f"The task: {task.name}", task.about)
-    rows = [(named(key), *columns(figure)) for key, figure in task.answers.items()]
+    rows = [(described(row), *columns(row)) for row in task.answers.values()]
     if rows:
         section.tables.append(Table("", (task.metric, "value", "95 % interval", "n"), rows))
     else:
@@ -30,12 +31,12 @@ def task_section(record: EvaluationRecord) -> Section:
     return section
 
 
-def named(key: str) -> str:
-    """A key of metrics.json in words: the row, the share of the labels, and accuracy where it stands beside another."""
-    row, _, *rest = key.split("/")
-    share = next((part for part in rest if part.endswith("%")), "")
-    beside = ", accuracy" if rest[-1:] == ["acc"] else ""
-    return WORDS.get(row, row.replace("_", " ")) + (f", {share} of the labels" if share else "") + beside
+def described(row: Measurement) -> str:
+    """An answer in words: task, method, share of the labels, and ``accuracy`` where it stands beside another metric."""
+    plain = " ".join(word for word in (row.task, row.method) if word).replace("_", " ")
+    share = f", {percent(row.share)} of the labels" if row.share is not None else ""
+    accuracy = ", accuracy" if row.metric == "acc" else ""
+    return TITLES.get((row.task, row.method, row.variant), plain) + share + accuracy
 
 
 def _facts(task: TaskAnswer) -> list[tuple[str, str]]:

@@ -8,14 +8,13 @@ from unimedi.adaptation.fine_tune import fine_tune
 from unimedi.adaptation.segmentation.segment import segment
 from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings
 from unimedi.errors import InputError
-from unimedi.evaluation.task_file import VERBS, TaskFile, answers, find_task, words
-from unimedi.metrics.bootstrap import Estimate
-from unimedi.metrics.measurement import write_metrics
+from unimedi.evaluation.task_file import COMMANDS, TaskFile, answers, cli_args, find_task
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.commands import evaluate
 from unimedi.reproduction.terms import digest
 from unimedi.settings import read_settings
 
-PROSE = ("about", "official_split", "source", "notes", "published")  # of a task file: no figure depends on them
+PROSE = ("about", "official_split", "source", "notes", "published")  # of a task file: nothing measured depends on them
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Downstream:
 
     @property
     def key(self) -> str:
-        """The digest of what is asked: all of the task file that decides figures."""
+        """The digest of all of the task file that decides what is measured."""
         return task_key(self.task)
 
 
@@ -47,16 +46,16 @@ def read_downstream(word: str) -> Downstream:
     return Downstream(find_task(name), Path(store))
 
 
-def measure(run: Path, asked: Downstream, say: Callable[[str], None]) -> dict[str, Estimate]:
-    """A trained run's answers, by the task's own verb; all that was measured lies in ``run/tasks/<task>``."""
-    task, verb = asked.task, VERBS[asked.task.protocol]
-    if verb == "evaluate":
-        return answers(task, evaluate(run, asked.store, split=task.split, task=task, say=say))
-    if verb == "finetune":
-        figures = fine_tune(run, asked.store, read_settings(FineTuneSettings, words(task)), say)
+def measure(run: Path, asked: Downstream, say: Callable[[str], None]) -> Measurements:
+    """A trained run's answers, by the task's own subcommand; all that was measured lies in ``run/tasks/<task>``."""
+    task = asked.task
+    if COMMANDS[task.protocol] == "evaluate":
+        return answers(task, evaluate(run, asked.store, split=task.split, task=task, say=say).measurements)
+    if COMMANDS[task.protocol] == "finetune":
+        found = fine_tune(run, asked.store, read_settings(FineTuneSettings, cli_args(task)), say)
     else:
-        figures = segment(run, asked.store, read_settings(SegmentSettings, words(task)), say)
+        found = segment(run, asked.store, read_settings(SegmentSettings, cli_args(task)), say)
     out = run / "tasks" / task.name
     out.mkdir(parents=True, exist_ok=True)
-    write_metrics(figures, out / "metrics.json")
-    return answers(task, figures)
+    found.write(out / "metrics.json")
+    return answers(task, found)

@@ -1,4 +1,4 @@
-"""What one row of the comparison gave: a JSON file, written once the row is finished, from which the table is built."""
+"""The result of one row of the comparison: a JSON file, written once the row is finished; tables are built from it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,65 +8,95 @@ from typing import Any
 
 from unimedi.errors import InputError
 from unimedi.files.atomic import write_json
+from unimedi.metrics.measurement import Measurements
 from unimedi.reproduction.terms import Terms, settings_of
 
-# The table's columns: a short name and the figure's key in metrics.json.
-COLUMNS: Mapping[str, str] = {
-    "zero-shot X-ray": "zero_shot/xray/auroc",
-    "zero-shot CT": "zero_shot/ct/auroc",
-    "… of nodules": "zero_shot/ct/auroc/nodule",
-    "report R@10 X-ray": "retrieval/xray/image_to_report/r@10",
-    "report R@10 CT": "retrieval/ct/image_to_report/r@10",
-    "X-ray → CT R@10": "cross_modal/paired/r@10",
-    "probe 10 % X-ray": "linear_probe/xray/10%/auroc",
-    "probe 10 % CT": "linear_probe/ct/10%/auroc",
-    "slices hit@1": "slice_selection/attentive/hit@1",
-    "slices AUROC": "slice_selection/attentive/auroc",
+Name = Mapping[str, Any]  # the fields of a measurement
+
+
+def _report(modality: str) -> Name:
+    return {"task": "retrieval", "modality": modality, "variant": "image_to_report", "metric": "r@10"}
+
+
+def _probe(modality: str) -> Name:
+    return {"task": "linear_probe", "modality": modality, "share": 0.1, "metric": "auroc"}
+
+
+ZERO_SHOT_CT: Name = {"task": "zero_shot", "modality": "ct", "metric": "auroc"}
+SLICES: Name = {"task": "slice_selection", "method": "attentive"}
+COLUMNS: Mapping[str, Name] = {  # of the table
+    "zero-shot X-ray": {"task": "zero_shot", "modality": "xray", "metric": "auroc"},
+    "zero-shot CT": ZERO_SHOT_CT,
+    "… of nodules": {**ZERO_SHOT_CT, "finding": "nodule"},
+    "report R@10 X-ray": _report("xray"),
+    "report R@10 CT": _report("ct"),
+    "X-ray → CT R@10": {"task": "cross_modal", "modality": "xray_to_ct", "variant": "paired", "metric": "r@10"},
+    "probe 10 % X-ray": _probe("xray"),
+    "probe 10 % CT": _probe("ct"),
+    "slices hit@1": {**SLICES, "metric": "hit@1"},
+    "slices AUROC": {**SLICES, "metric": "auroc"},
 }
 REFERENCE = "unimedi"  # the row that the others are compared with
-# What the same report says of an encoder that was never trained; these make the table's last row.
-UNTRAINED: Mapping[str, str] = {
-    "probe 10 % X-ray": "random_init/xray/10%/auroc",
-    "probe 10 % CT": "random_init/ct/10%/auroc",
-    "slices hit@1": "slice_selection/untrained/hit@1",
-    "slices AUROC": "slice_selection/untrained/auroc",
+# What the same evaluation measures of an encoder that was never trained: the table's last row.
+UNTRAINED: Mapping[str, Name] = {
+    "probe 10 % X-ray": {**_probe("xray"), "method": "random_init"},
+    "probe 10 % CT": {**_probe("ct"), "method": "random_init"},
+    "slices hit@1": {"task": "slice_selection", "method": "untrained", "metric": "hit@1"},
+    "slices AUROC": {"task": "slice_selection", "method": "untrained", "metric": "auroc"},
 }
-
-
-JsonFigures = dict[str, dict[str, Any]]  # key → value, low, high, n
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a row said to a downstream task: its name, the digest of what it asks, the fingerprint of its store."""
+    """What a row answered to a downstream task: the task's name and digest, the fingerprint of its store."""
 
     name: str
     task: str
     store: str
-    figures: JsonFigures
+    measurements: Measurements
 
 
 @dataclass(frozen=True)
 class Result:
-    """One recipe, one seed; ``seconds``: of training, on ``machine``.
+    """One recipe, one seed.
 
-    ``minus_reference``: paired differences to ``REFERENCE`` with the same seed, store and budget, by the figures' keys;
-    empty for the reference itself and where that was not at hand. ``reference``: the ``recipe_key`` of that reference.
+    Attributes:
+        seconds: of training, on ``machine``.
+        minus_reference: paired differences to ``REFERENCE`` of the same seed, store and budget, under the measurements'
+            names; empty for the reference itself and where that was not at hand.
+        reference: the ``recipe_key`` of that reference.
     """
 
     terms: Terms
     steps: int
     seconds: float
     machine: str
-    figures: JsonFigures
+    measurements: Measurements
     tasks: list[Answers] = field(default_factory=list)
-    minus_reference: JsonFigures = field(default_factory=dict)
+    minus_reference: Measurements = field(default_factory=Measurements)
     reference: str = ""
     software: str = ""
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise InputError(f"row {self.terms.label}: expected at least one step, got {self.steps}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The file's content; the terms stand beside the rest."""
+        return {
+            **asdict(self.terms),
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "machine": self.machine,
+            "measurements": self.measurements.to_json(),
+            "tasks": [
+                {"name": one.name, "task": one.task, "store": one.store, "measurements": one.measurements.to_json()}
+                for one in self.tasks
+            ],
+            "minus_reference": self.minus_reference.to_json(),
+            "reference": self.reference,
+            "software": self.software,
+        }
 
 
 def result_file(folder: Path, terms: Terms) -> Path:
@@ -75,16 +105,15 @@ def result_file(folder: Path, terms: Terms) -> Path:
 
 
 def write_result(result: Result, folder: Path) -> Path:
-    """Whole or not at all. In the file the terms stand beside the rest."""
+    """Whole or not at all."""
     path = result_file(folder, result.terms)
     path.parent.mkdir(parents=True, exist_ok=True)
-    raw = asdict(result)
-    write_json(path, raw.pop("terms") | raw)
+    write_json(path, result.to_json())
     return path
 
 
 def read_results(folder: Path) -> list[Result]:
-    """All results under a folder, by budget, name and seed; ValueError names a file that is none, or a row again."""
+    """All results under a folder, by budget, name and seed; InputError names a file that is none, or a row again."""
     files: dict[str, Path] = {}
     found = []
     for path in sorted(folder.glob("*/*.json")):
@@ -115,13 +144,20 @@ def current(results: Sequence[Result], store: str, recipes: Sequence[Path]) -> t
 
 
 def read_result(path: Path) -> Result:
-    """ValueError where the file is no result."""
+    """Read what :func:`write_result` wrote.
+
+    Raises:
+        InputError: the file is no result, or one of an older version.
+    """
     try:
-        raw = {"recipe": {}, "format": 1, "tasks": {}, **json.loads(path.read_text(encoding="utf-8"))}
+        raw = json.loads(path.read_text(encoding="utf-8"))
         terms = Terms(**{one.name: raw.pop(one.name) for one in fields(Terms)})
-        tasks = raw.pop("tasks")
-        if isinstance(tasks, dict):  # format 1: by name alone
-            tasks = [{"name": name, "task": "", **said} for name, said in tasks.items()]
-        return Result(terms, tasks=[Answers(**said) for said in tasks], **raw)
+        tasks = [
+            Answers(**{**said, "measurements": Measurements.from_json(said["measurements"], str(path))})
+            for said in raw.pop("tasks")
+        ]
+        for name in ("measurements", "minus_reference"):
+            raw[name] = Measurements.from_json(raw[name], str(path))
+        return Result(terms, tasks=tasks, **raw)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a result of `unimedi reproduce` ({error})") from error
+        raise InputError(f"{path}: not a result of this version of `unimedi reproduce` ({error})") from error

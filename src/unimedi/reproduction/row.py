@@ -1,7 +1,7 @@
 """One row of the comparison: a recipe with a seed, trained and measured when something is asked of it."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,11 +12,12 @@ from unimedi import __version__
 from unimedi.evaluation.comparison import differences, read_runs, why_not_paired
 from unimedi.experiments.registry import pretrain
 from unimedi.files.json_lines import read_json_lines
+from unimedi.metrics.measurement import Measurements
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder
 from unimedi.reporting.commands import evaluate
 from unimedi.reproduction.downstream import Downstream, measure
-from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Answers, JsonFigures, Result
+from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Answers, Name, Result
 from unimedi.reproduction.terms import Budget, Terms, digest, terms_of
 
 TIMED_STEPS = 40  # of a short run that says what a step of a row costs, where the budget is time
@@ -74,30 +75,34 @@ class Row:
     def measured(self) -> Result:
         self.say(f"--- {self.title}")
         steps = self.trained()
-        figures = evaluate(self.run, self.store, say=self.say)
+        found = evaluate(self.run, self.store, say=self.say).measurements
         folder = RunFolder(self.run)
         seconds, precision = float(read_json_lines(folder.log)[-1]["seconds"]), folder.begun()["precision"]
-        kept = {key: figures[key].to_json() for key in (*COLUMNS.values(), *UNTRAINED.values()) if key in figures}
+        kept = _named(found, [*COLUMNS.values(), *UNTRAINED.values()])
         software = f"unimedi {__version__}"
         return Result(self.terms, steps, seconds, f"{_machine()}, {precision}", kept, software=software)
 
-    def minus_reference(self) -> JsonFigures:
-        """Ours minus the reference's with the same seed, the same patients drawn for both; empty where that, or our own
-        run, does not lie below ``folder``."""
+    def minus_reference(self) -> Measurements:
+        """Paired differences to the reference with the same seed; empty where its run, or our own, is not there."""
         if self.terms.name == REFERENCE or self.reference is None:
-            return {}
+            return Measurements()
         runs = [self.run, self.folder / self.reference.label]
         if not all((run / "metrics.json").is_file() for run in runs):
-            return {}
+            return Measurements()
         ours, other = read_runs(runs)
-        gaps = {} if why_not_paired(ours.conditions, other) else differences(ours.figures, other)
-        return {key: gaps[key].to_json() for key in COLUMNS.values() if key in gaps}
+        if why_not_paired(ours.conditions, other):
+            return Measurements()
+        return _named(differences(ours.measurements, other), COLUMNS.values())
 
     def answered(self, asked: Downstream, store: str) -> Answers:
         self.say(f"--- {self.title}: {asked.task.name}")
         self.trained()
-        found = measure(self.run, asked, self.say)
-        return Answers(asked.task.name, asked.key, store, {key: f.to_json() for key, f in found.items()})
+        return Answers(asked.task.name, asked.key, store, measure(self.run, asked, self.say))
+
+
+def _named(measurements: Measurements, names: Iterable[Name]) -> Measurements:
+    """Those of these names, as far as they were measured."""
+    return Measurements(row for name in names if (row := measurements.one(**name)))
 
 
 def steps_within(seconds: float, recipe: Path, store: Path, out: Path) -> int:

@@ -1,12 +1,14 @@
 """From results to the paper-shaped table in Markdown: a row a method, mean and SD over its seeds."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 
 from unimedi.errors import InputError
 from unimedi.files.atomic import write_text
-from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Result
+from unimedi.metrics.measurement import Measurement
+from unimedi.reproduction.results import COLUMNS, REFERENCE, UNTRAINED, Name, Result
 from unimedi.reproduction.task_table import label, task_tables
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -28,7 +30,7 @@ def tables(results: Sequence[Result]) -> str:
 
 
 def show(results: Sequence[Result], page: Path | None) -> None:
-    """Print the tables, and put them into a page where there is one; ValueError where there is no row."""
+    """Print the tables, and put them into a page where there is one; InputError where there is no row."""
     if not results:
         raise InputError("expected finished rows to show, found none")
     if page:
@@ -37,13 +39,13 @@ def show(results: Sequence[Result], page: Path | None) -> None:
 
 
 def write_tables(results: Sequence[Result], page: Path) -> None:
-    """Replace what stands between the markers of a Markdown page. ValueError if it has none."""
+    """Replace what stands between the markers of a Markdown page. InputError if it has none."""
     before, behind = around_tables(page)
     write_text(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
 
 
 def around_tables(page: Path) -> tuple[str, str]:
-    """What stands before and behind the markers of a page; ValueError if it has none."""
+    """What stands before and behind the markers of a page; InputError if it has none."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise InputError(f"{page}: expected the markers {BEGIN} and {END}")
@@ -55,9 +57,7 @@ def _table(budget: str, results: Sequence[Result]) -> str:
     rows = {(result.terms.name, result.terms.recipe_key) for result in results}
     ordered = sorted(rows, key=lambda row: (row[0] != REFERENCE, row))
     names = [name for name, _ in ordered]
-    studies = sorted(
-        {int(figure["n"]) for result in results for key, figure in result.figures.items() if "zero" in key}
-    )
+    studies = sorted({row.n for result in results for row in result.measurements.select(task="zero_shot").values()})
     measured_by = ", ".join(
         sorted({result.machine for result in results} | {r.software for r in results if r.software})
     )
@@ -84,29 +84,34 @@ def _of(results: Sequence[Result], name: str, recipe_key: str) -> list[Result]:
 
 
 def _row(
-    name: str, results: Sequence[Result], keys: Mapping[str, str], references: Collection[str] | None = None
+    name: str, results: Sequence[Result], names: Mapping[str, Name], references: Collection[str] | None = None
 ) -> str:
-    """``references``: the recipes of the reference that are in the table; None for what was never trained."""
+    """``names``: column → what it shows. ``references``: the recipes of the reference that are in the table; None for
+    what was never trained."""
     cells = [name, str(len(results)), "0", "0"]
     if references is not None:
         cells[2:] = [_over([float(r.steps) for r in results], 0), _over([r.seconds / 60 for r in results], 1)]
     for column in COLUMNS:
-        found = [r.figures.get(keys.get(column, ""), {}).get("value") for r in results]
-        values = [float(value) for value in found if value is not None]
+        wanted = names.get(column)
+        found = [result.measurements.one(**wanted) for result in results] if wanted else []
+        values = [one.value for one in found if one and math.isfinite(one.value)]
+        if not wanted or not values:
+            cells.append("–")
+            continue
         # A difference to a reference that is not the one of this table would mislead.
-        shown = [r.minus_reference if references == {r.reference} else {} for r in results]
-        mark = _mark([gaps.get(keys.get(column, "")) for gaps in shown])
-        cells.append(_over(values, 3) + mark if values else "–")
+        gaps = [r.minus_reference.one(**wanted) if references == {r.reference} else None for r in results]
+        cells.append(_over(values, 3) + _mark(gaps))
     return "| " + " | ".join(cells) + " |"
 
 
-def _mark(gaps: Sequence[Mapping[str, float | None] | None]) -> str:
+def _mark(gaps: Sequence[Measurement | None]) -> str:
     """Whether the paired differences of all seeds lie on one side of 0 with their whole intervals."""
-    if any(gap is None or gap["low"] is None or gap["high"] is None for gap in gaps):
+    known = [gap for gap in gaps if gap and math.isfinite(gap.low) and math.isfinite(gap.high)]
+    if len(known) < len(gaps):
         return ""
-    if all(gap["low"] > 0 for gap in gaps):  # type: ignore[index, operator]
+    if all(gap.low > 0 for gap in known):
         return ABOVE
-    return BELOW if all(gap["high"] < 0 for gap in gaps) else LEVEL  # type: ignore[index, operator]
+    return BELOW if all(gap.high < 0 for gap in known) else LEVEL
 
 
 def _over(values: Sequence[float], digits: int) -> str:

@@ -77,7 +77,7 @@ def test_one_window_is_the_input_of_pre_training_mean_image_included(ndim: int) 
 
 
 def test_windows_at_the_finer_resolution() -> None:
-    segmenter = Segmenter(tiny_model(), 3, "unetr", 2, resolution="fine").eval()
+    segmenter = Segmenter(tiny_model(), 3, "unetr", 2, resolution="hires").eval()
     fine = tiny_batch().hires_volumes
     assert fine is not None
     assert segmenter.inputs(fine).shape == (2, 1, *fine.shape[1:])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import tiny_model
 from unimedi.adaptation.segmentation.masks import (
-    layers,
+    class_masks,
     mask_labels,
     masked_batch,
     masked_splits,
@@ -21,12 +21,13 @@ from unimedi.adaptation.segmentation.masks import (
     windows,
 )
 from unimedi.adaptation.segmentation.segment import MissingExtraError, mask_task, segment
-from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
+from unimedi.adaptation.settings import SegmentSettings
 from unimedi.adaptation.tuning import train_best
 from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements
+from unimedi.settings import SettingsError, read_settings
 
 QUICK = SegmentSettings(
     fractions=(0.5,), seeds=(0, 1), steps=2, batch=3, learning_rates=(1e-3,), checks=1, resamples=20
@@ -51,21 +52,21 @@ def figures(ground: tuple[Path, Path]) -> Measurements:
 
 def test_every_row_is_there(figures: Measurements) -> None:
     for where in ("xray/linear", "xray/setr_pup", "ct/unetr"):
-        for row in ("segmentation", "segmentation_random_init"):
+        for arm in ("", "random_init/"):
             for name in ("dice_positive", "dice_all", "found"):
-                one = figures[f"{row}/{where}/50%/{name}"]
+                one = figures[f"segmentation/{where}/{arm}50%/{name}"]
                 assert 0 <= one.low <= one.value <= one.high <= 1
-                assert {f"{row}/{where}/50%/{name}/{finding}" for finding in FINDINGS} <= set(figures)
-        assert f"segmentation/{where}/50%/gain_over_random_init" in figures
+                assert {f"segmentation/{where}/{arm}50%/{name}/{finding}" for finding in FINDINGS} <= set(figures)
+        assert f"segmentation/{where}/50%/minus_random_init/dice_positive" in figures
     for kind in ("xray", "ct"):
-        assert {f"segmentation_trivial/{kind}/dice_all/{finding}" for finding in FINDINGS} <= set(figures)
+        assert {f"segmentation/{kind}/trivial/dice_all/{finding}" for finding in FINDINGS} <= set(figures)
 
 
 def test_the_trivial_row_is_the_share_without(ground: tuple[Path, Path], figures: Measurements) -> None:
     store = Store.open(ground[1])
     test = store.select(split="test", image_kind="ct")
     healthy = np.mean([not store.studies[i].labels["nodule"] for i in test])
-    assert figures["segmentation_trivial/ct/dice_all/nodule"].value == pytest.approx(healthy)
+    assert figures["segmentation/ct/trivial/dice_all/nodule"].value == pytest.approx(healthy)
 
 
 def test_what_has_no_masks_is_said_with_the_counts(ground: tuple[Path, Path], tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_labels_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
     splits = masked_splits("ct", store, QUICK)
     assert (splits.train, splits.classes) == (store.select(split="train", image_kind="ct"), FINDINGS)
     for row, index in enumerate(splits.train):
-        planes = layers(stored_mask(store, index), range(3))
+        planes = class_masks(stored_mask(store, index), range(3))
         for number, name in enumerate(FINDINGS):
             assert splits.labels[row, number] == store.studies[index].labels[name] == planes[number].any()
 
@@ -157,10 +158,10 @@ def test_what_is_not_known_is_in_no_figure_and_in_no_gradient(ground: tuple[Path
     setup = replace(QUICK, kinds=("xray",), xray_decoders=("linear",))
     figures = segment(ground[0], nodules.path, setup, said.append)
     present = {name: mask_labels(nodules, nodules.select("test", "xray"), [name])[:, 0] == 1 for name in FINDINGS}
-    for row in ("segmentation/xray/linear/50%", "segmentation_trivial/xray"):
+    for row in ("segmentation/xray/linear/50%", "segmentation/xray/trivial"):
         assert figures[f"{row}/dice_all/nodule"].n == len(nodules.select("test", "xray"))
         assert figures[f"{row}/dice_all/pleural_effusion"].n == present["pleural_effusion"].sum()
-    assert figures["segmentation_trivial/xray/dice_all/pleural_effusion"].value == 0
+    assert figures["segmentation/xray/trivial/dice_all/pleural_effusion"].value == 0
     only = replace(setup, classes=("pleural_effusion",), seeds=(0,))
     segment(ground[0], nodules.path, only, said.append)
     left = sum(~present["pleural_effusion"])
@@ -221,7 +222,9 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
     fields = (draws.random((3, 8, 10, 12)) < 0.02).astype(np.uint16) * draws.integers(1, 4, (3, 8, 10, 12), np.uint16)
     grid = (8 // scale, 10 // scale, 12 // scale)
     size = (3, 4, 5) if scale == 1 else grid
-    whole = torch.from_numpy(layers(fields.reshape(-1, 10, 12), [0, 1]).astype(np.float32)).reshape(2, 3, 8, 10, 12)
+    whole = torch.from_numpy(class_masks(fields.reshape(-1, 10, 12), [0, 1]).astype(np.float32)).reshape(
+        2, 3, 8, 10, 12
+    )
     images = torch.nn.functional.interpolate(whole.transpose(0, 1)[:, :1], grid, mode="area")  # the first class
     seen, wanted = windows(images, fields, [0, 1], size, draws)
     assert seen.shape == (3, 1, *size)
@@ -234,7 +237,7 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
 @pytest.mark.parametrize(
     ("cli_args", "said"),
     [
-        (["--resolution", "coarse"], "resolution: expected one of volume, fine, got 'coarse'"),
+        (["--resolution", "coarse"], "resolution: expected one of volume, hires, got 'coarse'"),
         (["--ct_decoders", "[unet]"], "ct_decoders: expected one of linear, setr_pup, unetr, got 'unet'"),
         (["--learning_rates", "[]"], "learning_rates: expected at least one value, got none"),
     ],

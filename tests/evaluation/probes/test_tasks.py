@@ -7,8 +7,9 @@ from statistics import mean, stdev
 import pytest
 
 from tests.hospital import write_hospital, write_pretrained
-from unimedi.evaluation.probes.tasks import probe_figures
-from unimedi.evaluation.task import EvaluationOptions, view
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.probes.tasks import linear_probe
+from unimedi.evaluation.split import eval_split
 from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder
 
@@ -18,19 +19,19 @@ def test_spread_over_seeds_is_that_of_single_seeds(tmp_path: Path) -> None:
     ours = Embedder.from_pretrained(write_pretrained(tmp_path / "run" / "pretrained").parent)
     fresh = Embedder(untrained(ours.model, 0), ours.processor)
     options = EvaluationOptions(fractions=(0.5, 1.0), probe_seeds=(0, 1, 2), resamples=5)
-    seen = view("xray", store, store.select("test", "xray"), ours, options)
-    encoders = {"linear_probe": (ours, seen.table), "random_init": (fresh, fresh.images(store, seen.indices))}
-    figures = probe_figures(seen, store, encoders, options, [])
+    seen = eval_split("xray", "test", store, ours, options)
+    encoders = {"": (ours, seen.table), "random_init": (fresh, fresh.images(store, seen.indices))}
+    figures = linear_probe(seen, store, encoders, options).measurements
     single = [
-        probe_figures(seen, store, encoders, replace(options, fractions=(0.5,), probe_seeds=(seed,)), [])
+        linear_probe(seen, store, encoders, replace(options, fractions=(0.5,), probe_seeds=(seed,))).measurements
         for seed in options.probe_seeds
     ]
-    for row in ("linear_probe", "linear_probe_sgd", "random_init", "random_init_sgd"):
-        key = f"{row}/xray/50%/auroc"
+    for row in ("", "sgd/", "random_init/", "sgd/random_init/"):
+        key = f"linear_probe/xray/{row}50%/auroc"
         values = [one[key].value for one in single]
         spread, n = figures[f"{key}_seed_sd"].value, figures[f"{key}_seed_sd"].n
         assert (spread, n) == (pytest.approx(stdev(values)), 3)
         assert spread > 0
         assert figures[key].value == pytest.approx(mean(values))
-        assert f"{row}/xray/100%/auroc_seed_sd" not in figures
+        assert f"linear_probe/xray/{row}100%/auroc_seed_sd" not in figures
     assert not [key for one in single for key in one if key.endswith("seed_sd")]

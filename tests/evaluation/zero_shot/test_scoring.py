@@ -9,15 +9,9 @@ import pytest
 from scipy.special import expit
 
 from tests.reporting.test_zero_shot import view
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import (
-    PROMPTS,
-    embed_prompts,
-    log_odds,
-    read_prompts,
-    single_pair_scores,
-)
-from unimedi.evaluation.zero_shot.tasks import Verdicts, other_prompts, zero_shot
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.zero_shot.prompts import PROMPTS, embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds, other_prompts, single_pair_scores, zero_shot
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
 
@@ -153,12 +147,13 @@ def test_log_odds_of_50_and_60_are_ranked(tmp_path: Path) -> None:
     seen = view({"x": [0.0, 1.0, 0.0, 1.0], "y": [1.0, 0.0, 1.0, 0.0]}, images)
     store = Store.__new__(Store)
     store.studies = (SimpleNamespace(language="en"),)  # type: ignore[assignment]
-    options = EvaluationOptions(prompts=own, classes=("x", "y"), exclusive=True)
-    verdicts: dict[str, Verdicts] = {}
-    figures = zero_shot(seen, store, embedder, "validation", options, verdicts, [])
-    figures |= other_prompts(view({"x": [0.0, 1.0, 0.0, 1.0]}, images), store, embedder, options, [])
-    assert verdicts["xray"].probabilities["x"].tolist() == [1.0] * 4
+    options = EvaluationOptions(prompts=own, classes=("x", "y"), multiclass=True)
+    result = zero_shot(seen, store, embedder, options)
+    figures = result.measurements
+    figures |= other_prompts(view({"x": [0.0, 1.0, 0.0, 1.0]}, images), store, embedder, options).measurements
+    assert result.predictions is not None
+    assert result.predictions.probabilities["x"].tolist() == [1.0] * 4
     for key in ("zero_shot/xray/auroc/x", "zero_shot/xray/ap/x", "zero_shot_by_prompts/xray/own_en_v1/auroc"):
         assert figures[key].value == 1.0
     assert figures["zero_shot/xray/acc/x"].value == 0.5
-    assert figures["zero_shot/xray/choice_acc"].value == 0.5  # y scores higher in all four, which is no tie
+    assert figures["zero_shot/xray/multiclass_accuracy"].value == 0.5  # y scores higher in all four, which is no tie

@@ -13,8 +13,8 @@ from unimedi.adaptation.prediction.trained import SEGMENTATION
 from unimedi.adaptation.segmentation.loss import mask_loss
 from unimedi.adaptation.segmentation.masks import (
     MaskedSplits,
+    class_masks,
     known_masks,
-    layers,
     masked_batch,
     masked_splits,
     stored_mask,
@@ -22,7 +22,7 @@ from unimedi.adaptation.segmentation.masks import (
 )
 from unimedi.adaptation.segmentation.segmenter import Segmenter
 from unimedi.adaptation.settings import SegmentSettings
-from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune, with_flat_names
+from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import StateError
 from unimedi.inputs.store import Store
@@ -68,7 +68,7 @@ def segment(
     except ModuleNotFoundError as error:
         raise MissingExtraError("segmentation needs MONAI; install unimedi[segmentation]") from error
     found = tune(TITLE, run, data, settings or SegmentSettings(), say, out, _measure_kind)
-    return with_flat_names(found.named(task="segmentation"))
+    return found.named(task="segmentation")
 
 
 def _measure_kind(kind: str, tuning: Tuning[SegmentSettings]) -> Measurements:
@@ -142,7 +142,7 @@ class MaskModel:
         dice, hd95 = [], []
         for index in indices:
             bits = stored_mask(self.store, index)
-            ours, true = self.predicted(index), layers(bits, self.numbers)
+            ours, true = self.predicted(index), class_masks(bits, self.numbers)
             one, distance = study_overlap(ours, true, self.store.studies[index].spacing if distances else ())
             for column, masks in ((found, ours), (present, true)):
                 column.append(np.asarray(masks.reshape(len(masks), -1).any(axis=1)))

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from unimedi.evaluation.examples.pictures import best_plane, evenly, findings_of, lung_grey, marked, radiograph_grey
 from unimedi.evaluation.record import Attention, Example, Plane
-from unimedi.evaluation.task import View
+from unimedi.evaluation.split import EvalSplit
 from unimedi.imaging.intensity import AIR_HU
 from unimedi.inputs.store import Store
 
@@ -20,7 +20,7 @@ Grid3 = tuple[int, int, int]
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
-def radiograph_attention(view: View, store: Store, grid: Grid2) -> tuple[Attention, ...]:
+def radiograph_attention(view: EvalSplit, store: Store, grid: Grid2) -> tuple[Attention, ...]:
     """Radiographs, evenly chosen among those with one finding (any, where nothing is labelled), plain and overlaid.
 
     ``grid`` is the (rows, columns) of T_2D's tokens.
@@ -29,7 +29,7 @@ def radiograph_attention(view: View, store: Store, grid: Grid2) -> tuple[Attenti
     return tuple(_radiograph(view, rows[place], store, grid) for place in evenly(len(rows), RADIOGRAPHS))
 
 
-def volume_attention(view: View, store: Store, grid: Grid3, lesions: Sequence[int]) -> tuple[Attention, ...]:
+def volume_attention(view: EvalSplit, store: Store, grid: Grid3, lesions: Sequence[int]) -> tuple[Attention, ...]:
     """Volumes, evenly chosen among the rows ``lesions`` (among all, where there are none): axial, coronal, sagittal.
 
     ``grid`` is the (depth, rows, columns) of T_3D's tokens.
@@ -41,7 +41,7 @@ def volume_attention(view: View, store: Store, grid: Grid3, lesions: Sequence[in
     )
 
 
-def _radiograph(view: View, row: int, store: Store, grid: Grid2) -> Attention:
+def _radiograph(view: EvalSplit, row: int, store: Store, grid: Grid2) -> Attention:
     index = view.indices[row]
     pixels, spacing = store.pixels(index), store.studies[index].spacing
     weights = view.table.attention[row].reshape(grid).astype(np.float64)
@@ -50,7 +50,7 @@ def _radiograph(view: View, row: int, store: Store, grid: Grid2) -> Attention:
     return Attention(_study(view, row), (plain, replace(plain, attention=weights / weights.mean())), bool(spacing))
 
 
-def volume_planes(view: View, row: int, store: Store, grid: Grid3) -> tuple[Plane, Plane, Plane, Plane]:
+def volume_planes(view: EvalSplit, row: int, store: Store, grid: Grid3) -> tuple[Plane, Plane, Plane, Plane]:
     """The best-scored slab's middle plane, plain and overlaid, and the coronal and sagittal plane through its peak.
 
     Attention on the last two is the mean along the line of sight, a lesion's outline its shadow along it.
@@ -92,7 +92,7 @@ def content(pixels: ndarray, ground: int) -> Box:
     return (int(first[0]), int(first[-1]) + 1), (int(second[0]), int(second[-1]) + 1)
 
 
-def _study(view: View, row: int) -> Example:
+def _study(view: EvalSplit, row: int) -> Example:
     return Example(view.table.study_ids[row], findings_of(view, row))
 
 

@@ -13,15 +13,16 @@ from unimedi.evaluation.examples.pictures import (
     report_example,
 )
 from unimedi.evaluation.record import Example, Queries, Query, SliceSelection, Strip
+from unimedi.evaluation.result import SliceResults
 from unimedi.evaluation.slices.choices import middle_planes
-from unimedi.evaluation.task import Outcome, View
+from unimedi.evaluation.split import EvalSplit
 from unimedi.inputs.store import Store
 from unimedi.metrics.recall import same_group
 
 COHORT, STRIPS, QUERIES, ANSWERS = 12, 8, 6, 5  # studies, volumes, queries, and answers to each that are shown
 
 
-def cohort_examples(view: View, store: Store) -> tuple[Example, ...]:
+def cohort_examples(view: EvalSplit, store: Store) -> tuple[Example, ...]:
     """The first study of each combination of findings, those with a single finding first."""
     order = sorted(range(len(view)), key=lambda row: (len(view.positives(row)) != 1, row))
     met = set[tuple[str, ...]]()
@@ -36,7 +37,7 @@ def cohort_examples(view: View, store: Store) -> tuple[Example, ...]:
     )
 
 
-def report_queries(view: View, store: Store) -> tuple[Queries, Queries]:
+def report_queries(view: EvalSplit, store: Store) -> tuple[Queries, Queries]:
     """Image → report and report → image; right is the query's own report, or one of equal words."""
     similarity = view.table.embedding @ view.reports.T
     right = same_group(view.groups, view.groups)
@@ -51,7 +52,7 @@ def report_queries(view: View, store: Store) -> tuple[Queries, Queries]:
     return Queries(view.kind, "report", tuple(to_report)), Queries("report", view.kind, tuple(to_image))
 
 
-def patient_queries(query: View, answers: View, store: Store) -> Queries:
+def patient_queries(query: EvalSplit, answers: EvalSplit, store: Store) -> Queries:
     """Studies of one modality and the nearest of the other; right is the same patient."""
     patients = set(answers.patients)
     both = [row for row in range(len(query)) if query.patients[row] in patients] or list(range(len(query)))
@@ -64,11 +65,9 @@ def patient_queries(query: View, answers: View, store: Store) -> Queries:
     return Queries(query.kind, answers.kind, tuple(found))
 
 
-def slice_examples(view: View, store: Store, outcome: Outcome, selector: str) -> SliceSelection | None:
+def slice_examples(view: EvalSplit, store: Store, outcome: SliceResults, selector: str) -> SliceSelection:
     """Slabs, scores and the true extent of lesions in evenly chosen volumes; None where no volume has a lesion."""
     planes, scores = outcome.lesion_planes, outcome.slab_scores
-    if planes is None or scores is None:
-        return None
     strips = []
     for place in evenly(len(scores), STRIPS):
         row = outcome.lesion_rows[place]
@@ -88,7 +87,7 @@ def slice_examples(view: View, store: Store, outcome: Outcome, selector: str) ->
     return SliceSelection(len(outcome.lesion_rows), slices, selector, tuple(strips))
 
 
-def slabs_taken(view: View, row: int, slab_count: int, depth: int) -> tuple[int, ...]:
+def slabs_taken(view: EvalSplit, row: int, slab_count: int, depth: int) -> tuple[int, ...]:
     """The slabs whose middle plane (of the ``depth`` stored ones) the model takes of a volume, by its own selector."""
     if view.table.selected is None:
         return ()

@@ -9,10 +9,10 @@ from numpy import ndarray
 
 from unimedi.evaluation.examples.pictures import example, findings_of, lung_grey
 from unimedi.evaluation.record import Failures, LateAnswer, LateAnswers, WrongCall, WrongCalls, WrongSlice
+from unimedi.evaluation.result import SliceResults, ZeroShotPredictions
 from unimedi.evaluation.retrieval.tasks import pairs
 from unimedi.evaluation.slices.choices import middle_planes, slabs_by_score
-from unimedi.evaluation.task import Outcome, View
-from unimedi.evaluation.zero_shot.tasks import Verdicts
+from unimedi.evaluation.split import EvalSplit
 from unimedi.inputs.store import Store
 from unimedi.metrics.recall import first_right_rank, same_group
 
@@ -20,7 +20,12 @@ WORST = 12  # studies of a task
 Misses = list[tuple[int, int, int]]
 
 
-def failures(views: Mapping[str, View], verdicts: Mapping[str, Verdicts], outcome: Outcome, store: Store) -> Failures:
+def failures(
+    views: Mapping[str, EvalSplit],
+    verdicts: Mapping[str, ZeroShotPredictions],
+    outcome: SliceResults | None,
+    store: Store,
+) -> Failures:
     """Zero-shot both ways, retrieval both ways, the same patient, slice selection: the worst of each, worst first."""
     calls = [
         _wrong_calls(views[modality], said, missed, store)
@@ -29,11 +34,11 @@ def failures(views: Mapping[str, View], verdicts: Mapping[str, Verdicts], outcom
     ]
     reported = [seen.reported for seen in views.values()]
     reports = [late for seen in reported if len(seen) for late in _late_reports(seen, store)]
-    slices, missed = _wrong_slices(views["ct"], outcome, store) if outcome.lesion_rows else ((), 0)
+    slices, missed = _wrong_slices(views["ct"], outcome, store) if outcome else ((), 0)
     return Failures(tuple(calls), tuple(reports), _late_patients(views, store), slices, missed)
 
 
-def worst_calls(view: View, verdicts: Verdicts, missed: bool) -> list[tuple[int, str, float]]:
+def worst_calls(view: EvalSplit, verdicts: ZeroShotPredictions, missed: bool) -> list[tuple[int, str, float]]:
     """(row, finding, probability) of the wrong calls furthest from the truth, at most one a study, worst first.
 
     Wrong: on the wrong side of the finding's threshold. ``missed`` takes the findings that were not seen, else the
@@ -58,14 +63,12 @@ def worst_ranks(similarity: Float[ndarray, "queries candidates"], right: Bool[nd
     return [(int(q), int(ranks[q]), int(similarity[q].argmax())) for q in order if 1 < ranks[q] < np.inf]
 
 
-def worst_planes(outcome: Outcome, thickness: Sequence[float]) -> list[tuple[int, int, int, float]]:
+def worst_planes(outcome: SliceResults, thickness: Sequence[float]) -> list[tuple[int, int, int, float]]:
     """(place among the lesion rows, chosen plane, nearest lesion plane, distance between them) of misses, worst first.
 
     The chosen plane is the middle of the best-scored slab, as in hit@1; ``thickness`` is a plane's, of each row.
     """
     planes, scores = outcome.lesion_planes, outcome.slab_scores
-    if planes is None or scores is None:
-        return []
     chosen = middle_planes(scores.shape[1], planes.shape[1])[slabs_by_score(scores, 1)[:, 0]].tolist()
     found = []
     for place, plane in enumerate(chosen):
@@ -75,13 +78,13 @@ def worst_planes(outcome: Outcome, thickness: Sequence[float]) -> list[tuple[int
     return sorted((one for one in found if one[3]), key=lambda one: (-one[3], one[0]))
 
 
-def _wrong_calls(view: View, verdicts: Verdicts, missed: bool, store: Store) -> WrongCalls:
+def _wrong_calls(view: EvalSplit, verdicts: ZeroShotPredictions, missed: bool, store: Store) -> WrongCalls:
     calls = worst_calls(view, verdicts, missed)
     worst = tuple(WrongCall(example(view, row, store), finding, given) for row, finding, given in calls[:WORST])
     return WrongCalls(view.kind, missed, len(calls), worst)
 
 
-def _late_reports(view: View, store: Store) -> list[LateAnswers]:
+def _late_reports(view: EvalSplit, store: Store) -> list[LateAnswers]:
     similarity, right = view.table.embedding @ view.reports.T, same_group(view.groups, view.groups)
     return [
         _late(query, answer, view, view, worst_ranks(scores, right), len(view), store)
@@ -89,7 +92,7 @@ def _late_reports(view: View, store: Store) -> list[LateAnswers]:
     ]
 
 
-def _late_patients(views: Mapping[str, View], store: Store) -> tuple[LateAnswers, ...]:
+def _late_patients(views: Mapping[str, EvalSplit], store: Store) -> tuple[LateAnswers, ...]:
     """Of the patients with an X-ray and a CT."""
     if len(views) < 2 or len(both := pairs(views["xray"], views["ct"])) < 2:
         return ()
@@ -107,7 +110,7 @@ def _late_patients(views: Mapping[str, View], store: Store) -> tuple[LateAnswers
 
 
 def _late(
-    query: str, answer: str, asked: View, sought: View, missed: Misses, candidates: int, store: Store
+    query: str, answer: str, asked: EvalSplit, sought: EvalSplit, missed: Misses, candidates: int, store: Store
 ) -> LateAnswers:
     worst = tuple(
         LateAnswer(example(asked, row, store), rank, findings_of(sought, first)) for row, rank, first in missed[:WORST]
@@ -115,7 +118,7 @@ def _late(
     return LateAnswers(query, answer, candidates, len(missed), worst)
 
 
-def _wrong_slices(view: View, outcome: Outcome, store: Store) -> tuple[tuple[WrongSlice, ...], int]:
+def _wrong_slices(view: EvalSplit, outcome: SliceResults, store: Store) -> tuple[tuple[WrongSlice, ...], int]:
     spacings = [store.studies[view.indices[row]].spacing for row in outcome.lesion_rows]
     missed = worst_planes(outcome, [spacing[0] if spacing else 1.0 for spacing in spacings])
     worst = []

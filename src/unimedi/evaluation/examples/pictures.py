@@ -6,7 +6,7 @@ from numpy import ndarray
 
 from unimedi.evaluation.record import Example
 from unimedi.evaluation.slices.choices import middle_planes
-from unimedi.evaluation.task import View
+from unimedi.evaluation.split import EvalSplit
 from unimedi.imaging.intensity import LUNG_WINDOW, RADIOGRAPH_MAX
 from unimedi.inputs.store import Store
 
@@ -26,13 +26,13 @@ def _grey(shares: ndarray) -> UInt8[ndarray, "*shape"]:
     return np.asarray(np.clip(shares, 0, 1) * 255, np.uint8)
 
 
-def thumbnail(view: View, row: int, store: Store) -> UInt8[ndarray, "height width"]:
+def thumbnail(view: EvalSplit, row: int, store: Store) -> UInt8[ndarray, "height width"]:
     """A radiograph, or the plane of a volume that stands for it: the middle of its best-scored slab."""
     pixels = store.pixels(view.indices[row])
     return radiograph_grey(pixels) if pixels.ndim == 2 else lung_grey(pixels[best_plane(view, row, len(pixels))])
 
 
-def largest_section(view: View, row: int, store: Store) -> UInt8[ndarray, "height width"]:
+def largest_section(view: EvalSplit, row: int, store: Store) -> UInt8[ndarray, "height width"]:
     """Like :func:`thumbnail`, but of a volume with a mask the plane where the mask is largest."""
     mask = marked(store, view.indices[row])
     if mask is None or mask.ndim == 2 or not mask.any():
@@ -40,7 +40,7 @@ def largest_section(view: View, row: int, store: Store) -> UInt8[ndarray, "heigh
     return lung_grey(store.pixels(view.indices[row])[int(np.count_nonzero(mask, axis=(1, 2)).argmax())])
 
 
-def best_plane(view: View, row: int, depth: int) -> int:
+def best_plane(view: EvalSplit, row: int, depth: int) -> int:
     """The middle plane of the best-scored slab; the middle of the volume where the model does not score slabs."""
     scores = view.table.slice_scores
     if scores is None:
@@ -62,17 +62,17 @@ def marked(store: Store, index: int) -> UInt16[ndarray, "*stored"] | None:
     return labelled if labelled.any() else mask
 
 
-def findings_of(view: View, row: int) -> tuple[str, ...]:
+def findings_of(view: EvalSplit, row: int) -> tuple[str, ...]:
     """The findings of a study; ``normal`` where each that the store labels is known to be absent; else nothing."""
     return tuple(view.positives(row) or ["normal"] * bool(view.normal[row]))
 
 
-def example(view: View, row: int, store: Store) -> Example:
+def example(view: EvalSplit, row: int, store: Store) -> Example:
     """A study with its thumbnail."""
     return Example(view.table.study_ids[row], findings_of(view, row), thumbnail(view, row, store))
 
 
-def report_example(view: View, row: int) -> Example:
+def report_example(view: EvalSplit, row: int) -> Example:
     """A study with its report in place of a picture."""
     return Example(view.table.study_ids[row], findings_of(view, row), report=view.report_texts[row])
 

@@ -7,13 +7,13 @@ from sklearn.manifold import TSNE
 
 from unimedi.evaluation.examples.pictures import findings_of
 from unimedi.evaluation.record import SpaceMap
-from unimedi.evaluation.task import View
+from unimedi.evaluation.split import EvalSplit
 
 LEAST, MOST = 10, 600  # studies: below there is no map, and more only crowd it (t-SNE's time grows with the square)
 PERPLEXITY = 30.0  # scikit-learn's; a third of the studies where that is less
 
 
-def space_map(views: Mapping[str, View], seed: int) -> SpaceMap | None:
+def space_map(views: Mapping[str, EvalSplit], seed: int) -> SpaceMap | None:
     """t-SNE by cosine distance of all studies, at most 600 drawn by ``seed``; None of fewer than 10."""
     rows = [(seen, row) for seen in views.values() for row in range(len(seen))]
     embedding = np.concatenate([seen.table.embedding for seen in views.values()])

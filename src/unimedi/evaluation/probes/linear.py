@@ -1,7 +1,7 @@
-"""Linear probe: L2-regularised logistic regression on frozen features, its strength chosen on validation patients.
+"""Linear probe: L2-regularised logistic regression on frozen features, its C chosen on validation patients.
 
-One strength for all findings of an experiment (few validation positives a finding would make a choice per finding
-noise). Small fractions are drawn anew for each seed, stratified so that every finding keeps some positives.
+One C for all findings of an experiment: with few validation positives a choice for each finding would be noise. Small
+shares of the labels are drawn anew for each seed, stratified so that every finding keeps some positives.
 """
 
 import math
@@ -21,7 +21,7 @@ from unimedi.adaptation.subset import Labels, Scores, stratified_subset
 from unimedi.metrics.auroc import auroc
 from unimedi.metrics.checks import known_and_positive, refuse_not_finite
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C of scikit-learn: the inverse of the L2 weight, features standardised
+C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # scikit-learn's C, the inverse of the L2 weight; features are standardised
 
 Line = tuple[Float[ndarray, "dim"], float]  # weights and intercept
 
@@ -30,7 +30,7 @@ Line = tuple[Float[ndarray, "dim"], float]  # weights and intercept
 class Features:
     """Frozen features of one split with the labels of the same studies.
 
-    Raises ValueError on a feature that is not finite and on a label that is not 1, 0 or NaN.
+    Raises InputError on a feature that is not finite and on a label that is not 1, 0 or NaN.
     """
 
     x: Float[ndarray, "studies dim"]
@@ -62,7 +62,7 @@ def probe_scores(
 
 
 def fit_and_score(train: Features, validation: Features, test: Features) -> Scores:
-    """Fit one probe a finding at the strength with the best validation macro AUROC; return test scores (logits).
+    """Fit one probe a finding, at the C with the best validation macro AUROC; return test scores (logits).
 
     A finding of which the training part holds one class only cannot be learnt: every study scores the same, the log
     odds of its share (with half a study of each class added), an AUROC of .5.
@@ -71,13 +71,13 @@ def fit_and_score(train: Features, validation: Features, test: Features) -> Scor
     standard = [(part.x - mean) / std for part in (train, validation, test)]
     best: dict[str, Line] = {}
     best_value = -math.inf
-    for strength in STRENGTHS:
+    for c in C_GRID:
         fitted = {}
         with threadpool_limits(limits=1, user_api="blas"):  # the products are small: threads would wait for each other
             for name, values in train.labels.items():
                 known = ~np.isnan(values)
                 if len(np.unique(values[known])) == 2:
-                    fitted[name] = _logistic(standard[0][known], values[known], strength)
+                    fitted[name] = _logistic(standard[0][known], values[known], c)
         areas = [
             auroc(standard[1][known] @ weights, values[known] == 1)
             for name, (weights, _) in fitted.items()
@@ -97,13 +97,13 @@ def _constant(values: Float[ndarray, "studies"], dim: int) -> Line:
     return np.zeros(dim), math.log((positives + 0.5) / (known - positives + 0.5))
 
 
-def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], strength: float) -> Line:
+def _logistic(x: Float[ndarray, "studies dim"], y: Float[ndarray, "studies"], c: float) -> Line:
     # With fewer studies than features the solution is the same one in the space of the studies, and smaller there.
     basis = None
     if x.shape[0] < x.shape[1]:
         basis = np.linalg.qr(x.T)[0]
         x = x @ basis
-    model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50, tol=1e-5)
+    model = LogisticRegression(C=c, solver="newton-cholesky", max_iter=50, tol=1e-5)
     with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y == 1)

@@ -1,31 +1,36 @@
-"""Linear probes on one run: the frozen encoder beside an untrained encoder and principal components."""
+"""Linear probes on one run: the frozen encoder beside an untrained encoder and principal components of the pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
 
-from unimedi.adaptation.subset import Labels
+from unimedi.adaptation.subset import Labels, Scores
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.probes.gradient import fit_and_score_by_gradient
 from unimedi.evaluation.probes.linear import Features, Fit, fit_and_score, probe_scores
 from unimedi.evaluation.probes.pixels import pixel_features
-from unimedi.evaluation.task import EvaluationOptions, View, probe_validation
+from unimedi.evaluation.result import TaskResult
+from unimedi.evaluation.split import EvalSplit, probe_validation
 from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
-from unimedi.metrics.bootstrap import Estimate, average_estimates, mean_by_key, paired_difference, seed_spread
+from unimedi.metrics.bootstrap import Estimate, average_estimates, paired_difference, seed_sd
 from unimedi.metrics.checks import NotComputable
-from unimedi.metrics.measurement import percent
-from unimedi.metrics.multiclass import choice_figures
+from unimedi.metrics.measurement import Measurement, Measurements, mean_over_seeds, named, percent
+from unimedi.metrics.multiclass import multiclass_measurements
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
 
-PROTOCOLS: dict[str, Fit] = {"": fit_and_score, "_sgd": fit_and_score_by_gradient}  # end of the row's name → protocol
+VARIANTS: dict[str, Fit] = {"": fit_and_score, "sgd": fit_and_score_by_gradient}
+RANDOM_INIT, PCA = "random_init", "pca"  # the references
 
 
 @dataclass(frozen=True)
 class ProbeSplits:
-    """Which studies a probe learns from and chooses its strength on, and how many the training split holds in all."""
+    """Which studies a probe learns from and chooses its C on, and how many the training split holds in all."""
 
     train: list[int]
     validation: list[int]
@@ -40,87 +45,114 @@ def probe_splits(store: Store, kind: str, options: EvaluationOptions) -> ProbeSp
     return ProbeSplits(subsample(train, options.probe_cap, options.seed), validation, len(train))
 
 
-def probe_figures(
-    view: View,
+def linear_probe(
+    split: EvalSplit,
     store: Store,
-    encoders: dict[str, tuple[Embedder, EmbeddingTable]],
+    encoders: Mapping[str, tuple[Embedder, EmbeddingTable]],
     options: EvaluationOptions,
-    notes: list[str],
-) -> dict[str, Estimate]:
-    """``{linear_probe,random_init,pca}/<kind>/<fraction>/auroc``, ``…/auroc_seed_sd`` of several seeds, and the gains
-    of the first over the others.
+) -> TaskResult:
+    """Linear probes on frozen [CLS] embeddings, by share of the labels, and the gain over each reference.
 
-    ``encoders`` maps a row's name to the embedder and its table of ``view``'s studies; ``linear_probe`` is among them.
-    A fraction is of the *whole* training split, drawn among the encoded studies; n is what it came to. Rows whose name
-    ends in ``_sgd`` read the same features by MGCA's protocol. Of exclusive classes also ``…/choice_acc`` and
-    ``…/choice_balanced_acc``, each class against the rest.
+    Args:
+        split: the studies that are scored.
+        store: its training studies teach the probe, its validation studies choose its strength.
+        encoders: method → embedder, and its table of the studies of ``split``; '' is the model itself.
+
+    Returns:
+        ``auroc`` (macro) and, of several seeds, ``auroc_seed_sd``, with ``share`` and with ``method`` '',
+        ``random_init`` or ``pca``; the first minus each other; ``training_studies``. ``variant`` is '' or ``sgd``, the
+        same features by MGCA's protocol. With ``options.multiclass`` also the accuracy of choosing one class.
+        A share is of the *whole* training split, drawn among the encoded studies.
+
+    Raises:
+        NotComputable: no labels, or no finding with labels in all three splits.
     """
-    if not view.labels:
+    if not split.labels:
         raise NotComputable("no labels")
-    splits = probe_splits(store, view.kind, options)
-    if cut := [percent(share) for share in options.fractions if round(share * splits.available) > len(splits.train)]:
-        notes.append(
-            f"linear probe, {view.kind}: {', '.join(cut)} stands for {len(splits.train)} of {splits.available} "
-            "training studies"
-        )
-    labels = [label_columns(store, part) for part in (splits.train, splits.validation)]
-    names = [name for name in view.labels if all(name in part for part in labels)]
+    parts = probe_splits(store, split.kind, options)
+    notes = []
+    if cut := [percent(share) for share in options.fractions if round(share * parts.available) > len(parts.train)]:
+        notes.append(f"{', '.join(cut)} stands for {len(parts.train)} of {parts.available} training studies")
+    labels = [label_columns(store, part) for part in (parts.train, parts.validation)]
+    names = [name for name in split.labels if all(name in part for part in labels)]
     if not names:
         raise NotComputable("no finding is known in training, validation and test studies alike")
-    notes += _lacking(view, names, labels[0])
-    exclusive = options.exclusive and set(names) == set(options.classes)
-    if options.exclusive and not exclusive:
-        notes.append(f"linear probe, {view.kind}: the choice is not measured, as only {', '.join(names)} are known")
+    notes += _lacking(split, names, labels[0])
+    multiclass = options.multiclass and set(names) == set(options.classes)
+    if options.multiclass and not multiclass:
+        notes.append(f"the choice is not measured, as only {', '.join(names)} are known")
+    columns = [{name: part[name] for name in names} for part in (*labels, split.labels)]
     features = {
-        name: [*(_cls(embedder.images(store, part)) for part in (splits.train, splits.validation)), _cls(table)]
-        for name, (embedder, table) in encoders.items()
+        method: [Features(x, y) for x, y in zip(_features(split, store, parts, encoder), columns, strict=True)]
+        for method, encoder in encoders.items()
     }
-    features["pca"] = pixel_features(store, [splits.train, splits.validation, view.indices], options.seed)
-    figures: dict[str, Estimate] = {}
+    pixels = pixel_features(store, [parts.train, parts.validation, split.indices], options.seed)
+    features[PCA] = [Features(x, y) for x, y in zip(pixels, columns, strict=True)]
+    found = Measurements()
     for share in options.fractions:
-        fraction = percent(share)
-        count = min(max(round(share * splits.available), 2), len(splits.train))
-        for ending, fit in PROTOCOLS.items():
-            results: dict[str, Estimate] = {}
-            for name, parts in features.items():
-                columns = [{n: part[n] for n in names} for part in (*labels, view.labels)]
-                train, validation, test = (Features(x, y) for x, y in zip(parts, columns, strict=True))
-                scores = probe_scores(train, validation, test, count, options.probe_seeds, fit)
-                areas = [macro_auroc(one, test.labels, view.bootstrap) for one in scores]
-                results[name] = average_estimates([area.mean for area in areas])
-                where = f"{name}{ending}/{view.kind}/{fraction}"
-                figures[f"{where}/auroc"] = results[name]
-                figures |= seed_spread(f"{where}/auroc", [area.mean for area in areas])
-                if exclusive:
-                    try:
-                        each = [choice_figures(where, one, test.labels, view.bootstrap) for one in scores]
-                    except NotComputable as reason:  # the labels' fault, so the same for every row
-                        notes.append(f"linear probe, {view.kind}: the choice is not measured: {reason}")
-                        exclusive = False
-                    else:
-                        figures |= mean_by_key(each)
-            for name in (name for name in results if name != "linear_probe"):
-                key = f"linear_probe{ending}/{view.kind}/{fraction}/gain_over_{name}"
-                figures[key] = paired_difference(results["linear_probe"], results[name])
-        figures[f"linear_probe/{view.kind}/{fraction}/training_studies"] = Estimate(float(count), n=count)
-    return figures
+        count = min(max(round(share * parts.available), 2), len(parts.train))
+        for variant, fit in VARIANTS.items():
+            scores = {
+                method: probe_scores(train, validation, test, count, options.probe_seeds, fit)
+                for method, (train, validation, test) in features.items()
+            }
+            found |= _measured(scores, columns[-1], split).named(share=share, variant=variant)
+            if multiclass:
+                try:
+                    found |= _multiclass(scores, columns[-1], split).named(share=share, variant=variant)
+                except NotComputable as reason:  # of the labels, so it is the same every time
+                    notes.append(f"the choice is not measured: {reason}")
+                    multiclass = False
+        studies = named(Estimate(float(count), n=count), share=share, metric="training_studies")
+        found |= Measurements([studies])
+    found = found.named(task="linear_probe", modality=split.kind)
+    return TaskResult(found, [f"linear probe, {split.kind}: {note}" for note in notes])
 
 
-def _lacking(view: View, names: Sequence[str], training: Labels) -> list[str]:
-    """A sentence of the findings that no probe is asked for, and of those that it cannot learn."""
-    unknown = [name for name in view.labels if name not in names]
+def _features(
+    split: EvalSplit, store: Store, parts: ProbeSplits, encoder: tuple[Embedder, EmbeddingTable]
+) -> list[Float[ndarray, "studies dim"]]:
+    """[CLS] embeddings of the training, the validation and the scored studies."""
+    embedder, table = encoder
+    tables = [embedder.images(store, parts.train), embedder.images(store, parts.validation), table]
+    found = [one.cls.astype(np.float64) for one in tables if one.cls is not None]
+    if len(found) < len(tables):
+        raise NotComputable("no study to encode")
+    return found
+
+
+def _measured(scores: Mapping[str, list[Scores]], labels: Labels, split: EvalSplit) -> Measurements:
+    """Macro AUROC of each method over its seeds, its SD, and the model's minus each reference's."""
+    rows: list[Measurement] = []
+    means: dict[str, Estimate] = {}
+    for method, runs in scores.items():
+        areas = [macro_auroc(one, labels, split.bootstrap).mean for one in runs]
+        means[method] = average_estimates(areas)
+        rows.append(named(means[method], method=method, metric="auroc"))
+        if len(areas) > 1:
+            rows.append(named(seed_sd(areas), method=method, metric="auroc_seed_sd"))
+    gains = {method: paired_difference(means[""], means[method]) for method in means if method}
+    return Measurements([*rows, *(named(gain, minus=method, metric="auroc") for method, gain in gains.items())])
+
+
+def _multiclass(scores: Mapping[str, list[Scores]], labels: Labels, split: EvalSplit) -> Measurements:
+    """How often each method scores the right class highest, the mean over its seeds."""
+    found = Measurements()
+    for method, runs in scores.items():
+        each = [multiclass_measurements(one, labels, split.bootstrap) for one in runs]
+        found |= mean_over_seeds(each).named(method=method)
+    return found
+
+
+def _lacking(split: EvalSplit, names: Sequence[str], training: Labels) -> list[str]:
+    """Sentences on the findings for which there is no probe, and on those that it cannot learn."""
+    unknown = [name for name in split.labels if name not in names]
     single = [name for name in names if len({*training[name][~np.isnan(training[name])].tolist()}) < 2]
     return [
-        f"linear probe, {view.kind}: {what} {', '.join(found)}"
+        f"{what} {', '.join(found)}"
         for what, found in (
             ("no label in the training or the validation studies of", unknown),
             ("one class only in the training studies, so every score is the same, of", single),
         )
         if found
     ]
-
-
-def _cls(table: EmbeddingTable) -> np.ndarray:
-    if table.cls is None:
-        raise NotComputable("no study to encode")
-    return table.cls.astype(np.float64)

@@ -15,11 +15,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from unimedi.cohort.image_kind import ImageKind
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.choices import oracle_scores
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM, Lesions
 from unimedi.evaluation.slices.scores import VolumeFunction, apply_to_volumes, depth_orders, shuffle_slabs, with_config
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import PromptVectors, embed_prompts, log_odds, read_prompts
+from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
@@ -209,20 +210,20 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
     slices_alone = with_config(model, volume_tokens=False)
     drawn, lesion = depth_orders(len(shown), shown.shape[1], seed + 1).double(), torch.from_numpy(shown)
 
-    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        volume = model.tokens(model.normalise(fine))
+    def embed(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        volume = model.tokens(model.normalise(hires))
         scores, _ = model.score_slabs(volume)
 
         def sliced(variant: UniMediModel, planes: Int[Tensor, "n k"]) -> Tensor:
-            return embedding(variant, variant.with_slices(volume, variant.cut_slices(fine, planes)))
+            return embedding(variant, variant.with_slices(volume, variant.cut_slices(hires, planes)))
 
         own = model.select_planes(scores)
-        best = oracle(scores, lesion[rows].to(fine.device))
+        best = oracle(scores, lesion[rows].to(hires.device))
         return {
             AS_SHIPPED: sliced(model, own),
             VOLUME_ALONE: embedding(model, volume),
             "slices_alone": sliced(slices_alone, own),
-            "random_slices": sliced(model, model.select_planes(drawn[rows].to(fine.device), selector="attentive")),
+            "random_slices": sliced(model, model.select_planes(drawn[rows].to(hires.device), selector="attentive")),
             "centre_slices": sliced(model, model.select_planes(scores, selector="centre")),
             "oracle_slices": sliced(model, model.select_planes(best, selector="attentive")),
         }
@@ -233,8 +234,8 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
 def depth_shuffled_input(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -> VolumeFunction:
     """``depth_shuffled``: the slabs of the stored volume in another order; all else as shipped, scores too."""
 
-    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        moved = shuffle_slabs(fine, orders[rows].to(fine.device))
+    def embed(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        moved = shuffle_slabs(hires, orders[rows].to(hires.device))
         return {DEPTH_SHUFFLED: model.encode_images(moved).embedding}
 
     return embed

@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from unimedi.cohort.study import Split
 from unimedi.errors import InputError
+from unimedi.evaluation.options import EvaluationOptions, with_prompts
 from unimedi.evaluation.slices.baselines import baseline_scores, brightest
 from unimedi.evaluation.slices.input_ablation import input_ablation
 from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesions
@@ -30,8 +31,6 @@ from unimedi.evaluation.slices.scores import (
 )
 from unimedi.evaluation.slices.selection_stability import read_other_models, stability_measurements
 from unimedi.evaluation.slices.table import as_text
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.files import with_prompts
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store

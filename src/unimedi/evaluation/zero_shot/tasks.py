@@ -1,8 +1,11 @@
-"""Zero-shot on one run: every figure of every finding, how much the wording matters, what other prompt files say."""
+"""Zero-shot: a finding is read off an image by comparing it with sentences; no label is learnt from.
+
+p(finding | image) = softmax over (present, absent) of scale * cosine(image, mean sentence embedding): the prompt
+ensemble of CLIP in the pairs of CheXzero.
+"""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -10,174 +13,197 @@ from numpy import ndarray
 from scipy.special import expit
 
 from unimedi.errors import nearest
-from unimedi.evaluation.task import EvaluationOptions, View, probe_validation
-from unimedi.evaluation.zero_shot.files import shipped_prompts
-from unimedi.evaluation.zero_shot.scoring import (
-    PromptVectors,
-    embed_prompts,
-    log_odds,
-    read_prompts,
-    single_pair_scores,
-)
+from unimedi.evaluation.options import EvaluationOptions
+from unimedi.evaluation.result import TaskResult, ZeroShotPredictions
+from unimedi.evaluation.split import EvalSplit, probe_validation
+from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts, shipped_prompts
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import column_aurocs, macro_auroc, resampled_auroc
 from unimedi.metrics.bootstrap import Estimate, average_estimates, interval
 from unimedi.metrics.checks import NotComputable, known_and_positive
-from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_figures
-from unimedi.metrics.multiclass import choice_figures
+from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_measurements
+from unimedi.metrics.measurement import Measurement, Measurements, named, with_findings
+from unimedi.metrics.multiclass import multiclass_measurements
 from unimedi.representation.embedder import Embedder
 
-
-@dataclass(frozen=True)
-class Verdicts:
-    """Zero-shot log-odds of one kind's studies, and the probability from which on a finding is called present."""
-
-    log_odds: dict[str, Float[ndarray, "studies"]]
-    thresholds: dict[str, float]
-
-    @property
-    def probabilities(self) -> dict[str, Float[ndarray, "studies"]]:
-        """Of each finding; far apart log-odds may be equal here."""
-        return {name: expit(odds) for name, odds in self.log_odds.items()}
+Scores = Mapping[str, Float[ndarray, "studies"]]
 
 
-def zero_shot(
-    view: View,
-    store: Store,
-    embedder: Embedder,
-    split: str,
-    options: EvaluationOptions,
-    verdicts: dict[str, Verdicts],
-    notes: list[str],
-) -> dict[str, Estimate]:
-    """``zero_shot/<kind>/<metric>`` over all findings with prompts and both classes, and ``…/<finding>`` of each.
+def log_odds(
+    images: Float[ndarray, "studies dim"], prompts: Mapping[str, PromptVectors], scale: float
+) -> dict[str, Float[ndarray, "studies"]]:
+    """Log-odds of each finding for every image.
 
-    Metrics: auroc, ap, acc, balanced_acc, f1, ece, prevalence, auroc_prompt_sd and auroc_prompt_worst (spread over
-    single pairs of a present and an absent sentence), threshold. What was said of each study is left in ``verdicts``.
+    Args:
+        images: L2-normalised embeddings.
+        scale: the model's exp(logit scale), that is 1 / temperature.
+
+    Returns:
+        Finding → log-odds. Their ``expit`` is the probability; it is 1 for all above 37, so rank by the log-odds.
     """
-    if not view.labels:
+    return {
+        name: scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64)
+        for name, sides in prompts.items()
+    }
+
+
+def _ensemble(sentences: Float[ndarray, "sentences dim"]) -> Float[ndarray, "dim"]:
+    mean = sentences.mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
+
+
+def single_pair_scores(images: Float[ndarray, "studies dim"], prompt: PromptVectors) -> Float[ndarray, "studies pairs"]:
+    """What each single (present, absent) pair of sentences says: the difference of cosines, before scale and softmax.
+
+    Pairs in the order of the present sentences, within one of them that of the absent ones.
+    """
+    present, absent = (
+        images.astype(np.float64) @ side.astype(np.float64).T for side in (prompt.present, prompt.absent)
+    )
+    return (present[:, :, None] - absent[:, None, :]).reshape(len(images), present.shape[1] * absent.shape[1])
+
+
+def zero_shot(split: EvalSplit, store: Store, embedder: Embedder, options: EvaluationOptions) -> TaskResult:
+    """Zero-shot of every finding that has prompts and both classes in the split, and the mean over these findings.
+
+    Args:
+        store: its validation studies choose the threshold of each finding.
+        embedder: embeds the sentences of ``options.prompt_file``.
+
+    Returns:
+        ``auroc``, ``ap``, ``acc``, ``balanced_acc``, ``f1``, ``ece``, ``prevalence``; ``threshold`` (of each finding
+        only); ``auroc_prompt_sd`` and ``auroc_prompt_worst`` (over single pairs of a present and an absent sentence);
+        with ``options.multiclass`` the accuracy of choosing one class. And the predictions.
+
+    Raises:
+        NotComputable: no labels, no prompts for any labelled finding, or no finding with both classes.
+    """
+    if not split.labels:
         raise NotComputable("no labels")
     prompts = read_prompts(options.prompt_file)
-    vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
-    scores = log_odds(view.table.embedding, vectors, embedder.scale)
-    if missing := sorted(set(view.labels) - set(scores)):
-        named = ", ".join(f"{name}{nearest(name, prompts.findings)}" for name in missing)
-        notes.append(f"zero-shot, {view.kind}: no prompts in {prompts.name} for {named}")
+    vectors = embed_prompts(embedder.texts, prompts, list(split.labels))
+    scores = log_odds(split.table.embedding, vectors, embedder.scale)
     if not scores:
-        raise NotComputable(f"no prompts in {prompts.name} for any of {', '.join(view.labels)}")
-    choice = _choice(view, scores, options, notes) if options.exclusive else {}
-    result = macro_auroc(scores, view.labels, view.bootstrap)
-    if single := sorted(set(scores) - set(result.by_finding)):
-        notes.append(f"zero-shot, {view.kind}: only one class in this split for {', '.join(single)}")
-    scores = {name: scores[name] for name in result.by_finding}
-    chosen = chosen_thresholds(view.kind, store, embedder, vectors, split, options)
-    verdict = Verdicts(scores, {name: chosen[name].value if name in chosen else NO_CHOICE for name in scores})
-    if unchosen := sorted(set(scores) - set(chosen)):
+        raise NotComputable(f"no prompts in {prompts.name} for any of {', '.join(split.labels)}")
+    notes = []
+    if missing := sorted(set(split.labels) - set(scores)):
+        listed = ", ".join(f"{name}{nearest(name, prompts.findings)}" for name in missing)
+        notes.append(f"no prompts in {prompts.name} for {listed}")
+    chosen_class = Measurements()
+    if options.multiclass:
+        try:
+            chosen_class = _multiclass(split, scores, options.classes)
+        except NotComputable as reason:
+            notes.append(f"the choice is not measured: {reason}")
+    areas = macro_auroc(scores, split.labels, split.bootstrap)
+    if single := sorted(set(scores) - set(areas.by_finding)):
+        notes.append(f"only one class in this split for {', '.join(single)}")
+    scores = {name: scores[name] for name in areas.by_finding}
+    thresholds = chosen_thresholds(split, store, embedder, vectors, options)
+    if unchosen := sorted(set(scores) - set(thresholds)):
         notes.append(
-            f"zero-shot, {view.kind}: threshold {NO_CHOICE}, not chosen, for lack of validation studies of both "
-            f"classes: {', '.join(unchosen)}"
+            f"threshold {NO_CHOICE}, not chosen, for lack of validation studies of both classes: {', '.join(unchosen)}"
         )
-    prefix = f"zero_shot/{view.kind}"
-    figures = {f"{prefix}/auroc": result.mean}
-    figures |= {f"{prefix}/auroc/{name}": figure for name, figure in result.by_finding.items()}
-    figures |= decision_figures(prefix, scores, verdict.probabilities, view.labels, verdict.thresholds, view.bootstrap)
-    figures |= {f"{prefix}/threshold/{name}": chosen.get(name, Estimate(NO_CHOICE)) for name in scores}
-    figures |= prompt_spread(prefix, view, {name: vectors[name] for name in scores})
-    verdicts[view.kind] = verdict
-    return figures | choice
+    used = {name: thresholds.get(name, Estimate(NO_CHOICE)) for name in scores}
+    predictions = ZeroShotPredictions(split.kind, scores, {name: used[name].value for name in scores})
+    found = (
+        with_findings("auroc", areas.mean, areas.by_finding)
+        | decision_measurements(
+            scores, predictions.probabilities, split.labels, predictions.thresholds, split.bootstrap
+        )
+        | Measurements(named(estimate, metric="threshold", finding=name) for name, estimate in used.items())
+        | prompt_spread(split, {name: vectors[name] for name in scores})
+        | chosen_class
+    )
+    found = found.named(task="zero_shot", modality=split.kind)
+    return TaskResult(found, [f"zero-shot, {split.kind}: {note}" for note in notes], predictions)
 
 
-def _choice(
-    view: View, scores: Mapping[str, Float[ndarray, "studies"]], options: EvaluationOptions, notes: list[str]
-) -> dict[str, Estimate]:
-    """The choice between all classes that were asked for; a note where it cannot be measured."""
-    try:
-        if lacking := sorted(set(options.classes) - set(scores)):
-            raise NotComputable(f"no label or no prompt for {', '.join(lacking)}")
-        return choice_figures(f"zero_shot/{view.kind}", scores, view.labels, view.bootstrap)
-    except NotComputable as reason:
-        notes.append(f"zero-shot, {view.kind}: the choice is not measured: {reason}")
-        return {}
+def _multiclass(split: EvalSplit, scores: Scores, classes: Sequence[str]) -> Measurements:
+    """The accuracy of choosing one of all classes; NotComputable where one has no score."""
+    if lacking := sorted(set(classes) - set(scores)):
+        raise NotComputable(f"no label or no prompt for {', '.join(lacking)}")
+    return multiclass_measurements(scores, split.labels, split.bootstrap)
 
 
 def chosen_thresholds(
-    kind: str,
+    split: EvalSplit,
     store: Store,
     embedder: Embedder,
     vectors: Mapping[str, PromptVectors],
-    split: str,
     options: EvaluationOptions,
 ) -> dict[str, Estimate]:
-    """Per finding the threshold (a probability) of the highest balanced accuracy on validation studies, n of them.
+    """Finding → the probability from which on to call it present, of the highest balanced accuracy in validation.
 
-    Findings of which they hold one class only are not in it; nothing is where the validation split is what is measured.
-    The studies are the probes' (``probe_cap``), so that nothing more is encoded.
+    A finding is left out where the validation studies have one class of it only; all are where the validation split is
+    itself evaluated. The studies are those that the linear probe takes, so no more images are encoded.
     """
-    part = probe_validation(store, kind, options) if split != "validation" else []
+    part = probe_validation(store, split.kind, options) if split.name != "validation" else []
     if not part:
         return {}
     scores = log_odds(embedder.images(store, part).embedding, vectors, embedder.scale)
     labels = label_columns(store, part, options.classes)
-    figures = {}
+    chosen = {}
     for name in scores.keys() & labels.keys():
-        known, there = known_and_positive(labels[name], name)
-        threshold = best_threshold(expit(scores[name][known]), there[known])
+        known, positive = known_and_positive(labels[name], name)
+        threshold = best_threshold(expit(scores[name][known]), positive[known])
         if not math.isnan(threshold):
-            figures[name] = Estimate(threshold, n=int(known.sum()))
-    return figures
+            chosen[name] = Estimate(threshold, n=int(known.sum()))
+    return chosen
 
 
-def prompt_spread(prefix: str, view: View, vectors: Mapping[str, PromptVectors]) -> dict[str, Estimate]:
-    """``…/auroc_prompt_sd`` and ``…/auroc_prompt_worst``: AUROC of single pairs of sentences, SD and the least of them.
+def prompt_spread(split: EvalSplit, vectors: Mapping[str, PromptVectors]) -> Measurements:
+    """How much the wording matters: SD and minimum of the AUROC over single pairs of sentences.
 
-    The interval of the worst is that of the pair which is worst on all studies; findings with one pair have no SD.
+    ``auroc_prompt_sd`` (n: pairs; not of findings with one pair) and ``auroc_prompt_worst``. The interval of the worst
+    is that of the pair which is worst on all studies.
     """
     deviations: dict[str, Estimate] = {}
     worst: dict[str, Estimate] = {}
     for name, sides in vectors.items():
-        known, there = known_and_positive(view.labels[name], name)
-        present = there[known]
-        scores = single_pair_scores(view.table.embedding[known], sides)
+        known, positive = known_and_positive(split.labels[name], name)
+        present = positive[known]
+        scores = single_pair_scores(split.table.embedding[known], sides)
         areas = column_aurocs(scores, present)
         least = int(areas.argmin())
-        part = resampled_auroc(view.bootstrap.of(known), scores[:, least], present)
-        worst[name] = Estimate(float(areas[least]), *interval(part), n=len(present), resampled=part)
+        resampled = resampled_auroc(split.bootstrap.of(known), scores[:, least], present)
+        worst[name] = Estimate(float(areas[least]), *interval(resampled), n=len(present), resampled=resampled)
         if len(areas) > 1:
             deviations[name] = Estimate(float(areas.std(ddof=1)), n=len(areas))
-    figures = {f"{prefix}/auroc_prompt_worst": average_estimates([*worst.values()], len(view))}
-    if deviations:
-        mean = float(np.mean([figure.value for figure in deviations.values()]))
-        figures[f"{prefix}/auroc_prompt_sd"] = Estimate(mean, n=sum(figure.n for figure in deviations.values()))
-    figures |= {f"{prefix}/auroc_prompt_worst/{name}": figure for name, figure in worst.items()}
-    return figures | {f"{prefix}/auroc_prompt_sd/{name}": figure for name, figure in deviations.items()}
+    found = with_findings("auroc_prompt_worst", average_estimates([*worst.values()], len(split)), worst)
+    if not deviations:
+        return found
+    mean = float(np.mean([one.value for one in deviations.values()]))
+    pairs = sum(one.n for one in deviations.values())
+    return found | with_findings("auroc_prompt_sd", Estimate(mean, n=pairs), deviations)
 
 
-def other_prompts(
-    view: View, store: Store, embedder: Embedder, options: EvaluationOptions, notes: list[str]
-) -> dict[str, Estimate]:
-    """``zero_shot_by_prompts/<kind>/<file>/auroc`` of the shipped files in a language of the cohort's reports.
+def other_prompts(split: EvalSplit, store: Store, embedder: Embedder, options: EvaluationOptions) -> TaskResult:
+    """Macro AUROC by prompt file: the shipped files in a language of the cohort's reports, and the one that is used.
 
-    And of the one that is asked, which stands for a shipped one of the same name.
+    The one that is used stands for a shipped one of the same name.
     """
-    if not view.labels:
+    if not split.labels:
         raise NotComputable("no labels")
     languages = {study.language for study in store.studies}
-    figures = {}
-    files = shipped_prompts() | {options.prompt_file.stem: options.prompt_file}
-    for _, path in sorted(files.items()):
+    rows: list[Measurement] = []
+    notes = []
+    for path in dict(sorted((shipped_prompts() | {options.prompt_file.stem: options.prompt_file}).items())).values():
         prompts = read_prompts(path)
+        about = f"prompts {prompts.name}, {split.kind}"
         if prompts.language not in languages:
-            notes.append(f"prompts {prompts.name}, {view.kind}: no report of this cohort is in {prompts.language!r}")
+            notes.append(f"{about}: no report of this cohort is in {prompts.language!r}")
             continue
-        vectors = embed_prompts(embedder.texts, prompts, list(view.labels))
+        vectors = embed_prompts(embedder.texts, prompts, list(split.labels))
         if not vectors:
-            notes.append(f"prompts {prompts.name}, {view.kind}: none for any of {', '.join(view.labels)}")
+            notes.append(f"{about}: none for any of {', '.join(split.labels)}")
             continue
-        scores = log_odds(view.table.embedding, vectors, embedder.scale)
-        key = f"zero_shot_by_prompts/{view.kind}/{prompts.name}/auroc"
+        scores = log_odds(split.table.embedding, vectors, embedder.scale)
         try:
-            figures[key] = macro_auroc(scores, view.labels, view.bootstrap).mean
+            mean = macro_auroc(scores, split.labels, split.bootstrap).mean
         except NotComputable as reason:  # of this file's findings: another's may have both classes
-            notes.append(f"prompts {prompts.name}, {view.kind}: {reason}")
-    return figures
+            notes.append(f"{about}: {reason}")
+        else:
+            rows.append(named(mean, variant=prompts.name, metric="auroc"))
+    return TaskResult(Measurements(rows).named(task="zero_shot_by_prompts", modality=split.kind), notes)

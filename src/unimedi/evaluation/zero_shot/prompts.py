@@ -1,11 +1,11 @@
-"""Zero-shot: a finding is read off an image by comparing it with sentences, no label ever seen.
+"""Prompts: sentences that say of a finding that it is present, or absent. Files of them, and their embeddings.
 
-p(finding | image) = softmax over (present, absent) of scale * cosine(image, mean sentence embedding): the prompt
-ensemble of CLIP in the pairs of CheXzero. Sentences lie in versioned files under ``prompts/``, written out or, in the
-manner of GLoRIA, combined from lists (severity, sign, location).
+The shipped files lie under ``prompts/``. Their sentences are written out or, as in GLoRIA, combined from lists
+(severity, sign, location).
 """
 
 import itertools
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +17,13 @@ import yaml
 from jaxtyping import Float
 from numpy import ndarray
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, nearest
 
 TextEncoder = Callable[[list[str]], Float[ndarray, "texts dim"]]
 PROMPTS = Path(__file__).parent / "prompts"
 DEFAULT_PROMPTS = PROMPTS / "chest_en_v2.yaml"
+ENGLISH = "en"
+PLAIN = re.compile(r"chest_([a-z]+)_v(\d+)")  # sentences written out; those combined from lists have a word more
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
 
     A side is a list of sentences, or a mapping of a ``sentence`` with placeholders and one list for each of them: every
     combination is a sentence. In a file with ``against_others: true`` the absent side of a finding goes on with the
-    present sentences of all others. Raises ValueError that names the file, where it is no such file, and the finding
+    present sentences of all others. Raises InputError that names the file, where it is no such file, and the finding
     whose side is missing, or whose placeholders and lists do not match.
     """
     raw = _mapping(path)
@@ -108,6 +110,47 @@ def _sentences(side: Any, where: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text[:1].upper() + text[1:] for text in plain))
 
 
+def shipped_prompts() -> dict[str, Path]:
+    """Name → file of every prompt file that comes with the package."""
+    return {path.stem: path for path in sorted(PROMPTS.glob("*.yaml"))}
+
+
+def find_prompts(name: str) -> Path:
+    """A shipped prompt file by its name, or a file by its path.
+
+    Raises InputError with the nearest name where it is neither, or where what is in it are no prompts.
+    """
+    shipped = shipped_prompts()
+    path = shipped.get(name, Path(name))
+    if not path.is_file():
+        hint = nearest(name, shipped)
+        raise InputError(f"no prompts {name!r}{hint}: expected a file or one of {', '.join(shipped)}")
+    read_prompts(path)  # what is wrong with it is said before any image is encoded
+    return path
+
+
+def prompts_for(languages: Sequence[str]) -> tuple[Path, list[str]]:
+    """The prompt file for a model that was trained with reports in ``languages``, and a note where none speaks them.
+
+    English where that is one of them or none is known; else the newest plain file of the first that has one.
+    """
+    if not languages or ENGLISH in languages:
+        return DEFAULT_PROMPTS, []
+    for language in languages:
+        if (path := _newest(language)) is not None:
+            return path, []
+    trained = ", ".join(repr(language) for language in languages)
+    return DEFAULT_PROMPTS, [
+        f"no prompts in {trained}, which the model was trained with: {DEFAULT_PROMPTS.stem} is used"
+    ]
+
+
+def _newest(language: str) -> Path | None:
+    plain = {path: PLAIN.fullmatch(name) for name, path in shipped_prompts().items()}
+    versions = {int(found[2]): path for path, found in plain.items() if found and found[1] == language}
+    return versions[max(versions)] if versions else None
+
+
 def embed_prompts(encode: TextEncoder, prompts: PromptSet, findings: Sequence[str]) -> dict[str, PromptVectors]:
     """Embeddings of the sentences of those findings that have any.
 
@@ -122,32 +165,3 @@ def embed_prompts(encode: TextEncoder, prompts: PromptSet, findings: Sequence[st
         name: PromptVectors(*(np.stack([rows[text] for text in side]) for side in (prompt.present, prompt.absent)))
         for name, prompt in wanted.items()
     }
-
-
-def log_odds(
-    images: Float[ndarray, "studies dim"], prompts: Mapping[str, PromptVectors], scale: float
-) -> dict[str, Float[ndarray, "studies"]]:
-    """Log-odds of each finding for every image; ``scale`` is the model's exp(logit scale), 1 / temperature.
-
-    A probability is their ``expit``, which is 1 for all above 37: what is ranked are the log-odds.
-    """
-    return {
-        name: scale * (images @ (_ensemble(sides.present) - _ensemble(sides.absent))).astype(np.float64)
-        for name, sides in prompts.items()
-    }
-
-
-def single_pair_scores(images: Float[ndarray, "studies dim"], prompt: PromptVectors) -> Float[ndarray, "studies pairs"]:
-    """What each single (present, absent) pair of sentences says: the difference of cosines, before scale and softmax.
-
-    Pairs in the order of the present sentences, within one of them that of the absent ones.
-    """
-    present, absent = (
-        images.astype(np.float64) @ side.astype(np.float64).T for side in (prompt.present, prompt.absent)
-    )
-    return (present[:, :, None] - absent[:, None, :]).reshape(len(images), present.shape[1] * absent.shape[1])
-
-
-def _ensemble(sentences: Float[ndarray, "sentences dim"]) -> Float[ndarray, "dim"]:
-    mean = sentences.mean(axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))

@@ -2,7 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.pretraining.toy_run import toy_store
-from unimedi.evaluation.task import cut_reports, foreign_reports
+from unimedi.evaluation.split import cut_reports, foreign_reports
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer

@@ -15,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import PREPROCESS, tiny_model
 from unimedi.cohort.image_kind import ImageKind
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.choices import oracle_scores, slabs_by_score
 from unimedi.evaluation.slices.input_ablation import (
     EvalContext,
@@ -30,8 +31,8 @@ from unimedi.evaluation.slices.input_ablation import (
 )
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.scores import depth_orders
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot.scoring import embed_prompts, log_odds, read_prompts
+from unimedi.evaluation.zero_shot.prompts import embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate

@@ -13,7 +13,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from unimedi.errors import InputError
-from unimedi.metrics.checks import known_and_positive
+from unimedi.evaluation.result import TaskResult
+from unimedi.evaluation.retrieval.tasks import DEPTHS
+from unimedi.evaluation.split import EvalSplit
+from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
+from unimedi.metrics.checks import NotComputable, known_and_positive
+from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.metrics.recall import precision_at_k, same_group
 
 NO_FINDING = "no_finding"  # a label of its own, or else: everything labelled is known to be absent
@@ -55,9 +60,12 @@ class ClassSample:
 
 
 def exclusive_classes(labels: Labels, classes: Sequence[str]) -> Int[ndarray, "studies"]:
-    """The one class that each study shows, as a number into ``classes``; -1 where it shows none, several, or where any
-    other class is not known to be absent. KeyError names a class without labels, ValueError one whose labels are other
-    than 1, 0 and NaN."""
+    """The only class of each study, as a number into ``classes``; -1 where it has none or several of them, or where any
+    other class is not known to be absent.
+
+    Raises:
+        InputError: a class has no labels, or other ones than 1, 0 and NaN.
+    """
     columns = [known_and_positive(_column(labels, name), name) for name in classes]
     known, there = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
     return np.where(known.all(axis=1) & (there.sum(axis=1) == 1), there.argmax(axis=1), -1)
@@ -109,10 +117,61 @@ def class_precision(
     return precision_at_k(queries @ answers.T, same_group(sample.numbers, sample.numbers), k)
 
 
+def class_retrieval(split: EvalSplit, classes: int, seed: int, resamples: int) -> TaskResult:
+    """``p@k`` of image → report by class, over all classes and of each: CheXpert's 5x200 or 8x200.
+
+    Args:
+        classes: 5 or 8. They are CheXpert's where the cohort has labels of them, else its own commonest.
+
+    Returns:
+        ``variant`` is classes x studies a class. Where a class has fewer than 200 studies all have as many as the
+        smallest, down to 10; a note says so.
+
+    Raises:
+        NotComputable: no labels, no reports, or a class with fewer than 10 studies.
+    """
+    if not split.labels:
+        raise NotComputable("no labels")
+    split = split.reported
+    if not len(split):
+        raise NotComputable("no study has a report")
+    sample, notes = _sample(split, classes, seed)
+    bootstrap = PatientBootstrap([split.patients[row] for row in sample.rows], resamples, seed)
+    queries, answers = split.table.embedding[sample.rows], split.reports[sample.rows]
+    rows: list[Measurement] = []
+    for k in DEPTHS:
+        precision = class_precision(queries, answers, sample, k)
+        rows.append(named(mean_estimate(precision, bootstrap), metric=f"p@{k}"))
+        for number, name in enumerate(sample.classes):
+            here = sample.numbers == number
+            rows.append(named(mean_estimate(precision[here], bootstrap.of(here)), metric=f"p@{k}", finding=name))
+    rows.append(named(Estimate(1 / classes, n=len(sample.rows)), metric="chance"))
+    found = Measurements(rows).named(task="retrieval", modality=split.kind, variant=sample.name)
+    return TaskResult(found, [f"retrieval by class, {split.kind}{note}" for note in notes])
+
+
+def _sample(split: EvalSplit, classes: int, seed: int) -> tuple[ClassSample, list[str]]:
+    """The drawn studies, and how they differ from the protocol's."""
+    named_classes, notes = CLASSES[classes], []
+    own = not set(named_classes) - {NO_FINDING} <= set(split.labels)
+    try:
+        names = commonest_classes(split.labels, classes) if own else named_classes
+        try:
+            sample = class_sample(split.labels, names, PER_CLASS, seed)
+        except TooFewStudies as reason:
+            sample = class_sample(split.labels, names, PER_CLASS, seed, least=DEPTHS[-1])
+            notes.append(f": {sample.name} in place of {classes}x{PER_CLASS}; {reason}")
+    except TooFewStudies as reason:
+        raise NotComputable(str(reason)) from reason
+    if own:
+        notes.append(f", {sample.name}: commonest findings, for lack of CheXpert's classes")
+    return sample, notes
+
+
 def _column(labels: Labels, name: str) -> Float[ndarray, "studies"]:
     if name in labels:
         return labels[name]
     if name != NO_FINDING or not labels:
-        raise KeyError(f"expected labels of {name}, got those of {', '.join(labels) or 'nothing'}")
+        raise InputError(f"expected labels of {name}, got those of {', '.join(labels) or 'nothing'}")
     values = np.stack(list(labels.values()))
     return np.where((values == 0).all(axis=0), 1.0, np.where((values == 1).any(axis=0), 0.0, np.nan))

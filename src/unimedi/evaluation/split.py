@@ -1,74 +1,43 @@
-"""What every downstream task is given: one modality of one split, embedded once, with labels, reports and resamples."""
+"""The studies that are evaluated: one kind of image of one split, embedded once, with labels, reports and resamples."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from unimedi.cohort.image_kind import ImageKind
-from unimedi.evaluation.slices.lesions import FOCAL
-from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS
+from unimedi.cohort.study import Split
+from unimedi.evaluation.options import EvaluationOptions
 from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.recall import report_groups
 from unimedi.model.processor import UniMediProcessor
-from unimedi.ranges import SEED, SOME_SHARE, at_least, check_ranges
 from unimedi.representation.embedder import Embedder
 from unimedi.representation.table import EmbeddingTable
 
-RANGES: Final = {
-    **dict.fromkeys(("seed", "probe_seeds"), SEED),
-    **dict.fromkeys(("resamples", "batch_size", "probe_cap"), at_least(1)),
-    "fractions": SOME_SHARE,
-    "supervised_steps": at_least(0),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationOptions:
-    """The few choices that change what is measured.
-
-    ``probe_cap`` bounds how many training studies of a modality are encoded for probes (it is what costs time; n says
-    how many there were); a third of it bounds the validation studies; None takes all. ``fractions`` are shares of the
-    labels that a probe learns from, drawn once for each of ``probe_seeds``. ``supervised_steps`` above 0 trains the
-    same encoder with labels for that many steps, as a reference row. ``classes`` are label columns (all, where none is
-    named); ``exclusive``: a study has one of them, and the accuracy of the choice is a figure too. ``prompts`` is
-    a file of sentences; None becomes one in the model's language when a command starts.
-    """
-
-    seed: int = 0
-    resamples: int = 1000
-    batch_size: int = 16
-    probe_cap: int | None = 400
-    probe_seeds: tuple[int, ...] = (0, 1, 2)
-    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
-    kinds: tuple[str, ...] = tuple(map(str, ImageKind))
-    classes: tuple[str, ...] = ()
-    exclusive: bool = False
-    supervised_steps: int = 0
-    prompts: Path | None = None
-    focal: tuple[str, ...] = FOCAL
-
-    def __post_init__(self) -> None:
-        check_ranges(self, RANGES)
-
-    @property
-    def prompt_file(self) -> Path:
-        """The prompts that are asked; the English ones where no command has chosen any."""
-        return self.prompts or DEFAULT_PROMPTS
-
 
 @dataclass(frozen=True)
-class View:
-    """The studies of one kind (``xray`` or ``ct``) in the split under test, with what was computed once of them."""
+class EvalSplit:
+    """The studies of one kind of image in one split, with what was computed once for all tasks.
+
+    Attributes:
+        kind: ``xray`` or ``ct``.
+        name: of the split, ``test`` or ``validation``.
+        indices: the studies' numbers in the store; all other fields are in this order.
+        table: embeddings of the images, and what else the encoder gave of them.
+        reports: L2-normalised embeddings of the reports; of an empty report the row means nothing.
+        report_texts: '' where a study has no report.
+        groups: equal numbers where two reports are the same.
+        labels: 1, 0 or NaN (unknown) by finding; findings that are unknown for all are left out.
+        normal: True where every finding that the store labels is known to be absent.
+        bootstrap: resamples of the patients, the same for every task.
+    """
 
     kind: str
+    name: str
     indices: list[int]
     table: EmbeddingTable
     reports: Float[ndarray, "studies dim"]
@@ -76,14 +45,14 @@ class View:
     groups: Int[ndarray, "studies"]
     patients: list[str]
     labels: dict[str, Float[ndarray, "studies"]]
-    normal: Bool[ndarray, "studies"]  # every finding that the store labels is known to be absent
+    normal: Bool[ndarray, "studies"]
     bootstrap: PatientBootstrap
 
     def __len__(self) -> int:
         return len(self.indices)
 
     @property
-    def reported(self) -> "View":
+    def reported(self) -> "EvalSplit":
         """The studies that have a report, with the same resamples of patients."""
         rows = np.flatnonzero([bool(text) for text in self.report_texts])
         if len(rows) == len(self):
@@ -106,23 +75,15 @@ class View:
         return [name for name, values in self.labels.items() if values[row] == 1]
 
 
-@dataclass
-class Outcome:
-    """Beside the figures: why some are absent, and the per-study results that the report draws."""
-
-    notes: list[str] = field(default_factory=list)
-    lesion_rows: list[int] = field(default_factory=list)  # rows of the CT view with a focal lesion
-    lesion_planes: Bool[ndarray, "volumes depth"] | None = None  # of those rows
-    slab_scores: Float[ndarray, "volumes slabs"] | None = None  # the model's, of those rows
-
-
-def view(kind: str, store: Store, indices: list[int], embedder: Embedder, options: EvaluationOptions) -> View:
-    """Embed the studies and their reports, each once."""
+def eval_split(kind: str, name: str, store: Store, embedder: Embedder, options: EvaluationOptions) -> EvalSplit:
+    """Embed the studies of a kind in the split ``name``, and their reports, each once."""
+    indices = store.select(split=Split(name), image_kind=kind)
     studies = [store.studies[i] for i in indices]
     texts = [study.report for study in studies]
     patients = [study.patient_id for study in studies]
-    return View(
+    return EvalSplit(
         kind=kind,
+        name=name,
         indices=indices,
         table=embedder.images(store, indices),
         reports=embedder.texts(texts),
@@ -136,23 +97,27 @@ def view(kind: str, store: Store, indices: list[int], embedder: Embedder, option
 
 
 def _normal(store: Store, indices: Sequence[int]) -> Bool[ndarray, "studies"]:
-    """Where every finding is known to be absent that any study of the store is labelled with; a mask alone is none."""
+    """Where each finding that any study of the store has a label of is known to be absent."""
     names = label_columns(store, range(len(store)))
     known = [[store.studies[i].labels.get(name) for name in names] for i in indices]
     return np.array([set(values) == {False} for values in known], dtype=bool)
 
 
-def unlabelled(view: View, asked: Sequence[str], split: str) -> list[str]:
-    """A sentence on the findings ``asked`` for that not one study of the view has a label of; nothing where none is
-    labelled at all, which every task says for itself."""
-    lacking = [name for name in asked if name not in view.labels]
-    said = f"no {view.kind} study of the {split} split has a label of {', '.join(lacking)}"
-    return [said] if lacking and view.labels else []
+def findings_without_labels(split: EvalSplit, wanted: Sequence[str]) -> list[str]:
+    """A sentence that names the wanted findings of which no study of the split has a label.
+
+    Nothing where no finding has any label: each task that needs labels says that itself.
+    """
+    lacking = [name for name in wanted if name not in split.labels]
+    sentence = f"no {split.kind} study of the {split.name} split has a label of {', '.join(lacking)}"
+    return [sentence] if lacking and split.labels else []
 
 
 def foreign_reports(store: Store, split: str, languages: Sequence[str]) -> list[str]:
-    """A sentence where reports of the split are in a language that the model was not trained with (``languages``; of
-    older models it is not known)."""
+    """A sentence where reports of the split are in none of the ``languages`` that the model was trained with.
+
+    Nothing where these are not known (of older models).
+    """
     reports = [store.studies[i] for i in store.select(split=split, reported=True)]
     unread = Counter(study.language for study in reports if languages and study.language not in languages)
     listed = ", ".join(f"{count} in {language!r}" for language, count in unread.most_common())
@@ -163,7 +128,7 @@ def foreign_reports(store: Store, split: str, languages: Sequence[str]) -> list[
 
 
 def cut_reports(store: Store, split: str, processor: UniMediProcessor) -> list[str]:
-    """A sentence where reports of the split are longer than the model reads."""
+    """A sentence where reports of the split are longer than the model reads; they lose their end."""
     reports = [store.studies[i].report for i in store.select(split=split, reported=True)]
     return [
         f"{cut} of {len(reports)} reports are longer than the {processor.text_length} tokens that the model reads, and "

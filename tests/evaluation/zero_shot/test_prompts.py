@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.evaluation.task import EvaluationOptions
-from unimedi.evaluation.zero_shot import files
-from unimedi.evaluation.zero_shot.files import find_prompts, prompts_for, with_prompts
-from unimedi.evaluation.zero_shot.scoring import DEFAULT_PROMPTS
+from unimedi.evaluation.options import EvaluationOptions, with_prompts
+from unimedi.evaluation.zero_shot import prompts
+from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, find_prompts, prompts_for
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def test_the_newest_plain_file_is_the_one_of_the_highest_number(
 ) -> None:
     for name in ("chest_es_v9", "chest_es_v10", "chest_es_gloria_v11", "chest_en_v12"):
         (tmp_path / f"{name}.yaml").touch()
-    monkeypatch.setattr(files, "PROMPTS", tmp_path)
+    monkeypatch.setattr(prompts, "PROMPTS", tmp_path)
     assert prompts_for(["es"])[0].stem == "chest_es_v10"
 
 

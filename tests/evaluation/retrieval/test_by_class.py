@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unimedi.evaluation.retrieval.protocols import (
+from unimedi.errors import InputError
+from unimedi.evaluation.retrieval.by_class import (
     NO_FINDING,
     TooFewStudies,
     class_precision,
@@ -25,7 +26,7 @@ def test_exclusive_is_one_class_with_all_others_known_to_be_absent() -> None:
     assert exclusive_classes(LABELS, ("a", "b", "c")).tolist() == [0, -1, 1, 2, -1, -1, -1]
     assert exclusive_classes(LABELS, ("c", "a")).tolist() == [1, 1, -1, 0, 1, -1, -1]
     assert exclusive_classes(LABELS, (NO_FINDING, "c")).tolist() == [-1, -1, -1, 1, -1, 0, -1]
-    with pytest.raises(KeyError, match="edema"):
+    with pytest.raises(InputError, match="edema"):
         exclusive_classes(LABELS, ("a", "edema"))
 
 
