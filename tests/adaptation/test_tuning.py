@@ -15,7 +15,7 @@ from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.adaptation.classifier import Classifier, finding_loss, image_tokens, label_matrix
 from unimedi.adaptation.fine_tune import FindingModel, finding_task, fine_tune
-from unimedi.adaptation.settings import FineTuneSettings, SettingsError, read_settings
+from unimedi.adaptation.settings import FineTuneSettings
 from unimedi.adaptation.training import BestWeights, DivergedError, train
 from unimedi.adaptation.tuning import train_best
 from unimedi.inputs.labels import subsample
@@ -23,7 +23,7 @@ from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.classification import NO_CHOICE, best_threshold
-from unimedi.metrics.measurement import Measurements, percent
+from unimedi.metrics.measurement import Measurements
 
 QUICK = FineTuneSettings(
     fractions=(0.5, 1.0), seeds=(0, 1), steps=3, batch=4, learning_rates=(1e-3,), checks=1, resamples=20
@@ -49,10 +49,9 @@ def figures(ground: tuple[Path, Path]) -> Measurements:
 @pytest.mark.parametrize("slices", [0, 2])
 def test_the_classifier_reads_what_the_model_embeds(slices: int) -> None:
     model, batch = tiny_model(slices=slices), tiny_batch()
-    for stored in (batch.radiographs, batch.fine):
+    for stored in (batch.radiographs, batch.hires_volumes):
         assert stored is not None
-        inputs = model.preprocess.radiographs(stored) if stored.ndim == 3 else None
-        expected = model.encode_images(inputs, None if stored.ndim == 3 else stored).cls
+        expected = model.encode_images(stored).cls
         assert torch.equal(model.vision(image_tokens(model, stored)).cls, expected)
 
 
@@ -251,19 +250,3 @@ def test_what_the_cap_leaves_of_validation_is_what_counts(ground: tuple[Path, Pa
     assert "fine_tune/xray/100%/auroc/cardiomegaly" in figures
     with pytest.raises(NotComputable, match="both classes in the 1 validation studies"):
         finding_task("xray", store, replace(settings, validation_cap=1))
-
-
-def test_settings_from_words() -> None:
-    settings = read_settings(FineTuneSettings, ["--steps", "7", "--fractions=[0.1,1]", "--frozen", "true"])
-    assert (settings.steps, settings.fractions, settings.frozen) == (7, (0.1, 1.0), True)
-    for words, said in (
-        (["--stepz", "7"], "unknown option --stepz; known are kinds"),
-        (["--steps", "few"], "steps"),
-        (["--steps", "0"], "steps: expected a whole number from 1 on, got 0"),
-        (["--fractions", "[2]"], "fractions: expected a number above 0 and up to 1, got 2"),
-        (["--seeds", "[3,3]"], "seeds: expected each value once, got [3, 3]"),
-        (["--kinds", "[mri]"], "kinds: expected one of xray, ct, got 'mri'"),
-    ):
-        with pytest.raises(SettingsError, match=said.replace("[", r"\[")):
-            read_settings(FineTuneSettings, words)
-    assert [percent(x) for x in (0.01, 0.1, 1.0)] == ["1%", "10%", "100%"]

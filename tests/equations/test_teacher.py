@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from tests.tiny import tiny_batch, tiny_model
+from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe
-from unimedi.pretraining.step import Milestones, Pretraining
+from unimedi.pretraining.step import Pretraining
 from unimedi.pretraining.teacher import make_teacher, momentum_at, update_teacher
 
 

@@ -8,7 +8,6 @@ import torch
 
 from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Split
-from unimedi.inputs.augment import AugmentationRange
 from unimedi.inputs.batch import MixedBatch, report_key
 from unimedi.inputs.dataset import BatchRecipe, TrainingSteps, training_loader
 from unimedi.inputs.store import Store, StoredStudy
@@ -50,7 +49,7 @@ def test_a_step_holds_both_kinds_and_their_reports(store: Store) -> None:
     steps = TrainingSteps(store, BatchRecipe(radiographs=3, volumes=2), tokenize, seed=0, steps=5)
     batch = steps[0]
     assert batch.radiographs.shape == (3, *PREPROCESS.radiograph_size)
-    assert batch.fine.shape == (2, *PREPROCESS.hires_shape)
+    assert batch.hires_volumes.shape == (2, *PREPROCESS.hires_shape)
     assert len(batch.study_ids) == len(batch.report_keys) == len(batch.input_ids) == 5
     modalities = {study.study_id: study.modality for study in store.studies}
     assert [modalities[study].ndim for study in batch.study_ids] == [2, 2, 2, 3, 3]
@@ -68,7 +67,7 @@ def test_resuming_continues_the_same_order(store: Store, workers: int) -> None:
 def test_a_store_of_one_modality_gives_batches_of_one_kind(tmp_path: Path) -> None:
     store = write_store(tmp_path / "store", records(3, 0), PREPROCESS)
     batch = TrainingSteps(store, BatchRecipe(radiographs=2, volumes=2), tokenize, seed=0, steps=1)[0]
-    assert batch.fine is None
+    assert batch.hires_volumes is None
     assert len(batch.study_ids) == 2
     with pytest.raises(ValueError, match="no study with a report in the training split"):
         TrainingSteps(store, BatchRecipe(radiographs=0, volumes=2), tokenize, seed=0, steps=1)
@@ -80,28 +79,6 @@ def test_identical_reports_share_a_key_whatever_their_punctuation() -> None:
     assert 0 <= report_key("") < 2**63
 
 
-def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path: Path) -> None:
-    reports: list[str] = []
-
-    def remember(sentences: list[str]) -> dict[str, torch.Tensor]:
-        reports.extend(sentences)
-        return tokenize(sentences)
-
-    store = write_store(tmp_path / "store", records(7, 4), PREPROCESS)
-    recipe = BatchRecipe(radiographs=7, volumes=4, sentence_keep_prob=1.0, shuffle_reports=True)
-    steps = TrainingSteps(store, recipe, remember, seed=0, steps=3)
-    seen: dict[str, set[str]] = {}
-    for step in range(3):
-        del reports[:]
-        for study, report in zip(steps[step].study_ids, reports, strict=True):
-            seen.setdefault(study, set()).add(report)
-    assert all(len(texts) == 1 for texts in seen.values())
-    numbers = {study: int(next(iter(texts)).split()[1].rstrip(".")) for study, texts in seen.items()}
-    assert sorted(numbers[f"s{i}"] for i in range(7)) == list(range(7))
-    assert sorted(numbers[f"s{i}"] for i in range(7, 11)) == list(range(7, 11))
-    assert any(f"s{number}" != study for study, number in numbers.items())
-
-
 def test_reports_are_whole_at_first(store: Store) -> None:
     recipe = BatchRecipe(radiographs=3, volumes=2, sentence_keep_prob=0.2, full_report_fraction=0.5)
     steps = TrainingSteps(store, recipe, tokenize, seed=0, steps=4)
@@ -111,26 +88,3 @@ def test_reports_are_whole_at_first(store: Store) -> None:
     equal = [torch.equal(steps[step].input_ids, whole[step].input_ids) for step in range(4)]
     assert equal[:2] == [True, True]
     assert not all(equal[2:])
-
-
-def test_pieces_along_depth_change_places_and_nothing_else(store: Store) -> None:
-    still = AugmentationRange(0.0, 0.0, 0.0)
-    recipe = BatchRecipe(radiographs=0, volumes=2, depth_pieces=4, volume_augmentation=still)
-    steps = TrainingSteps(store, recipe, tokenize, seed=0, steps=6)
-    orders = set()
-    for step in range(6):
-        batch = steps[step]
-        assert batch.fine is not None
-        for study, shown in zip(batch.study_ids, batch.fine.numpy(), strict=True):
-            index = [one.study_id for one in store.studies].index(study)
-            whole = list(store.pixels(index).reshape(4, -1, *shown.shape[1:]))
-            found = [[np.array_equal(piece, own) for own in whole].index(True) for piece in np.split(shown, 4)]
-            assert sorted(found) == [0, 1, 2, 3]
-            orders.add(tuple(found))
-    assert len(orders) > 3
-
-
-def test_pieces_that_do_not_divide_the_planes_are_refused(store: Store) -> None:
-    planes = store.preprocess.hires_shape[0]
-    with pytest.raises(ValueError, match=f"divisor of {planes} planes, got {planes - 1}"):
-        TrainingSteps(store, BatchRecipe(depth_pieces=planes - 1), tokenize, seed=0, steps=1)

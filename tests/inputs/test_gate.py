@@ -75,7 +75,7 @@ def test_a_ct_passes_whatever_was_cut_from_its_scale(
 ) -> None:
     path = nifti(voxels, tmp_path / "ct.nii")
     assert np.array_equal(read_study(study(path, Modality.CT)).voxels, voxels)  # type: ignore[union-attr]
-    assert processor(path)["fine"].equal(processor(voxels, spacing=(2, 1, 1))["fine"])
+    assert processor(path)["pixel_values"].equal(processor(voxels, spacing=(2, 1, 1))["pixel_values"])
 
 
 @pytest.mark.parametrize("values", [(0, 255), (0, 1), (0, 3, 9, 200)])

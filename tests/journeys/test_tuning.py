@@ -57,7 +57,7 @@ def test_a_mistake_is_a_sentence(ground: Path, capsys: pytest.CaptureFixture[str
     for words, said in (
         (("finetune", ground, *place), "expected a run with pretrained/config.json"),
         (("finetune", ground / "model", *place, "--stepz", 3), "unknown option --stepz"),
-        (("segment", ground / "model", *place, "--resolution", "coarse"), "resolution: expected one of volume, fine"),
+        (("segment", ground / "model", *place, "--resolution", "coarse"), "resolution: expected one of volume, hires"),
     ):
         assert unimedi(*words) == 2
         assert said in capsys.readouterr().err

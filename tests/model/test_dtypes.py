@@ -8,15 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tiny import PREPROCESS, tiny_batch, tiny_model
+from tests.tiny import tiny_batch, tiny_model
 from unimedi.model.scoring import SCORERS
 from unimedi.model.unimedi import UniMediModel
 
 BATCH = tiny_batch(3, 2)
-RADIOGRAPHS = PREPROCESS.radiographs(BATCH.radiographs)
+RADIOGRAPHS = BATCH.radiographs
 VARIANTS = {
     "the demo's": {"patch_tokenizer": "stem", "cls_init": "max_pool", "centre_inputs": True},
-    "plain": {"positions": "none", "projection_norm": "layer_norm", "slices": 0},
+    "plain": {"positions": "none", "projection_norm": "none", "slices": 0},
 }
 
 
@@ -36,11 +36,11 @@ def model(variant: str) -> UniMediModel:
 def features(made: UniMediModel) -> list[Tensor]:
     reports = (BATCH.input_ids, BATCH.attention_mask)
     return [
-        made.get_image_features(radiographs=RADIOGRAPHS),
-        made.get_image_features(fine=BATCH.fine),
+        made.get_image_features(RADIOGRAPHS),
+        made.get_image_features(BATCH.hires_volumes),
         made.get_text_features(*reports),
-        made(*reports, radiographs=RADIOGRAPHS) / made.scale(),
-        made(*reports, fine=BATCH.fine) / made.scale(),
+        made(*reports, pixel_values=RADIOGRAPHS) / made.scale(),
+        made(*reports, pixel_values=BATCH.hires_volumes) / made.scale(),
     ]
 
 
@@ -99,8 +99,8 @@ def test_under_autocast_the_embeddings_are_in_fp32() -> None:
 def test_it_learns_in_the_type_of_its_weights(dtype: torch.dtype) -> None:
     made = model("the demo's").to(dtype).train()
     loss = torch.zeros(())
-    for images in ({"radiographs": RADIOGRAPHS[:2]}, {"fine": BATCH.fine}):
-        logits = made(BATCH.input_ids[:2], BATCH.attention_mask[:2], **images)
+    for images in (RADIOGRAPHS[:2], BATCH.hires_volumes):
+        logits = made(BATCH.input_ids[:2], BATCH.attention_mask[:2], images)
         loss = loss + torch.nn.functional.cross_entropy(logits, torch.arange(2))
     loss.backward()
     for part in (made.vision.embed_2d, made.vision.embed_3d, made.text, made.text_projection):
@@ -114,8 +114,8 @@ def test_it_learns_in_the_type_of_its_weights(dtype: torch.dtype) -> None:
 def test_slabs_are_scored_in_any_type(name: str) -> None:
     made = model("the demo's")
     reports = made.get_text_features(BATCH.input_ids[:2], BATCH.attention_mask[:2])
-    expected = SCORERS[name](made, BATCH.fine, reports)
-    found = SCORERS[name](made.bfloat16(), BATCH.fine, reports)
+    expected = SCORERS[name](made, BATCH.hires_volumes, reports)
+    found = SCORERS[name](made.bfloat16(), BATCH.hires_volumes, reports)
     torch.testing.assert_close(found, expected, atol=2e-2, rtol=2e-2)
 
 
@@ -125,7 +125,7 @@ def test_the_temperature_has_one_limit() -> None:
         made.logit_scale.data.fill_(learnt)
         assert made.scale().item() == pytest.approx(scale, rel=1e-5)
         bare = features(made)
-        raw = made(BATCH.input_ids, BATCH.attention_mask, radiographs=RADIOGRAPHS)
+        raw = made(BATCH.input_ids, BATCH.attention_mask, pixel_values=RADIOGRAPHS)
         torch.testing.assert_close(raw, scale * bare[0] @ bare[2].T, rtol=1e-4, atol=1e-4)
 
 
@@ -136,8 +136,8 @@ def long_mean() -> UniMediModel:
         made.vision.norm.bias += 10 * torch.randn(
             made.vision.norm.bias.shape, generator=torch.Generator().manual_seed(0)
         )
-        for kind, images in enumerate(({"radiographs": RADIOGRAPHS}, {"fine": BATCH.fine})):
-            projected = made.image_projection.project(made.encode_images(**images).cls)
+        for kind, images in enumerate((RADIOGRAPHS, BATCH.hires_volumes)):
+            projected = made.image_projection.project(made.encode_images(images).cls)
             made.image_projection.centre[kind].mean.copy_(projected.mean(0))
             made.image_projection.centre[kind].weight.fill_(1)
             assert projected.norm(dim=-1).mean() > 5 * (projected - projected.mean(0)).norm(dim=-1).mean()

@@ -25,11 +25,11 @@ def volume() -> Volume:
 def test_arrays_and_images_give_what_the_store_would_keep(processor: UniMediProcessor) -> None:
     image = volume()
     expected = torch.from_numpy(PREPROCESS.stored(image))
-    assert torch.equal(processor(image)["fine"][0], expected)
-    assert torch.equal(processor(image.voxels, spacing=image.spacing)["fine"][0], expected)
+    assert torch.equal(processor(image)["pixel_values"][0], expected)
+    assert torch.equal(processor(image.voxels, spacing=image.spacing)["pixel_values"][0], expected)
     pixels = np.random.default_rng(1).random((40, 30)).astype(np.float32)
-    flat = processor([Radiograph(pixels), pixels])["radiographs"]
-    assert flat.shape == (2, 1, *PREPROCESS.radiograph_size)
+    flat = processor([Radiograph(pixels), pixels])["pixel_values"]
+    assert flat.shape == (2, *PREPROCESS.radiograph_size)
     assert torch.equal(flat[0], flat[1])
 
 
@@ -52,7 +52,7 @@ def test_the_words_of_a_clip_processor_change_nothing(processor: UniMediProcesso
     given = processor(text=["A nodule.", "Clear lungs."], images=[volume()], return_tensors="pt", padding=True)
     expected = processor([volume()], ["A nodule.", "Clear lungs."])
     assert all(torch.equal(given[name], expected[name]) for name in expected)
-    assert given.to("cpu")["fine"].shape == expected.fine.shape
+    assert given.to("cpu")["pixel_values"].shape == expected.pixel_values.shape
     for other in ({"return_tensors": "np"}, {"padding": "max_length"}, {"do_resize": False}):
         with pytest.raises(TypeError, match=f"expected no other option than .*got {next(iter(other))}="):
             processor(text="A nodule.", **other)
@@ -79,7 +79,7 @@ def test_what_was_made_of_images_and_texts_goes_into_each_reader_whole(processor
     model = tiny_model(text_length=12)
     inputs = processor(images=volume(), text=["clear lungs", "nodule"])
     assert model(**inputs).shape == (1, 2)
-    assert torch.equal(model.get_image_features(**inputs), model.get_image_features(fine=inputs["fine"]))
+    assert torch.equal(model.get_image_features(**inputs), model.get_image_features(inputs["pixel_values"]))
     assert model.get_text_features(**inputs).shape == (2, 8)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tests.tiny import tiny_batch, tiny_model
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.model import scoring
 from unimedi.model.scoring import SCORERS, planes_of
 from unimedi.model.unimedi import UniMediModel
@@ -32,7 +33,7 @@ def mean(values: list[float]) -> float:
 
 @pytest.mark.parametrize("name", sorted(SCORERS))
 def test_one_score_a_slab_each_volume_by_itself(name: str) -> None:
-    model, fine = frozen(), tiny_batch(volumes=3).fine
+    model, fine = frozen(), tiny_batch(volumes=3).hires_volumes
     reports = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
     scores = SCORERS[name](model, fine, reports)
     assert scores.shape == (3, SLABS)
@@ -41,20 +42,20 @@ def test_one_score_a_slab_each_volume_by_itself(name: str) -> None:
 
 
 def test_volume_equals_the_loop_and_is_what_the_model_chooses_by() -> None:
-    model, fine = frozen(), tiny_batch().fine
+    model, fine = frozen(), tiny_batch().hires_volumes
     scores = scoring.volume(model, fine)
-    rows = model.vision(model.volume_tokens(model.preprocess.volumes(fine)), attention_rows=True).cls_attention
+    rows = model.vision(model.tokens(model.normalise(fine)), attention_rows=True).cls_attention
     for volume in range(len(fine)):
         for slab in range(SLABS):
             tokens = range(TOKENS * slab, TOKENS * (slab + 1))  # of T_3D: a slab has 2 x 2 tokens, too
             own = [float(rows[volume, layer, head, token]) for layer in (0, 1) for head in (0, 1) for token in tokens]
             assert float(scores[volume, slab]) == pytest.approx(mean(own), rel=1e-5)
     assert float((scores.amax(1) / scores.amin(1)).min()) > 1.001  # the slabs differ, so a wrong order would be seen
-    torch.testing.assert_close(model.encode_images(fine=fine).slice_scores, scores)
+    torch.testing.assert_close(model.encode_images(fine).slice_scores, scores)
 
 
 def test_joint_equals_the_loop_and_shares_one_budget() -> None:
-    model, fine = frozen(), tiny_batch().fine
+    model, fine = frozen(), tiny_batch().hires_volumes
     scores = scoring.joint(model, fine)
     for volume in range(len(fine)):
         planes = attention_of(model, fine[volume : volume + 1], list(range(DEPTH)))
@@ -65,7 +66,7 @@ def test_joint_equals_the_loop_and_shares_one_budget() -> None:
 
 
 def test_separate_says_nothing_unless_it_takes_the_peak() -> None:
-    fine = tiny_batch().fine
+    fine = tiny_batch().hires_volumes
     torch.testing.assert_close(scoring.separate(frozen(), fine), torch.full((2, SLABS), 1 / TOKENS))
     model = frozen(slab_pooling="max")
     scores = scoring.separate(model, fine)
@@ -75,7 +76,7 @@ def test_separate_says_nothing_unless_it_takes_the_peak() -> None:
 
 
 def test_coarse_to_fine_divides_the_budget_of_the_best_anew() -> None:
-    model, fine = frozen(slices=1), tiny_batch().fine  # one slice: two candidates of four slabs
+    model, fine = frozen(slices=1), tiny_batch().hires_volumes  # one slice: two candidates of four slabs
     coarse, scores = scoring.volume(model, fine), scoring.coarse_to_fine(model, fine)
     for volume in range(len(fine)):
         before = coarse[volume].tolist()
@@ -92,15 +93,15 @@ def test_coarse_to_fine_divides_the_budget_of_the_best_anew() -> None:
 def test_text_is_the_cosine_with_the_mean_state() -> None:
     model, batch = frozen(), tiny_batch(radiographs=0)
     reports = model.get_text_features(batch.input_ids, batch.attention_mask)
-    scores = scoring.text(model, batch.fine, reports)
-    states = model.vision(model.vision.volumes(model.preprocess.volumes(batch.fine))).patches
+    scores = scoring.text(model, batch.hires_volumes, reports)
+    states = model.vision(model.vision.volumes(model.preprocess.volumes(batch.hires_volumes))).patches
     for volume in range(2):
         for slab in range(SLABS):
             state = sum(states[volume, 4 * slab + token] for token in range(4)) / 4
-            projected = model.image_projection(state[None], kind=1)[0]
+            projected = model.image_projection(state[None], kind=ImageKind.CT)[0]
             assert float(scores[volume, slab]) == pytest.approx(float(projected @ reports[volume]), abs=1e-6)
     with pytest.raises(ValueError, match="needs the embeddings of the reports"):
-        scoring.text(model, batch.fine)
+        scoring.text(model, batch.hires_volumes)
 
 
 @pytest.mark.parametrize(("depth", "most", "each"), [(16, 32, 4), (16, 8, 2), (16, 3, 1), (18, 32, 4), (4, 32, 1)])
@@ -114,8 +115,8 @@ def test_planes_are_even_and_lie_in_their_slab(depth: int, most: int, each: int)
 
 
 def test_any_scores_can_choose_the_slices() -> None:
-    model, fine = frozen(slices=1), tiny_batch().fine
+    model, fine = frozen(slices=1), tiny_batch().hires_volumes
     scores = torch.tensor([[0.0, 0, 0, 1], [0, 1, 0, 0]])
-    output = model.encode_images(fine=fine, scores=scores)
+    output = model.encode_images(fine, scores=scores)
     assert output.selected.tolist() == [[14], [6]]
     assert torch.equal(output.slice_scores, scores)

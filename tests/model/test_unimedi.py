@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.tiny import tiny_batch, tiny_config, tiny_model
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.model.projection import Projection
 from unimedi.model.text_encoder import TextEncoder, learn_tokenizer, scratch_text_config
 from unimedi.model.unimedi import UniMediModel
@@ -13,8 +14,8 @@ from unimedi.model.unimedi import UniMediModel
 
 def test_both_dimensions_end_in_one_space() -> None:
     model, batch = tiny_model(), tiny_batch()
-    flat = model.encode_images(radiographs=model.preprocess.radiographs(batch.radiographs))
-    deep = model.encode_images(fine=batch.fine)
+    flat = model.encode_images(batch.radiographs)
+    deep = model.encode_images(batch.hires_volumes)
     text = model.get_text_features(batch.input_ids, batch.attention_mask)
     for rows in (flat.embedding, deep.embedding, text):
         assert rows.shape[1] == 8
@@ -25,9 +26,9 @@ def test_both_dimensions_end_in_one_space() -> None:
     assert flat.slice_scores is None
 
 
-def test_neither_or_both_is_an_error() -> None:
-    with pytest.raises(ValueError, match="either radiographs or fine volumes"):
-        tiny_model().encode_images()
+def test_pixels_that_somebody_normalised_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected int16 pixels as the processor gives them, got torch\.float32"):
+        tiny_model().encode_images(tiny_batch().radiographs / 4095)
 
 
 @pytest.mark.parametrize("changes", [{}, {"patch_tokenizer": "stem", "centre_inputs": True, "projection_norm": "none"}])
@@ -36,25 +37,26 @@ def test_saved_and_loaded_is_the_same_model(tmp_path: Path, changes: dict[str, o
     model.save_pretrained(tmp_path)
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".safetensors"]
     loaded = UniMediModel.from_pretrained(tmp_path).eval()
-    assert torch.equal(model.encode_images(fine=batch.fine).embedding, loaded.encode_images(fine=batch.fine).embedding)
+    first, second = (one.encode_images(batch.hires_volumes).embedding for one in (model, loaded))
+    assert torch.equal(first, second)
 
 
 def test_a_batch_equals_its_images_one_by_one() -> None:
     model, batch = tiny_model(), tiny_batch(volumes=3)
-    together = model.get_image_features(fine=batch.fine)
-    alone = torch.cat([model.get_image_features(fine=batch.fine[i : i + 1]) for i in range(3)])
+    together = model.get_image_features(batch.hires_volumes)
+    alone = torch.cat([model.get_image_features(batch.hires_volumes[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
 
 
 def test_a_volume_is_tokenised_once_and_comes_out_as_if_it_were_twice() -> None:
     model, batch = tiny_model(), tiny_batch(volumes=3)
-    volumes = model.preprocess.volumes(batch.fine)
-    scores, rows = model.score_slabs(volumes)
-    planes = model.choose_planes(scores)
-    twice = model.vision(model.volume_tokens(volumes, model.cut_slices(batch.fine, planes)))
+    volumes = model.normalise(batch.hires_volumes)
+    scores, rows = model.score_slabs(model.tokens(volumes))
+    planes = model.select_planes(scores)
+    twice = model.vision(model.tokens(volumes, model.cut_slices(batch.hires_volumes, planes)))
     calls: list[int] = []
     hook = model.vision.embed_3d.register_forward_hook(lambda *_: calls.append(1))
-    output = model.encode_images(fine=batch.fine)
+    output = model.encode_images(batch.hires_volumes)
     hook.remove()
     assert len(calls) == 1
     assert torch.equal(output.cls, twice.cls)
@@ -64,14 +66,14 @@ def test_a_volume_is_tokenised_once_and_comes_out_as_if_it_were_twice() -> None:
 
 def test_no_slices_leaves_the_volume_alone() -> None:
     model, batch = tiny_model(slices=0), tiny_batch()
-    output = model.encode_images(fine=batch.fine)
+    output = model.encode_images(batch.hires_volumes)
     assert output.selected is None
     assert output.patches.shape[1] == 16
 
 
 def test_random_slices_are_the_same_each_time_they_are_asked_for() -> None:
     model, batch = tiny_model(selector="random"), tiny_batch(volumes=8)
-    first, again = (model.encode_images(fine=batch.fine).selected for _ in range(2))
+    first, again = (model.encode_images(batch.hires_volumes).selected for _ in range(2))
     assert torch.equal(first, again)
     assert len({tuple(row) for row in first.tolist()}) > 1
 
@@ -79,16 +81,16 @@ def test_random_slices_are_the_same_each_time_they_are_asked_for() -> None:
 def test_a_slice_may_show_the_maximum_of_its_slab() -> None:
     model, batch = tiny_model(slice_content="slab_maximum"), tiny_batch()
     planes = torch.tensor([[1, 15], [4, 9]])
-    cut = model.cut_slices(batch.fine, planes)
+    cut = model.cut_slices(batch.hires_volumes, planes)
     for volume in range(2):
         for place, plane in enumerate(planes[volume].tolist()):
-            slab = batch.fine[volume, plane // 4 * 4 : plane // 4 * 4 + 4]  # 16 planes, 4 slabs
+            slab = batch.hires_volumes[volume, plane // 4 * 4 : plane // 4 * 4 + 4]  # 16 planes, 4 slabs
             brightest = slab.max(dim=0).values[None, None]
             alone = model.preprocess.slices(brightest, torch.tensor([[0]]))
             torch.testing.assert_close(cut.pixels[volume, place], alone[0, 0])
-    assert torch.equal(cut.depth, tiny_model().cut_slices(batch.fine, planes).depth)
+    assert torch.equal(cut.depth, tiny_model().cut_slices(batch.hires_volumes, planes).depth)
     with pytest.raises(ValueError, match="14 planes are not 4 slabs of equal thickness"):
-        model.cut_slices(batch.fine[:, :14], planes.clamp(max=13))
+        model.cut_slices(batch.hires_volumes[:, :14], planes.clamp(max=13))
 
 
 def test_padding_does_not_change_a_report() -> None:
@@ -103,15 +105,15 @@ def test_padding_does_not_change_a_report() -> None:
 
 def test_running_mean_follows_training_and_rests_in_evaluation() -> None:
     torch.manual_seed(0)
-    projection = Projection(4, 3, "running_mean", kinds=2).train()
+    projection = Projection(4, 3, "running_mean", means=2).train()
     rows = torch.randn(50, 4) + 5
     for _ in range(60):
-        projection(rows, kind=1)
+        projection(rows, kind=ImageKind.CT)
     centre = projection.centre[1]
     torch.testing.assert_close(centre.mean / centre.weight, projection.linear(rows).mean(0).detach())
     assert float(projection.centre[0].weight) == 0  # the other kind has seen nothing
     state = centre.mean.clone()
-    projection.eval()(rows * 2, kind=1)
+    projection.eval()(rows * 2, kind=ImageKind.CT)
     assert torch.equal(centre.mean, state)
 
 

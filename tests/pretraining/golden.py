@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "duration": f"{STEPS} steps",
     "selection": {"warmup": "10 percent"},
     "distillation": RECIPE["distillation"] | {"targets": "sinkhorn", "ramp_end": "20 percent"},
-    "teacher": {"momentum": 0.4, "final": 0.6},  # so low that it counts before the twentieth step
+    "teacher": {"momentum": 0.4, "final_momentum": 0.6},  # so low that it counts before the twentieth step
     "optimization": RECIPE["optimization"] | {"learning_rate": 1.0e-4},
 }
 

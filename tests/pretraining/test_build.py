@@ -16,9 +16,9 @@ from unimedi.inputs.store import StoredStudy
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.unimedi import UniMediModel
 from unimedi.optimization.schedule import Pace
-from unimedi.pretraining import methods
+from unimedi.pretraining import build as build_room
 from unimedi.pretraining.loop import pretrain
-from unimedi.pretraining.recipe_file import RecipeError, load_recipe
+from unimedi.pretraining.recipe_file import load_recipe
 
 
 @pytest.mark.parametrize(
@@ -60,25 +60,14 @@ def test_input_means_are_of_studies_that_train_drawn_from_the_whole_split(
     records = [Record(study, image) for study, image in zip(studies, pixels, strict=True)]
     store = write_store(tmp_path / "store", records, preprocess)
     recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", model={**RECIPE["model"], "centre_inputs": True}))
-    monkeypatch.setattr(methods, "MEAN_STUDIES", 100)
-    module, _ = methods.build(recipe, store, 10, Pace(4, 4))
+    monkeypatch.setattr(build_room, "MEAN_STUDIES", 100)
+    module, _ = build_room.build(recipe, store, 10, Pace(4, 4))
     mean = module.student.vision.mean_radiograph
     dark, bright = (float(preprocess.radiographs(torch.from_numpy(pixels[i][None])).mean()) for i in (1, 301))
     share = (float(mean.mean()) - dark) / (bright - dark)
     assert 0.35 < share < 0.65  # of a hundred drawn; the first of the manifest give 0, black ones less
-    again, _ = methods.build(recipe, store, 10, Pace(4, 4))
+    again, _ = build_room.build(recipe, store, 10, Pace(4, 4))
     assert torch.equal(again.student.vision.mean_radiograph, mean)
-
-
-@pytest.mark.parametrize("kind", ["radiographs", "volumes"])
-def test_a_batch_norm_of_one_image_is_refused_by_the_recipe(tmp_path: Path, kind: str) -> None:
-    changes = {"model": {**RECIPE["model"], "projection_norm": "batch_norm"}}
-    path = toy_recipe(tmp_path / "recipe.yaml", batch={**RECIPE["batch"], kind: 1}, **changes)
-    with pytest.raises(
-        RecipeError, match=r"model\.projection_norm batch_norm .* expected 0 or 2 and more images of a kind"
-    ):
-        load_recipe(path)
-    load_recipe(toy_recipe(tmp_path / "recipe.yaml", batch={**RECIPE["batch"], kind: 0}, **changes))
 
 
 def test_reports_that_are_cut_are_counted_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

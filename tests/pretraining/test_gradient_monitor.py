@@ -14,11 +14,12 @@ from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
 from unimedi.optimization.schedule import Pace
 from unimedi.pretraining.build import build
 from unimedi.pretraining.loop import pretrain
+from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.monitors import GRADIENT_PATIENCE, unmoved
 from unimedi.pretraining.notices import TrainingError
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
 from unimedi.pretraining.recipe_file import load_recipe
-from unimedi.pretraining.step import Milestones, Pretraining
+from unimedi.pretraining.step import Pretraining
 
 NOW = Milestones(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
 SMALL = DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
@@ -103,7 +104,7 @@ def test_a_branch_that_is_cut_off_is_found(branch: str, detach: bool) -> None:
 def test_the_loss_of_one_kind_may_be_cut_off_while_its_branch_learns_from_another() -> None:
     """The fault that was: L_vl sent nothing to the volumes, L_icl and L_pcl went on teaching T_3D."""
     training = Pretraining(tiny_model(), Recipe(distillation=SMALL), NOW).train()
-    training.uncommon["ct"].without_common = lambda gradient: 0.0 * gradient  # type: ignore[assignment, method-assign]
+    training.gradient_centring["ct"].without_common = lambda gradient: 0.0 * gradient  # type: ignore[assignment, method-assign]
     records = [
         {"step": n, **{f"gradient/{key}": norm for key, norm in felt(training, 3, 2, n).items()}}
         for n in range(GRADIENT_PATIENCE)
@@ -164,7 +165,7 @@ def test_micro_batches_of_one_volume_are_a_batch_of_several(tmp_path: Path) -> N
         module(steps[micro], 0, micro).loss.backward()
     centre = module.student.image_projection.centre[1]
     assert float(centre.weight) == pytest.approx(1 - 0.9, rel=1e-4)
-    assert float(module.uncommon["ct"].before.weight) == pytest.approx(1 - 0.9, rel=1e-4)
+    assert float(module.gradient_centring["ct"].before.weight) == pytest.approx(1 - 0.9, rel=1e-4)
     assert module.gradients()["gradient/T_3D"] > 0
 
 

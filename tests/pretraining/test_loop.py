@@ -281,17 +281,17 @@ def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:
 def test_a_run_of_an_earlier_version_goes_on_with_the_defaults_of_what_it_lacks(tmp_path: Path) -> None:
     folder, facts = RunFolder(tmp_path / "run"), {"store": "abc", "devices": 1}
     whole = plain(Recipe())
-    older = {key: value for key, value in whole.items() if key != "keep_ratio"}
+    older = {key: value for key, value in whole.items() if key != "experiment"}
     older["batch"] = {key: value for key, value in whole["batch"].items() if key != "full_report_fraction"}
     folder.begin(older, facts, resume=False)
     default = BatchRecipe().full_report_fraction
     assert folder.begin(whole, facts, resume=True) == [
-        f"{folder.recipe} is of an earlier version: not in it, and so at its default, is keep_ratio 1.0, "
+        f"{folder.recipe} is of an earlier version: not in it, and so at its default, is experiment 'none', "
         f"batch.full_report_fraction {default!r}"
     ]
     assert folder.begin(older, facts, resume=True) == []
-    with pytest.raises(RunFolderError, match=r"another run .*: keep_ratio was 1\.0, now 0\.5$"):
-        folder.begin({**whole, "keep_ratio": 0.5}, facts, resume=True)
+    with pytest.raises(RunFolderError, match=r"another run .*: experiment was 'none', now 'alignment'$"):
+        folder.begin({**whole, "experiment": "alignment"}, facts, resume=True)
     folder.begin({**whole, "unheard_of": 3}, facts, resume=False)
     with pytest.raises(RunFolderError, match="unheard_of was 3, now there is no such key"):
         folder.begin(whole, facts, resume=True)

@@ -41,7 +41,7 @@ def test_file_then_words_then_defaults(path: Path) -> None:
         (["--model.slize", "3"], r"unknown key model\.slize \(did you mean 'model\.slices'\?\)"),
         (["--slices", "3"], r"unknown key slices \(did you mean 'model\.slices'\?\)"),
         (["--optimisation.learning_rate", "3"], r"did you mean 'optimization\.learning_rate'\?"),
-        (["--zzz", "3"], "unknown key zzz; known are alignment_weight, batch, "),
+        (["--zzz", "3"], "unknown key zzz; known are batch, batch.full_report_fraction, "),
         (["--seed", "x"], "seed: Expected a int"),
         (["--preprocess.radiograph_size=[1,2,3]"], "radiograph_size"),
         (["--method", "magic"], "expected one of unimedi, joint, convirt, got 'magic'"),

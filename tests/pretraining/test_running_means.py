@@ -16,7 +16,7 @@ from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer
 from unimedi.model.unimedi import UniMediModel
-from unimedi.pretraining import calibration
+from unimedi.pretraining import running_means
 from unimedi.pretraining.running_means import recompute_running_means
 
 
@@ -98,7 +98,7 @@ def test_means_of_a_sorted_manifest_are_those_of_the_whole(tmp_path: Path, monke
     words = model.text(**processor.text(["Clear lungs.", "A large mass."]))
     recompute_running_means(model, processor, store)  # of all 400
     whole = buffers(model)
-    monkeypatch.setattr(calibration, "STUDIES", 100)
+    monkeypatch.setattr(running_means, "STUDIES", 100)
     recompute_running_means(model, processor, store)
     for name, states in (("image", images), ("text", words)):
         one, other = getattr(model, f"{name}_projection").linear(states).detach()

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.model.config import CLS_INITS
-from unimedi.model.scoring import SCORERS
 from unimedi.objectives.contrastive import contrastive_loss
-from unimedi.pretraining.recipe import SCORINGS, DistillationRecipe, Recipe, SelectionRecipe
-from unimedi.pretraining.step import Milestones, Pretraining, View
+from unimedi.pretraining.milestones import Milestones
+from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
+from unimedi.pretraining.step import Pretraining
 
 SMALL = DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
 NOW = Milestones(total=10, selection_warmup=0, ramp_start=0, ramp_end=0)
@@ -44,8 +44,8 @@ def test_l_vl_is_over_both_dimensions_together() -> None:
     logs, student = training(batch, step=0).logs, training.student
     images = torch.cat(
         [
-            student.get_image_features(radiographs=student.preprocess.radiographs(batch.radiographs)),
-            student.get_image_features(fine=batch.fine),
+            student.get_image_features(batch.radiographs),
+            student.get_image_features(batch.hires_volumes),
         ]
     )
     reports = student.get_text_features(batch.input_ids, batch.attention_mask)
@@ -89,57 +89,23 @@ def test_distillation_is_ramped_in() -> None:
 def test_slices_are_uniform_in_the_warm_up_and_attentive_after() -> None:
     training = pretraining(plan=Milestones(10, selection_warmup=5, ramp_start=0, ramp_end=0))
     batch = tiny_batch()
-    volumes = training.student.preprocess.volumes(batch.fine)
-    logs: dict[str, torch.Tensor] = {}
-    planes = training.select(batch, volumes, 4, torch.Generator().manual_seed(0), logs)
+    volumes = training.student.normalise(batch.hires_volumes)
+    planes, logs = training.select(batch, volumes, 4, torch.Generator().manual_seed(0))
     assert (planes // 4).tolist() == [[1, 3], [1, 3]]  # slabs of four planes: the middles of two halves
     assert logs == {}
-    planes = training.select(batch, volumes, 5, torch.Generator().manual_seed(0), logs)
-    scores, _ = training.teacher.score_slabs(volumes)
+    planes, logs = training.select(batch, volumes, 5, torch.Generator().manual_seed(0))
+    scores, _ = training.teacher.score_slabs(training.teacher.tokens(volumes))
     assert (planes // 4).tolist() == scores.topk(2, dim=1).indices.sort(dim=1).values.tolist()
     assert float(logs["slab_contrast"]) > 1
-
-
-@pytest.mark.parametrize("scorer", ["teacher", "student"])
-def test_the_slices_are_those_of_the_scorer(scorer: str) -> None:
-    training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(scorer=scorer)))
-    training.teacher.load_state_dict(tiny_model(seed=1).state_dict())  # looks elsewhere than the student
-    batch = tiny_batch(volumes=6)
-    volumes = training.student.preprocess.volumes(batch.fine)
-    best = {
-        name: model.score_slabs(volumes)[0].topk(2, dim=1).indices.sort(dim=1).values.tolist()
-        for name, model in (("teacher", training.teacher), ("student", training.student))
-    }
-    planes = training.select(batch, volumes, 0, torch.Generator().manual_seed(0), {})
-    assert (planes // 4).tolist() == best[scorer]  # slabs of four planes
-    assert best["teacher"] != best["student"]
-
-
-@pytest.mark.parametrize("name", SCORINGS)
-def test_slabs_can_be_scored_in_every_way(name: str) -> None:
-    training, batch = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(scoring=name))), tiny_batch()
-    teacher = training.teacher
-    scores = training.score(teacher, batch, teacher.preprocess.volumes(batch.fine))
-    reports = teacher.get_text_features(batch.input_ids, batch.attention_mask)
-    torch.testing.assert_close(scores, SCORERS[name](teacher, batch.fine, reports[3:]))  # after three radiographs
-    assert torch.isfinite(training(batch, step=0).loss)
-
-
-def test_the_names_of_scorings_are_those_of_the_model() -> None:
-    assert set(SCORINGS) == set(SCORERS)
-    with pytest.raises(ValueError, match=r"selection\.scoring: expected one of volume, joint"):
-        Recipe(selection=SelectionRecipe(scoring="attention"))
-    with pytest.raises(ValueError, match=r"needs selection\.scorer teacher"):
-        Recipe(selection=SelectionRecipe(scorer="student", scoring="text"))
 
 
 def test_centres_move_only_where_they_are_used() -> None:
     centred = pretraining(Recipe(distillation=SMALL))
     centred(tiny_batch(), step=0)
-    assert float(centred.cls_centre.abs().sum()) > 0
+    assert float(centred.targets.cls_centre.abs().sum()) > 0
     sinkhorn = pretraining(Recipe(distillation=replace(SMALL, targets="sinkhorn")))
     sinkhorn(tiny_batch(), step=0)
-    assert float(sinkhorn.cls_centre.abs().sum()) == 0
+    assert float(sinkhorn.targets.cls_centre.abs().sum()) == 0
 
 
 @pytest.mark.parametrize("start", CLS_INITS)
@@ -148,8 +114,7 @@ def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
     training = pretraining(cls_init=start)
     everything = torch.ones(3, 16, dtype=torch.bool)
     first, second = (
-        training.student.radiograph_tokens(training.student.preprocess.radiographs(tiny_batch(seed=s).radiographs))
-        for s in (0, 1)
+        training.student.tokens(training.student.normalise(tiny_batch(seed=s).radiographs)) for s in (0, 1)
     )
     states = [training.student.vision(tokens, mask=everything) for tokens in (first, second)]
     torch.testing.assert_close(states[0].patches, states[1].patches)
@@ -161,7 +126,7 @@ def test_a_share_of_the_batch_is_distilled_and_no_more(name: str) -> None:
     """Half of four images: L_icl and L_pcl do not change with the last two, and do with the second."""
     training, images = (
         pretraining(Recipe(distillation=replace(SMALL, image_fraction=0.5))),
-        {"xray": "radiographs", "ct": "fine"},
+        {"xray": "radiographs", "ct": "hires_volumes"},
     )
 
     def losses(*replaced: int) -> list[Tensor]:
@@ -188,40 +153,14 @@ def test_volumes_that_meet_no_slices_train_l_vl_alone() -> None:
     """Half of four volumes are pseudo-pairs; the embeddings keep the order of the reports; distillation sees pairs."""
     training = pretraining(Recipe(distillation=SMALL, selection=SelectionRecipe(volume_fraction=0.5)))
     batch = tiny_batch(2, 4)
-    views = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
-    assert [(view.name, len(view.pixels), view.slices is None, view.alone) for view in views] == [
-        ("ct", 2, False, False),
-        ("volume", 2, True, True),
+    images, _ = training.volume_batches(batch, 0, torch.Generator().manual_seed(0))
+    assert [(len(each.pixels), each.slices is None, each.contrastive_only) for each in images] == [
+        (2, False, False),
+        (2, True, True),
     ]
-    assert torch.equal(torch.cat([v.pixels for v in views]), training.student.preprocess.volumes(batch.fine))
+    assert torch.equal(torch.cat([each.pixels for each in images]), training.student.normalise(batch.hires_volumes))
     logs = training(batch, step=0).logs
     assert "ct/l_icl" in logs
-    assert "volume/l_icl" not in logs
-
-
-def test_slices_may_stand_alone_for_l_vl() -> None:
-    """Of four volumes the first is its slices, the next two pseudo-pairs, the last T_3D alone; in their order."""
-    training = pretraining(
-        Recipe(distillation=SMALL, selection=SelectionRecipe(volume_fraction=0.75, slices_only_fraction=0.25))
-    )
-    batch = tiny_batch(2, 4)
-    views = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
-    assert [(view.name, len(view.pixels), view.alone) for view in views] == [
-        ("slices", 1, True),
-        ("ct", 2, False),
-        ("volume", 1, True),
-    ]
-    assert torch.equal(torch.cat([v.pixels for v in views]), training.student.preprocess.volumes(batch.fine))
-    lone, pair = (view.tokens(training.student).content for view in views[:2])
-    assert pair.shape[1] == lone.shape[1] + 16  # T_3D's tokens
-    cut = views[0].slices
-    assert cut is not None
-    torch.testing.assert_close(lone, training.student.vision.slices(cut.pixels, cut.depth).content)
-    logs = training(batch, step=0).logs
-    assert "ct/l_icl" in logs
-    assert "slices/l_icl" not in logs
-    with pytest.raises(ValueError, match=r"below selection\.volume_fraction, got 0\.75"):
-        Recipe(selection=SelectionRecipe(volume_fraction=0.75, slices_only_fraction=0.75))
 
 
 def test_the_first_volumes_keep_their_reports() -> None:
@@ -230,7 +169,7 @@ def test_the_first_volumes_keep_their_reports() -> None:
     assert part.radiographs is None
     assert part.study_ids == batch.study_ids[2:5]
     assert torch.equal(part.input_ids, batch.input_ids[2:5])
-    assert torch.equal(part.fine, batch.fine[:3])
+    assert torch.equal(part.hires_volumes, batch.hires_volumes[:3])
 
 
 def test_without_reports_distillation_alone_trains_from_the_first_step() -> None:
@@ -249,40 +188,12 @@ def test_the_weight_of_l_vl() -> None:
     torch.testing.assert_close(logs["loss"], 0.5 * logs["l_vl"])
 
 
-def test_l_vl_on_the_tokens_that_the_teacher_attends_to() -> None:
-    training, batch = pretraining(Recipe(method="joint", keep_ratio=0.5), slices=0).eval(), tiny_batch()
-    pixels = training.student.preprocess.radiographs(batch.radiographs)
-    view = View("xray", 0, pixels)
-    kept = training.attended(view)
-    rows = training.teacher.vision(view.tokens(training.teacher), attention_rows=True).cls_attention
-    for place, row in zip(kept, rows.mean((1, 2)), strict=True):
-        assert place.tolist() == sorted(row.argsort(descending=True)[: len(row) // 2].tolist())
-    seen = view.tokens(training.student)
-    part = seen.at(kept)
-    assert torch.equal(part.content[1, 2], seen.content[1, kept[1, 2]])
-    assert torch.equal(part.position[1, 2], seen.position[0, kept[1, 2]])
-    training(batch, step=0).loss.backward()
-
-
 def test_a_pseudo_pair_can_be_its_slices_alone() -> None:
     training, batch = pretraining(volume_tokens=False), tiny_batch()
-    (view,) = training.volume_views(batch, 0, torch.Generator().manual_seed(0), {})
+    (images,), _ = training.volume_batches(batch, 0, torch.Generator().manual_seed(0))
     whole, alone = pretraining().student, training.student
-    assert view.tokens(whole).content.shape[1] - view.tokens(alone).content.shape[1] == 16
-    assert view.tokens(alone).content.shape[1] == 2 * 4
-
-
-@pytest.mark.parametrize(
-    "model", [{}, {"slices": 0}, {"volume_tokens": False, "selector": "random"}, {"patch_tokenizer": "stem"}]
-)
-def test_masked_pixels_can_be_what_is_learnt(model: dict[str, object]) -> None:
-    off = replace(SMALL, icl_weight=0.0, pcl_weight=0.0)
-    training = pretraining(Recipe(contrastive_weight=0.0, reconstruction_weight=2.0, distillation=off), **model)
-    output = training(tiny_batch(), step=0)
-    assert 0.5 < float(output.logs["l_rec"]) < 3  # normalised pixels have variance 1
-    torch.testing.assert_close(output.loss, 2 * output.logs["l_rec"])
-    output.loss.backward()
-    assert all(head.weight.grad is not None for head in training.pixel_heads) == ("volume_tokens" not in model)
+    assert images.tokens(whole).content.shape[1] - images.tokens(alone).content.shape[1] == 16
+    assert images.tokens(alone).content.shape[1] == 2 * 4
 
 
 def test_the_distilled_share_is_of_all_images_of_a_kind_not_of_those_with_slices(

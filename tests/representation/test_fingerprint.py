@@ -36,7 +36,7 @@ def test_every_weight_and_every_mean_counts() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"slices": 1}, {"slice_gap": 2}, {"selector": "centre"}, {"text_pooling": "mean"}, {"cls_init": "max_pool"}],
+    [{"slices": 1}, {"selector": "centre"}, {"text_pooling": "mean"}, {"cls_init": "max_pool"}],
 )
 def test_every_setting_of_the_model_counts(change: dict[str, object]) -> None:
     plain = tiny_model()

@@ -1,4 +1,4 @@
-"""E_v with a linear reader on its [CLS], for radiographs and volumes alike: what learns from labels of studies."""
+"""E_v with a linear head on its [CLS], for radiographs and volumes alike: what learns from labels of studies."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,8 @@ from jaxtyping import Float, Int16
 from numpy import ndarray
 from torch import Tensor, nn
 
-from unimedi.inputs.augment import apply, draw
+from unimedi.cohort.image_kind import ImageKind
+from unimedi.inputs.augment import Augmentation, apply, draw
 from unimedi.inputs.dataset import BatchRecipe
 from unimedi.inputs.store import Store
 from unimedi.model.unimedi import UniMediModel
@@ -19,21 +20,25 @@ def image_tokens(model: UniMediModel, stored: Int16[Tensor, "n *size"], selector
     """Stored radiographs (n, height, width) or volumes (n, depth, height, width) as the tokens that E_v reads.
 
     The tokens are those of :meth:`~unimedi.model.unimedi.UniMediModel.encode_images`: a volume with the slices that
-    ``selector`` (the model's own by default) takes. This is the only place where the number of dimensions matters.
+    ``selector`` (the model's own by default) takes.
     """
-    if stored.ndim == 3:
-        return model.radiograph_tokens(model.preprocess.radiographs(stored))
-    volumes, slices = model.preprocess.volumes(stored), None
-    if model.config.slices:
-        selector = selector or model.config.selector
+    tokens = model.tokens(model.normalise(stored))
+    if ImageKind.of(stored.ndim - 1) is ImageKind.XRAY or not model.config.slices:
+        return tokens
+    selector = selector or model.config.selector
+    scores = torch.zeros(len(stored), 1, device=stored.device)
+    if selector == "attentive":
         with torch.no_grad():  # which planes are taken is a choice: nothing to differentiate
-            own = model.score_slabs(volumes)[0] if selector == "attentive" else torch.zeros(len(stored), 1)
-        slices = model.cut_slices(stored, model.choose_planes(own, selector=selector).to(stored.device))
-    return model.volume_tokens(volumes, slices)
+            scores, _ = model.score_slabs(tokens)
+    return model.with_slices(tokens, model.cut_slices(stored, model.select_planes(scores, selector=selector)))
 
 
 class Classifier:
-    """A model whose E_v learns (or is frozen) and a linear reader that starts at zero. One logit a finding."""
+    """A model whose E_v learns (or is frozen) and a linear head on its [CLS] that starts at zero: one logit a finding.
+
+    ``selector`` chooses the slices of volumes in place of the model's own; ``precision`` is fp32 or bf16 (mixed).
+    ``module`` is what learns.
+    """
 
     def __init__(
         self,
@@ -46,7 +51,7 @@ class Classifier:
         self.model, self.findings, self.frozen, self.selector = model, tuple(findings), frozen, selector
         self.mixed = torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.head = nn.Linear(model.config.hidden_size, len(findings)).to(model.device)
-        nn.init.zeros_(self.head.weight)  # a linear reader needs no random start
+        nn.init.zeros_(self.head.weight)  # a linear head needs no random start
         nn.init.zeros_(self.head.bias)
         self.module = nn.ModuleDict({"vision": model.vision, "head": self.head})  # what learns
         model.vision.requires_grad_(not frozen)
@@ -66,22 +71,26 @@ class Classifier:
         table = np.concatenate(rows) if rows else np.zeros((0, len(self.findings)))
         return {name: table[:, column] for column, name in enumerate(self.findings)}
 
-    def loss(self, store: Store, batch: Sequence[int], draws: np.random.Generator | None = None) -> Tensor:
-        """:func:`finding_loss` of stored studies, varied as pre-training varies them where ``draws`` are given."""
+    def loss(self, store: Store, batch: Sequence[int], generator: np.random.Generator | None = None) -> Tensor:
+        """:func:`finding_loss` of stored studies, varied as pre-training varies them where ``generator`` is given."""
         target = label_matrix(store, batch, self.findings).to(self.model.device)
-        return finding_loss(self.logits(stored_batch(store, batch, draws)), target)
+        return finding_loss(self.logits(stored_batch(store, batch, generator)), target)
 
 
 def stored_batch(
-    store: Store, batch: Sequence[int], draws: np.random.Generator | None = None
+    store: Store, batch: Sequence[int], generator: np.random.Generator | None = None
 ) -> Int16[Tensor, "n *size"]:
-    """Stored arrays of one kind; with ``draws`` shifted and with other intensities, as in pre-training."""
+    """Stored arrays of one kind; with a ``generator`` varied as in pre-training."""
     arrays = [store.pixels(index) for index in batch]
-    if draws is not None:
-        recipe = BatchRecipe()
-        ranges = recipe.radiograph_augmentation if arrays[0].ndim == 2 else recipe.volume_augmentation
-        arrays = [apply(array, draw(ranges, array.shape, draws)) for array in arrays]
+    if generator is not None:
+        arrays = [apply(array, draw_augmentation(array.shape, generator)) for array in arrays]
     return torch.from_numpy(np.stack(arrays))
+
+
+def draw_augmentation(shape: tuple[int, ...], generator: np.random.Generator) -> Augmentation:
+    """A shift and other intensities for a stored array of this shape, from the ranges that pre-training draws from."""
+    recipe = BatchRecipe()
+    return draw(recipe.radiograph_augmentation if len(shape) == 2 else recipe.volume_augmentation, shape, generator)
 
 
 def label_matrix(store: Store, indices: Sequence[int], findings: Sequence[str]) -> Float[Tensor, "n findings"]:

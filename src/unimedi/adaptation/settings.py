@@ -6,7 +6,7 @@ Nothing here needs torch, so that the command line can list the settings at once
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser
 
@@ -18,7 +18,7 @@ Algorithm = Literal["adamw", "muon"]
 Precision = Literal["auto", "bf16", "fp32"]
 HeldOut = Literal["validation", "test"]
 Decoder = Literal["linear", "setr_pup", "unetr"]
-Resolution = Literal["volume", "fine"]
+Resolution = Literal["volume", "hires"]
 
 RANGES: Final = {
     "fractions": SOME_SHARE,
@@ -71,9 +71,10 @@ class TuningSettings:
     resamples: int = 1000
 
     def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
-            values = getattr(self, name, ())
-            for value in values if isinstance(values, tuple) else (values,):
+        for name, hint in get_type_hints(type(self)).items():
+            values = getattr(self, name)
+            each, choices = (values, get_args(hint)[0]) if isinstance(values, tuple) else ((values,), hint)
+            for value in each if get_origin(choices) is Literal else ():
                 if value not in get_args(choices):
                     raise InputError(f"{name}: expected one of {', '.join(get_args(choices))}, got {value!r}")
         for name in ("kinds", "fractions", "seeds", "learning_rates"):
@@ -98,7 +99,7 @@ class SegmentSettings(TuningSettings):
         batch: studies of each update.
         xray_decoders: decoders to train on radiographs, one after the other.
         ct_decoders: decoders to train on volumes.
-        resolution: of volumes. volume: T_3D's input, in one window. fine: the stored array, in sliding windows.
+        resolution: of volumes. volume: T_3D's input, in one window. hires: the stored array, in sliding windows.
     """
 
     batch: int = 8
@@ -106,16 +107,6 @@ class SegmentSettings(TuningSettings):
     ct_decoders: tuple[Decoder, ...] = ("unetr",)
     resolution: Resolution = "volume"
 
-
-CHOICES: Final[dict[str, Any]] = {
-    "kinds": Kind,
-    "algorithm": Algorithm,
-    "precision": Precision,
-    "split": HeldOut,
-    "xray_decoders": Decoder,
-    "ct_decoders": Decoder,
-    "resolution": Resolution,
-}
 
 T = TypeVar("T", bound=TuningSettings)
 

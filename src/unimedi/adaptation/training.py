@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from unimedi.errors import InputError
 from unimedi.optimization.optimizer import set_learning_rate
 
-CLIP = 1.0  # largest norm of a gradient
+MAX_GRAD_NORM = 1.0
 
 
 class DivergedError(InputError):
@@ -24,9 +24,15 @@ def train(
     steps: int,
     check: Callable[[int], bool] | None = None,
 ) -> None:
-    """``steps`` updates of ``learner`` with ``loss_of(step)`` at the learning rate ``rate(step)``, steps from 0.
+    """Update ``learner`` ``steps`` times; gradients are clipped to ``MAX_GRAD_NORM``.
 
-    ``check(done)`` is called after every update; training ends where it returns true.
+    Args:
+        learner: what learns.
+        optimiser: of its parameters.
+        loss_of: step (from 0) → loss, a scalar.
+        rate: step → learning rate.
+        steps: the number of updates.
+        check: called with the number of updates done after each; training ends where it returns true.
 
     Raises:
         DivergedError: a loss is NaN or infinite; the weights are those before that step.
@@ -38,14 +44,14 @@ def train(
             raise DivergedError(f"the loss of step {step} is {loss.item()}: lower the learning rate")
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(learner.parameters(), CLIP)
+        nn.utils.clip_grad_norm_(learner.parameters(), MAX_GRAD_NORM)
         optimiser.step()
         if check is not None and check(step + 1):
             return
 
 
 class BestWeights:
-    """Keeps the weights of the best value so far (higher is better), and puts them back at the end."""
+    """Remembers the weights of the best value so far (higher is better), and puts them back at the end."""
 
     def __init__(self, learner: nn.Module) -> None:
         self.learner, self.value, self.when = learner, -math.inf, 0

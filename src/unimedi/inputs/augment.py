@@ -74,12 +74,6 @@ def _move(stored: NDArray[np.int16], shift: tuple[int, ...]) -> NDArray[np.int16
     return moved
 
 
-def reordered(stored: NDArray[np.int16], order: NDArray[np.int64]) -> NDArray[np.int16]:
-    """A volume cut into ``len(order)`` equal pieces along depth: piece ``i`` of the result is piece ``order[i]``."""
-    pieces = stored.reshape(len(order), -1, *stored.shape[1:])
-    return pieces[order].reshape(stored.shape)
-
-
 def draw_sentences(report: str, keep: float, generator: np.random.Generator) -> str:
     """A report with each sentence kept with probability ``keep`` (at least one) in random order.
 

@@ -18,7 +18,7 @@ class MixedBatch:
     """
 
     radiographs: Int16[Tensor, "n height width"] | None
-    fine: Int16[Tensor, "m depth height width"] | None
+    hires_volumes: Int16[Tensor, "m depth height width"] | None
     input_ids: Int[Tensor, "reports words"]
     attention_mask: Int[Tensor, "reports words"]
     report_keys: Int[Tensor, " reports"]
@@ -30,7 +30,7 @@ class MixedBatch:
 
         return MixedBatch(
             move(self.radiographs),
-            move(self.fine),
+            move(self.hires_volumes),
             self.input_ids.to(device),
             self.attention_mask.to(device),
             self.report_keys.to(device),
@@ -39,11 +39,11 @@ class MixedBatch:
 
     def first_volumes(self, count: int) -> "MixedBatch":
         """The first ``count`` volumes with their reports, without the radiographs."""
-        assert self.fine is not None
-        start = len(self.report_keys) - len(self.fine)
+        assert self.hires_volumes is not None
+        start = len(self.report_keys) - len(self.hires_volumes)
         rows = slice(start, start + count)
         words = self.input_ids[rows], self.attention_mask[rows]
-        return MixedBatch(None, self.fine[:count], *words, self.report_keys[rows], self.study_ids[rows])
+        return MixedBatch(None, self.hires_volumes[:count], *words, self.report_keys[rows], self.study_ids[rows])
 
 
 def report_key(report: str) -> int:

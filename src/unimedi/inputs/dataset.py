@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
-from unimedi.inputs.augment import AugmentationRange, apply, draw, draw_sentences, reordered
+from unimedi.inputs.augment import AugmentationRange, apply, draw, draw_sentences
 from unimedi.inputs.batch import MixedBatch, report_key
 from unimedi.inputs.sampling import step_studies
 from unimedi.inputs.store import Store
 
 Tokenize = Callable[[Sequence[str]], Mapping[str, Tensor]]
-RADIOGRAPHS, VOLUMES, REPORTS = 0, 1, 2  # streams: each has an order of its own
+REPORTS = 2  # number of the reports' random draws; those of images are numbered by ImageKind.place
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,6 @@ class BatchRecipe:
     grad_accum_steps: int = 1  # micro-batches a step
     sentence_keep_prob: float = 0.7  # chance that a report's sentence is kept
     full_report_fraction: float = 0.0  # share of the run in which reports are read whole: they say more at first
-    shuffle_reports: bool = False  # a control: every study trains with the report of another of its kind, for good
-    depth_pieces: int = 1  # a control: volumes are cut into so many pieces along depth, put together in any order
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
     volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
 
@@ -49,66 +49,65 @@ class TrainingSteps(Dataset[MixedBatch]):
     ) -> None:
         self.store, self.recipe, self.tokenize, self.seed, self.steps = store, recipe, tokenize, seed, steps
         self.rank, self.world_size = rank, world_size
-        self.streams = {
-            RADIOGRAPHS: store.select(split="train", image_kind="xray", reported=True) if recipe.radiographs else [],
-            VOLUMES: store.select(split="train", image_kind="ct", reported=True) if recipe.volumes else [],
-        }
-        if not any(self.streams.values()):
+        sizes = {ImageKind.XRAY: recipe.radiographs, ImageKind.CT: recipe.volumes}
+        self.sizes = {kind: size for kind, size in sizes.items() if size}  # images of a kind in a micro-batch
+        self.studies = {kind: store.select("train", kind, reported=True) for kind in self.sizes}
+        if not any(self.studies.values()):
             raise InputError("the store has no study with a report in the training split that this recipe uses")
-        if recipe.depth_pieces < 1 or store.preprocess.hires_shape[0] % recipe.depth_pieces:
-            planes = store.preprocess.hires_shape[0]
-            raise InputError(f"batch.depth_pieces: expected a divisor of {planes} planes, got {recipe.depth_pieces}")
-        self.report_of = {study: study for studies in self.streams.values() for study in studies}
-        if recipe.shuffle_reports:
-            for stream, studies in self.streams.items():
-                others = np.random.default_rng([seed, REPORTS, stream]).permutation(studies).tolist()
-                self.report_of |= dict(zip(studies, others, strict=True))
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> MixedBatch:
-        radiographs = self._chosen(RADIOGRAPHS, step, self.recipe.radiographs, self.rank)
-        volumes = self._chosen(VOLUMES, step, self.recipe.volumes, self.rank)
-        chosen = [*radiographs, *volumes]
-        originals = [self.store.studies[self.report_of[i]].report for i in chosen]
+        chosen = {kind: self._chosen(kind, step, self.rank) for kind in ImageKind}
+        studies = [index for indices in chosen.values() for index in indices]
+        reports = [self.report(index) for index in studies]
         generator = np.random.default_rng([self.seed, REPORTS, step, self.rank])
         keep = 1.0 if step < self.recipe.full_report_fraction * self.steps else self.recipe.sentence_keep_prob
-        encoded = self.tokenize([draw_sentences(text, keep, generator) for text in originals])
+        encoded = self.tokenize([draw_sentences(text, keep, generator) for text in reports])
         return MixedBatch(
-            self._pixels(radiographs, RADIOGRAPHS, step, self.recipe.radiograph_augmentation),
-            self._pixels(volumes, VOLUMES, step, self.recipe.volume_augmentation),
+            self._pixels(chosen[ImageKind.XRAY], ImageKind.XRAY, step),
+            self._pixels(chosen[ImageKind.CT], ImageKind.CT, step),
             encoded["input_ids"],
             encoded["attention_mask"],
-            torch.tensor([report_key(text) for text in originals]),
-            tuple(self.store.studies[i].study_id for i in chosen),
+            torch.tensor([report_key(text) for text in reports]),
+            tuple(self.store.studies[index].study_id for index in studies),
         )
+
+    def report(self, index: int) -> str:
+        """The report that the study at ``index`` of the store trains with."""
+        return self.store.studies[index].report
+
+    def image(self, index: int, kind: ImageKind, generator: np.random.Generator, out: NDArray[np.int16]) -> None:
+        """Write a study's pixels, augmented, into ``out``: its place in a batch, so that nothing is copied twice."""
+        recipe, stored = self.recipe, self.store.pixels(index)
+        ranges = recipe.radiograph_augmentation if kind is ImageKind.XRAY else recipe.volume_augmentation
+        apply(stored, draw(ranges, stored.shape, generator), out=out)
 
     def study_ids(self, step: int) -> list[str]:
         """The studies of micro-step ``step`` on all ranks; nothing is read."""
-        sizes = {RADIOGRAPHS: self.recipe.radiographs, VOLUMES: self.recipe.volumes}
         return [
-            self.store.studies[i].study_id
+            self.store.studies[index].study_id
             for rank in range(self.world_size)
-            for stream, size in sizes.items()
-            for i in self._chosen(stream, step, size, rank)
+            for kind in ImageKind
+            for index in self._chosen(kind, step, rank)
         ]
 
-    def _chosen(self, stream: int, step: int, size: int, rank: int) -> list[int]:
-        studies = self.streams[stream]
-        return step_studies(studies, self.seed, stream, step, size, rank, self.world_size) if studies else []
+    def _chosen(self, kind: ImageKind, step: int, rank: int) -> list[int]:
+        studies = self.studies.get(kind)
+        if not studies:
+            return []
+        return step_studies(studies, self.seed, kind.place, step, self.sizes[kind], rank, self.world_size)
 
-    def _pixels(self, chosen: list[int], stream: int, step: int, ranges: AugmentationRange) -> Tensor | None:
+    def _pixels(self, chosen: Sequence[int], kind: ImageKind, step: int) -> Tensor | None:
         if not chosen:
             return None
-        first = self.store.pixels(chosen[0])
-        batch = np.empty((len(chosen), *first.shape), np.int16)
+        preprocess = self.store.preprocess
+        shape = preprocess.radiograph_size if kind is ImageKind.XRAY else preprocess.hires_shape
+        batch = np.empty((len(chosen), *shape), np.int16)
         for place, index in enumerate(chosen):
-            stored = self.store.pixels(index) if place else first
-            generator = np.random.default_rng([self.seed, stream, step, self.rank, place])
-            apply(stored, draw(ranges, stored.shape, generator), out=batch[place])
-            if stream == VOLUMES and self.recipe.depth_pieces > 1:
-                batch[place] = reordered(batch[place], generator.permutation(self.recipe.depth_pieces))
+            generator = np.random.default_rng([self.seed, kind.place, step, self.rank, place])
+            self.image(index, kind, generator, batch[place])
         return torch.from_numpy(batch)
 
 

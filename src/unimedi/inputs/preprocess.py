@@ -1,7 +1,7 @@
 """From an image to the tensors that the model sees: ONE object for preparing, training and serving.
 
-Two stages. ``stored`` runs once a study and gives what the store keeps (int16, fixed shape). ``radiographs``,
-``volumes`` and ``slices`` run on the device, on batches of stored arrays, and give what T_2D and T_3D see.
+Two stages. ``stored`` runs once a study and gives what the store keeps (int16, fixed shape). ``normalise``
+and ``slices`` run on the device, on batches of stored arrays, and give what T_2D and T_3D see.
 A volume is kept at the higher resolution ``hires_shape``: the volume input is downsampled from it, the selected slices
 are cut from it (paper, section 3.2), so a small lesion may be visible only in a slice.
 """
@@ -102,20 +102,24 @@ class Preprocess:
 
     # -- once a batch, on the device ------------------------------------------------------------------------------
 
+    def normalise(self, stored: Int16[Tensor, "batch *size"]) -> Float[Tensor, "batch 1 *grid"]:
+        """Stored radiographs (3 axes with the batch's) or volumes (4) to the input of T_2D or T_3D in [-1, 1]."""
+        return self.radiographs(stored) if stored.ndim == 3 else self.volumes(stored)
+
     def radiographs(self, stored: Int16[Tensor, "batch height width"]) -> Float[Tensor, "batch 1 height width"]:
         """Stored radiographs to T_2D's input in [-1, 1]."""
         return (stored.float() * (2.0 / RADIOGRAPH_MAX) - 1.0)[:, None]
 
-    def volumes(self, fine: Int16[Tensor, "batch fine height width"]) -> Float[Tensor, "batch 1 d h w"]:
+    def volumes(self, hires: Int16[Tensor, "batch planes height width"]) -> Float[Tensor, "batch 1 d h w"]:
         """Stored volumes to T_3D's input: averaged down to ``volume_shape`` in HU, then windowed to [-1, 1]."""
-        return hu_window(downsample(fine, self.volume_shape), self.hu_window)[:, None]
+        return hu_window(downsample(hires, self.volume_shape), self.hu_window)[:, None]
 
     def slices(
-        self, fine: Int16[Tensor, "batch fine height width"], index: Int[Tensor, "batch k"]
+        self, hires: Int16[Tensor, "batch planes height width"], index: Int[Tensor, "batch k"]
     ) -> Float[Tensor, "batch k 1 h w"]:
         """Axial planes ``index`` (depth index in the stored volume) to T_2D's input in [-1, 1]."""
-        rows = torch.arange(len(fine), device=fine.device)[:, None]
-        planes = resize(fine[rows, index].float(), self.slice_size)  # the k planes travel as channels
+        rows = torch.arange(len(hires), device=hires.device)[:, None]
+        planes = resize(hires[rows, index].float(), self.slice_size)  # the k planes travel as channels
         return hu_window(planes, self.hu_window)[:, :, None]
 
     # -- as text --------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from unimedi.model.slice_selection import SELECTORS, SLAB_POOLINGS, SLICE_CONTEN
 
 TOKENIZERS = ("linear", "stem")
 POSITIONS = ("factorised", "none")
-PROJECTIONS = ("running_mean", "layer_norm", "batch_norm", "none")
+PROJECTIONS = ("running_mean", "none")
 POOLINGS = ("cls", "mean")
 # Fields of a config.json of before 2026-11-30, and what they are called now.
 RENAMED = {
@@ -52,7 +52,6 @@ class UniMediConfig(PreTrainedConfig):  # type: ignore[misc]
     # attentive slice selection
     slices: int = 4  # k; 0 leaves the volume alone with its T_3D tokens
     volume_tokens: bool = True  # false: a pseudo-pair is its slices alone, a control
-    slice_gap: int = 1  # least distance, in slabs, between two selected slabs
     selector: str = "attentive"
     slab_pooling: str = "mean"
     slice_content: str = "plane"  # what a slice shows: one plane of its slab, or the slab_maximum (a thin MIP)

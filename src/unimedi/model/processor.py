@@ -64,9 +64,8 @@ class UniMediProcessor:
         return BatchFeature(out)
 
     def from_stored(self, stored: Sequence[NDArray[np.int16]]) -> dict[str, Tensor]:
-        """Model inputs of arrays as the store keeps them, all 2-D or all 3-D."""
-        batch = torch.from_numpy(np.stack(stored))
-        return {"fine": batch} if batch.ndim == 4 else {"radiographs": self.preprocess.radiographs(batch)}
+        """``pixel_values`` of arrays as the store keeps them, int16, all 2-D or all 3-D: the model normalises them."""
+        return {"pixel_values": torch.from_numpy(np.stack(stored))}
 
     def text(self, sentences: Sequence[str]) -> dict[str, Tensor]:
         """``input_ids`` and ``attention_mask``, int64 (n, words), cut at ``text_length`` tokens.

@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from unimedi.cohort.image_kind import ImageKind
+
 MOMENTUM = 0.9  # of the running means: a window of about ten steps
 
 
@@ -70,38 +72,39 @@ def mean_over_ranks(rows: Float[Tensor, "n size"]) -> tuple[Float[Tensor, " size
     return mean / ranks, len(rows) * ranks
 
 
-def _centring(kind: str, size: int) -> nn.Module:
-    if kind == "running_mean":
-        return RunningMean(size)
-    if kind == "layer_norm":
-        return nn.LayerNorm(size)
-    if kind == "batch_norm":
-        return nn.BatchNorm1d(size, affine=False)
-    return nn.Identity()
-
-
 class Projection(nn.Module):
-    """``kinds`` counts the centrings: one for reports, one a dimensionality for images (0: 2D, 1: 3D)."""
+    """Encoder vectors to unit vectors of the common space (L_vl compares these; docs/paper.md, open point 3.19).
 
-    def __init__(self, hidden_size: int, embedding_size: int, centring: str, kinds: int) -> None:
+    Args:
+        hidden_size: length of the encoder's vectors.
+        embedding_size: length of the embeddings.
+        centring: ``running_mean``, or ``none``.
+        means: how many kinds of rows have a mean of their own: one kind of report, the kinds of images.
+    """
+
+    def __init__(self, hidden_size: int, embedding_size: int, centring: str, means: int = 1) -> None:
         super().__init__()
         self.linear = nn.Linear(hidden_size, embedding_size, bias=False)
-        self.centre = nn.ModuleList(_centring(centring, embedding_size) for _ in range(kinds))
+        self.centred = centring == "running_mean"
+        self.centre = nn.ModuleList(
+            RunningMean(embedding_size) if self.centred else nn.Identity() for _ in range(means)
+        )
 
-    def forward(self, features: Float[Tensor, "n hidden"], kind: int = 0) -> Float[Tensor, "n embedding"]:
+    def forward(self, features: Float[Tensor, "n hidden"], kind: ImageKind | None = None) -> Float[Tensor, "n size"]:
+        """``kind`` says which mean is subtracted of images; reports have one."""
         return self.onto_sphere(self.project(features), kind)
 
-    def project(self, features: Float[Tensor, "n hidden"]) -> Float[Tensor, "n embedding"]:
+    def project(self, features: Float[Tensor, "n hidden"]) -> Float[Tensor, "n size"]:
         """The linear map, in fp32 at least for a running mean, which may be 60 times as long as what it leaves."""
         weight = self.linear.weight
-        if not isinstance(self.centre[0], RunningMean):  # a norm of the rows, or none: in the type of the weights
+        if not self.centred:
             projected: Tensor = self.linear(features.to(weight.dtype))
             return projected
         exact = torch.promote_types(torch.promote_types(features.dtype, weight.dtype), torch.float32)
         with torch.autocast(features.device.type, enabled=False):
             return F.linear(features.to(exact), weight.to(exact))
 
-    def onto_sphere(self, projected: Float[Tensor, "n embedding"], kind: int = 0) -> Float[Tensor, "n embedding"]:
+    def onto_sphere(self, projected: Float[Tensor, "n size"], kind: ImageKind | None = None) -> Float[Tensor, "n size"]:
         """What the linear map gave, centred and at unit length."""
-        centred: Tensor = self.centre[kind](projected)
+        centred: Tensor = self.centre[kind.place if kind else 0](projected)
         return F.normalize(centred.to(torch.promote_types(centred.dtype, torch.float32)), dim=-1)

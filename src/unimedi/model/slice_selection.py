@@ -39,9 +39,15 @@ def slice_scores(
     grid: tuple[int, int, int],
     pooling: str = "mean",
 ) -> Float[Tensor, "batch depth"]:
-    """s_i = 1/N sum_j v_ij for each of ``grid[0]`` slabs.
+    """s_i = 1/N sum_j v_ij: the score of each slab (section 3.2).
 
-    ``grid`` is (depth, height, width) of the T_3D tokens and must multiply to the number of patches.
+    Args:
+        cls_attention: softmax of [CLS] over the patches, of every layer and head.
+        grid: (depth, height, width) of the T_3D tokens, whose product is the number of patches.
+        pooling: a key of ``SLAB_POOLINGS``; ``mean`` is the paper's.
+
+    Raises:
+        InputError: the grid has another number of tokens than the attention.
     """
     depth, height, width = grid
     if cls_attention.shape[-1] != depth * height * width:
@@ -51,41 +57,30 @@ def slice_scores(
     return SLAB_POOLINGS[pooling](cls_attention.unflatten(-1, (depth, height * width)))
 
 
-def select_slices(scores: Float[Tensor, "batch depth"], k: int, min_gap: int = 1) -> Int[Tensor, "batch k"]:
-    """The k best slabs, greedily, no two closer than ``min_gap``, ordered by depth.
+def select_slices(scores: Float[Tensor, "batch depth"], k: int) -> Int[Tensor, "batch k"]:
+    """The k best slabs of each volume, ordered by depth; of equal scores the lower slab.
 
-    Where the gap leaves fewer than k candidates the best of the blocked ones fill up. ``k`` above the number of slabs
-    is an error.
+    Raises:
+        InputError: ``k`` is 0, or above the number of slabs.
     """
     depth = scores.shape[1]
     if not 0 < k <= depth:
         raise InputError(f"k must be between 1 and the {depth} slabs, got {k}")
-    place = torch.arange(depth, device=scores.device)
-    left = scores.double().clone()
-    # A blocked slab ranks below every free one and keeps its order among the blocked.
-    blocked = left - (left.amax(1, keepdim=True) - left.amin(1, keepdim=True) + 1)
-    chosen = []
-    for _ in range(k):
-        best = left.argmax(dim=1)
-        chosen.append(best)
-        near = (place[None] - best[:, None]).abs() < min_gap
-        left = torch.where(near, torch.minimum(left, blocked), left)
-        left.scatter_(1, best[:, None], -torch.inf)
-    return torch.stack(chosen, dim=1).sort(dim=1).values
+    return scores.sort(dim=1, descending=True, stable=True).indices[:, :k].sort(dim=1).values
 
 
-def slab_centres(slabs: Int[Tensor, "batch k"], slab_count: int, fine_depth: int) -> Int[Tensor, "batch k"]:
+def slab_centres(slabs: Int[Tensor, "batch k"], slab_count: int, stored_depth: int) -> Int[Tensor, "batch k"]:
     """The plane of the finer array in the middle of each slab: what is cut out when nothing is drawn at random."""
-    thickness = fine_depth / slab_count
-    return ((slabs + 0.5) * thickness).long().clamp(max=fine_depth - 1)
+    thickness = stored_depth / slab_count
+    return ((slabs + 0.5) * thickness).long().clamp(max=stored_depth - 1)
 
 
 def planes_within(
-    slabs: Int[Tensor, "batch k"], slab_count: int, fine_depth: int, offset: Float[Tensor, "batch k"]
+    slabs: Int[Tensor, "batch k"], slab_count: int, stored_depth: int, offset: Float[Tensor, "batch k"]
 ) -> Int[Tensor, "batch k"]:
     """The plane at the relative ``offset`` in [0, 1) of each slab: training draws it anew each step."""
-    thickness = fine_depth / slab_count
-    return ((slabs + offset) * thickness).long().clamp(max=fine_depth - 1)
+    thickness = stored_depth / slab_count
+    return ((slabs + offset) * thickness).long().clamp(max=stored_depth - 1)
 
 
 # What a slice shows: (volumes in HU, planes, slabs) -> pictures along depth, and which of them stands for each plane.
@@ -93,20 +88,20 @@ SliceContent = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 def one_plane(
-    fine: Int16[Tensor, "batch depth height width"], planes: Int[Tensor, "batch k"], slab_count: int
+    hires: Int16[Tensor, "batch depth height width"], planes: Int[Tensor, "batch k"], slab_count: int
 ) -> tuple[Int16[Tensor, "batch depth height width"], Int[Tensor, "batch k"]]:
     """The plane itself: the paper's. A lesion thinner than a slab may lie beside it (open point 3.2)."""
-    return fine, planes
+    return hires, planes
 
 
 def slab_maximum(
-    fine: Int16[Tensor, "batch depth height width"], planes: Int[Tensor, "batch k"], slab_count: int
+    hires: Int16[Tensor, "batch depth height width"], planes: Int[Tensor, "batch k"], slab_count: int
 ) -> tuple[Int16[Tensor, "batch slabs height width"], Int[Tensor, "batch k"]]:
     """The maximum intensity projection of the plane's slab, as thin MIPs are read for nodules: what is bright anywhere
     in the slab is shown. ValueError where slabs are not equally thick."""
-    if fine.shape[1] % slab_count:
-        raise InputError(f"slab_maximum: {fine.shape[1]} planes are not {slab_count} slabs of equal thickness")
-    return fine.unflatten(1, (slab_count, -1)).amax(2), planes * slab_count // fine.shape[1]
+    if hires.shape[1] % slab_count:
+        raise InputError(f"slab_maximum: {hires.shape[1]} planes are not {slab_count} slabs of equal thickness")
+    return hires.unflatten(1, (slab_count, -1)).amax(2), planes * slab_count // hires.shape[1]
 
 
 SLICE_CONTENTS: dict[str, SliceContent] = {"plane": one_plane, "slab_maximum": slab_maximum}

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int, Int16
+from jaxtyping import Float, Int, Int16, Shaped
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.config import UniMediConfig
@@ -49,7 +50,7 @@ class ImageOutput:
     patches: Float[Tensor, "n tokens hidden"]  # T_3D's, then those of the slices
     cls_attention: Float[Tensor, "n layers heads patches"]  # over the T_2D tokens, or over the T_3D tokens
     slice_scores: Float[Tensor, "n slabs"] | None = None
-    selected: Int[Tensor, "n k"] | None = None  # planes of the finer array, feet to head
+    selected: Int[Tensor, "n k"] | None = None  # planes of the stored volume, feet to head
 
 
 class UniMediModel(PreTrainedModel):  # type: ignore[misc]
@@ -60,7 +61,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
 
     config_class = UniMediConfig
     base_model_prefix = "unimedi"
-    main_input_name = "radiographs"
+    main_input_name = "pixel_values"
     _keep_in_fp32_modules_strict = frozenset({"centre"})  # the running means, whatever dtype is asked for
 
     def __init__(self, config: UniMediConfig) -> None:
@@ -70,8 +71,10 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self.preprocess = Preprocess.from_dict(config.preprocess or {})
         self.vision = VisionEncoder(config, self.preprocess)
         self.text = TextEncoder(config.text, config.text_pooling)
-        self.image_projection = Projection(config.hidden_size, config.embedding_size, config.projection_norm, kinds=2)
-        self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection_norm, kinds=1)
+        self.image_projection = Projection(
+            config.hidden_size, config.embedding_size, config.projection_norm, len(ImageKind)
+        )
+        self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection_norm)
         self.logit_scale = nn.Parameter(torch.empty(()))
         self.post_init()
 
@@ -99,94 +102,98 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         elif isinstance(module, UniMediModel):
             init.constant_(module.logit_scale, -math.log(self.config.initial_temperature))
 
-    # -- tokens ---------------------------------------------------------------------------------------------------
+    # -- from stored pixels to tokens: the one path, in training and in use ---------------------------------------
 
-    def radiograph_tokens(self, radiographs: Float[Tensor, "n 1 height width"]) -> Tokens:
-        return self.vision.radiographs(radiographs)
+    def normalise(self, stored: Shaped[Tensor, "n *size"]) -> Float[Tensor, "n 1 *grid"]:
+        """What T_2D or T_3D sees, in [-1, 1], of images as the store keeps them.
 
-    def volume_tokens(self, volumes: Float[Tensor, "n 1 d h w"], slices: CutSlices | None = None) -> Tokens:
-        """T_3D's tokens of the volume and, for a pseudo-pair, T_2D's tokens of the chosen slices behind them (or alone,
-        without ``config.volume_tokens``)."""
-        if slices is None or self.config.volume_tokens:
-            return self._with_slices(self.vision.volumes(volumes), slices)
-        return self.vision.slices(slices.pixels, slices.depth)
+        Args:
+            stored: radiographs ``(n, height, width)`` in 0..4095, or volumes ``(n, depth, height, width)`` in HU at
+                ``preprocess.hires_shape``; int16.
+        """
+        if stored.dtype != torch.int16:
+            raise InputError(f"expected int16 pixels as the processor gives them, got {stored.dtype}")
+        return self.preprocess.normalise(stored)
 
-    def _with_slices(self, tokens: Tokens, slices: CutSlices | None) -> Tokens:
-        """As :meth:`volume_tokens`, of T_3D's tokens."""
-        if slices is None:
-            return tokens
-        cut = self.vision.slices(slices.pixels, slices.depth)
-        return tokens + cut if self.config.volume_tokens else cut
+    def tokens(self, pixels: Float[Tensor, "n 1 *grid"], slices: CutSlices | None = None) -> Tokens:
+        """T_2D's tokens of normalised radiographs, T_3D's of volumes, or a pseudo-pair's (section 3.2)."""
+        if slices is not None and not self.config.volume_tokens:
+            return self.vision.slices(slices.pixels, slices.depth)
+        tokens = self.vision.radiographs(pixels) if pixels.ndim == 4 else self.vision.volumes(pixels)
+        return tokens if slices is None else self.with_slices(tokens, slices)
 
-    # -- slices ---------------------------------------------------------------------------------------------------
+    def with_slices(self, volume: Tokens, slices: CutSlices) -> Tokens:
+        """A pseudo-pair: T_3D's tokens of a volume and T_2D's of its slices behind them; without
+        ``config.volume_tokens`` the slices' alone."""
+        tokens = self.vision.slices(slices.pixels, slices.depth)
+        return volume + tokens if self.config.volume_tokens else tokens
 
-    def score_slabs(
-        self, volumes: Float[Tensor, "n 1 d h w"]
-    ) -> tuple[Float[Tensor, "n slabs"], Float[Tensor, "n layers heads patches"]]:
-        """One pass over the T_3D tokens: the score of each slab, and the attention it was read from."""
-        return self._score(self.vision.volumes(volumes))
+    # -- which slices ---------------------------------------------------------------------------------------------
 
-    def _score(self, tokens: Tokens) -> tuple[Float[Tensor, "n slabs"], Float[Tensor, "n layers heads patches"]]:
-        rows = self.vision(tokens, attention_rows=True).cls_attention
-        return slice_scores(rows, self.vision.volume_grid, self.config.slab_pooling), rows
+    def score_slabs(self, volume: Tokens) -> tuple[Float[Tensor, "n slabs"], Float[Tensor, "n layers heads patches"]]:
+        """One pass of E_v over T_3D's tokens: each slab's score s_i (section 3.2), and the attention it comes from."""
+        attention = self.vision(volume, attention_rows=True).cls_attention
+        return slice_scores(attention, self.vision.volume_grid, self.config.slab_pooling), attention
 
-    def choose_planes(
+    def select_planes(
         self, scores: Float[Tensor, "n slabs"], generator: torch.Generator | None = None, selector: str | None = None
     ) -> Int[Tensor, "n k"]:
-        """The k planes of the finer array that the selector takes; with a generator, at random within each slab."""
-        config, fine_depth, slab_count = self.config, self.preprocess.hires_shape[0], self.vision.volume_grid[0]
+        """The k planes of the stored volume that the selector takes, ordered from the feet to the head.
+
+        Args:
+            scores: of the slabs, higher is better; other selectors than ``attentive`` do not look at them.
+            generator: draws a plane within each slab, as in training; without it the slab's middle plane is taken.
+            selector: in place of the model's own.
+        """
+        config, planes, slab_count = self.config, self.preprocess.hires_shape[0], self.vision.volume_grid[0]
         selector = selector or config.selector
         if selector == "attentive":
-            slabs = select_slices(scores, config.slices, config.slice_gap)
+            slabs = select_slices(scores, config.slices)
         else:
-            draws = generator or torch.Generator().manual_seed(0)  # in use nothing is left to chance
-            slabs = BLIND_SELECTORS[selector](len(scores), slab_count, config.slices, draws).to(scores.device)
+            fixed = generator or torch.Generator().manual_seed(0)  # in use nothing is left to chance
+            slabs = BLIND_SELECTORS[selector](len(scores), slab_count, config.slices, fixed).to(scores.device)
         if generator is None:
-            return slab_centres(slabs, slab_count, fine_depth)
+            return slab_centres(slabs, slab_count, planes)
         offset = torch.rand(slabs.shape, generator=generator).to(slabs.device)
-        return planes_within(slabs, slab_count, fine_depth, offset)
+        return planes_within(slabs, slab_count, planes, offset)
 
-    def cut_slices(self, fine: Int16[Tensor, "n depth height width"], planes: Int[Tensor, "n k"]) -> CutSlices:
-        """The chosen planes, or what stands for their slabs, as T_2D sees them, with the planes' true depth."""
-        shown, index = SLICE_CONTENTS[self.config.slice_content](fine, planes, self.vision.volume_grid[0])
-        return CutSlices(self.preprocess.slices(shown, index), (planes + 0.5) / fine.shape[1])
+    def cut_slices(self, hires: Int16[Tensor, "n depth height width"], planes: Int[Tensor, "n k"]) -> CutSlices:
+        """The selected planes of stored volumes, or what stands for their slabs, as T_2D sees them."""
+        shown, index = SLICE_CONTENTS[self.config.slice_content](hires, planes, self.vision.volume_grid[0])
+        return CutSlices(self.preprocess.slices(shown, index), (planes + 0.5) / hires.shape[1])
 
     # -- features -------------------------------------------------------------------------------------------------
 
     def encode_images(
-        self,
-        radiographs: Float[Tensor, "n 1 height width"] | None = None,
-        fine: Int16[Tensor, "n depth height width"] | None = None,
-        scores: Float[Tensor, "n slabs"] | None = None,
+        self, pixel_values: Shaped[Tensor, "n *size"], scores: Float[Tensor, "n slabs"] | None = None
     ) -> ImageOutput:
-        """Encode radiographs (values in [-1, 1]) or stored volumes (HU at ``preprocess.hires_shape``), not both.
+        """Encode images of one kind, as :class:`~unimedi.model.processor.UniMediProcessor` gives them.
 
-        ``scores`` of the volumes' slabs (any of :mod:`unimedi.model.scoring`) take the place of the model's own.
+        Args:
+            pixel_values: stored pixels, int16: radiographs ``(n, height, width)`` or volumes ``(n, depth, height,
+                width)`` in HU.
+            scores: of the volumes' slabs (any of :mod:`unimedi.model.scoring`), in place of the model's own.
+
+        Raises:
+            InputError: the pixels are not int16.
         """
-        if (radiographs is None) == (fine is None):
-            raise InputError("expected either radiographs or fine volumes, got both or neither")
-        if radiographs is not None:
-            output = self.vision(self.radiograph_tokens(radiographs), attention_rows=True)
-            return ImageOutput(
-                self.image_projection(output.cls, kind=0), output.cls, output.patches, output.cls_attention
-            )
-        assert fine is not None
-        tokens = self.vision.volumes(self.preprocess.volumes(fine))
-        own_scores, attention = self._score(tokens)
-        scores = own_scores if scores is None else scores
-        planes = self.choose_planes(scores) if self.config.slices else None
-        output = self.vision(self._with_slices(tokens, None if planes is None else self.cut_slices(fine, planes)))
-        embedding = self.image_projection(output.cls, kind=1)
+        tokens = self.tokens(self.normalise(pixel_values))
+        if (kind := ImageKind.of(pixel_values.ndim - 1)) is ImageKind.XRAY:
+            output = self.vision(tokens, attention_rows=True)
+            embedding = self.image_projection(output.cls, kind)
+            return ImageOutput(embedding, output.cls, output.patches, output.cls_attention)
+        own_scores, attention = self.score_slabs(tokens)
+        scores, planes = own_scores if scores is None else scores, None
+        if self.config.slices:
+            planes = self.select_planes(scores)
+            tokens = self.with_slices(tokens, self.cut_slices(pixel_values, planes))
+        output = self.vision(tokens)
+        embedding = self.image_projection(output.cls, kind)
         return ImageOutput(embedding, output.cls, output.patches, attention, scores, planes)
 
-    def get_image_features(
-        self,
-        radiographs: Float[Tensor, "n 1 height width"] | None = None,
-        fine: Int16[Tensor, "n depth height width"] | None = None,
-        **_: Any,
-    ) -> Float[Tensor, "n embedding"]:
+    def get_image_features(self, pixel_values: Shaped[Tensor, "n *size"], **_: Any) -> Float[Tensor, "n embedding"]:
         """Unit vectors in the common space; see :meth:`encode_images`. Tokens of texts may come with them."""
-        return self.encode_images(radiographs, fine).embedding
+        return self.encode_images(pixel_values).embedding
 
     def get_text_features(
         self, input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"], **_: Any
@@ -203,10 +210,9 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self,
         input_ids: Int[Tensor, "reports words"],
         attention_mask: Int[Tensor, "reports words"],
-        radiographs: Float[Tensor, "images 1 height width"] | None = None,
-        fine: Int16[Tensor, "images depth height width"] | None = None,
+        pixel_values: Int16[Tensor, "images *size"],
     ) -> Float[Tensor, "images reports"]:
         """Similarity of every image with every report: cosine times the learnt scale."""
-        images = self.get_image_features(radiographs, fine)
+        images = self.get_image_features(pixel_values)
         reports = self.get_text_features(input_ids, attention_mask)
         return self.scale() * images @ reports.T

@@ -1,12 +1,14 @@
 """From a recipe and a store to the thing that trains: tokenizer, input means, model, plan."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from unimedi.cohort.image_kind import ImageKind
+from unimedi.inputs.dataset import TrainingSteps
 from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Store
 from unimedi.model.config import UniMediConfig
@@ -14,15 +16,33 @@ from unimedi.model.pretrained_vit import load_vit
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer, load_tokenizer, pretrained_text_config, scratch_text_config
 from unimedi.model.unimedi import UniMediModel
-from unimedi.optimization.schedule import Pace, steps
+from unimedi.optimization.schedule import Pace
+from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import Recipe
-from unimedi.pretraining.step import Milestones, Pretraining
+from unimedi.pretraining.step import Pretraining
 
 MEAN_STUDIES = 256  # studies a mean image is taken over: its noise is then a sixteenth of a pixel's spread
 
 
-def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretraining, UniMediProcessor]:
-    """A fresh run: everything random comes from the recipe's seed."""
+@dataclass(frozen=True)
+class Variant:
+    """What an experiment puts in the place of the paper's step, and of the order in which studies are read.
+
+    ``name`` is that of the recipe's ``experiment`` (:mod:`unimedi.experiments`).
+    """
+
+    name: str = "none"
+    step: type[Pretraining] = Pretraining
+    data: type[TrainingSteps] = TrainingSteps
+
+
+PAPER: Final = Variant()
+
+
+def build(
+    recipe: Recipe, store: Store, total: int, pace: Pace, variant: Variant = PAPER
+) -> tuple[Pretraining, UniMediProcessor]:
+    """A fresh run of ``total`` steps: everything random comes from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     tokenizer = _tokenizer(recipe, store)
     model = UniMediModel(_config(recipe, store, tokenizer))
@@ -37,18 +57,7 @@ def build(recipe: Recipe, store: Store, total: int, pace: Pace) -> tuple[Pretrai
     if recipe.model.centre_inputs:
         set_input_means(model, store, recipe.seed)
     processor = UniMediProcessor(recipe.preprocess, tokenizer, recipe.model.text_length)
-    stop = tokenizer.convert_tokens_to_ids(".")
-    full_stop = -1 if stop in (None, tokenizer.unk_token_id) else stop
-    return Pretraining(model, recipe, milestones_of(recipe, total, pace), full_stop), processor
-
-
-def milestones_of(recipe: Recipe, total: int, pace: Pace) -> Milestones:
-    return Milestones(
-        total,
-        steps(recipe.selection.warmup, pace, total),
-        steps(recipe.distillation.ramp_start, pace, total),
-        steps(recipe.distillation.ramp_end, pace, total),
-    )
+    return variant.step.create(model, recipe, Milestones.of(recipe, total, pace), tokenizer), processor
 
 
 def _tokenizer(recipe: Recipe, store: Store) -> PreTrainedTokenizerBase:
@@ -87,9 +96,9 @@ def set_input_means(model: UniMediModel, store: Store, seed: int) -> None:
     )
     if radiographs:
         pixels = torch.from_numpy(np.stack([store.pixels(i) for i in radiographs]))
-        model.vision.mean_radiograph.copy_(model.preprocess.radiographs(pixels).mean(0))
+        model.vision.mean_radiograph.copy_(model.normalise(pixels).mean(0))
     if volumes:
         total = torch.zeros_like(model.vision.mean_volume)
         for index in volumes:
-            total += model.preprocess.volumes(torch.from_numpy(store.pixels(index))[None])[0]
+            total += model.normalise(torch.from_numpy(store.pixels(index))[None])[0]
         model.vision.mean_volume.copy_(total / len(volumes))

@@ -20,12 +20,12 @@ from transformers.utils.logging import disable_progress_bar
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.files.lock import LockedError, alone_in
-from unimedi.inputs.dataset import TrainingSteps, training_loader
+from unimedi.inputs.dataset import training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import Pace, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
-from unimedi.pretraining.build import build
+from unimedi.pretraining.build import PAPER, Variant, build
 from unimedi.pretraining.engine import computing, make_fabric, reproducible
 from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
@@ -39,19 +39,34 @@ from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 
 
 def pretrain(
-    recipe: Recipe, store_path: str | Path, out: str | Path, resume: bool = False, devices: int = 1, workers: int = 0
+    recipe: Recipe,
+    store_path: str | Path,
+    out: str | Path,
+    resume: bool = False,
+    devices: int = 1,
+    workers: int = 0,
+    variant: Variant = PAPER,
 ) -> Path:
-    """Run ``recipe`` on a store and leave a run folder; returns ``out/pretrained``.
+    """Run a recipe on a store and leave a run folder.
 
     Args:
+        recipe: everything that decides the run.
+        store_path: what ``prepare`` left.
+        out: the run's folder, made where it is not there.
         resume: go on from the newest whole checkpoint of ``out`` (from the start where there is none).
         devices: processes, one a device: GPUs where there are any, else CPU processes over gloo.
         workers: processes that read ahead; the batches are the same for any number.
+        variant: the experiment that ``recipe`` asks for; :func:`unimedi.experiments.registry.pretrain` finds it.
+
+    Returns:
+        ``out/pretrained``: the teacher's model and its processor.
 
     Raises:
         InterruptedRunError: SIGTERM or SIGINT came; everything is saved.
         CheckpointError, LockedError, RunFolderError, StoreError, TrainingError: each says what to do.
     """
+    if variant.name != recipe.experiment:
+        raise TrainingError(f"the recipe asks for experiment {recipe.experiment}: see unimedi.experiments.registry")
     store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
     begun = run.begun() if resume else {}
     computed_in, said = computing(recipe.precision, begun)
@@ -65,12 +80,12 @@ def pretrain(
             if fabric.is_global_zero:
                 for notice in [*said, *taken, *notices(recipe, store, devices)]:
                     print(notice, file=sys.stderr)
-            module, processor = build(recipe, store, total, pace)
+            module, processor = build(recipe, store, total, pace, variant)
             if fabric.is_global_zero and (cut := cut_reports(store, processor)):
                 print(cut, file=sys.stderr)
             accumulate, rank, ranks = recipe.batch.grad_accum_steps, fabric.global_rank, fabric.world_size
             count = total * accumulate
-            micro_steps = TrainingSteps(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
+            micro_steps = variant.data(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
 
             def batches_from(step: int) -> Iterator[Any]:
                 return training_loader(micro_steps, step * accumulate, workers)
@@ -81,8 +96,8 @@ def pretrain(
 
             stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
-        ndims = [ndim for ndim, size in ((2, recipe.batch.radiographs), (3, recipe.batch.volumes)) if size]
-        recompute_running_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
+        kinds = list(micro_steps.sizes)
+        recompute_running_means(module.teacher, processor, store, recipe.seed, kinds)  # on every rank: they end alike
         if fabric.is_global_zero:
             run.export(module.teacher.save_pretrained, processor.save_pretrained)
         fabric.barrier()
@@ -137,29 +152,28 @@ def train(
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0
-    updater = OptimizerStep(
-        fabric, module, optimizer, recipe.seed, recipe.batch.grad_accum_steps, settings.max_grad_norm
-    )
+    accumulate, max_norm = recipe.batch.grad_accum_steps, settings.max_grad_norm
+    optimizer_step = OptimizerStep(fabric, module, optimizer, recipe.seed, accumulate, max_norm)
     batches = batches_from(done)
     with (
-        MetricLogger(run, done, first) as journal,
+        MetricLogger(run, done, first) as logger,
         ProgressLine(total, done, first) as progress,
         StopRequest(fabric) as stop,
     ):
-        recent = fabric.broadcast(journal.recent)
+        recent = fabric.broadcast(logger.recent)
         for step in range(done, total):
             started = time.perf_counter()
             rate = settings.learning_rate * warmup_cosine(
                 step, warmup=warmup, total=total, min_lr_ratio=settings.min_lr_ratio
             )
-            record = {"step": step, **updater.update(batches, step, rate), "learning_rate": rate}
+            record = {"step": step, **optimizer_step.update(batches, step, rate), "learning_rate": rate}
             record["examples_per_second"] = pace.examples_per_step / (time.perf_counter() - started)
             if record.get("skipped"):
                 record["studies"] = studies_of(step)
             recent = [*recent, record][-WINDOW:]
             warned = warnings_of(recent, recipe.distillation.prototypes)
             record["warnings"] = [warning.name for warning in warned]
-            journal.write(record)
+            logger.write(record)
             progress.update(record, warned)
             if skipped_in_a_row(recent) >= NAN_PATIENCE:
                 raise TrainingError(diverged(recent, run))
@@ -169,7 +183,7 @@ def train(
             signum, done = stop.requested(), step + 1
             if signum or done % save_every == 0 or done == total:
                 if first:
-                    journal.to_disk()
+                    logger.to_disk()
                     checkpoint.save(run.checkpoints, done, module, optimizer)
                 fabric.barrier()
             if signum:

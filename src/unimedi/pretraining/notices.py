@@ -26,9 +26,9 @@ def refuse_one_pair(recipe: Recipe, pace: Pace, devices: int) -> None:
             "batch.radiographs and batch.volumes give one image and its report at a time: L_vl has no other report to "
             "tell it from, and batch.grad_accum_steps brings none; expected 2 or more, on one device or on several"
         )
-    if together == devices and recipe.contrastive_weight and recipe.alignment_weight:
+    if together == devices and recipe.contrastive_weight and recipe.experiment == "alignment":
         raise TrainingError(
-            "alignment_weight needs 2 or more of batch.radiographs and batch.volumes on each device, got 1 in all"
+            "experiment: alignment needs 2 or more of batch.radiographs and batch.volumes on each device, got 1 in all"
         )
 
 

@@ -21,16 +21,17 @@ class OptimizerStep:
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
         seed: int,
-        accumulate: int,
-        clip: float,
+        grad_accum_steps: int,
+        max_grad_norm: float,
     ) -> None:
         self.module: Any = module  # with gradients() and after_step(step), as Pretraining has them
-        self.fabric, self.seed, self.accumulate, self.clip = fabric, seed, accumulate, clip
+        self.fabric, self.seed = fabric, seed
+        self.grad_accum_steps, self.max_grad_norm = grad_accum_steps, max_grad_norm
         self.wrapped, self.optimizer = fabric.setup(_Forward(module), optimizer)
         module.train()
 
     def update(self, batches: Iterator[Any], step: int, learning_rate: float) -> dict[str, Any]:
-        """Take ``accumulate`` batches and move the weights once; returns figures for the log, equal on all ranks.
+        """Take ``grad_accum_steps`` batches and move the weights once; returns figures for the log, equal on all ranks.
 
         Where the loss or the gradient is not finite nothing moves: weights, moments, teacher and running means stay
         as they were, and the record says ``skipped``.
@@ -39,14 +40,16 @@ class OptimizerStep:
         set_learning_rate(self.optimizer, learning_rate)
         buffers = [buffer.clone() for buffer in self.module.buffers()]
         logs: list[dict[str, Tensor]] = []
-        for micro in range(self.accumulate):
+        for micro in range(self.grad_accum_steps):
             batch = next(batches).to(self.fabric.device)
-            with self.fabric.no_backward_sync(self.wrapped, enabled=micro + 1 < self.accumulate):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=micro + 1 < self.grad_accum_steps):
                 loss, figures = self.wrapped(lambda batch=batch: batch, step, micro, self.fabric.global_rank)
-                self.fabric.backward(loss / self.accumulate)
+                self.fabric.backward(loss / self.grad_accum_steps)
             logs.append({**figures, "loss": loss.detach()})
         logs.append(self.module.gradients())
-        norm = self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.clip, error_if_nonfinite=False)
+        norm = self.fabric.clip_gradients(
+            self.wrapped, self.optimizer, max_norm=self.max_grad_norm, error_if_nonfinite=False
+        )
         record: dict[str, Any] = {**self._mean(logs), "gradient_norm": float(torch.as_tensor(norm))}
         if all(math.isfinite(value) for value in record.values()):
             self.optimizer.step()

@@ -10,7 +10,19 @@ from unimedi.optimization.precision import PRECISIONS
 from unimedi.pretraining.recipe_ranges import check_numbers
 
 METHODS = ("unimedi", "joint", "convirt")
-SCORINGS = ("volume", "joint", "separate", "coarse_to_fine", "text")
+EXPERIMENTS = (  # unimedi.experiments.registry says what each does
+    "none",
+    "alignment",
+    "reconstruction",
+    "unpaired_slices",
+    "top_attended_tokens",
+    "student_scorer",
+    "joint_scorer",
+    "coarse_to_fine_scorer",
+    "text_scorer",
+    "shuffled_reports",
+    "shuffled_depth",
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,6 @@ class ModelRecipe:
     centre_inputs: bool = False
     slices: int = 4
     volume_tokens: bool = True
-    slice_gap: int = 1
     selector: str = "attentive"
     slab_pooling: str = "mean"
     slice_content: str = "plane"
@@ -61,7 +72,6 @@ class DistillationRecipe:
     icl_weight: float = 1.0
     pcl_weight: float = 1.0
     mask_ratio: float = 0.75
-    patches: str = "masked"  # which patches L_pcl covers: masked (iBOT) or all
     targets: str = "centre"  # the teacher's side: centre (DINO) or sinkhorn (SwAV)
     prototypes: int = 8192
     head_hidden_size: int = 2048
@@ -78,12 +88,7 @@ class SelectionRecipe:
     """Training-time slice selection: which slices before the teacher knows anything."""
 
     warmup: str = "0 percent"  # uniform slices for this long, then the model's selector
-    scorer: str = "teacher"  # whose attention scores the slabs: teacher (EMA) or student
-    # Of the volumes of a step: the share that meets its slices (the others train what scoring sees, T_3D alone), and
-    # the share that L_vl sees through its slices alone, so that slices must be read.
-    volume_fraction: float = 1.0
-    slices_only_fraction: float = 0.0
-    scoring: str = "volume"  # over which tokens: a name of unimedi.model.scoring.SCORERS
+    volume_fraction: float = 1.0  # of the volumes of a step: those with slices; T_3D alone reads the others
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,7 @@ class Recipe:
 
     method: str = "unimedi"
     contrastive_weight: float = 1.0  # of L_vl; 0 trains without reports
-    keep_ratio: float = 1.0  # share of an image's tokens that L_vl sees: those the teacher attends to most (A-CLIP)
-    alignment_weight: float = 0.0  # of sentences with their best patches, beside L_vl (objectives/alignment.py)
-    reconstruction_weight: float = 0.0  # of predicting masked pixels, in place of distillation: a baseline
+    experiment: str = "none"  # a baseline or an experiment in place of one box of the step
     seed: int = 0
     duration: str = "50 epochs"
     precision: str = "auto"  # bf16 (mixed) where the GPU or CPU has it in hardware, else fp32; or one of the two
@@ -139,29 +142,14 @@ class Recipe:
         for name, value, allowed in (
             ("method", self.method, METHODS),
             ("precision", self.precision, PRECISIONS),
-            ("distillation.patches", self.distillation.patches, ("masked", "all")),
             ("distillation.targets", self.distillation.targets, ("centre", "sinkhorn")),
             ("optimization.algorithm", self.optimization.algorithm, tuple(OPTIMIZERS)),
-            ("selection.scorer", self.selection.scorer, ("teacher", "student")),
-            ("selection.scoring", self.selection.scoring, SCORINGS),
+            ("experiment", self.experiment, EXPERIMENTS),
         ):
             if value not in allowed:
                 raise InputError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
         distils = self.method == "unimedi" and (self.distillation.icl_weight or self.distillation.pcl_weight)
-        if not (self.contrastive_weight or distils or self.reconstruction_weight):
-            raise InputError("nothing to learn from: contrastive_weight is 0, nothing is distilled or reconstructed")
-        if not 0 <= self.selection.slices_only_fraction < self.selection.volume_fraction:
-            raise InputError(
-                f"selection.slices_only_fraction: expected a share below selection.volume_fraction, got "
-                f"{self.selection.slices_only_fraction}"
-            )
-        if (self.selection.scorer, self.selection.scoring) == ("student", "text"):
-            raise InputError("selection.scoring text needs selection.scorer teacher: the student's means would move")
-        if self.model.projection_norm == "batch_norm" and 1 in (self.batch.radiographs, self.batch.volumes):
-            raise InputError(
-                "model.projection_norm batch_norm takes its mean and spread from a device's batch: expected 0 or 2 and "
-                f"more images of a kind, got batch.radiographs {self.batch.radiographs}, batch.volumes "
-                f"{self.batch.volumes}"
-            )
+        if not (self.contrastive_weight or distils):
+            raise InputError("nothing to learn from: contrastive_weight is 0, nothing is distilled")
         if self.method == "convirt" and self.batch.radiographs and self.batch.volumes:
             raise InputError("method convirt is for one modality: set batch.radiographs or batch.volumes to 0")

@@ -17,7 +17,9 @@ from unimedi.pretraining.recipe_names import find_recipe, shipped
 # Keys and values of recipes of before 2026-11-30, and what they are called now.
 RENAMED: Final = {
     "language_weight": "contrastive_weight",
-    "language_keep": "keep_ratio",
+    "language_keep": "experiment (top_attended_tokens)",
+    "alignment_weight": "experiment (alignment)",
+    "reconstruction_weight": "experiment (reconstruction)",
     "preprocess.fine_shape": "preprocess.hires_shape",
     "model.cls_start": "model.cls_init (max_pool in place of strongest, learned in place of learnt)",
     "model.projection": "model.projection_norm",
@@ -28,7 +30,11 @@ RENAMED: Final = {
     "batch.sentences": "batch.sentence_keep_prob",
     "batch.whole_until": "batch.full_report_fraction",
     "selection.share": "selection.volume_fraction",
-    "selection.slices_alone": "selection.slices_only_fraction",
+    "selection.slices_alone": "experiment (unpaired_slices)",
+    "selection.scorer": "experiment (student_scorer)",
+    "selection.scoring": "experiment (joint_scorer, coarse_to_fine_scorer or text_scorer)",
+    "batch.shuffle_reports": "experiment (shuffled_reports)",
+    "batch.depth_pieces": "experiment (shuffled_depth)",
     "distillation.width": "distillation.head_hidden_size",
     "distillation.bottleneck": "distillation.head_bottleneck_size",
     "distillation.share": "distillation.image_fraction",

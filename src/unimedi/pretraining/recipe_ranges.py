@@ -14,9 +14,6 @@ _AUGMENTATION: Final = {"shift": PART, "gain": PART, "offset": NOT_NEGATIVE}
 RANGES: Final[dict[str, Range]] = {
     "seed": SEED,
     "contrastive_weight": NOT_NEGATIVE,
-    "keep_ratio": SOME_SHARE,
-    "alignment_weight": NOT_NEGATIVE,
-    "reconstruction_weight": NOT_NEGATIVE,
     "model.hidden_size": at_least(1),
     "model.num_hidden_layers": at_least(1),
     "model.num_attention_heads": at_least(1),
@@ -25,7 +22,6 @@ RANGES: Final[dict[str, Range]] = {
     "model.slab_depth": at_least(1),
     "model.stem_channels": at_least(1),
     "model.slices": at_least(0),  # 0: none
-    "model.slice_gap": at_least(0),
     "model.embedding_size": at_least(1),
     "model.text_length": at_least(3),  # a word between [CLS] and [SEP]
     "model.initial_temperature": POSITIVE,
@@ -39,11 +35,9 @@ RANGES: Final[dict[str, Range]] = {
     "batch.grad_accum_steps": at_least(1),
     "batch.sentence_keep_prob": SHARE,
     "batch.full_report_fraction": SHARE,
-    "batch.depth_pieces": at_least(1),
     **{f"batch.radiograph_augmentation.{name}": allowed for name, allowed in _AUGMENTATION.items()},
     **{f"batch.volume_augmentation.{name}": allowed for name, allowed in _AUGMENTATION.items()},
     "selection.volume_fraction": SOME_SHARE,
-    "selection.slices_only_fraction": PART,
     "distillation.icl_weight": NOT_NEGATIVE,
     "distillation.pcl_weight": NOT_NEGATIVE,
     "distillation.mask_ratio": PART,

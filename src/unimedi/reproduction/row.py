@@ -10,9 +10,9 @@ import torch
 
 from unimedi import __version__
 from unimedi.evaluation.comparison import differences, read_runs, why_not_paired
+from unimedi.experiments.registry import pretrain
 from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.measurement import Measurements
-from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import RunFolder
 from unimedi.reporting.commands import evaluate

@@ -17,10 +17,8 @@ from tests.tiny import PREPROCESS
 from unimedi.adaptation.fine_tune import FindingModel, finding_task, fine_tune
 from unimedi.adaptation.prediction.predict import NothingPredictedError, predict
 from unimedi.adaptation.prediction.trained import (
+    Trained,
     TrainedModelError,
-    load_classifier,
-    load_segmenter,
-    read_trained,
     trained_kinds,
 )
 from unimedi.adaptation.segmentation.masks import masked_splits
@@ -86,8 +84,8 @@ def rows_of(path: Path) -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("kind", ["xray", "ct"])
 def test_a_loaded_classifier_has_the_figures_that_were_reported(ground: Ground, kind: str) -> None:
-    trained = read_trained(ground.tuned, kind)
-    classifier = load_classifier(trained, ground.tuned)
+    trained = Trained.read(ground.tuned, kind)
+    classifier = trained.load(ground.tuned)
     task = finding_task(kind, ground.store, replace(TUNED, precision=trained.precision), silent)
     model = task.model(classifier.model)
     assert isinstance(model, FindingModel)
@@ -100,9 +98,9 @@ def test_a_loaded_classifier_has_the_figures_that_were_reported(ground: Ground, 
 
 @pytest.mark.parametrize("kind", ["xray", "ct"])
 def test_a_loaded_segmenter_has_the_figures_that_were_reported(ground: Ground, kind: str) -> None:
-    trained = read_trained(ground.masked, kind)
+    trained = Trained.read(ground.masked, kind)
     splits = masked_splits(kind, ground.store, MASKED)
-    model = MaskModel(load_segmenter(trained, ground.masked), ground.store, splits)
+    model = MaskModel(trained.load(ground.masked), ground.store, splits)
     assert model.validate() == trained.validation
     bootstrap = PatientBootstrap([ground.store.studies[i].patient_id for i in splits.test], MASKED.resamples)
     again = overlap_measurements(model.test(), bootstrap)
@@ -123,9 +121,9 @@ def test_of_several_decoders_the_best_on_validation_is_kept(ground: Ground, tmp_
         (tmp_path / decoder).mkdir()
         settings = replace(MASKED, kinds=("xray",), xray_decoders=(decoder,))
         segment(ground.run, ground.data, settings, silent, tmp_path / decoder)
-        alone[decoder] = read_trained(tmp_path / decoder, "xray").validation or 0.0
+        alone[decoder] = Trained.read(tmp_path / decoder, "xray").validation or 0.0
     best = max(alone, key=lambda decoder: alone[decoder])
-    assert read_trained(ground.masked, "xray") == read_trained(tmp_path / best, "xray")
+    assert Trained.read(ground.masked, "xray") == Trained.read(tmp_path / best, "xray")
     kept, own = ((place / "xray.safetensors").read_bytes() for place in (ground.masked, tmp_path / best))
     assert kept == own
 
@@ -158,11 +156,11 @@ def test_a_classifier_speaks_of_files(ground: Ground, images: Path, tmp_path: Pa
     names = {"a.png": "xray", "one/a.png": "xray", "a.nii.gz": "ct", "one/ct.nii": "ct"}
     assert set(rows) == {str(images / name) for name in names}
     for name, kind in names.items():
-        row, trained = rows[str(images / name)], read_trained(ground.tuned, kind)
+        row, trained = rows[str(images / name)], Trained.read(ground.tuned, kind)
         assert row["modality"] == {"xray": "DX", "ct": "CT"}[kind]
         stored = PREPROCESS.stored(read_image(images / name))
         with torch.no_grad():
-            logits = load_classifier(trained, ground.tuned).logits(torch.from_numpy(stored)[None])[0]
+            logits = trained.load(ground.tuned).logits(torch.from_numpy(stored)[None])[0]
         for finding, logit in zip(trained.classes, logits.double(), strict=True):
             probability = float(row[f"probability:{finding}"])
             assert probability == 1 / (1 + np.exp(-logit.item())) or probability == pytest.approx(
@@ -179,9 +177,9 @@ def test_a_segmenter_writes_masks_that_lie_on_the_images(ground: Ground, images:
     rows = rows_of(tmp_path / "masks" / "masks.csv")
     assert len(rows) == 4
     for path, row in rows.items():
-        image, trained = read_image(path), read_trained(ground.masked, "ct" if path.endswith(("nii", "gz")) else "xray")
+        image, trained = read_image(path), Trained.read(ground.masked, "ct" if path.endswith(("nii", "gz")) else "xray")
         stored = PREPROCESS.stored(image)
-        found = load_segmenter(trained, ground.masked).predict(torch.from_numpy(stored)[None])[0].numpy()
+        found = trained.load(ground.masked).predict(torch.from_numpy(stored)[None])[0].numpy()
         for finding, mask in zip(trained.classes, found, strict=True):
             target = tmp_path / "masks" / row[f"mask:{finding}"]
             expected = PREPROCESS.own_mask(mask.astype(np.uint16), image) != 0
@@ -230,16 +228,19 @@ def test_what_cannot_be_done_is_said_first(
 def test_damaged_weights_are_refused(ground: Ground, tmp_path: Path) -> None:
     for name in ("xray.json", "xray.safetensors"):
         (tmp_path / name).write_bytes((ground.tuned / name).read_bytes())
-    trained, weights = read_trained(tmp_path, "xray"), tmp_path / "xray.safetensors"
+    trained, weights = Trained.read(tmp_path, "xray"), tmp_path / "xray.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(TrainedModelError, match="damaged, or of another training"):
-        load_classifier(trained, tmp_path)
+        trained.load(tmp_path)
     weights.unlink()
     with pytest.raises(TrainedModelError, match="found none"):
-        load_classifier(trained, tmp_path)
+        trained.load(tmp_path)
     (tmp_path / "xray.json").write_text('{"format": 1}')
+    with pytest.raises(TrainedModelError, match="format 1, expected 2; train again"):
+        Trained.read(tmp_path, "xray")
+    (tmp_path / "xray.json").write_text('{"format": 2}')
     with pytest.raises(TrainedModelError, match="does not describe a trained model: KeyError: 'task'"):
-        read_trained(tmp_path, "xray")
+        Trained.read(tmp_path, "xray")
 
 
 @pytest.mark.parametrize(("verb", "other"), [("finetune", "masked"), ("segment", "tuned"), ("finetune", "evaluated")])

@@ -42,9 +42,9 @@ def test_linear_decoder_reads_each_token_alone() -> None:
 
 
 def test_hidden_states_are_those_of_the_layers() -> None:
-    model, fine = tiny_model(num_hidden_layers=3), tiny_batch().fine
+    model, fine = tiny_model(num_hidden_layers=3), tiny_batch().hires_volumes
     assert fine is not None
-    tokens = model.volume_tokens(model.preprocess.volumes(fine))
+    tokens = model.tokens(model.normalise(fine))
     states = hidden_states(model.vision, tokens, [1, 2, 3])
     sequence = torch.cat([model.vision.cls_token.expand(len(fine), -1, -1), tokens.content + tokens.position], 1)
     for layer, state in zip(model.vision.layers[:2], states[:2], strict=True):
@@ -60,10 +60,10 @@ def test_one_window_is_the_input_of_pre_training_mean_image_included(ndim: int) 
     for mean in (model.vision.mean_radiograph, model.vision.mean_volume):
         torch.nn.init.normal_(mean)
     segmenter = Segmenter(model, ndim, "linear", 3).eval()
-    stored = batch.radiographs if ndim == 2 else batch.fine
+    stored = batch.radiographs if ndim == 2 else batch.hires_volumes
     assert stored is not None
-    pixels = model.preprocess.radiographs(stored) if ndim == 2 else model.preprocess.volumes(stored)
-    expected = model.radiograph_tokens(pixels) if ndim == 2 else model.volume_tokens(pixels)
+    pixels = model.normalise(stored)
+    expected = model.tokens(pixels)
     found = segmenter.tokens(segmenter.inputs(stored))
     torch.testing.assert_close(found.content, expected.content, atol=1e-5, rtol=1e-5)
     logits = segmenter(segmenter.inputs(stored)).detach()
@@ -77,8 +77,8 @@ def test_one_window_is_the_input_of_pre_training_mean_image_included(ndim: int) 
 
 
 def test_windows_at_the_finer_resolution() -> None:
-    segmenter = Segmenter(tiny_model(), 3, "unetr", 2, resolution="fine").eval()
-    fine = tiny_batch().fine
+    segmenter = Segmenter(tiny_model(), 3, "unetr", 2, resolution="hires").eval()
+    fine = tiny_batch().hires_volumes
     assert fine is not None
     assert segmenter.inputs(fine).shape == (2, 1, *fine.shape[1:])
     assert segmenter.window == (8, 16, 16)

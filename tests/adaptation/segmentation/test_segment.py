@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.hospital import FINDINGS, write_hospital, write_pretrained
 from tests.tiny import tiny_model
 from unimedi.adaptation.segmentation.masks import (
-    layers,
+    class_masks,
     mask_labels,
     masked_batch,
     masked_splits,
@@ -105,7 +105,7 @@ def test_labels_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
     splits = masked_splits("ct", store, QUICK)
     assert (splits.train, splits.classes) == (store.select(split="train", image_kind="ct"), FINDINGS)
     for row, index in enumerate(splits.train):
-        planes = layers(stored_mask(store, index), range(3))
+        planes = class_masks(stored_mask(store, index), range(3))
         for number, name in enumerate(FINDINGS):
             assert splits.labels[row, number] == store.studies[index].labels[name] == planes[number].any()
 
@@ -221,7 +221,9 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
     fields = (draws.random((3, 8, 10, 12)) < 0.02).astype(np.uint16) * draws.integers(1, 4, (3, 8, 10, 12), np.uint16)
     grid = (8 // scale, 10 // scale, 12 // scale)
     size = (3, 4, 5) if scale == 1 else grid
-    whole = torch.from_numpy(layers(fields.reshape(-1, 10, 12), [0, 1]).astype(np.float32)).reshape(2, 3, 8, 10, 12)
+    whole = torch.from_numpy(class_masks(fields.reshape(-1, 10, 12), [0, 1]).astype(np.float32)).reshape(
+        2, 3, 8, 10, 12
+    )
     images = torch.nn.functional.interpolate(whole.transpose(0, 1)[:, :1], grid, mode="area")  # the first class
     seen, wanted = windows(images, fields, [0, 1], size, draws)
     assert seen.shape == (3, 1, *size)
@@ -234,7 +236,7 @@ def test_a_window_holds_image_and_mask_of_one_place(seed: int, scale: int) -> No
 @pytest.mark.parametrize(
     ("cli_args", "said"),
     [
-        (["--resolution", "coarse"], "resolution: expected one of volume, fine, got 'coarse'"),
+        (["--resolution", "coarse"], "resolution: expected one of volume, hires, got 'coarse'"),
         (["--ct_decoders", "[unet]"], "ct_decoders: expected one of linear, setr_pup, unetr, got 'unet'"),
         (["--learning_rates", "[]"], "learning_rates: expected at least one value, got none"),
     ],

@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from unimedi.adaptation.classifier import Classifier
 from unimedi.adaptation.prediction.trained import (
     CLASSIFICATION,
+    SEGMENTATION,
     Trained,
     TrainedModelError,
-    load_classifier,
-    load_segmenter,
-    read_trained,
     trained_kinds,
+    trained_task,
 )
 from unimedi.adaptation.segmentation.segmenter import Segmenter
 from unimedi.cohort.image_kind import ImageKind
@@ -34,7 +33,7 @@ from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
 from unimedi.files.atomic import write_text
 from unimedi.files.destination import DestinationError, file_to_write, folder_to_write
-from unimedi.files.inside import inside
+from unimedi.files.walk import inside
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.write_mask import mask_suffix, write_mask
 from unimedi.representation.files_given import find_images, opened
@@ -49,42 +48,38 @@ class NothingPredictedError(InputError):
 
 
 @dataclass(frozen=True)
-class Model:
+class TrainedModels:
     """The trained models of a folder, by kind of image: all classifiers or all segmenters."""
 
+    task: str
     trained: dict[str, Trained]
     networks: dict[str, Classifier | Segmenter]
 
-    @property
-    def task(self) -> str:
-        return next(iter(self.trained.values())).task
-
     @classmethod
-    def load(cls, folder: Path) -> "Model":
-        """What ``unimedi finetune`` or ``segment`` left; on a GPU if there is one.
+    def load(cls, folder: Path) -> "TrainedModels":
+        """What ``unimedi finetune`` or ``segment`` left in ``folder``; on a GPU if there is one.
 
         Raises:
             TrainedModelError: nothing is there, or it is damaged.
         """
-        kinds = trained_kinds(folder)
-        if not kinds:
+        trained = {kind: Trained.read(folder, kind) for kind in trained_kinds(folder)}
+        if not trained:
             raise TrainedModelError(
                 f"{folder}: expected the --out of finetune or segment, found no xray.json or ct.json"
             )
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        trained = {kind: read_trained(folder, kind) for kind in kinds}
-        return cls(trained, {kind: _network(one, folder, device) for kind, one in trained.items()})
+        return cls(trained_task(folder), trained, {kind: one.load(folder, device) for kind, one in trained.items()})
 
     @torch.no_grad()
     def probabilities(self, kind: str, stored: NDArray[np.int16]) -> dict[str, float]:
-        """Of each class of a classifier, for one image as the store would keep it."""
+        """Class → the classifier's probability, of one image as the store would keep it (int16, stored shape)."""
         network = self.networks[kind]
         assert isinstance(network, Classifier)
         values = network.logits(torch.from_numpy(stored)[None])[0].double().sigmoid()
         return dict(zip(self.trained[kind].classes, values.tolist(), strict=True))
 
     def masks(self, kind: str, stored: NDArray[np.int16], image: Radiograph | Volume) -> dict[str, NDArray[np.bool_]]:
-        """Of each class of a segmenter, in the grid of ``image``, by the nearest voxel of the stored array."""
+        """Class → the segmenter's mask, in the grid of ``image``, by the nearest voxel of the stored array."""
         network, trained = self.networks[kind], self.trained[kind]
         assert isinstance(network, Segmenter)
         device = next(network.parameters()).device
@@ -95,22 +90,32 @@ class Model:
 
 
 def predict(paths: Sequence[Path], folder: Path, out: Path) -> tuple[int, SourceCohort]:
-    """Apply the model that ``unimedi finetune`` or ``segment`` left in ``folder`` to image files and folders.
+    """Apply the models that ``unimedi finetune`` or ``segment`` left to image files and folders.
 
-    ``out`` is a ``.csv`` for a classifier, a folder for a segmenter. Returns how many images were read, and what was
-    left out, which also stands beside the table in ``.skipped.csv``.
+    Args:
+        paths: image files, folders of a DICOM series, or folders of these.
+        folder: the --out of the training.
+        out: a ``.csv`` to write for a classifier, a folder for a segmenter.
+
+    Returns:
+        How many images were read, and what was left out, which is also written beside the table, ``.skipped.csv``.
 
     Raises:
-        TrainedModelError: as :meth:`Model.load`. DestinationError: ``out`` cannot be written, or is a folder of images.
+        TrainedModelError: as :meth:`TrainedModels.load`.
+        DestinationError: ``out`` cannot be written, or is in a folder of images that are read.
         NothingPredictedError: no image could be read.
     """
-    tasks = {read_trained(folder, kind).task for kind in trained_kinds(folder)}
-    table = out if CLASSIFICATION in tasks else out / TABLE
-    if tasks:
-        _check(out, table, paths, CLASSIFICATION in tasks)
-    model, listed = Model.load(folder), SourceCohort(Path())
+    task = trained_task(folder)
+    table = out if task == CLASSIFICATION else out / TABLE
+    if task == SEGMENTATION:
+        if any(path.is_dir() and inside(out, path) for path in paths):
+            raise DestinationError(f"{out} is in a folder of images that are read; choose one outside, for the masks")
+        folder_to_write(out)
+    if task:
+        file_to_write(table, (".csv",), (".skipped.csv",), paths)
+    models, listed = TrainedModels.load(folder), SourceCohort(Path())
     images = find_images(paths, listed)
-    rows = list(_rows(model, images, listed, out))
+    rows = list(_rows(models, images, listed, out))
     write_skipped(listed, table.with_suffix(".skipped.csv"))
     if not rows:
         said = listed.complaint() or "there is no file"
@@ -119,36 +124,23 @@ def predict(paths: Sequence[Path], folder: Path, out: Path) -> tuple[int, Source
     return len(rows), listed
 
 
-def _check(out: Path, table: Path, paths: Sequence[Path], classifies: bool) -> None:
-    if not classifies:
-        if any(path.is_dir() and inside(out, path) for path in paths):
-            raise DestinationError(f"{out} is in a folder of images that are read; choose one outside, for the masks")
-        folder_to_write(out)
-    file_to_write(table, (".csv",), (".skipped.csv",), paths)
-
-
-def _network(trained: Trained, folder: Path, device: str) -> Classifier | Segmenter:
-    load = load_classifier if trained.task == CLASSIFICATION else load_segmenter
-    return load(trained, folder, device)
-
-
-def _rows(model: Model, images: Sequence[Path], listed: SourceCohort, out: Path) -> Iterator[dict[str, str]]:
-    preprocess = next(iter(model.trained.values())).preprocess
+def _rows(models: TrainedModels, images: Sequence[Path], listed: SourceCohort, out: Path) -> Iterator[dict[str, str]]:
+    preprocess = next(iter(models.trained.values())).preprocess
     above = Path(os.path.commonpath([image.absolute().parent for image in images])) if images else Path()
     for path, image, stored in opened(images, preprocess, listed):
         kind = str(ImageKind.of(image.ndim))
-        if kind not in model.trained:
-            listed.skip(str(path), f"the model was trained for {' and '.join(model.trained)}, this is for {kind}")
+        if kind not in models.trained:
+            listed.skip(str(path), f"the model was trained for {' and '.join(models.trained)}, this is for {kind}")
             continue
         row = {"study_id": str(path), "modality": MODALITY_OF[kind]}
-        if model.task == CLASSIFICATION:
-            found, thresholds = model.probabilities(kind, stored), model.trained[kind].thresholds
+        if models.task == CLASSIFICATION:
+            found, thresholds = models.probabilities(kind, stored), models.trained[kind].thresholds
             row |= {f"probability:{name}": repr(value) for name, value in found.items()}
             row |= {f"label:{name}": str(int(value >= thresholds[name])) for name, value in found.items()}
         else:
             place = path.absolute().relative_to(above)
             (out / place).mkdir(parents=True, exist_ok=True)
-            for number, (name, mask) in enumerate(model.masks(kind, stored, image).items()):
+            for number, (name, mask) in enumerate(models.masks(kind, stored, image).items()):
                 target = place / f"{name if PLAIN.fullmatch(name) else f'class-{number}'}{mask_suffix(image)}"
                 write_mask(mask, image, path, out / target)
                 row[f"mask:{name}"] = target.as_posix()

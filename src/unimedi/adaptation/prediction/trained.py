@@ -26,7 +26,7 @@ from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 
-FORMAT = 1
+FORMAT = 2
 CLASSIFICATION, SEGMENTATION = "classification", "segmentation"
 
 
@@ -36,7 +36,7 @@ class TrainedModelError(InputError):
 
 @dataclass(frozen=True)
 class Trained:
-    """All but the weights."""
+    """All that applying a trained model needs, but the weights."""
 
     task: str  # classification or segmentation
     kind: str  # xray or ct
@@ -55,14 +55,63 @@ class Trained:
     def preprocess(self) -> Preprocess:
         return Preprocess.from_dict(self.model["preprocess"])
 
+    @classmethod
+    def read(cls, folder: Path, kind: str) -> "Trained":
+        """The description of the trained model for a kind of image.
 
-def save_trained(trained: Trained, module: nn.Module, folder: Path) -> None:
-    """Write both files, each whole or not at all; the JSON last, with the hash of the weights that it belongs to."""
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
-    with atomic_file(_weights_file(folder, trained.kind)) as temporary:
-        save_file(tensors, temporary)
-        digest = _sha256(temporary)
-    write_json(folder / f"{trained.kind}.json", {"format": FORMAT, **asdict(trained), "sha256": digest})
+        Raises:
+            TrainedModelError: the JSON is no description of a trained model that is known here.
+        """
+        path = folder / f"{kind}.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["format"] != FORMAT:
+                raise TrainedModelError(f"{path}: format {values['format']}, expected {FORMAT}; train again")
+            known = {one.name: values[one.name] for one in fields(cls)}
+            if known["task"] not in (CLASSIFICATION, SEGMENTATION) or known["kind"] != kind:
+                raise TrainedModelError(f"{path}: {known['task']} of {known['kind']} is not known here")
+            return cls(**{**known, "classes": tuple(known["classes"])})
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, TrainedModelError):
+                raise
+            said = f"{path} does not describe a trained model: {type(error).__name__}: {error}"
+            raise TrainedModelError(said) from error
+
+    def write(self, module: nn.Module, folder: Path) -> None:
+        """Write both files, each whole or not at all: the JSON last, with the hash of its weights."""
+        weights = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
+        with atomic_file(weights_file(folder, self.kind)) as temporary:
+            save_file(weights, temporary)
+            digest = _sha256(temporary)
+        write_json(folder / f"{self.kind}.json", {"format": FORMAT, **asdict(self), "sha256": digest})
+
+    def load(self, folder: Path, device: str = "cpu") -> Classifier | Segmenter:
+        """The classifier or segmenter as it was measured: its figures come out again, bit by bit, on the same machine.
+
+        Args:
+            folder: the one that this was read from, with the weights.
+            device: where it computes, for example ``cuda``.
+
+        Returns:
+            A frozen network, ready to be applied to stored arrays of ``self.kind``.
+
+        Raises:
+            TrainedModelError: the weights are missing, damaged, or of another training.
+        """
+        weights = _read_weights(folder, self.kind)
+        model = UniMediModel(UniMediConfig.from_dict(self.model))
+        model.to(device, weights["vision.cls_token"].dtype)
+        model.eval()
+        if self.task == CLASSIFICATION:
+            classifier = Classifier(model, self.classes, frozen=True, precision=self.precision)
+            classifier.module.load_state_dict(weights)
+            classifier.module.eval()
+            return classifier
+        ndim, classes = ImageKind(self.kind).ndim, len(self.classes)
+        segmenter = Segmenter(model, ndim, self.decoder, classes, True, self.resolution, self.precision)
+        segmenter.load_state_dict(weights)
+        segmenter.eval()
+        return segmenter
 
 
 class BestModels:
@@ -78,19 +127,19 @@ class BestModels:
         }
 
     def offer(self, module: nn.Module, validation: float, **about: Any) -> None:
-        """``about`` are the other fields of :class:`Trained`."""
+        """Write it if it is the best of its kind so far; ``about`` are the other fields of :class:`Trained`."""
         kind = about["kind"]
         if kind in self.best and not validation > self.best[kind]:
             return
         self.best[kind] = validation
         known = None if math.isnan(validation) else validation
-        save_trained(Trained(**about, **self.facts, validation=known), module, self.folder)
+        Trained(**about, **self.facts, validation=known).write(module, self.folder)
 
     def finish(self) -> None:
         """Remove what an earlier training left for kinds of image that this one did not train."""
         for kind in set(trained_kinds(self.folder)) - set(self.best):
             (self.folder / f"{kind}.json").unlink()
-            _weights_file(self.folder, kind).unlink(missing_ok=True)
+            weights_file(self.folder, kind).unlink(missing_ok=True)
 
 
 def trained_kinds(folder: Path) -> list[str]:
@@ -98,53 +147,33 @@ def trained_kinds(folder: Path) -> list[str]:
     return [kind for kind in map(str, ImageKind) if (folder / f"{kind}.json").is_file()]
 
 
-def read_trained(folder: Path, kind: str) -> Trained:
-    """Raises TrainedModelError where the JSON is no description of a trained model that is known here."""
-    path = folder / f"{kind}.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
-            raise TrainedModelError(f"{path}: format {values['format']}, expected {FORMAT}; train again")
-        known = {one.name: values[one.name] for one in fields(Trained)}
-        if known["task"] not in (CLASSIFICATION, SEGMENTATION) or known["kind"] != kind:
-            raise TrainedModelError(f"{path}: {known['task']} of {known['kind']} is not known here")
-        return Trained(**{**known, "classes": tuple(known["classes"])})
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, TrainedModelError):
-            raise
-        raise TrainedModelError(f"{path} does not describe a trained model: {type(error).__name__}: {error}") from error
+def trained_task(folder: Path) -> str:
+    """``classification`` or ``segmentation``, what the folder's models were trained for; '' where there is none.
+
+    Raises:
+        TrainedModelError: a description is damaged.
+    """
+    return next((Trained.read(folder, kind).task for kind in trained_kinds(folder)), "")
 
 
-def load_classifier(trained: Trained, folder: Path, device: str = "cpu") -> Classifier:
-    """The classifier as it was measured: its figures come out again, bit by bit, on the same machine."""
-    weights = _weights(folder, trained.kind)
-    model = _model(trained, weights, device)
-    classifier = Classifier(model, trained.classes, frozen=True, precision=trained.precision)
-    classifier.module.load_state_dict(weights)
-    classifier.module.eval()
-    return classifier
+def out_of_training(folder: Path, task: str) -> Path:
+    """The folder, which can be written and holds no figures but those of a training for the same task.
+
+    Raises:
+        DestinationError: it cannot be written, or has figures or models of something else, which would be lost.
+    """
+    there = trained_task(folder)
+    if there not in ("", task) or ((folder / "metrics.json").is_file() and not there):
+        raise DestinationError(f"{folder} has the metrics.json of something else; choose another folder")
+    return folder_to_write(folder)
 
 
-def load_segmenter(trained: Trained, folder: Path, device: str = "cpu") -> Segmenter:
-    """The segmenter as it was measured: its figures come out again, bit by bit, on the same machine."""
-    weights, ndim = _weights(folder, trained.kind), ImageKind(trained.kind).ndim
-    how = (len(trained.classes), True, trained.resolution, trained.precision)
-    segmenter = Segmenter(_model(trained, weights, device), ndim, trained.decoder, *how)
-    segmenter.load_state_dict(weights)
-    segmenter.eval()
-    return segmenter
+def weights_file(folder: Path, kind: str) -> Path:
+    return folder / f"{kind}.safetensors"
 
 
-def _model(trained: Trained, weights: dict[str, Tensor], device: str) -> UniMediModel:
-    """The architecture; E_v's weights come with the head's."""
-    model = UniMediModel(UniMediConfig.from_dict(trained.model))
-    model.to(device, weights["vision.cls_token"].dtype)
-    model.eval()
-    return model
-
-
-def _weights(folder: Path, kind: str) -> dict[str, Tensor]:
-    path = _weights_file(folder, kind)
+def _read_weights(folder: Path, kind: str) -> dict[str, Tensor]:
+    path = weights_file(folder, kind)
     if not path.is_file():
         raise TrainedModelError(f"expected the weights {path} beside {kind}.json, found none")
     expected = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))["sha256"]
@@ -154,22 +183,6 @@ def _weights(folder: Path, kind: str) -> dict[str, Tensor]:
     return weights
 
 
-def _weights_file(folder: Path, kind: str) -> Path:
-    return folder / f"{kind}.safetensors"
-
-
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def out_of_training(folder: Path, task: str) -> Path:
-    """The folder, which can be written and holds no figures but those of a training for the same task.
-
-    Raises:
-        DestinationError: it cannot be written, or has figures or models of something else, which would be lost.
-    """
-    tasks = {read_trained(folder, kind).task for kind in trained_kinds(folder)}
-    if tasks - {task} or ((folder / "metrics.json").is_file() and not tasks):
-        raise DestinationError(f"{folder} has the metrics.json of something else; choose another folder")
-    return folder_to_write(folder)

@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float, Int, Int16, UInt16
 from numpy import ndarray
 from torch import Tensor
 
+from unimedi.adaptation.classifier import draw_augmentation
 from unimedi.adaptation.settings import TuningSettings
 from unimedi.cohort.study import Split
 from unimedi.imaging.resample import resize
-from unimedi.inputs.augment import Augmentation, apply, draw
-from unimedi.inputs.dataset import BatchRecipe
+from unimedi.inputs.augment import Augmentation, apply
 from unimedi.inputs.labels import subsample
 from unimedi.inputs.store import MAX_MASKS, Store
 from unimedi.metrics.checks import NotComputable
@@ -32,9 +32,12 @@ class MaskedSplits:
 
 
 def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSplits:
-    """NotComputable, with the counts, where a split has no mask of a class, or no class is in both training and test.
+    """The classes and studies of a kind of image to train, choose and measure on.
 
     ``settings.classes`` are the classes asked for (all findings, where none is named); no other finding matters.
+
+    Raises:
+        NotComputable: a split has no mask of a class, or no class is in both training and test (with the counts).
     """
     names = [name for name in settings.classes or store.findings if name in store.findings[:MAX_MASKS]]
     splits = ("train", "validation", settings.split)
@@ -91,22 +94,22 @@ def stored_mask(store: Store, index: int) -> UInt16[ndarray, "*stored"]:
     return np.zeros(store.pixels(index).shape, np.uint16) if mask is None else mask
 
 
-def layers(bits: UInt16[ndarray, "*stored"], numbers: Sequence[int]) -> Bool[ndarray, "classes *stored"]:
+def class_masks(bits: UInt16[ndarray, "*stored"], numbers: Sequence[int]) -> Bool[ndarray, "classes *stored"]:
     """The bits ``numbers`` of a field, one layer each."""
     return np.stack([(bits >> number) & 1 for number in numbers]).astype(bool)
 
 
 def masked_batch(
-    store: Store, indices: Sequence[int], classes: Sequence[str], draws: np.random.Generator
+    store: Store, indices: Sequence[int], classes: Sequence[str], generator: np.random.Generator
 ) -> tuple[Int16[Tensor, "n *stored"], UInt16[ndarray, "n *stored"], Bool[Tensor, "n classes"]]:
-    """Stored arrays, shifted and with other intensities as in pre-training, their masks, shifted alike, and of which
-    classes they are known (before the shift: it may move a lesion out of the image, which is still known)."""
-    recipe = BatchRecipe()
+    """Stored arrays varied as in pre-training, their masks (bit fields) shifted alike, and which classes are known.
+
+    Known is said of the mask before the shift: a lesion that the shift moves out of the image is still known.
+    """
     arrays, fields, known = [], [], []
     for index in indices:
         pixels, bits = store.pixels(index), stored_mask(store, index)
-        ranges = recipe.radiograph_augmentation if pixels.ndim == 2 else recipe.volume_augmentation
-        drawn = draw(ranges, pixels.shape, draws)
+        drawn = draw_augmentation(pixels.shape, generator)
         arrays.append(apply(pixels, drawn))
         known.append(known_masks(store, index, bits, classes))
         fields.append(apply(bits.view(np.int16), Augmentation(drawn.shift, gain=1.0, offset=0.0)).view(np.uint16))
@@ -118,7 +121,7 @@ def windows(
     fields: UInt16[ndarray, "n *stored"],
     numbers: Sequence[int],
     size: tuple[int, ...],
-    draws: np.random.Generator,
+    generator: np.random.Generator,
 ) -> tuple[Float[Tensor, "n 1 *size"], Float[Tensor, "n classes *size"]]:
     """One window of each image and what to find in it (0..1, a share where the mask has finer pixels).
 
@@ -127,11 +130,11 @@ def windows(
     """
     seen, wanted = [], []
     for place, (image, bits) in enumerate(zip(images, fields, strict=True)):
-        masks, grid = layers(bits, numbers), tuple(image.shape[1:])
+        masks, grid = class_masks(bits, numbers), tuple(image.shape[1:])
         target = torch.from_numpy(masks).float()[None]
         lesion = masks.any(axis=0) if grid != size and place % 2 == 0 else np.zeros((0,) * bits.ndim)
         around = np.argwhere(lesion)
-        start = window_start(grid, size, bits.shape, around, draws)
+        start = window_start(grid, size, bits.shape, around, generator)
         where = (slice(None), *(slice(s, s + length) for s, length in zip(start, size, strict=True)))
         seen.append(image[where])
         wanted.append(resize(target, grid)[0][where])
@@ -143,13 +146,13 @@ def window_start(
     size: tuple[int, ...],
     stored: tuple[int, ...],
     lesion: Int[ndarray, "pixels axes"],
-    draws: np.random.Generator,
+    generator: np.random.Generator,
 ) -> list[int]:
     """The first corner of a window that lies inside ``grid``: around a drawn lesion pixel, else anywhere."""
     room = [whole - part for whole, part in zip(grid, size, strict=True)]
     if not len(lesion):
-        return [int(draws.integers(0, free + 1)) for free in room]
-    pixel = lesion[int(draws.integers(len(lesion)))]
+        return [int(generator.integers(0, free + 1)) for free in room]
+    pixel = lesion[int(generator.integers(len(lesion)))]
     centre = [int(p * g / s) for p, g, s in zip(pixel, grid, stored, strict=True)]
     return [min(max(c - part // 2, 0), free) for c, part, free in zip(centre, size, room, strict=True)]
 

@@ -13,8 +13,8 @@ from unimedi.adaptation.prediction.trained import SEGMENTATION
 from unimedi.adaptation.segmentation.loss import mask_loss
 from unimedi.adaptation.segmentation.masks import (
     MaskedSplits,
+    class_masks,
     known_masks,
-    layers,
     masked_batch,
     masked_splits,
     stored_mask,
@@ -142,7 +142,7 @@ class MaskModel:
         dice, hd95 = [], []
         for index in indices:
             bits = stored_mask(self.store, index)
-            ours, true = self.predicted(index), layers(bits, self.numbers)
+            ours, true = self.predicted(index), class_masks(bits, self.numbers)
             one, distance = study_overlap(ours, true, self.store.studies[index].spacing if distances else ())
             for column, masks in ((found, ours), (present, true)):
                 column.append(np.asarray(masks.reshape(len(masks), -1).any(axis=1)))

@@ -1,7 +1,7 @@
 """E_v under a decoder: windows of an image become a logit a pixel and class, one code for radiographs and volumes.
 
 The encoder sees windows of the size that it was pre-trained on. A radiograph is one window. A volume is one too at the
-resolution of T_3D's input (``volume``), or several that overlap at the finer resolution of the store (``fine``).
+resolution of T_3D's input (``volume``), or several that overlap at the finer resolution of the store (``hires``).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,6 @@ from unimedi.imaging.resample import resize
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens, VisionEncoder
 
-RESOLUTIONS = ("volume", "fine")
 OVERLAP = 0.5  # of neighbouring windows, as in most users of UNETR
 WINDOWS_AT_ONCE = 4
 
@@ -37,7 +36,7 @@ class Segmenter(nn.Module):
         super().__init__()
         self.mixed = torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16")
         self.ndim, self.frozen, self.preprocess = ndim, frozen, model.preprocess
-        if ndim == 3 and resolution == "fine":
+        if ndim == 3 and resolution == "hires":
             self.preprocess = replace(model.preprocess, volume_shape=model.preprocess.hires_shape)
         self.vision: VisionEncoder = model.vision
         self.vision.requires_grad_(not frozen)
@@ -54,7 +53,7 @@ class Segmenter(nn.Module):
         Where the encoder subtracts its training set's mean image, that of the window's own place is meant; so the
         difference to the mean is what windows are cut from, and :meth:`tokens` gives the encoder what it expects.
         """
-        images = self.preprocess.radiographs(stored) if self.ndim == 2 else self.preprocess.volumes(stored)
+        images = self.preprocess.normalise(stored)
         mean = self._mean()
         return images if mean is None else images - resize(mean[None], tuple(images.shape[2:]))
 

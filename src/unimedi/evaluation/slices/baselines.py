@@ -101,15 +101,15 @@ def intensity_scores(
 
 
 def _volumes(store: Store, indices: Sequence[int], batch: int) -> Iterator[Float[Tensor, "n d h w"]]:
-    for fine in read_volumes(store, indices, batch):
-        yield store.preprocess.volumes(fine)[:, 0].float()
+    for hires in read_volumes(store, indices, batch):
+        yield store.preprocess.volumes(hires)[:, 0].float()
 
 
 def brightest(preprocess: Preprocess, slabs: int) -> Scoring:
     """``brightest``: the highest HU inside the body in each slab, at T_3D's resolution and before its window."""
 
-    def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        hu = downsample(fine, preprocess.volume_shape)
+    def scoring(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        hu = downsample(hires, preprocess.volume_shape)
         inside = torch.from_numpy(np.stack([body(volume) for volume in hu.cpu().numpy()])).to(hu.device)
         peaks = hu.masked_fill(~inside, float(AIR_HU)).unflatten(1, (slabs, -1)).flatten(2).amax(-1)
         return {"brightest": peaks}

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.choices import oracle_scores
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM, Lesions
@@ -209,22 +210,22 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
     slices_alone = with_config(model, volume_tokens=False)
     drawn, lesion = depth_orders(len(shown), shown.shape[1], seed + 1).double(), torch.from_numpy(shown)
 
-    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        volumes = model.preprocess.volumes(fine)
-        scores, _ = model.score_slabs(volumes)
+    def embed(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        volume = model.tokens(model.normalise(hires))
+        scores, _ = model.score_slabs(volume)
 
         def sliced(variant: UniMediModel, planes: Int[Tensor, "n k"]) -> Tensor:
-            return embedding(variant, variant.volume_tokens(volumes, variant.cut_slices(fine, planes)))
+            return embedding(variant, variant.with_slices(volume, variant.cut_slices(hires, planes)))
 
-        own = model.choose_planes(scores)
-        best = oracle(scores, lesion[rows].to(fine.device))
+        own = model.select_planes(scores)
+        best = oracle(scores, lesion[rows].to(hires.device))
         return {
             AS_SHIPPED: sliced(model, own),
-            VOLUME_ALONE: embedding(model, model.volume_tokens(volumes)),
+            VOLUME_ALONE: embedding(model, volume),
             "slices_alone": sliced(slices_alone, own),
-            "random_slices": sliced(model, model.choose_planes(drawn[rows].to(fine.device), selector="attentive")),
-            "centre_slices": sliced(model, model.choose_planes(scores, selector="centre")),
-            "oracle_slices": sliced(model, model.choose_planes(best, selector="attentive")),
+            "random_slices": sliced(model, model.select_planes(drawn[rows].to(hires.device), selector="attentive")),
+            "centre_slices": sliced(model, model.select_planes(scores, selector="centre")),
+            "oracle_slices": sliced(model, model.select_planes(best, selector="attentive")),
         }
 
     return embed
@@ -233,16 +234,16 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
 def depth_shuffled_input(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -> VolumeFunction:
     """``depth_shuffled``: the slabs of the stored volume in another order; all else as shipped, scores too."""
 
-    def embed(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        moved = shuffle_slabs(fine, orders[rows].to(fine.device))
-        return {DEPTH_SHUFFLED: model.encode_images(fine=moved).embedding}
+    def embed(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        moved = shuffle_slabs(hires, orders[rows].to(hires.device))
+        return {DEPTH_SHUFFLED: model.encode_images(moved).embedding}
 
     return embed
 
 
 def embedding(model: UniMediModel, tokens: Tokens) -> Float[Tensor, "n dim"]:
     """Of a volume's tokens, in the common space."""
-    projected: Tensor = model.image_projection(model.vision(tokens).cls, kind=1)
+    projected: Tensor = model.image_projection(model.vision(tokens).cls, ImageKind.CT)
     return projected
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unimedi.errors import InputError
 from unimedi.inputs.store import Store
-from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.checks import NotComputable, refuse_not_finite
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS, slice_scores
 from unimedi.model.unimedi import UniMediModel
@@ -37,14 +37,11 @@ def score_volumes(
     """Every scoring of every volume, in float64.
 
     Raises:
-        InputError: a score is not finite; the message names the scoring, the study and the slab.
+        InputError: a score is not finite; the message names the scoring and the study.
     """
     scored = apply_to_volumes(store, indices, scorings, device, batch)
     for name, scores in scored.items():
-        if not np.isfinite(scores).all():
-            row, slab = np.argwhere(~np.isfinite(scores))[0]
-            study = store.studies[indices[row]].study_id
-            raise InputError(f"expected finite scores, got {scores[row, slab]} from {name}, study {study}, slab {slab}")
+        refuse_not_finite(scores, f"scores from {name}", lambda row: f"study {store.studies[indices[row]].study_id}")
     return scored
 
 
@@ -55,11 +52,11 @@ def apply_to_volumes(
     parts: dict[str, list[ndarray]] = {}
     start = 0
     with torch.inference_mode():
-        for fine in read_volumes(store, indices, batch):
-            rows = slice(start, start + len(fine))
+        for hires in read_volumes(store, indices, batch):
+            rows = slice(start, start + len(hires))
             start = rows.stop
             for function in functions:
-                for name, values in function(fine.to(device), rows).items():
+                for name, values in function(hires.to(device), rows).items():
                     parts.setdefault(name, []).append(values.double().cpu().numpy())
     return {name: np.concatenate(part) for name, part in parts.items()}
 
@@ -86,8 +83,8 @@ def poolings(model: UniMediModel, layers: bool = False) -> Scoring:
     over its heads.
     """
 
-    def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        attention = model.score_slabs(model.preprocess.volumes(fine))[1]
+    def scoring(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        attention = model.score_slabs(model.tokens(model.normalise(hires)))[1]
         scores = _pooled(model, attention)
         if layers:
             one_by_one = enumerate(attention.split(1, dim=1), 1)
@@ -104,7 +101,7 @@ def _pooled(model: UniMediModel, attention: Float[Tensor, "n layers heads patche
 
 def model_scores(model: UniMediModel, name: str) -> Scoring:
     """A model's own scores under a name: an untrained model, another checkpoint."""
-    return lambda fine, rows: {name: SCORERS["volume"](model, fine, None)}
+    return lambda hires, rows: {name: SCORERS["volume"](model, hires, None)}
 
 
 def other_scorers(model: UniMediModel, reports: Float[ndarray, "volumes dim"]) -> list[Scoring]:
@@ -117,7 +114,7 @@ def other_scorers(model: UniMediModel, reports: Float[ndarray, "volumes dim"]) -
 
     def named(name: str, shown: str) -> Scoring:
         variant = with_config(model, slab_pooling="max") if name == "separate" else model
-        return lambda fine, rows: {shown: SCORERS[name](variant, fine, sentences[rows] if name == "text" else None)}
+        return lambda hires, rows: {shown: SCORERS[name](variant, hires, sentences[rows] if name == "text" else None)}
 
     shown = {name: name for name in SCORERS if name != "volume"} | {"separate": "separate_max", "text": TEXT}
     return [named(name, shown[name]) for name in shown]
@@ -148,9 +145,9 @@ def depth_shuffled(scoring: Scoring, orders: Int[Tensor, "volumes slabs"]) -> Sc
     its inputs subtracts the mean image of the *new* height, which does not fit the slab: see :func:`tokens_shuffled`.
     """
 
-    def scoring_shuffled(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        order = orders[rows].to(fine.device)
-        scores = scoring(shuffle_slabs(fine, order), rows)
+    def scoring_shuffled(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        order = orders[rows].to(hires.device)
+        scores = scoring(shuffle_slabs(hires, order), rows)
         return {f"{name}_depth_shuffled": unshuffle(value, order) for name, value in scores.items()}
 
     return scoring_shuffled
@@ -163,28 +160,28 @@ def tokens_shuffled(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -
     """
     slabs = model.vision.volume_grid[0]
 
-    def scoring(fine: Tensor, rows: slice) -> dict[str, Tensor]:
-        order = orders[rows].to(fine.device)
-        tokens = model.vision.volumes(model.preprocess.volumes(fine))
-        moved = tokens.content.unflatten(1, (slabs, -1))[_each_row(fine), order].flatten(1, 2)
+    def scoring(hires: Tensor, rows: slice) -> dict[str, Tensor]:
+        order = orders[rows].to(hires.device)
+        tokens = model.tokens(model.normalise(hires))
+        moved = tokens.content.unflatten(1, (slabs, -1))[_each_row(hires), order].flatten(1, 2)
         attention = model.vision(Tokens(moved, tokens.position), attention_rows=True).cls_attention
         return {f"{name}_tokens_shuffled": unshuffle(value, order) for name, value in _pooled(model, attention).items()}
 
     return scoring
 
 
-def _each_row(fine: Tensor) -> Tensor:
-    return torch.arange(len(fine), device=fine.device)[:, None]
+def _each_row(hires: Tensor) -> Tensor:
+    return torch.arange(len(hires), device=hires.device)[:, None]
 
 
 def shuffle_slabs(
-    fine: Int16[Tensor, "n depth height width"], order: Int[Tensor, "n slabs"]
+    hires: Int16[Tensor, "n depth height width"], order: Int[Tensor, "n slabs"]
 ) -> Int16[Tensor, "n depth height width"]:
     """Slab ``i`` of the result is slab ``order[:, i]``. InputError where the slabs are not equally thick."""
-    if fine.shape[1] % order.shape[1]:
-        raise InputError(f"cannot shuffle {fine.shape[1]} planes as {order.shape[1]} slabs of equal thickness")
-    slabs: Tensor = fine.unflatten(1, (order.shape[1], -1))
-    return slabs[_each_row(fine), order].flatten(1, 2)
+    if hires.shape[1] % order.shape[1]:
+        raise InputError(f"cannot shuffle {hires.shape[1]} planes as {order.shape[1]} slabs of equal thickness")
+    slabs: Tensor = hires.unflatten(1, (order.shape[1], -1))
+    return slabs[_each_row(hires), order].flatten(1, 2)
 
 
 def unshuffle(scores: Float[Tensor, "n slabs"], order: Int[Tensor, "n slabs"]) -> Float[Tensor, "n slabs"]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unimedi.objectives.reconstruction import FLAT, patch_pixels, reconstruction_loss
+from unimedi.experiments.reconstruction import FLAT, patch_pixels, reconstruction_loss
 
 
 @pytest.mark.parametrize(("size", "patch"), [((4, 6), (2, 3)), ((4, 4, 6), (2, 2, 3))])

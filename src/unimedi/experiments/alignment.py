@@ -10,22 +10,66 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
+from transformers import PreTrainedTokenizerBase
 
+from unimedi.inputs.batch import MixedBatch
+from unimedi.model.unimedi import UniMediModel
+from unimedi.model.vision_encoder import EncoderOutput
 from unimedi.objectives.contrastive import matching_loss
 from unimedi.objectives.precision import to_fp32
+from unimedi.pretraining.image_batch import ImageBatch
+from unimedi.pretraining.milestones import Milestones
+from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.step import Pretraining, StepOutput
 
 SCALE = 10.0  # inverse temperature: a mean of maxima spreads less than a cosine, and is not learnt
 
 
+class Alignment(Pretraining):
+    """L_vl and, with the same weight, the match of sentences with their best patches."""
+
+    def __init__(self, model: UniMediModel, recipe: Recipe, milestones: Milestones, sentence_end_id: int = -1) -> None:
+        """``sentence_end_id``: the token that ends a sentence; by default a report is one sentence."""
+        super().__init__(model, recipe, milestones)
+        self.sentence_end_id = sentence_end_id
+
+    @classmethod
+    def create(
+        cls, model: UniMediModel, recipe: Recipe, milestones: Milestones, tokenizer: PreTrainedTokenizerBase
+    ) -> Pretraining:
+        stop = tokenizer.convert_tokens_to_ids(".")
+        return cls(model, recipe, milestones, -1 if stop in (None, tokenizer.unk_token_id) else stop)
+
+    def contrast(self, images: list[ImageBatch], outputs: list[EncoderOutput], batch: MixedBatch) -> StepOutput:
+        l_vl = super().contrast(images, outputs, batch)
+        l_local = self.align(images, outputs, batch)
+        return StepOutput(l_vl.loss + l_local, l_vl.logs | {"l_local": l_local.detach()})
+
+    def align(self, images: list[ImageBatch], outputs: list[EncoderOutput], batch: MixedBatch) -> Float[Tensor, ""]:
+        """Sentences against patches in the common space, within this rank; both lose their mean over the batch,
+        patches that of their kind of image."""
+        words = self.student.text.words(batch.input_ids, batch.attention_mask)
+        numbers = sentence_numbers(batch.input_ids, batch.attention_mask, self.sentence_end_id)
+        means, owners = sentence_means(words, numbers)
+        sentences = self.student.text_projection.linear(means)
+        patches: list[Tensor] = []
+        for kind in dict.fromkeys(each.kind for each in images):
+            of_kind = [output for each, output in zip(images, outputs, strict=True) if each.kind is kind]
+            projected = [self.student.image_projection.linear(output.patches) for output in of_kind]
+            usual = torch.cat([rows.flatten(0, 1) for rows in projected]).mean(0)
+            patches += [rows - usual for rows in projected]
+        return alignment_loss(patches, sentences - sentences.mean(0), owners, batch.report_keys)
+
+
 def sentence_numbers(
-    input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"], full_stop: int
+    input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"], sentence_end_id: int
 ) -> Int[Tensor, "n words"]:
     """Which sentence a word belongs to, counted through the batch from 0; -1 for padding, the first token and the last.
 
-    Every ``full_stop`` ends a sentence, the point of "1.2 cm" too where the tokenizer cuts there; [CLS] and [SEP]
+    Every ``sentence_end_id`` ends a sentence, the point of "1.2 cm" too where the tokenizer cuts there; [CLS] and [SEP]
     belong to none.
     """
-    ends = (input_ids == full_stop).long()
+    ends = (input_ids == sentence_end_id).long()
     place = torch.arange(input_ids.shape[1], device=input_ids.device)
     words = attention_mask.bool() & (place > 0) & (place < attention_mask.sum(1, keepdim=True) - 1)
     report = torch.arange(len(input_ids), device=input_ids.device)[:, None]

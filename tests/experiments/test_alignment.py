@@ -7,15 +7,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 from torch.nn.functional import normalize
 
 from tests.tiny import tiny_batch, tiny_model
+from unimedi.cohort.image_kind import ImageKind
+from unimedi.experiments.alignment import (
+    SCALE,
+    Alignment,
+    alignment_loss,
+    report_fit,
+    sentence_means,
+    sentence_numbers,
+)
 from unimedi.inputs.batch import MixedBatch
 from unimedi.model.vision_encoder import EncoderOutput
-from unimedi.objectives.alignment import SCALE, alignment_loss, report_fit, sentence_means, sentence_numbers
+from unimedi.pretraining.image_batch import ImageBatch
+from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe
-from unimedi.pretraining.step import Milestones, Pretraining
+from unimedi.pretraining.step import Pretraining
 
 PAD, CLS, SEP, STOP = 0, 1, 2, 9
 
@@ -24,7 +33,9 @@ def test_sentences_end_with_their_full_stop() -> None:
     ids = torch.tensor([[CLS, 5, 6, STOP, 7, STOP, SEP], [CLS, 5, STOP, 8, SEP, PAD, PAD]])
     numbers = sentence_numbers(ids, (ids != PAD).long(), STOP)
     assert numbers.tolist() == [[-1, 0, 0, 0, 1, 1, -1], [-1, 2, 2, 3, -1, -1, -1]]
-    whole = sentence_numbers(ids, (ids != PAD).long(), full_stop=-1)  # a vocabulary without one: a report, a sentence
+    whole = sentence_numbers(
+        ids, (ids != PAD).long(), sentence_end_id=-1
+    )  # a vocabulary without one: a report, a sentence
     assert whole.tolist() == [[-1, 0, 0, 0, 0, 0, -1], [-1, 1, 1, 1, -1, -1, -1]]
     states = torch.arange(14.0).reshape(2, 7, 1)
     means, owners = sentence_means(states, numbers)
@@ -66,39 +77,40 @@ def test_loss_is_l_vl_on_the_fit() -> None:
 
 
 def test_a_recipe_may_add_it_to_the_step() -> None:
-    recipe = Recipe(
-        alignment_weight=0.5, distillation=DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
-    )
+    recipe = Recipe(distillation=DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4))
     batch = tiny_batch()
-    training = Pretraining(tiny_model(), recipe, Milestones(10, 0, 0, 0), full_stop=int(batch.input_ids[0, 2])).train()
+    training = Alignment(
+        tiny_model(), recipe, Milestones(10, 0, 0, 0), sentence_end_id=int(batch.input_ids[0, 2])
+    ).train()
     output = training(batch, step=0)
     assert output.logs["l_local"] > 0
     logs = output.logs
-    torch.testing.assert_close(logs["loss"], logs["l_vl"] + 0.5 * logs["l_local"] + logs["l_icl"] + logs["l_pcl"])
+    torch.testing.assert_close(logs["loss"], logs["l_vl"] + logs["l_local"] + logs["l_icl"] + logs["l_pcl"])
     (full,) = torch.autograd.grad(output.loss, training.student.vision.embed_3d.layers[0].weight)
-    without = Pretraining(training.student, replace(recipe, alignment_weight=0.0), Milestones(10, 0, 0, 0)).train()
+    without = Pretraining(training.student, recipe, Milestones(10, 0, 0, 0)).train()
     (plain,) = torch.autograd.grad(without(batch, step=0).loss, training.student.vision.embed_3d.layers[0].weight)
     assert full.isfinite().all()
     assert not torch.allclose(full, plain)
 
 
-def aligning() -> tuple[Pretraining, MixedBatch, list[list[EncoderOutput]], Tensor]:
-    """A model, a batch, and the states of its images, by kind, and of its words."""
+def aligning() -> tuple[Alignment, MixedBatch, list[ImageBatch], list[EncoderOutput]]:
+    """A model, a batch, its images by kind and their states."""
     batch = tiny_batch()
-    recipe, stop = Recipe(alignment_weight=1.0), int(batch.input_ids[0, 2])
-    training = Pretraining(tiny_model(), recipe, Milestones(10, 0, 0, 0), full_stop=stop)
-    preprocess, vision = training.student.preprocess, training.student.vision
-    assert batch.fine is not None
-    kinds = [
-        [vision(vision.radiographs(preprocess.radiographs(batch.radiographs)))],
-        [vision(vision.volumes(preprocess.volumes(batch.fine)))],
+    stop = int(batch.input_ids[0, 2])
+    training = Alignment(tiny_model(), Recipe(), Milestones(10, 0, 0, 0), sentence_end_id=stop)
+    student = training.student
+    assert batch.radiographs is not None
+    assert batch.hires_volumes is not None
+    images = [
+        ImageBatch(ImageKind.XRAY, student.normalise(batch.radiographs)),
+        ImageBatch(ImageKind.CT, student.normalise(batch.hires_volumes)),
     ]
-    return training, batch, kinds, training.student.text.words(batch.input_ids, batch.attention_mask)
+    return training, batch, images, [student.vision(each.tokens(student)) for each in images]
 
 
 def test_it_teaches_both_encoders_and_both_tokenizers() -> None:
-    training, batch, kinds, words = aligning()
-    training.align(kinds, words, batch).backward()
+    training, batch, images, outputs = aligning()
+    training.align(images, outputs, batch).backward()
     student = training.student
     for weights in (student.vision.embed_2d, student.vision.embed_3d, student.text.bert.embeddings):
         gradients = [parameter.grad for parameter in weights.parameters() if parameter.grad is not None]
@@ -107,14 +119,13 @@ def test_it_teaches_both_encoders_and_both_tokenizers() -> None:
 
 def test_what_all_patches_of_a_kind_share_says_nothing() -> None:
     """Centred by kind: a constant on every patch of the volumes changes no loss, on those of one volume it does."""
-    training, batch, kinds, words = aligning()
-    loss = training.align(kinds, words, batch)
-    volumes = kinds[1][0]
+    training, batch, images, (flat, volumes) = aligning()
+    loss = training.align(images, [flat, volumes], batch)
     shifted = replace(volumes, patches=volumes.patches + 1.5)
-    torch.testing.assert_close(training.align([kinds[0], [shifted]], words, batch), loss)
+    torch.testing.assert_close(training.align(images, [flat, shifted], batch), loss)
     one = volumes.patches.clone()
     one[0] += torch.linspace(-3, 3, one.shape[-1])
-    assert not torch.isclose(training.align([kinds[0], [replace(volumes, patches=one)]], words, batch), loss)
+    assert not torch.isclose(training.align(images, [flat, replace(volumes, patches=one)], batch), loss)
 
 
 def test_images_of_one_report_answer_for_each_other() -> None:

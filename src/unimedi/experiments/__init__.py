@@ -1,0 +1,1 @@
+"""Baselines and experiments: each replaces one box of the paper's step, which knows none of them."""

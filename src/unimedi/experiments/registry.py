@@ -1,0 +1,39 @@
+"""Which experiment a recipe asks for (``experiment:``), by name; and pre-training with it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from unimedi.experiments.alignment import Alignment
+from unimedi.experiments.data_controls import ShuffledDepth, ShuffledReports
+from unimedi.experiments.reconstruction import Reconstruction
+from unimedi.experiments.scorers import CoarseToFineScorer, JointScorer, StudentScorer, TextScorer
+from unimedi.experiments.top_attended_tokens import TopAttendedTokens
+from unimedi.experiments.unpaired_slices import UnpairedSlices
+from unimedi.pretraining.build import PAPER, Variant
+from unimedi.pretraining.loop import pretrain as pretrain_variant
+from unimedi.pretraining.recipe import Recipe
+
+EXPERIMENTS: Final[Mapping[str, Variant]] = {
+    variant.name: variant
+    for variant in (
+        PAPER,
+        Variant("alignment", step=Alignment),
+        Variant("reconstruction", step=Reconstruction),
+        Variant("unpaired_slices", step=UnpairedSlices),
+        Variant("top_attended_tokens", step=TopAttendedTokens),
+        Variant("student_scorer", step=StudentScorer),
+        Variant("joint_scorer", step=JointScorer),
+        Variant("coarse_to_fine_scorer", step=CoarseToFineScorer),
+        Variant("text_scorer", step=TextScorer),
+        Variant("shuffled_reports", data=ShuffledReports),
+        Variant("shuffled_depth", data=ShuffledDepth),
+    )
+}
+
+
+def pretrain(
+    recipe: Recipe, store_path: str | Path, out: str | Path, resume: bool = False, devices: int = 1, workers: int = 0
+) -> Path:
+    """As :func:`unimedi.pretraining.loop.pretrain`, with the experiment that the recipe asks for."""
+    return pretrain_variant(recipe, store_path, out, resume, devices, workers, EXPERIMENTS[recipe.experiment])

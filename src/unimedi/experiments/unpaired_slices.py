@@ -1,0 +1,41 @@
+"""A share of a step's volumes is shown to L_vl as its slices alone: slices that need not be read are not
+(docs/results.md)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from unimedi.inputs.batch import MixedBatch
+from unimedi.model.unimedi import UniMediModel
+from unimedi.model.vision_encoder import Tokens
+from unimedi.pretraining.image_batch import ImageBatch
+from unimedi.pretraining.step import Logs, Pretraining
+
+FRACTION = 0.25  # of a step's volumes; they are taken from those that have slices
+
+
+@dataclass(frozen=True, slots=True)
+class UnpairedSlicesBatch(ImageBatch):
+    """Volumes that their slices stand for, without T_3D's tokens."""
+
+    def tokens(self, model: UniMediModel) -> Tokens:
+        assert self.slices is not None
+        return model.vision.slices(self.slices.pixels, self.slices.depth)
+
+    def tokenizers(self, model: UniMediModel) -> set[str]:
+        return {"T_2D"}
+
+
+class UnpairedSlices(Pretraining):
+    """Of the pseudo-pairs the first are seen through their slices only, and by L_vl only."""
+
+    def volume_batches(self, batch: MixedBatch, step: int, generator: torch.Generator) -> tuple[list[ImageBatch], Logs]:
+        (pairs, *others), logs = super().volume_batches(batch, step, generator)
+        volumes = sum(len(each.pixels) for each in (pairs, *others))
+        count = min(round(FRACTION * volumes), len(pairs.pixels) - 1)
+        if pairs.slices is None or count < 1:
+            return [pairs, *others], logs
+        unpaired = UnpairedSlicesBatch(
+            pairs.kind, pairs.pixels[:count], pairs.slices[slice(count)], contrastive_only=True
+        )
+        return [unpaired, pairs[slice(count, None)], *others], logs
