@@ -48,7 +48,9 @@ def test_text_from_outside_stays_text() -> None:
 
 
 def test_the_contents_name_all_sections_but_the_first() -> None:
-    page = render("t", "s", [Section("a", "First"), Section("b", "Second"), Section("c", "Third, at length", short="C")])
+    page = render(
+        "t", "s", [Section("a", "First"), Section("b", "Second"), Section("c", "Third, at length", short="C")]
+    )
     assert re.findall(r'<a href="#(\w)">([^<]*)</a>', page) == [("b", "Second"), ("c", "C")]
 
 
