@@ -21,7 +21,7 @@ WINDOWS_AT_ONCE = 4
 
 
 class Segmenter(nn.Module):
-    """E_v with a decoder: ``forward`` takes inputs of the size of ``window``; :meth:`predict` takes what the store keeps.
+    """E_v with a decoder: ``forward`` takes inputs of the size of ``window``, :meth:`predict` stored arrays.
 
     Args:
         model: the pretrained model; its E_v is used, not copied.
