@@ -6,7 +6,6 @@ import html
 import json
 import re
 import runpy
-import re
 import shutil
 import subprocess
 import sys
