@@ -69,8 +69,8 @@ def open_whole(path: Path) -> Dataset:
 
 def stated_modality(header: Dataset) -> str:
     """DICOM's code by the header, or else by the kind of object; empty where neither says."""
-    kind = str(header.get("SOPClassUID") or "").removeprefix(STORAGE)
-    return OTHERS.get(kind) or str(header.get("Modality") or "").strip().upper() or CLASSES.get(kind, "")
+    sop_class = str(header.get("SOPClassUID") or "").removeprefix(STORAGE)
+    return OTHERS.get(sop_class) or str(header.get("Modality") or "").strip().upper() or CLASSES.get(sop_class, "")
 
 
 def _with_syntax(header: Dataset, path: Path) -> Dataset:

@@ -94,10 +94,10 @@ def _between(one: Dataset, two: Dataset) -> float:
 
 def _rank(group: Group) -> tuple[bool, int, bool, bool, int]:
     modality, cosines, count = stated_modality(group[0]), _directions(group[0]), count_slices(group)
-    kind = 2 + len(SLICED) - SLICED.index(modality) if modality in SLICED else int(modality not in FOREIGN)
+    preference = 2 + len(SLICED) - SLICED.index(modality) if modality in SLICED else int(modality not in FOREIGN)
     whole = modality in SLICED and cosines is not None and count >= MIN_SLICES
     axial = cosines is not None and abs(float(np.cross(*cosines)[2])) > AXIAL
-    return whole, kind, cosines is not None, axial, count
+    return whole, preference, cosines is not None, axial, count
 
 
 def _one_view(one: Dataset, two: Dataset) -> bool:
