@@ -104,7 +104,7 @@ def _patients_between(inputs: Evaluation) -> tuple[Queries, ...]:
 def other_run(ours: Measurements, measured_on: Mapping[str, str], other: MeasuredRun) -> OtherRun:
     """Another run beside ours, with paired differences where both were measured on the same."""
     reason = why_not_paired(measured_on, other)
-    return OtherRun(other.name, reason, other.measurements, {} if reason else differences(ours, other))
+    return OtherRun(other.name, reason, other.measurements, Measurements() if reason else differences(ours, other))
 
 
 def _task(task: TaskFile, inputs: Evaluation) -> TaskAnswer:

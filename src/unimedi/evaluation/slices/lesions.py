@@ -25,7 +25,7 @@ class Lesions:
 
     Small separate components at the edge of a diffuse finding therefore count as lesions of their own.
 
-    ``volume`` is the row of its volume among the ``volumes`` asked for; ``first`` and ``last`` are its outermost of the
+    ``volume`` is the row of its volume among all ``volumes``; ``first`` and ``last`` are its outermost of the
     ``depth`` planes of the stored array (a connected component touches every plane between); ``plane_mm`` is the
     distance of that volume's neighbouring planes in mm, NaN where the file did not say.
     """
