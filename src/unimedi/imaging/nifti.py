@@ -166,7 +166,7 @@ def _check_plane(affines: list[NDArray[np.float64]], zooms: list[float], path: P
 
 
 def _turn(affine: NDArray[np.float64], zooms: list[float], path: Path) -> list[list[float]]:
-    """Of each stored axis: which of the body's it follows, and whether forwards (1) or backwards (-1)."""
+    """For each stored axis: which axis of the body it follows, and whether forwards (1) or backwards (-1)."""
     sides = box_spacing(affine[:3, :3], path)
     if not np.allclose(sides, zooms, rtol=AGREE):
         raise ImagingError("bad_spacing", f"{path}: spacing is {zooms} in pixdim and {list(sides)} in the affine")
@@ -190,7 +190,7 @@ def _turned(stored: NDArray[np.generic], affine: NDArray[np.float64]) -> NDArray
 
 
 def _affine(affine: NDArray[np.float64], header: Nifti1Header, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """From an index of the turned volume to mm."""
+    """The affine of the turned volume: from an index to mm."""
     unit = UNITS[int(header["xyzt_units"]) & 7]
     turned = affine @ inv_ornt_aff(ornt_transform(io_orientation(affine), LPS), shape)
     return np.asarray(np.diag([unit, unit, unit, 1.0]) @ turned)

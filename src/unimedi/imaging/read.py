@@ -81,7 +81,7 @@ def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.bool_]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Python's warnings: the packages below print what they mend or dislike, and not of which file."""
+    """Silence Python's warnings: the packages below warn of what they correct without naming the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -60,7 +60,7 @@ def _nifti(mask: NDArray[np.bool_], image: Volume, source: Path) -> Nifti1Image:
 
 
 def _affine(image: Volume) -> NDArray[np.float64]:
-    """Where the volume lies; around no particular place, where its file does not say."""
+    """Affine of the volume; where its file does not say it, one with the right spacing and an arbitrary origin."""
     if image.affine is not None:
         return image.affine
     depth, height, width = image.spacing

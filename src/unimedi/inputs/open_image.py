@@ -123,7 +123,7 @@ def _spacing(spacing: Any, axes: tuple[str, ...], name: str) -> tuple[float, ...
 
 
 def _with_spacing(image: Radiograph | Volume, spacing: Any, name: str) -> Radiograph | Volume:
-    """A picture does not say its spacing, and may be given one; never another one than a file says."""
+    """Give a spacing to a picture that says none; one that a file says cannot be replaced."""
     if spacing is None:
         return image
     if isinstance(image, Volume) or image.spacing is not None:

@@ -198,7 +198,7 @@ def _weights(points: Array, axis: Array, step: float) -> _Weights:
 
 
 def _detector(path: Array, pitch: float, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Primary beam, scatter, photons, logarithm, exposure: what leaves the console."""
+    """From path lengths to pixels: primary beam, scatter, photon noise, logarithm, exposure."""
     primary = np.exp(-path)
     scatter = _blur(primary, 55 / pitch)
     share = float(rng.uniform(0.12, 0.4))  # what the anti-scatter grid lets through

@@ -48,8 +48,8 @@ def groups_of(paths: Iterable[Path], name: Path) -> tuple[list[Group], bool]:
 
 
 def chosen(groups: Sequence[Group], name: Path) -> tuple[Group, list[str]]:
-    """The series of the study, and notes of the others: a whole CT before a whole MR before single images; of several
-    CTs the axial one with most slices.
+    """Choose the series of the study: a whole CT before a whole MR before single images; of several CTs the axial one
+    with most slices. With it come notes on the series left out.
 
     Raises:
         ImagingError: ``bad_orientation`` where some of its slices are turned against the others, ``wrong_dimension``
@@ -63,7 +63,7 @@ def chosen(groups: Sequence[Group], name: Path) -> tuple[Group, list[str]]:
 
 
 def count_slices(group: Group) -> int:
-    """Of files that hold a slice each, or frames."""
+    """Number of slices of a group whose files hold one slice, or several frames, each."""
     return sum(int(header.get("NumberOfFrames") or 1) for header in group)
 
 
@@ -85,7 +85,7 @@ def _directions(header: Dataset) -> NDArray[np.float64] | None:
 
 
 def _between(one: Dataset, two: Dataset) -> float:
-    """Degrees between two slices; of two without directions 0, of one without them infinite."""
+    """Degrees between the directions of two slices: 0 if neither states them, infinite if only one does."""
     first, second = _directions(one), _directions(two)
     if first is None or second is None:
         return 0.0 if first is None and second is None else float("inf")
