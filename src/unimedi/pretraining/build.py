@@ -1,4 +1,4 @@
-"""From a recipe and a store to the thing that trains: tokenizer, input means, model, plan."""
+"""From a recipe and a store to the thing that trains: tokenizer, input means, model, milestones."""
 
 from dataclasses import asdict, dataclass
 from typing import Final
