@@ -51,7 +51,7 @@ def read_dicom(path: Path) -> Radiograph | Volume:
 
 
 def read_series(folder: Path, series: str = "") -> Volume | Radiograph:
-    """Read the DICOM series in a folder, or the one that its DICOMDIR lists; of several, that of UID ``series``, or else
+    """The DICOM series in a folder, or the one that its DICOMDIR lists; of several, that of UID ``series``, or else
     the one that ``series.chosen`` takes.
 
     Notes: ``localiser_dropped``, ``other_series_dropped``, and those of ``dicom_slice.planes_of`` and

@@ -103,7 +103,7 @@ def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
 
 def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    size = _size(rng, severity, 70, 100, 130)
+    size = _size(rng, severity, 70.0, 100.0, 130.0)
     where = _in_lung(rng, anatomy, drawn, 12.0)
     hu = float(rng.uniform(-30, 50))
     return _lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, _seed(rng))
@@ -111,7 +111,7 @@ def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> 
 
 def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    size = _size(rng, severity, 70, 105, 135)
+    size = _size(rng, severity, 70.0, 105.0, 135.0)
     where = _in_lung(rng, anatomy, drawn, 14.0)
     hu = float(rng.uniform(-590, -420))
     found = _lesion(anatomy, "ground_glass", where, size, severity, _unless_mild(severity), "hazy", hu, _seed(rng))
@@ -139,7 +139,7 @@ def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Fi
 def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng, 0.3, 0.4)
     side = _side(rng, 0.25)
-    thick = _size(rng, severity, 20, 38, 62)
+    thick = _size(rng, severity, 20.0, 38.0, 62.0)
     if side == "both":
         thick = min(thick, 42.0)
         severity = "moderate" if severity == "severe" else severity
@@ -149,7 +149,7 @@ def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) 
 
 def _pneumothorax(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng, 0.22, 0.4)
-    thick = _size(rng, severity, 12, 30, 58)
+    thick = _size(rng, severity, 12.0, 30.0, 58.0)
     seen = _unless_mild(severity)
     return Finding("pneumothorax", _side(rng), None, round(thick, 1), severity, visible_on=seen, form="apical",
                    hu=-1000.0, seed=_seed(rng))  # fmt: skip
