@@ -25,7 +25,16 @@ RENAMED = {"fine_shape": "hires_shape"}  # in stores and pretrained folders of b
 
 
 class Preprocess(PreprocessSettings):
-    """What :class:`~unimedi.inputs.preprocess_settings.PreprocessSettings` say, done to images."""
+    """Sizes and window of a model's inputs, and what applies them. It is saved with a store and with a model, and both
+    must agree.
+
+    Args:
+        radiograph_size, hires_shape, volume_shape, slice_size, hu_window: as
+            :class:`~unimedi.inputs.preprocess_settings.PreprocessSettings` has them.
+
+    Raises:
+        InputError: a size that is not positive, or a window that is empty.
+    """
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
