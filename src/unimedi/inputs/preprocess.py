@@ -28,7 +28,18 @@ RENAMED = {"fine_shape": "hires_shape"}  # in stores and pretrained folders of b
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Sizes are pixels, (height, width) or (depth, height, width); ``hu_window`` is in Hounsfield units."""
+    """Sizes and window of a model's inputs. It is saved with a store and with a model, and both must agree.
+
+    Args:
+        radiograph_size: pixels (height, width) of a stored radiograph, which T_2D sees.
+        hires_shape: voxels (depth, height, width) that the store keeps of a volume.
+        volume_shape: voxels that T_3D sees of it.
+        slice_size: pixels (height, width) that T_2D sees of a slice.
+        hu_window: Hounsfield units that become -1 and 1.
+
+    Raises:
+        InputError: a size that is not positive, or a window that is empty.
+    """
 
     radiograph_size: tuple[int, int] = (128, 128)
     hires_shape: tuple[int, int, int] = (64, 128, 128)  # what the store keeps of a CT

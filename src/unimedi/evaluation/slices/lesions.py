@@ -69,7 +69,13 @@ class Lesions:
 
 
 def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> Lesions:
-    """Every connected component of the ``focal`` findings' masks in stored volumes (no mask: no lesion)."""
+    """Every connected component of the focal findings' masks in stored volumes.
+
+    Args:
+        store: the store that holds the volumes.
+        indices: their places in the store; a volume without a mask has no lesion.
+        focal: the findings that count; those that the store does not know are passed over.
+    """
     rows: list[tuple[int, str, int, int, float]] = []
     for row, index in enumerate(indices):
         mask, spacing = store.mask(index), store.studies[index].spacing
