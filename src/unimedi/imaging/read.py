@@ -1,6 +1,6 @@
 """A path becomes a radiograph or a volume: the one way in for preparing, serving and the pages.
 
-What a file is, is decided by its first bytes and not by its name: DICOM (``dicom/read.py``), NIfTI (``nifti.py``), NRRD and
+What a file is, is decided by its first bytes not its name: DICOM (``dicom/read.py``), NIfTI (``nifti.py``), NRRD and
 MetaImage (``itk_volume.py``), PNG, JPEG and TIFF (``pictures.py``). A file that cannot be used raises ``ImagingError``
 with a reason; nothing is returned half-read. docs/formats.md lists what is read and what is refused.
 """
