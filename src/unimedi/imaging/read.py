@@ -42,9 +42,7 @@ def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
         (depth, height, width), feet to head, front to back, patient's right to left (see ``image.py``).
 
     Raises:
-        ImagingError: ``reason`` is one of ``missing``, ``unreadable``, ``unsupported``, ``wrong_dimension``,
-            ``too_large``, ``too_few_slices``, ``too_small``, ``constant``, ``nan``, ``bad_spacing``, ``bad_scaling``,
-            ``bad_orientation``, ``no_orientation``, ``unsafe_path``, or one that DICOM adds (see ``dicom.py``).
+        ImagingError: the file cannot be used; ``image.Reason`` lists the codes of why.
     """
     path = Path(path)
     if not path.exists():
