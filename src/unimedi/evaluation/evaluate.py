@@ -30,8 +30,8 @@ from unimedi.inputs.store import Store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements
 from unimedi.model.untrained import untrained
+from unimedi.representation.cached_embedder import CachedEmbedder
 from unimedi.representation.embedder import Embedder, pretrained_folder
-from unimedi.representation.encoded_once import EncodedOnce
 
 Say = Callable[[str], None]
 Task = Callable[[], TaskResult]
@@ -90,11 +90,11 @@ def _evaluate(
     say: Say,
 ) -> Evaluation:
     others = read_runs(compare)
-    embedder = EncodedOnce.from_pretrained(run, options.batch_size)
+    embedder = CachedEmbedder.from_pretrained(run, options.batch_size)
     languages = embedder.model.config.report_languages
     options, unspoken = with_prompts(options, languages)
     store = Store.open(data, expect=embedder.processor.preprocess)
-    fresh = EncodedOnce(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
+    fresh = CachedEmbedder(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
     classes, lacking = known_classes(store, options.classes)
     if lacking and options.multiclass:
         lacking.append("the choice between the classes is not measured: some of them are not in the store")
