@@ -104,8 +104,7 @@ def test_framed_is_what_the_model_takes(tmp_path: Path, changes: dict[str, objec
     assert scores is not None
     for row in range(3):
         best = select_slices(torch.from_numpy(scores[row : row + 1]), 3)[0].tolist()
-        slabs = best if expected is None else expected
-        assert slabs_taken(seen, row, 4, 16) == tuple(slabs)
+        assert slabs_taken(seen, row, 4, 16) == tuple(best if expected is None else expected)
     outcome = SliceResults([0, 1, 2], np.zeros((3, 16), bool), scores[:3])
     found = slice_examples(seen, store, outcome, "attentive")
     assert found is not None

@@ -36,7 +36,7 @@ def read_dicom(path: Path) -> Radiograph | Volume:
     Raises:
         ImagingError: ``unreadable``, ``unsupported`` (no pixels, or of a modality that is no image of the body),
             ``too_large``, ``too_few_slices`` (one slice of a volume), ``wrong_dimension`` (frames that say no
-            position), ``bad_spacing``; of a volume as ``dicom_slice.planes_of`` and ``stacking.stack``.
+            position), ``bad_spacing``; of a volume as ``slice.planes_of`` and ``stacking.stack``.
     """
     with unreadable_if_damaged(path):
         header = open_whole(path)
@@ -51,10 +51,10 @@ def read_dicom(path: Path) -> Radiograph | Volume:
 
 
 def read_series(folder: Path, series: str = "") -> Volume | Radiograph:
-    """The DICOM series in a folder, or listed by its DICOMDIR; of several, the one of the UID ``series``, or else as
-    ``dicom_series.chosen`` says.
+    """The DICOM series in a folder, or the one that its DICOMDIR lists; of several, that of UID ``series``, or else
+    the one that ``series.chosen`` takes.
 
-    Notes: ``localiser_dropped``, ``other_series_dropped``, and those of ``dicom_slice.planes_of`` and
+    Notes: ``localiser_dropped``, ``other_series_dropped``, and those of ``slice.planes_of`` and
     ``stacking.stack``. A folder with a single X-ray is that X-ray.
 
     Raises:
@@ -105,7 +105,7 @@ def _image(group: Group, name: Path) -> Volume | Radiograph:
 
 
 def _slices(header: Dataset, name: Path) -> list[Slice]:
-    """Of a file as its series was grouped by; frames are read from all of it."""
+    """The slices of one file of a group; for frames the whole file is read."""
     if not is_enhanced(header) and int(header.get("NumberOfFrames") or 1) == 1:
         return [slice_of(header, str(name))]
     whole = open_whole(_path(header))
