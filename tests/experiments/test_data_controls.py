@@ -12,7 +12,7 @@ from tests.tiny import PREPROCESS
 from unimedi.experiments.data_controls import PIECES, ShuffledDepth, ShuffledReports
 from unimedi.inputs.augment import AugmentationRange
 from unimedi.inputs.dataset import BatchRecipe
-from unimedi.inputs.store import write_store
+from unimedi.inputs.store_writer import write_store
 
 
 def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path: Path) -> None:
