@@ -9,7 +9,7 @@ import pytest
 from openpyxl import Workbook
 
 from unimedi.cli import main
-from unimedi.cohort.columns import given_names
+from unimedi.cohort.column_names import given_names
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.sources.own_files.folder import scan_folder
 from unimedi.cohort.sources.own_files.table import report_table

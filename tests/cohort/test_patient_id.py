@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.cohort.patient_id import doubts, likeness, shortened, spellings
+from unimedi.cohort.patient_id import id_notes, is_shortened_number, normalized_id, similar_ids
 from unimedi.cohort.split import SplitError, assign_splits, check_splits
 from unimedi.cohort.study import Modality, Report, Split, Study
 
@@ -26,8 +26,8 @@ def study(name: str, patient: str, split: Split = Split.TRAIN) -> Study:
     ],
 )
 def test_spellings_of_one_patient(one: str, other: str) -> None:
-    assert likeness(one) == likeness(other)
-    assert spellings([one, other, "another"]) == [sorted([one, other])]
+    assert normalized_id(one) == normalized_id(other)
+    assert similar_ids([one, other, "another"]) == [sorted([one, other])]
     with pytest.raises(SplitError, match="a patient belongs to one split"):
         check_splits([study("a", one), study("b", other, Split.TEST)])
     drawn = [assign_splits([study("a", one), study("b", other)], 0.4, 0.4, seed) for seed in range(20)]
@@ -37,7 +37,7 @@ def test_spellings_of_one_patient(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(("one", "other"), [("1", "10"), ("P1", "P11"), ("1.5", "15"), ("1.2.3", "1.2.30"), ("a", "á")])
 def test_two_patients(one: str, other: str) -> None:
-    assert likeness(one) != likeness(other)
+    assert normalized_id(one) != normalized_id(other)
     check_splits([study("a", one), study("b", other, Split.TEST)])
 
 
@@ -48,15 +48,19 @@ def test_others_do_not_move_a_patient() -> None:
 
 
 def test_a_number_that_a_spreadsheet_shortened_is_known() -> None:
-    assert [shortened(text) for text in ("1.23457E+15", "1,23E+10", "1E5", "E1.5", "1.5")] == [True, True, *[False] * 3]
+    assert [is_shortened_number(text) for text in ("1.23457E+15", "1,23E+10", "1E5", "E1.5", "1.5")] == [
+        True,
+        True,
+        *[False] * 3,
+    ]
 
 
-def test_one_word_for_everybody_is_told() -> None:
+def test_one_id_for_many_patients_is_told() -> None:
     many = ["0"] * 30 + [f"p{k}" for k in range(10)]
-    (sentence,) = doubts(many)
+    (sentence,) = id_notes(many)
     assert "patient '0' has 30 of the 40 studies" in sentence
-    assert doubts([f"p{k // 4}" for k in range(40)]) == []
-    (sentence,) = doubts(["nan", "nan", "1"])
+    assert id_notes([f"p{k // 4}" for k in range(40)]) == []
+    (sentence,) = id_notes(["nan", "nan", "1"])
     assert "'nan' (2 studies)" in sentence
-    (sentence,) = doubts(["P7", "p7", "1"])
+    (sentence,) = id_notes(["P7", "p7", "1"])
     assert "'P7' and 'p7'" in sentence

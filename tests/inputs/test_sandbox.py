@@ -2,13 +2,14 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
 from unimedi.imaging.image import ImagingError
-from unimedi.inputs.sandbox import Limits, Sandbox
+from unimedi.inputs.sandbox import Limits, Sandbox, SandboxPool
 
 
 def double(number: int) -> int:
@@ -28,6 +29,10 @@ def fill(megabytes: int) -> int:
     while len(held) > 100:
         time.sleep(1)
     return len(held)
+
+
+def own_process(number: int) -> int:
+    return os.getpid()
 
 
 def die_once(file: Path) -> str:
@@ -82,6 +87,16 @@ def test_the_process_does_not_outlive_its_parent() -> None:
         assert sandbox._pipe is not None
         sandbox._pipe.close()  # as when the parent is killed
         assert sandbox._process.wait() == 0
+
+
+def test_a_pool_answers_many_threads_from_few_processes_and_ends_them() -> None:
+    pool = SandboxPool(own_process, Limits())
+    with ThreadPoolExecutor(2) as threads:
+        answers = set(threads.map(lambda number: pool(number, "file"), range(12)))
+    assert 1 <= len(answers) <= 2
+    assert pool(0, "file") in answers  # kept for the next call
+    pool.close()
+    assert not any(psutil.pid_exists(answer) for answer in answers)
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"memory": -1}])

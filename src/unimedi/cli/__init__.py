@@ -97,7 +97,7 @@ def cohort_collection(arguments: argparse.Namespace) -> None:
 
 def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
     """The manifest of any tree of DICOM files, grouped by study and series, with a table of reports."""
-    from unimedi.cohort.columns import given_names
+    from unimedi.cohort.column_names import given_names
     from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
     columns = given_names(arguments.column)
@@ -106,7 +106,7 @@ def cohort_dicom_tree(arguments: argparse.Namespace) -> None:
 
 def cohort_dicomweb(arguments: argparse.Namespace) -> None:
     """Pull studies from a PACS into the manifest's folder, and list them. Resumes."""
-    from unimedi.cohort.columns import given_names
+    from unimedi.cohort.column_names import given_names
     from unimedi.cohort.sources.dicom.dicomweb import pull
     from unimedi.cohort.sources.own_files.dicom_tree import dicom_tree
 
@@ -126,7 +126,7 @@ def cohort_dicomweb(arguments: argparse.Namespace) -> None:
 
 def cohort_folder(arguments: argparse.Namespace) -> None:
     """The manifest of your own files: images with a text beside them, or a table that names both."""
-    from unimedi.cohort.columns import given_names
+    from unimedi.cohort.column_names import given_names
     from unimedi.cohort.sources.own_files.folder import scan_folder
 
     columns = given_names(arguments.column)
@@ -161,7 +161,7 @@ def translate(arguments: argparse.Namespace) -> None:
 def prepare(arguments: argparse.Namespace) -> None:
     """Read every study of a manifest once and write the store that training reads. Resumes."""
     from unimedi.cohort.manifest import read_manifest
-    from unimedi.cohort.patient_id import doubts
+    from unimedi.cohort.patient_id import id_notes
     from unimedi.files.destination import folder_to_write
     from unimedi.inputs.prepare import prepare as run
     from unimedi.inputs.sandbox import Limits
@@ -169,7 +169,7 @@ def prepare(arguments: argparse.Namespace) -> None:
 
     recipe = load_recipe(arguments.config, arguments.overrides)
     studies = read_manifest(arguments.cohort, arguments.root)
-    for doubt in doubts([study.patient_id for study in studies]):
+    for doubt in id_notes([study.patient_id for study in studies]):
         print(doubt, file=sys.stderr)
     folder_to_write(arguments.out)
     done = run(

@@ -1,11 +1,12 @@
-"""The manifest: a cohort as a table on disk, one row a study; any table is read, CSV (UTF-8) or Parquet written.
+"""The manifest: a cohort as a table on disk, one row a study. CSV, Excel and Parquet are read, CSV and Parquet written.
 
 Columns: ``study_id, patient_id, modality, split, image``, then exactly one of ``report`` (text) and ``report_path`` in
 each row, or none of them where the row has a label or a mask; optional ``language`` (detected where empty),
-``translation`` (trains in the report's place), ``series`` (its UID, in a folder of several),
+``translation`` (trains in the report's place), ``series`` (its UID, where the folder holds several),
 ``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``: a label image, ``organs.nii.gz#6`` for one value of it, or
-``boxes:264,152,213,379;562,152,256,453``. Paths are relative to the manifest's folder and stay inside it. Other columns
-are ignored. Rows are counted as a spreadsheet shows them: the header is row 1, the first study row 2.
+``boxes:264,152,213,379;562,152,256,453`` (left, top, width, height in pixels). Paths are relative to the manifest's
+folder and stay inside it. Other columns are ignored. Rows are counted as a spreadsheet shows them: the header is row 1,
+the first study row 2.
 """
 
 import csv
@@ -14,9 +15,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from unimedi.cohort.columns import hint, missing, misspelt
+from unimedi.cohort.column_names import missing_column, misspelt_columns, nearest_column
 from unimedi.cohort.manifest_row import BOXES, MEASURES, OPTIONAL, REQUIRED, WRITTEN, ManifestRow
-from unimedi.cohort.split import crossings, describe
+from unimedi.cohort.split import leak_message, leaks
 from unimedi.cohort.study import Mask, Study
 from unimedi.errors import InputError
 from unimedi.files.atomic import atomic_file, write_text
@@ -30,10 +31,19 @@ class ManifestError(TableError):
 
 
 def read_manifest(path: str | Path, root: str | Path | None = None, check_files: bool = True) -> list[Study]:
-    """The studies of a manifest, in its order, with paths joined to ``root`` (default: the manifest's folder).
+    """Read a manifest.
+
+    Args:
+        path: ``.csv``, ``.xlsx`` or ``.parquet``; what it is, is decided by its content.
+        root: the folder that its paths are relative to; by default its own.
+        check_files: whether each image, report and mask must be there.
+
+    Returns:
+        The studies in the order of the rows, paths joined to ``root``.
 
     Raises:
-        ManifestError: a column is missing, or rows are wrong; all problems are collected and each names its row.
+        ManifestError: a column is missing, a row is wrong, a study is there twice, or a patient in two splits. All
+            problems are collected, and each names its row.
     """
     path = Path(path)
     problems: list[str] = []
@@ -56,7 +66,7 @@ def read_manifest(path: str | Path, root: str | Path | None = None, check_files:
         if study.study_id and (known := first.setdefault(study.study_id, number)) != number:
             problems.append(f"row {number} (study {study.study_id}): duplicate study_id, first in row {known}")
     problems += [
-        f"row {numbers[here]}: {describe(studies[here], studies[there])}" for here, there in crossings(studies)
+        f"row {numbers[here]}: {leak_message(studies[here], studies[there])}" for here, there in leaks(studies)
     ]
     if not studies:
         problems.append("no studies: the table has no rows")
@@ -67,43 +77,37 @@ def read_manifest(path: str | Path, root: str | Path | None = None, check_files:
 
 def _wrong_columns(header: Sequence[str]) -> list[str]:
     known = (*REQUIRED, *OPTIONAL)
-    wrong = [missing(column, header, known) for column in REQUIRED if column not in header]
+    wrong = [missing_column(column, header, known) for column in REQUIRED if column not in header]
     if not set(WRITTEN) & set(header) and not any(column.startswith(MEASURES) for column in header):
         others = [name for name in header if name not in known]
-        wrong.append(f"column 'report' or 'report_path' is missing{hint('report', others, header)}")
+        wrong.append(f"column 'report' or 'report_path' is missing{nearest_column('report', others, header)}")
     looked_for = [column for column in OPTIONAL if not wrong or column not in WRITTEN]
-    return wrong + misspelt(header, looked_for)
+    return wrong + misspelt_columns(header, looked_for)
 
 
 def write_manifest(studies: Iterable[Study], path: str | Path, root: str | Path | None = None) -> None:
-    """Write ``studies`` as CSV or Parquet by suffix, paths relative to ``root`` (default: its folder); atomic."""
+    """Write a manifest, whole or not at all.
+
+    Args:
+        studies: what to write, a row each.
+        path: ``.csv`` or ``.parquet``.
+        root: the folder that paths are written relative to; by default the manifest's own.
+
+    Raises:
+        InputError: another suffix, a file outside ``root``, or text that could not be read back.
+    """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise InputError(f"{path}: a manifest is written as .csv or .parquet")
     studies = list(studies)
     findings = list(dict.fromkeys(finding for study in studies for finding in study.labels))
     masked = list(dict.fromkeys(finding for study in studies for finding in study.masks))
-    optional = {"translation": lambda study: study.report.translation, "series": lambda study: study.series}
-    present = [name for name, value in optional.items() if any(map(value, studies))]
-    columns = [
-        *REQUIRED,
-        "report",
-        "language",
-        *present,
-        *(f"label:{f}" for f in findings),
-        *(f"mask:{f}" for f in masked),
-    ]
+    columns = [*REQUIRED, "report", "language"]
+    columns += ["translation"] if any(study.report.translation for study in studies) else []
+    columns += ["series"] if any(study.series for study in studies) else []
+    columns += [*(f"label:{finding}" for finding in findings), *(f"mask:{finding}" for finding in masked)]
     root = os.path.abspath(root or path.parent)
-    rows = []
-    for study in studies:
-        row = {"study_id": study.study_id, "patient_id": study.patient_id, "modality": study.modality.value}
-        row |= {"split": study.split.value, "image": _relative(study.image, root)}
-        row |= {"report": study.report.text, "language": study.report.language}
-        row |= {name: optional[name](study) for name in present}
-        row |= {f"label:{f}": {True: "1", False: "0", None: ""}[study.labels.get(f)] for f in findings}
-        row |= {f"mask:{f}": _mask_text(study.masks[f], root) if f in study.masks else "" for f in masked}
-        _check_text(row)
-        rows.append(row)
+    rows = [_cells(study, findings, masked, root) for study in studies]
     if path.suffix.lower() == ".parquet":
         import pyarrow as pa
         from pyarrow import parquet
@@ -113,10 +117,21 @@ def write_manifest(studies: Iterable[Study], path: str | Path, root: str | Path 
             parquet.write_table(table, temporary)
     else:
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, columns)
+        writer = csv.DictWriter(text, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
         write_text(path, text.getvalue())
+
+
+def _cells(study: Study, findings: Sequence[str], masked: Sequence[str], root: str) -> dict[str, str]:
+    """The cells of a row by their column."""
+    row = {"study_id": study.study_id, "patient_id": study.patient_id, "modality": study.modality.value}
+    row |= {"split": study.split.value, "image": _relative(study.image, root), "series": study.series}
+    row |= {name: getattr(study.report, name) for name in ("language", "translation")} | {"report": study.report.text}
+    row |= {f"label:{f}": {True: "1", False: "0", None: ""}[study.labels.get(f)] for f in findings}
+    row |= {f"mask:{f}": _mask_text(study.masks[f], root) if f in study.masks else "" for f in masked}
+    _check_text(row)
+    return row
 
 
 def _check_text(row: Mapping[str, str]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from unimedi.cohort.choices import given, read_label, read_language, read_modality, read_split
-from unimedi.cohort.patient_id import shortened
+from unimedi.cohort.cell_values import read_label, read_language, read_modality, read_split, without_missing
+from unimedi.cohort.patient_id import is_shortened_number
 from unimedi.cohort.reports.report import written_report
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
 from unimedi.errors import InputError
@@ -32,7 +32,7 @@ class ManifestRow:
 
     def __init__(self, row: Row, paths: ListedPaths, read_text: Callable[[Path], str], problems: list[str]) -> None:
         self.paths, self.read_text, self.problems = paths, read_text, problems
-        self.values = {name: given(text) if _may_lack(name) else text for name, text in row.values.items()}
+        self.values = {name: without_missing(text) if _may_lack(name) else text for name, text in row.values.items()}
         self.name = f"row {row.number} (study {self.values['study_id'] or 'without id'})"
 
     def problem(self, text: str) -> None:
@@ -46,7 +46,7 @@ class ManifestRow:
 
     def identifier(self, column: str) -> str:
         value = self.text(column)
-        if shortened(value):
+        if is_shortened_number(value):
             self.problem(f"{column} {value!r} is a number that a spreadsheet shortened; write it out, as text")
         return value
 
@@ -87,7 +87,7 @@ class ManifestRow:
         if len(self.problems) > before:
             return ""
         try:
-            text = given(self.read_text(file).strip())
+            text = without_missing(self.read_text(file).strip())
         except TextError as error:
             self.problem(f"report_path {path[:80]!r}: {error.reason}")
             return ""

@@ -37,10 +37,12 @@ class Split(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A radiologist's text with the language it is written in (ISO 639-1: ``en``, ``es``).
+    """What a radiologist wrote.
 
-    ``translation`` trains in its place where there is one. The text is empty for a study of a collection that has
-    labels or masks and no reports: it measures, it does not train.
+    Attributes:
+        text: the report. Empty for a study of a collection without reports: its labels or masks are used to evaluate.
+        language: ISO 639-1 (``en``, ``es``), or ``und``.
+        translation: trains in place of the text, where there is one.
     """
 
     text: str
@@ -50,8 +52,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Where a finding is marked in an image: a label image in the image's own geometry, of which every value but 0
-    counts, or one ``value``; or else ``boxes`` of a radiograph (left, top, width, height in its pixels)."""
+    """Where a finding is in an image: a label image or boxes, one of the two.
+
+    Attributes:
+        path: a label image in the geometry of the image.
+        value: the value of the finding in it; None means every value but 0.
+        boxes: left, top, width and height in pixels of the radiograph.
+    """
 
     path: Path | None = None
     value: int | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from unimedi.cohort.patient_id import doubts
+from unimedi.cohort.patient_id import id_notes
 from unimedi.cohort.reports.counts import report_lines
 from unimedi.cohort.reports.language import UNKNOWN
 from unimedi.doctor.duplicates import groups
@@ -41,7 +41,7 @@ def diagnose(examined: Examined, other: Examined | None = None) -> dict[str, Any
         "by_modality_and_split": _crossed(studies),
         "patients": {split: len({s.patient_id for s in studies if s.split == split}) for split in _splits(studies)},
         "patients_by_header": _patients(studies),
-        "doubtful_patients": doubts([one.patient_id for one in studies]),
+        "doubtful_patients": id_notes([one.patient_id for one in studies]),
         "languages": dict(Counter(s.language for s in studies).most_common()),
         "signs": dict(Counter(sign for one in read for sign in one.signs).most_common()),
         "corrupted": sum(bool(serious_signs(one)) for one in read),

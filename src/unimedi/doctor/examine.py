@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 from unimedi.cohort.manifest import read_manifest
@@ -12,12 +12,10 @@ from unimedi.cohort.study import Study
 from unimedi.doctor.geometry import spacing_outliers
 from unimedi.doctor.study_summary import Stored, StudySummary, describe, inspect
 from unimedi.imaging.image import ImagingError
-from unimedi.inputs.sandbox import Limits, Sandbox
+from unimedi.inputs.sandbox import Limits, SandboxPool
 from unimedi.inputs.store import Store
 from unimedi.inputs.store_rules import faults_of
 from unimedi.progress import progress_bar
-
-BATCH = 16  # studies in a task: Dask keeps some 1 KB of each task, and a cohort may have 100,000 studies
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +68,20 @@ def examine(
 def _in_processes(
     items: Sequence[Study | Stored], names: Sequence[str], workers: int, limits: Limits
 ) -> list[StudySummary]:
-    """Dask's threads, each waiting for a process that reads."""
-    import dask
-
-    idle: SimpleQueue[Sandbox[Any, StudySummary]] = SimpleQueue()
-    every = [Sandbox(inspect, limits) for _ in range(min(workers, len(items)) or 1)]
-    for sandbox in every:
-        idle.put(sandbox)
-
-    def batch(start: int) -> list[StudySummary]:
-        sandbox = idle.get()
-        try:
-            return [_counted(_under_limits(sandbox, items[i], names[i]), advance) for i in _range(start, len(items))]
-        finally:
-            idle.put(sandbox)
-
+    """Threads, each waiting for a process that reads."""
+    pool: SandboxPool[Any, StudySummary] = SandboxPool(inspect, limits)
     try:
-        with progress_bar("looking", len(items)) as advance:
-            tasks = [dask.delayed(batch, pure=False)(start) for start in range(0, len(items), BATCH)]
-            done = dask.compute(*tasks, scheduler="threads", num_workers=len(every))
+        with progress_bar("looking", len(items)) as advance, ThreadPoolExecutor(workers) as threads:
+            return list(
+                threads.map(lambda item, name: _counted(_under_limits(pool, item, name), advance), items, names)
+            )
     finally:
-        for sandbox in every:
-            sandbox.close()
-    return [study for some in done for study in some]
+        pool.close()
 
 
-def _range(start: int, total: int) -> range:
-    return range(start, min(start + BATCH, total))
-
-
-def _under_limits(sandbox: "Sandbox[Any, StudySummary]", item: Study | Stored, name: str) -> StudySummary:
+def _under_limits(pool: SandboxPool[Any, StudySummary], item: Study | Stored, name: str) -> StudySummary:
     try:
-        return sandbox(item, name if isinstance(item, Stored) else str(item.image))
+        return pool(item, name if isinstance(item, Stored) else str(item.image))
     except ImagingError as error:
         about = describe(item) if isinstance(item, Study) else StudySummary(name, "", "", "", "", "", 0, "")
         return replace(about, refused=error.reason, message=str(error))

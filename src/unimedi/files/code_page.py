@@ -1,4 +1,4 @@
-"""Text in a code page, from before Unicode: which one it is by the letters of the languages that were written in it.
+"""Text in a code page, as programs wrote before Unicode: which one it is, by the letters of the languages.
 
 A wrong code page gives letters that no language has together (``pøimìøen``), signs within a word (``n¢dulo``) or
 capitals after small letters. On short texts a library of general frequencies errs more often than these rules:

@@ -1,4 +1,4 @@
-"""Where results will be written: looked at, and made, before the work begins and not when hours of it are done."""
+"""Whether results can be written where they shall be: checked before the work begins, not hours later."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -25,16 +25,20 @@ class DestinationError(InputError):
 def file_to_write(
     path: Path, suffixes: Sequence[str], beside: Sequence[str] = (), inputs: Iterable[Path | None] = ()
 ) -> Path:
-    """``path``, where a file can be written (again): its folders are made, and nothing else stands in its place.
+    """Check that a file can be written, and make its folders.
 
     Args:
-        suffixes: of the kinds of file that will be written there.
-        beside: suffixes of what is written beside it: ``.skipped.csv`` in place of its own.
-        inputs: what is read, and must not be written over; None is passed over.
+        path: the file; an older one of the same command may be there.
+        suffixes: one of them must be the file's.
+        beside: suffixes of further files that are written beside it (``.skipped.csv`` in place of its own).
+        inputs: files that are read, and must not be written over; None is ignored.
+
+    Returns:
+        ``path``.
 
     Raises:
-        DestinationError: a name of another kind, a folder or another kind of file has the name, it is read as well, or
-            the system allows no file there (read-only, too long a name, a file where a folder should be).
+        DestinationError: another suffix, a folder or a file of somebody else's has the name, it is one of the inputs,
+            or the system allows no file there (read-only, too long a name, a file where a folder should be).
     """
     if path.suffix.lower() not in suffixes:
         raise DestinationError(f"{path}: expected the name of a {' or '.join(suffixes)} file to write")
@@ -54,7 +58,10 @@ def file_to_write(
 
 
 def folder_to_write(path: Path) -> Path:
-    """``path``, a folder that is there from now on and takes files.
+    """Make a folder, and check that files can be written into it.
+
+    Returns:
+        ``path``.
 
     Raises:
         DestinationError: a file has the name, or the system allows no folder there, or no file in it.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from unimedi.errors import InputError
-from unimedi.files.inside import inside
+from unimedi.files.walk import inside
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _DRIVE = re.compile(r"[a-zA-Z]:")

@@ -1,7 +1,7 @@
-"""One writer a place: whoever comes second is told who is there. The system takes the lock back when a process dies.
+"""One writer for a folder or a file: a second one gets an error that says who is writing.
 
-The lock is the operating system's (``flock``), so it is gone with its process, however that ended, and a file left over
-means nothing. On NFS it holds between machines where the export and the mount support locks (not ``nolock``).
+The lock is the operating system's (``flock``): it ends with its process, however that ended, and a lock file that is
+left over means nothing. On NFS it holds between machines where the export and the mount support locks (not ``nolock``).
 """
 
 import json
@@ -19,7 +19,7 @@ from unimedi.errors import StateError
 from unimedi.files.destination import folder_to_write
 
 LOCK = ".lock"
-PATIENCE = 2.0  # s that one who is just leaving, or only looks, is waited for
+PATIENCE = 2.0  # s to wait for a process that is about to end
 
 
 class LockedError(StateError):
@@ -28,7 +28,10 @@ class LockedError(StateError):
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Inside, no other process is in ``folder`` with this. The folder is made.
+    """Hold the lock of a folder while the block runs.
+
+    Args:
+        folder: where the block writes; made if it is not there.
 
     Raises:
         DestinationError: it cannot be written into.
@@ -41,14 +44,14 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone_at(path: Path) -> Iterator[None]:
-    """The same for one file, or one folder, of a folder that others write into as well."""
+    """Hold the lock of one file, or one folder, whose parent others may write into as well."""
     folder_to_write(path.parent)
     with _held(path.with_name(f".{path.name}{LOCK}"), path):
         yield
 
 
 def writer_in(folder: Path) -> str:
-    """Which other process is in ``folder`` with :func:`alone_in` now; '' where none is, or nobody can tell."""
+    """Which other process holds :func:`alone_in` on ``folder`` now; '' where none does, or it cannot be known."""
     file = folder / LOCK
     if not file.exists():
         return ""

@@ -1,25 +1,30 @@
-"""Every file under a folder, each once; what is not looked at is told with the reason. The one walk of the package.
+"""Every file under a folder, each once, and the reason why an entry is left out. All folders are read by this walk.
 
-A linked folder is read where it leads to a place inside the root that has no name of its own there (as datalad links
-into a hidden folder); otherwise it is told: it leads out, or what it shows is read under its own name. So no file
-comes twice by a link to a folder, and a circle of links ends.
+A linked folder is read where it leads to a folder inside the root that is not read under its own name (datalad links
+into a hidden folder). Otherwise it is left out: it leads out of the root, or its files are read already. So no file
+comes twice by a link, and a circle of links ends.
 """
 
 import os
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
-
-from unimedi.files.inside import inside
 
 LITTER = {"__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "thumbs.db", "desktop.ini"}
 Tell = Callable[[str, str], None]  # takes a path relative to the root, and the reason why it is left out
 
 
 def walk(root: Path, tell: Tell) -> Iterator[tuple[Path, list[str]]]:
-    """Each folder under ``root`` with the sorted names of its files, folders by name, linked ones last.
+    """Go through a folder and all that is below it.
 
-    ``tell`` hears of every hidden or unreadable entry, of what operating systems leave behind, of broken links, pipes
-    and the like, and of names that are not Unicode; a folder that is left out is told as one.
+    Args:
+        root: the folder.
+        tell: is called with each entry that is left out, as a path relative to the root, and the reason: hidden or not
+            readable, left behind by an operating system, a broken link, a pipe, a name that is not Unicode. A folder
+            that is left out is one call.
+
+    Yields:
+        A folder and the sorted names of its files; folders by name, linked ones last.
     """
     seen: set[str] = set()
     links: list[Path] = []
@@ -36,8 +41,17 @@ def walk(root: Path, tell: Tell) -> Iterator[tuple[Path, list[str]]]:
 
 
 def name_of(path: Path, root: Path) -> str:
-    """The path relative to the root, in letters that any file takes."""
+    """The path relative to the root as text that can be written; bytes that are not UTF-8 become ``\\xff``."""
     return os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
+
+
+def inside(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is ``root`` or lies under it, ``..`` and symbolic links followed."""
+    folder, name = os.path.split(path)
+    whole = not name or ".." in os.fspath(path).split(os.sep) or os.path.islink(path)
+    real = os.path.realpath(path) if whole else os.path.join(_real(folder), name)  # a folder of thousands: asked once
+    top = _real(os.fspath(root))
+    return os.path.commonpath([real, top]) == top
 
 
 def _below(folder: Path, root: Path, seen: set[str], links: list[Path], tell: Tell) -> Iterator[tuple[Path, list[str]]]:
@@ -80,3 +94,8 @@ def _passed_over(entry: "os.DirEntry[str]") -> str:
     if not os.access(entry.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
         return f"a {kind} that cannot be read: Permission denied"
     return ""
+
+
+@lru_cache(maxsize=4096)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)

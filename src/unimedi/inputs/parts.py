@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -13,7 +12,7 @@ from typing import Any
 from unimedi.cohort.study import Mask, Study
 from unimedi.imaging.image import ImagingError
 from unimedi.inputs.preprocess import Preprocess
-from unimedi.inputs.sandbox import LIMITED, Limits, Sandbox
+from unimedi.inputs.sandbox import LIMITED, Limits, SandboxPool
 from unimedi.inputs.store import FORMAT
 from unimedi.inputs.store_rules import RULES
 from unimedi.inputs.store_writer import Packed, Refusal, part_is_done, part_name, write_part
@@ -21,8 +20,7 @@ from unimedi.inputs.study_record import Job, pack_study, refusal
 
 PART_BYTES = 1 << 30  # stored pixels and masks of a part before compression: what a kill can cost, and a copy moves
 
-_idle: list[Sandbox[Job, Packed | Refusal]] = []  # processes that wait for another part, in this process
-_lock = threading.Lock()
+_pools: dict[Limits, SandboxPool[Job, Packed | Refusal]] = {}  # processes that read, of this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,40 +77,25 @@ def prepare_part(part: Part) -> int:
 
 
 def end_processes() -> None:
-    """End those that wait for another part."""
-    with _lock:
-        while _idle:
-            _idle.pop().close()
+    """End those that wait for another study."""
+    for pool in _pools.values():
+        pool.close()
 
 
 def _rows(part: Part) -> Iterator[Packed | Refusal]:
     """A row, or a refusal, for each study of the part."""
-    sandbox = _borrow(part.limits) if part.limits else None
-    try:
-        for study in part.studies:
-            job = Job(study, part.preprocess, part.findings)
-            yield _under_limits(sandbox, job) if sandbox else pack_study(job)
-    finally:
-        if sandbox:
-            with _lock:
-                _idle.append(sandbox)
+    for study in part.studies:
+        job = Job(study, part.preprocess, part.findings)
+        yield _under_limits(job, part.limits) if part.limits else pack_study(job)
 
 
-def _under_limits(sandbox: Sandbox[Job, Packed | Refusal], job: Job) -> Packed | Refusal:
+def _under_limits(job: Job, limits: Limits) -> Packed | Refusal:
+    pool = _pools.setdefault(limits, SandboxPool(pack_study, limits))
     try:
-        return sandbox(job, str(job.study.image))
+        return pool(job, str(job.study.image))
     except ImagingError as error:
         row = refusal(job.study, error)
-        return row | {"limit": sandbox.limits.of(error.reason)} if error.reason in LIMITED else row
-
-
-def _borrow(limits: Limits) -> Sandbox[Job, Packed | Refusal]:
-    with _lock:
-        same = [sandbox for sandbox in _idle if sandbox.limits == limits]
-        if same:
-            _idle.remove(same[0])
-            return same[0]
-    return Sandbox(pack_study, limits)
+        return row | {"limit": limits.of(error.reason)} if error.reason in LIMITED else row
 
 
 def _stored_bytes(study: Study, preprocess: Preprocess) -> int:

@@ -1,13 +1,16 @@
-"""Which studies a step sees: a pure function of (seed, stream, position), so that resuming needs no state.
+"""Which studies a step sees, and the generator of its draws: pure functions of seed and step, so that resuming needs no
+state.
 
-A stream is the radiographs or the volumes of the training split. Position p of a stream lies in epoch ``p // length``;
-each epoch is a permutation of its own. The order does not depend on workers, ranks or where the run was stopped.
+A stream is the studies of one kind of image of the training split. Position p of a stream lies in epoch
+``p // length``; each epoch is a permutation of its own. The order does not depend on workers,
+ranks or where the run was stopped.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 
@@ -37,3 +40,9 @@ def step_studies(
     """The ``size`` studies that ``rank`` sees at ``step``; the ranks' shares together are the step's batch."""
     start = (step * world_size + rank) * size
     return [study_at(studies, seed, stream, start + i) for i in range(size)]
+
+
+def generator_of(seed: int, step: int, micro_step: int, rank: int) -> torch.Generator:
+    """The generator of one micro-batch: resuming needs no state but the number of the step."""
+    state = np.random.SeedSequence([seed, step, micro_step, rank]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state))

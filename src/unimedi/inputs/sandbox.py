@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
@@ -129,6 +130,30 @@ class Sandbox(Generic[A, B]):
         code = self._process.wait() if self._process else 0
         self.close()
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+class SandboxPool(Generic[A, B]):
+    """Calls of ``work`` from any number of threads: each in a :class:`Sandbox`, which is kept for the next call."""
+
+    def __init__(self, work: Callable[[A], B], limits: Limits) -> None:
+        self.work, self.limits = work, limits
+        self._idle: deque[Sandbox[A, B]] = deque()
+
+    def __call__(self, item: A, name: str) -> B:
+        """As :meth:`Sandbox.__call__`."""
+        try:
+            sandbox = self._idle.pop()
+        except IndexError:
+            sandbox = Sandbox(self.work, self.limits)
+        try:
+            return sandbox(item, name)
+        finally:
+            self._idle.append(sandbox)
+
+    def close(self) -> None:
+        """End the processes that wait for another call."""
+        while self._idle:
+            self._idle.pop().close()
 
 
 def serve(descriptor: int) -> None:

@@ -1,8 +1,8 @@
 """Ways to score the slabs of a volume, behind one signature (UniMedI, section 3.2; docs/paper.md, open point 3.1).
 
 The paper does not say which tokens its softmax runs over. ``volume`` is what the model itself does; the others are for
-comparison: give their scores to ``UniMediModel.encode_images(volumes, scores)`` or, in training, set
-``selection.scoring``. Costs are those of ViT-B with slices of 64 tokens; none of them needs a gradient.
+comparison: give their scores to ``UniMediModel.encode_images(volumes, scores)`` or train with
+:mod:`unimedi.experiments.scorers`. Costs are those of ViT-B with slices of 64 tokens; none of them needs a gradient.
 """
 
 from collections.abc import Callable
@@ -20,34 +20,24 @@ JOINT_PLANES = 32  # 2,049 tokens in one pass, 251 GMAC, against 48 GMAC of ``vo
 FINE_PLANES = 16  # of the best slabs: 1,025 tokens, 106 GMAC
 CANDIDATES = 2  # slabs looked at again for each slice that will be taken
 
-# (model, volumes in HU at preprocess.hires_shape, reports in the common space) -> one score a slab, higher is better.
+Hires = Int16[Tensor, "n depth height width"]  # volumes as the store keeps them, in HU
+Reports = Float[Tensor, "n embedding"] | None  # the volumes' own reports in the common space
+Scores = Float[Tensor, "n slabs"]  # higher is better
 Scorer = Callable[[UniMediModel, Tensor, Tensor | None], Tensor]
 
 
-def volume(
-    model: UniMediModel,
-    hires: Int16[Tensor, "n depth height width"],
-    text_embedding: Float[Tensor, "n embedding"] | None = None,
-) -> Float[Tensor, "n slabs"]:
+def volume(model: UniMediModel, hires: Hires, reports: Reports = None) -> Scores:
     """(a) One pass over the T_3D tokens; all planes of a slab inherit its score. The default."""
     return model.score_slabs(model.tokens(model.normalise(hires)))[0]
 
 
-def joint(
-    model: UniMediModel,
-    hires: Int16[Tensor, "n depth height width"],
-    text_embedding: Float[Tensor, "n embedding"] | None = None,
-) -> Float[Tensor, "n slabs"]:
+def joint(model: UniMediModel, hires: Hires, reports: Reports = None) -> Scores:
     """(b) One pass over the T_2D tokens of evenly spaced planes: one softmax over all, pooled to slabs."""
     slabs = torch.arange(model.vision.volume_grid[0], device=hires.device).expand(len(hires), -1)
     return _attention_share(model, hires, slabs, JOINT_PLANES)
 
 
-def separate(
-    model: UniMediModel,
-    hires: Int16[Tensor, "n depth height width"],
-    text_embedding: Float[Tensor, "n embedding"] | None = None,
-) -> Float[Tensor, "n slabs"]:
+def separate(model: UniMediModel, hires: Hires, reports: Reports = None) -> Scores:
     """(c) Each plane in a pass of its own. Degenerate: every softmax sums to one, so with the paper's mean over the
     tokens all slabs score 1/N alike. Only a peak (``slab_pooling: max``) tells them apart."""
     count = model.vision.volume_grid[0]
@@ -59,11 +49,7 @@ def separate(
     return alone.reshape(len(hires), count, -1).mean(-1)
 
 
-def coarse_to_fine(
-    model: UniMediModel,
-    hires: Int16[Tensor, "n depth height width"],
-    text_embedding: Float[Tensor, "n embedding"] | None = None,
-) -> Float[Tensor, "n slabs"]:
+def coarse_to_fine(model: UniMediModel, hires: Hires, reports: Reports = None) -> Scores:
     """(d) ``volume``, then the planes of its best slabs jointly.
 
     What attention the coarse pass gave to these slabs is divided among them anew, by the share that each has in the
@@ -77,20 +63,16 @@ def coarse_to_fine(
     return coarse.scatter(1, best, budget * share / share.sum(1, keepdim=True))
 
 
-def text(
-    model: UniMediModel,
-    hires: Int16[Tensor, "n depth height width"],
-    text_embedding: Float[Tensor, "n embedding"] | None = None,
-) -> Float[Tensor, "n slabs"]:
+def text(model: UniMediModel, hires: Hires, reports: Reports = None) -> Scores:
     """(e) Cosine of the report with the slab's mean patch state, both in the common space. Knows the report: for
     training and for questions to a trained model; a figure on held-out studies must say so."""
-    if text_embedding is None:
+    if reports is None:
         raise InputError("scoring by text needs the embeddings of the reports, got none")
     slabs = model.vision.volume_grid[0]
     states = model.vision(model.tokens(model.normalise(hires))).patches
     means = states.unflatten(1, (slabs, -1)).mean(2)
     projected = model.image_projection(means.flatten(0, 1), ImageKind.CT).unflatten(0, (len(hires), slabs))
-    cosine: Tensor = (projected * text_embedding[:, None]).sum(-1)
+    cosine: Tensor = (projected * reports[:, None]).sum(-1)
     return cosine
 
 
@@ -111,9 +93,7 @@ def planes_of(slabs: Int[Tensor, "n m"], slab_count: int, stored_depth: int, mos
     return ((slabs[:, :, None] + offset) * thickness).long().clamp(max=stored_depth - 1).flatten(1)
 
 
-def _attention_share(
-    model: UniMediModel, hires: Int16[Tensor, "n depth height width"], slabs: Int[Tensor, "n m"], most: int
-) -> Float[Tensor, "n m"]:
+def _attention_share(model: UniMediModel, hires: Hires, slabs: Int[Tensor, "n m"], most: int) -> Float[Tensor, "n m"]:
     """The scores of ``slabs`` from one pass over T_2D's tokens of their planes."""
     planes = planes_of(slabs, model.vision.volume_grid[0], hires.shape[1], most)
     cut = model.cut_slices(hires, planes)

@@ -39,9 +39,15 @@ def slice_scores(
     grid: tuple[int, int, int],
     pooling: str = "mean",
 ) -> Float[Tensor, "batch depth"]:
-    """s_i = 1/N sum_j v_ij for each of ``grid[0]`` slabs.
+    """s_i = 1/N sum_j v_ij: the score of each slab (section 3.2).
 
-    ``grid`` is (depth, height, width) of the T_3D tokens and must multiply to the number of patches.
+    Args:
+        cls_attention: softmax of [CLS] over the patches, of every layer and head.
+        grid: (depth, height, width) of the T_3D tokens, whose product is the number of patches.
+        pooling: a key of ``SLAB_POOLINGS``; ``mean`` is the paper's.
+
+    Raises:
+        InputError: the grid has another number of tokens than the attention.
     """
     depth, height, width = grid
     if cls_attention.shape[-1] != depth * height * width:

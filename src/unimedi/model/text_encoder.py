@@ -122,7 +122,12 @@ def _before_the_first_place(config: PreTrainedConfig) -> int:
 
 
 class TextEncoder(nn.Module):
-    """Tokens to one vector a report: the [CLS] state or the mean over the words."""
+    """E_l: the tokens of a report to one vector.
+
+    Args:
+        text: the configuration of a BERT-like model, with its ``model_type``.
+        pooling: ``cls``, the state of [CLS], or ``mean``, over all tokens of the report.
+    """
 
     def __init__(self, text: dict[str, Any], pooling: str) -> None:
         super().__init__()
@@ -158,8 +163,15 @@ class TextEncoder(nn.Module):
     def forward(
         self, input_ids: Int[Tensor, "n words"], attention_mask: Int[Tensor, "n words"]
     ) -> Float[Tensor, "n hidden"]:
-        """Vectors of reports or prompts. Training reads them in ``LENGTH_GROUPS`` groups of like length: a report then
-        costs what it has to say, not what the longest of its batch has."""
+        """Vectors of reports or prompts.
+
+        Args:
+            input_ids: of the tokenizer, padded at the end.
+            attention_mask: 1 on tokens, 0 on padding.
+
+        Training reads in ``LENGTH_GROUPS`` groups of like length: a report then costs what it has to say, not what the
+        longest of its batch has.
+        """
         if not self.training:
             return self.pool(self.words(input_ids, attention_mask), attention_mask)
         lengths = attention_mask.sum(1)

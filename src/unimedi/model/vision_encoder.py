@@ -51,7 +51,15 @@ class EncoderOutput:
 
 
 class VisionEncoder(nn.Module):
-    """Tokenise with :meth:`radiographs`, :meth:`volumes` and :meth:`slices`, then encode with the call itself."""
+    """E_v with T_2D and T_3D (section 3.1): tokenise, then encode with the call itself.
+
+    Args:
+        config: sizes, tokenizers, positions.
+        preprocess: sizes of the images; each must be a multiple of a patch.
+
+    Raises:
+        InputError: a size is not a multiple of a patch or slab.
+    """
 
     mean_radiograph: Tensor
     mean_volume: Tensor
@@ -97,20 +105,25 @@ class VisionEncoder(nn.Module):
             self.register_buffer("mean_volume", torch.zeros(1, *preprocess.volume_shape))
 
     def radiographs(self, pixels: Float[Tensor, "n 1 height width"]) -> Tokens:
-        """Tokens of radiographs, values in [-1, 1]."""
+        """T_2D's tokens of radiographs, values in [-1, 1]."""
         if self.centre_inputs:
             pixels = pixels - self.mean_radiograph
         grid = (pixels.shape[2] // self.patch, pixels.shape[3] // self.patch)
         return Tokens(self.embed_2d(self._typed(pixels)), self.positions.radiograph(grid).to(pixels.device))
 
     def volumes(self, voxels: Float[Tensor, "n 1 depth height width"]) -> Tokens:
-        """Tokens of volumes, values in [-1, 1]."""
+        """T_3D's tokens of volumes, values in [-1, 1]."""
         if self.centre_inputs:
             voxels = voxels - self.mean_volume
         return Tokens(self.embed_3d(self._typed(voxels)), self.positions.volume(self.volume_grid).to(voxels.device))
 
     def slices(self, pixels: Float[Tensor, "n k 1 height width"], depth: Float[Tensor, "n k"]) -> Tokens:
-        """Tokens of the k slices of each volume as one run of ``k * patches``; ``depth`` in [0, 1], feet to head."""
+        """T_2D's tokens of the k slices of each volume, one slice behind the other: ``k * patches``.
+
+        Args:
+            pixels: in [-1, 1].
+            depth: the height of each slice in its volume, from 0 (feet) to 1 (head).
+        """
         n = len(pixels)
         if self.centre_inputs:
             pixels = pixels - self._mean_slices(depth, pixels.shape[-2:])
@@ -133,7 +146,13 @@ class VisionEncoder(nn.Module):
         mask: Bool[Tensor, "n patches"] | None = None,
         attention_rows: bool = False,
     ) -> EncoderOutput:
-        """Encode ``[CLS] + tokens``; where ``mask`` is true a token's content is replaced by [MASK]."""
+        """Encode ``[CLS] + tokens``.
+
+        Args:
+            tokens: of images of one kind.
+            mask: true where a token's content is replaced by [MASK]; its position stays.
+            attention_rows: whether the output has ``cls_attention``.
+        """
         content, cls = tokens.content, self.cls_token.expand(len(tokens.content), -1, -1)
         if mask is not None:
             content = torch.where(mask.unsqueeze(-1), self.mask_token.to(content.dtype), content)

@@ -15,9 +15,15 @@ def contrastive_loss(
 ) -> Float[Tensor, ""]:
     """Symmetric InfoNCE with multi-positive targets, the mean of image-to-report and report-to-image.
 
-    Rows of ``images`` and ``reports`` are unit vectors of matching pairs. Pairs whose ``report_keys`` agree have the
-    same report: each is a right answer to the other, and the target spreads evenly over them. ``scale`` is the
-    inverse temperature.
+    Args:
+        images: unit vectors.
+        reports: unit vectors; row i is the report of image i.
+        report_keys: pairs whose keys agree have the same report: each is a right answer to the other, and the target
+            is spread evenly over them.
+        scale: the inverse temperature.
+
+    Returns:
+        The loss in nats, float32 at least; ln n where nothing is known.
     """
     return matching_loss(scale * to_fp32(images) @ to_fp32(reports).T, report_keys)
 

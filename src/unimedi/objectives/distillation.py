@@ -49,7 +49,15 @@ def updated_centre(
 def distillation_loss(
     student_logits: Float[Tensor, "n prototypes"], targets: Float[Tensor, "n prototypes"]
 ) -> Float[Tensor, ""]:
-    """Cross-entropy of the student at temperature 0.1 against the teacher's probabilities, the mean over the rows."""
+    """-sum_k p_t log softmax(z_s / tau_s) with tau_s .1: L_icl of [CLS], L_pcl of patches (section 3.3).
+
+    Args:
+        student_logits: z_s, of the rows that count.
+        targets: p_t, the teacher's probabilities.
+
+    Returns:
+        The mean over the rows, in nats, float32 at least.
+    """
     return -(targets * (to_fp32(student_logits) / STUDENT_TEMPERATURE).log_softmax(-1)).sum(-1).mean()
 
 

@@ -47,13 +47,19 @@ def pretrain(
     workers: int = 0,
     variant: Variant = PAPER,
 ) -> Path:
-    """Run ``recipe`` on a store and leave a run folder; returns ``out/pretrained``.
+    """Run a recipe on a store and leave a run folder.
 
     Args:
+        recipe: everything that decides the run.
+        store_path: what ``prepare`` left.
+        out: the run's folder, made where it is not there.
         resume: go on from the newest whole checkpoint of ``out`` (from the start where there is none).
         devices: processes, one a device: GPUs where there are any, else CPU processes over gloo.
         workers: processes that read ahead; the batches are the same for any number.
         variant: the experiment that ``recipe`` asks for; :func:`unimedi.experiments.registry.pretrain` finds it.
+
+    Returns:
+        ``out/pretrained``: the teacher's model and its processor.
 
     Raises:
         InterruptedRunError: SIGTERM or SIGINT came; everything is saved.
@@ -90,8 +96,8 @@ def pretrain(
 
             stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
-        ndims = [ndim for ndim, size in ((2, recipe.batch.radiographs), (3, recipe.batch.volumes)) if size]
-        recompute_running_means(module.teacher, processor, store, recipe.seed, ndims)  # on every rank: they end alike
+        kinds = list(micro_steps.sizes)
+        recompute_running_means(module.teacher, processor, store, recipe.seed, kinds)  # on every rank: they end alike
         if fabric.is_global_zero:
             run.export(module.teacher.save_pretrained, processor.save_pretrained)
         fabric.barrier()

@@ -29,16 +29,15 @@ def recompute_running_means(
     processor: UniMediProcessor,
     store: Store,
     seed: int = 0,
-    ndims: Sequence[int] = (2, 3),
+    kinds: Sequence[ImageKind] = tuple(ImageKind),
 ) -> None:
-    """Set the running means of ``model`` (in evaluation mode) to those of the training split, of kinds ``ndims``.
+    """Set the running means of ``model`` (in evaluation mode) to those of the training split.
 
-    Of reports it is the mean over the same studies. A kind that is not there keeps its mean.
+    Of images those of ``kinds``, of reports the mean over the same studies. A kind that is not there keeps its mean.
     """
-    trained = [store.select(split="train", image_kind=ImageKind.of(ndim), reported=True) for ndim in ndims]
-    studies = [drawn(kind, STUDIES, seed) for kind in trained]
+    studies = [drawn(store.select("train", kind, reported=True), STUDIES, seed) for kind in kinds]
     with _averaging([module for module in model.modules() if isinstance(module, RunningMean)]):
-        for batch in (kind[start : start + BATCH] for kind in studies for start in range(0, len(kind), BATCH)):
+        for batch in (few[start : start + BATCH] for few in studies for start in range(0, len(few), BATCH)):
             images = processor.from_stored([store.pixels(i) for i in batch])
             words = processor.text([store.studies[i].report for i in batch])
             model.get_image_features(**{name: value.to(model.device) for name, value in images.items()})

@@ -7,7 +7,6 @@ function of the weights and the batch. Baselines and experiments replace single 
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.batch import MixedBatch
+from unimedi.inputs.sampling import generator_of
 from unimedi.metrics.effective_rank import effective_rank
 from unimedi.model.projection import MOMENTUM, Projection, RunningMean
 from unimedi.model.unimedi import UniMediModel
@@ -30,8 +30,7 @@ from unimedi.pretraining.image_batch import ImageBatch
 from unimedi.pretraining.masking import random_mask
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import Recipe
-from unimedi.pretraining.targets import Targets
-from unimedi.pretraining.teacher import make_teacher, momentum_at, update_teacher
+from unimedi.pretraining.teacher import Targets, make_teacher, momentum_at, update_teacher
 
 LEAST_IMAGES = 4  # below it the rank of the embeddings and the prototypes in use say nothing of a collapse
 
@@ -246,9 +245,3 @@ class Pretraining(nn.Module):
         momentum = momentum_at(step, self.milestones.total, settings.momentum, settings.final_momentum)
         update_teacher(self.teacher, self.student, momentum)
         update_teacher(self.teacher_head, self.student_head, momentum)
-
-
-def generator_of(seed: int, step: int, micro_step: int, rank: int) -> torch.Generator:
-    """The generator of one micro-batch: resuming needs no state but the number of the step."""
-    state = np.random.SeedSequence([seed, step, micro_step, rank]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state))

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unimedi.cohort.sources.file_names import TEXTS, suffix
-from unimedi.cohort.sources.own_files.images import Found, Taken, images_of, without_raw
+from unimedi.cohort.sources.own_files.images import FoundImage, TakenImages, images_of, without_raw
 from unimedi.cohort.sources.source_cohort import Skipped, SourceCohort
 from unimedi.errors import MissingError
-from unimedi.files.inside import inside
-from unimedi.files.walk import name_of, walk
+from unimedi.files.walk import inside, name_of, walk
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.preprocess import Preprocess
@@ -27,11 +26,11 @@ def find_images(paths: Sequence[Path], listed: SourceCohort) -> list[Path]:
 
     Every other file goes to ``listed`` with the reason. FileNotFoundError where nothing is there.
     """
-    taken = Taken()
+    taken = TakenImages()
     for path in paths:
         if not path.is_dir() and not path.is_file():
             raise MissingError(f"{path}: no such file or folder")
-        for one in _under(path, listed) if path.is_dir() else [Found(path, None)]:
+        for one in _under(path, listed) if path.is_dir() else [FoundImage(path, None)]:
             if first := taken.copy(one):
                 listed.skip(str(one.path), f"a copy of {first}, which is taken")
             else:
@@ -62,11 +61,11 @@ def _reason(error: Exception, path: Path) -> str:
     return f"{error.reason}: {sentence}" if isinstance(error, ImagingError) else sentence
 
 
-def _under(given: Path, listed: SourceCohort) -> list[Found]:
+def _under(given: Path, listed: SourceCohort) -> list[FoundImage]:
     """The images under a folder, which may itself hold a series: so it is looked at from its parent."""
     folder = Path(os.path.abspath(given))
     here = SourceCohort(folder.parent)
-    found: list[Found] = []
+    found: list[FoundImage] = []
     for place, names in walk(folder, lambda what, why: here.skip(f"{folder.name}/{what}", why)):
         for name in names:
             if suffix(name) in TEXTS:

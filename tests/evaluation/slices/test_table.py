@@ -5,23 +5,28 @@ from typing import Any
 from unimedi.evaluation.slices.table import as_text
 from unimedi.metrics.measurement import Measurement, Measurements
 
+
+def selected(method: str, *numbers: float, **fields: Any) -> Measurement:
+    return Measurement(*numbers, task="slice_selection", method=method, **fields)
+
+
 FIGURES = Measurements(
     [
-        Measurement(0.5, 0.4, 0.6, n=9, task="slice_selection", method="attentive", metric="hit@1"),
-        Measurement(0.625, n=9, task="slice_selection", method="attentive", metric="hit@2"),
-        Measurement(0.375, n=9, task="slice_selection", method="attentive", metric="coverage@2"),
-        Measurement(12.4, n=9, task="slice_selection", method="attentive", metric="depth_error_mm@1"),
-        Measurement(0.75, n=9, task="slice_selection", method="attentive", metric="auroc"),
-        Measurement(0.25, n=9, task="slice_selection", method="attentive", metric="ap"),
-        Measurement(2.5, n=9, task="slice_selection", method="attentive", metric="enrichment@1"),
-        Measurement(0.2, 0.1, 0.3, n=9, task="slice_selection", method="random", metric="hit@1"),
-        Measurement(0.8, 0.7, 0.9, n=9, task="slice_selection", method="centre", metric="hit@1"),
-        Measurement(0.55, 0.4, 0.7, n=9, task="slice_selection", method="prior", metric="hit@1"),
-        Measurement(0.3, 0.1, 0.5, n=9, task="slice_selection", method="attentive", minus="random", metric="hit@1"),
-        Measurement(-0.3, -0.5, -0.1, n=9, task="slice_selection", method="attentive", minus="centre", metric="hit@1"),
-        Measurement(-0.05, -0.2, 0.1, n=9, task="slice_selection", method="attentive", minus="prior", metric="hit@1"),
-        Measurement(0.125, n=4, task="slice_selection", method="attentive", metric="hit@1", finding="nodule"),
-        Measurement(0.25, n=4, task="slice_selection", method="centre", metric="hit@1", finding="nodule"),
+        selected("attentive", 0.5, 0.4, 0.6, n=9, metric="hit@1"),
+        selected("attentive", 0.625, n=9, metric="hit@2"),
+        selected("attentive", 0.375, n=9, metric="coverage@2"),
+        selected("attentive", 12.4, n=9, metric="depth_error_mm@1"),
+        selected("attentive", 0.75, n=9, metric="auroc"),
+        selected("attentive", 0.25, n=9, metric="ap"),
+        selected("attentive", 2.5, n=9, metric="enrichment@1"),
+        selected("random", 0.2, 0.1, 0.3, n=9, metric="hit@1"),
+        selected("centre", 0.8, 0.7, 0.9, n=9, metric="hit@1"),
+        selected("prior", 0.55, 0.4, 0.7, n=9, metric="hit@1"),
+        selected("attentive", 0.3, 0.1, 0.5, n=9, minus="random", metric="hit@1"),
+        selected("attentive", -0.3, -0.5, -0.1, n=9, minus="centre", metric="hit@1"),
+        selected("attentive", -0.05, -0.2, 0.1, n=9, minus="prior", metric="hit@1"),
+        selected("attentive", 0.125, n=4, metric="hit@1", finding="nodule"),
+        selected("centre", 0.25, n=4, metric="hit@1", finding="nodule"),
     ]
 )
 
@@ -67,40 +72,18 @@ INPUTS = Measurements(
         ablated("as_shipped", 0.8, n=9, metric="auroc"),
         ablated("as_shipped", 0.7, n=9, metric="auroc", finding="ground_glass"),
         ablated("as_shipped", 0.6, n=9, metric="auroc", finding="nodule"),
-        Measurement(
-            0.5, n=9, task="input_ablation", method="as_shipped", metric="auroc", finding="nodule", size="under_10mm"
-        ),
-        Measurement(
-            0.95, n=9, task="input_ablation", method="as_shipped", metric="auroc", finding="nodule", size="from_30mm"
-        ),
+        ablated("as_shipped", 0.5, n=9, metric="auroc", finding="nodule", size="under_10mm"),
+        ablated("as_shipped", 0.95, n=9, metric="auroc", finding="nodule", size="from_30mm"),
         ablated("as_shipped", 0.4, n=9, metric="r@10"),
-        Measurement(
-            0.1, 0.05, 0.15, n=9, task="input_ablation", method="as_shipped", minus="volume_alone", metric="auroc"
-        ),
-        Measurement(
-            -0.1,
-            -0.15,
-            -0.05,
-            n=9,
-            task="input_ablation",
-            method="as_shipped",
-            minus="volume_alone",
-            metric="auroc",
-            finding="nodule",
-        ),
-        Measurement(
-            0.1, -0.1, 0.3, n=9, task="input_ablation", method="as_shipped", minus="volume_alone", metric="r@10"
-        ),
+        ablated("as_shipped", 0.1, 0.05, 0.15, n=9, minus="volume_alone", metric="auroc"),
+        ablated("as_shipped", -0.1, -0.15, -0.05, n=9, minus="volume_alone", metric="auroc", finding="nodule"),
+        ablated("as_shipped", 0.1, -0.1, 0.3, n=9, minus="volume_alone", metric="r@10"),
         ablated("volume_alone", 0.7, n=9, metric="auroc"),
         ablated("volume_alone", 0.65, n=9, metric="auroc", finding="ground_glass"),
         ablated("volume_alone", 0.7, n=9, metric="auroc", finding="nodule"),
-        Measurement(
-            0.45, n=9, task="input_ablation", method="volume_alone", metric="auroc", finding="nodule", size="under_10mm"
-        ),
+        ablated("volume_alone", 0.45, n=9, metric="auroc", finding="nodule", size="under_10mm"),
         ablated("volume_alone", 0.3, n=9, metric="r@10"),
-        Measurement(
-            -0.1, -0.15, -0.05, n=9, task="input_ablation", method="volume_alone", minus="as_shipped", metric="auroc"
-        ),
+        ablated("volume_alone", -0.1, -0.15, -0.05, n=9, minus="as_shipped", metric="auroc"),
     ]
 )
 

@@ -33,7 +33,7 @@ from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
 from unimedi.files.atomic import write_text
 from unimedi.files.destination import DestinationError, file_to_write, folder_to_write
-from unimedi.files.inside import inside
+from unimedi.files.walk import inside
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.write_mask import mask_suffix, write_mask
 from unimedi.representation.files_given import find_images, opened

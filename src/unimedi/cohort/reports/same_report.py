@@ -1,4 +1,4 @@
-"""When two reports say the same: one definition, for training, retrieval and the doctor."""
+"""When two reports count as the same: one definition, for training, retrieval and the doctor."""
 
 import re
 import unicodedata
@@ -7,8 +7,9 @@ _NOT_A_WORD = re.compile(r"[\W_]+")
 
 
 def words_of(report: str) -> str:
-    """The letters and digits of a report, lower case, one blank in place of all else. Equal words: the same report.
+    """The letters and digits of a report in lower case, with one blank between words; two reports are the same where
+    these are equal.
 
-    An accent counts alike whether it is part of its letter or behind it (NFC); without words it is ''.
+    Composed and decomposed accents are equal (NFC). A report without words gives ''.
     """
     return _NOT_A_WORD.sub(" ", unicodedata.normalize("NFC", report).lower()).strip()

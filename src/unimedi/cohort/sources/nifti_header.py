@@ -1,4 +1,4 @@
-"""Just enough of a NIfTI-1 header for the standard library: how many planes, whether they are axial, or one picture."""
+"""How many planes a NIfTI-1 file has, and whether they are axial: read from its header, without nibabel."""
 
 import gzip
 import struct

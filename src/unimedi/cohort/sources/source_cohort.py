@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unimedi.cohort.choices import given
-from unimedi.cohort.patient_id import likeness
+from unimedi.cohort.cell_values import without_missing
+from unimedi.cohort.patient_id import normalized_id
 from unimedi.cohort.reports.report import written_report
 from unimedi.cohort.sources.file_names import stem
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Mask, Modality, Split, Study
 from unimedi.errors import InputError
-from unimedi.files.inside import inside
 from unimedi.files.text_file import TextError, read_text
+from unimedi.files.walk import inside
 
 
 class SourceError(InputError):
@@ -103,7 +103,7 @@ class SourceCohort:
         measures = bool(masks) or any(value is not None for value in (labels or {}).values())
         if not isinstance(text, str) and (report is not None or not measures):
             return self.skip(what, "no report")
-        text = given(text.strip()) if isinstance(text, str) else ""
+        text = without_missing(text.strip()) if isinstance(text, str) else ""
         if not text and report is not None:
             return self.skip(what, "empty report")
         if modality is None:
@@ -125,11 +125,11 @@ class SourceCohort:
         """
         test = [study for study in self.studies if study.split is Split.TEST]
         train = assign_splits((s for s in self.studies if s.split is not Split.TEST), validation=share, test=0.0)
-        known = {likeness(study.patient_id) for study in test}
+        known = {normalized_id(study.patient_id) for study in test}
         for study in train:
-            if likeness(study.patient_id) in known:
+            if normalized_id(study.patient_id) in known:
                 self.skip(study.study_id, "its patient is in the test split")
-        self.studies = [study for study in train if likeness(study.patient_id) not in known] + test
+        self.studies = [study for study in train if normalized_id(study.patient_id) not in known] + test
 
     def complaint(self, shown: int = 10) -> str:
         """What was left out, counted by the reason up to its colon, with the first names; empty where nothing was."""

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from pathlib import Path
 
-from unimedi.cohort.patient_id import alike, crowd
+from unimedi.cohort.patient_id import overused_id_note, similar_ids_note
 from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Split
 from unimedi.files.atomic import write_text
@@ -28,7 +28,7 @@ def summary(cohort: SourceCohort) -> str:
     masked = sum(bool(study.masks) for study in studies)
     lines.append(f"with labels: {labelled}   with masks: {masked}")
     patients = [study.patient_id for study in studies]
-    lines += cohort.notes + crowd(patients) + alike(patients)
+    lines += cohort.notes + overused_id_note(patients) + similar_ids_note(patients)
     listed = len(studies) + len(cohort.skipped)
     lines.append(f"listed {listed} = taken {len(studies)} + left out {len(cohort.skipped)}")
     return "\n".join(lines)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unimedi.errors import InputError
 from unimedi.inputs.store import Store
-from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.checks import NotComputable, refuse_not_finite
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS, slice_scores
 from unimedi.model.unimedi import UniMediModel
@@ -37,14 +37,11 @@ def score_volumes(
     """Every scoring of every volume, in float64.
 
     Raises:
-        InputError: a score is not finite; the message names the scoring, the study and the slab.
+        InputError: a score is not finite; the message names the scoring and the study.
     """
     scored = apply_to_volumes(store, indices, scorings, device, batch)
     for name, scores in scored.items():
-        if not np.isfinite(scores).all():
-            row, slab = np.argwhere(~np.isfinite(scores))[0]
-            study = store.studies[indices[row]].study_id
-            raise InputError(f"expected finite scores, got {scores[row, slab]} from {name}, study {study}, slab {slab}")
+        refuse_not_finite(scores, f"scores from {name}", lambda row: f"study {store.studies[indices[row]].study_id}")
     return scored
 
 

@@ -33,15 +33,15 @@ INPUT_WORDS = {
 IN_BRIEF = ("attentive", "random", "centre", "prior", "intensity", "brightest", "untrained", "oracle")
 _LAYER, _SMALL = "layer_", "under_10mm"
 _LEGEND = (
-    "hit@k: a volume's lesion shows in one of the k chosen planes. x chance: hit@1 by that of random slabs.",
+    "hit@k: share of volumes with a lesion in one of the k chosen planes. x chance: hit@1 divided by random's.",
     "covered@2: share of single lesions that 2 planes show. mm@1: from the chosen plane to a lesion's nearest plane.",
-    "oracle: as many hits as k middle planes of slabs allow; by finding and size it looks for that group's lesions.",
-    "AUROC, AP: of slabs within a volume. ahead, behind: hit@1 against this row, 95 % paired bootstrap by patient.",
+    "oracle: the most hits that k middle planes of slabs allow; by finding and size it looks for that group's lesions.",
+    "AUROC, AP: of slabs within a volume. attentive is ahead or behind: in hit@1, 95 % paired bootstrap by patient.",
 )
 _ABLATION_LEGEND = (
-    "Zero-shot AUROC, and R@10 from image to report, of all volumes of the split. + and -: above, below volume alone,",
-    "which the last column says of the first; 95 % paired bootstrap by patient. < 10 mm: of the positives those whose",
-    "largest lesion has no more depth. The model was trained with its own input: a fall says: it uses what is gone.",
+    "Zero-shot AUROC, and R@10 from image to report, over all volumes of the split. + and -: significantly above and",
+    "below volume alone (95 % paired bootstrap by patient); the last column says it of the first figure. < 10 mm: only",
+    "positives whose largest lesion is less deep. A fall below 'as shipped' says: the model used what is gone.",
 )
 
 

@@ -41,7 +41,14 @@ COLLECTIONS = (
 
 
 def read_collection(name: str, root: Path) -> SourceCohort:
-    """The studies of a collection that was unpacked into ``root``, and what was left out.
+    """Read a public collection.
+
+    Args:
+        name: one of ``COLLECTIONS``.
+        root: the folder that it was unpacked into.
+
+    Returns:
+        The studies, and what was left out.
 
     Raises:
         SourceError: an unknown name, another layout than the collection's, or no study at all.

@@ -5,7 +5,7 @@ import ast
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
-from unimedi.cohort.columns import missing
+from unimedi.cohort.column_names import missing_column
 from unimedi.cohort.sources.file_names import suffix
 from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.files.table_file import TableError, read_table
@@ -35,7 +35,7 @@ def rows(path: Path, *columns: str) -> Iterator[dict[str, str]]:
     """
     try:
         header, found = read_table(path)
-        if problems := [missing(name, header, columns) for name in columns if name not in header]:
+        if problems := [missing_column(name, header, columns) for name in columns if name not in header]:
             raise TableError(path, problems)
         yield from (row.values for row in found)
     except TableError as error:

@@ -42,16 +42,22 @@ def pull(
     per_second: float = PER_SECOND,
     say: Say = lambda text: None,
 ) -> Pulled:
-    """Bring every series of every study that ``query`` finds to ``folder/<patient>/<study>/<series>/``.
+    """Download every series of every study that ``query`` finds to ``folder/<patient>/<study>/<series>/``.
 
-    A series that is there is not asked for again; one that was interrupted is fetched anew. The patient's folder is
-    named by a hash, for identifiers do not belong into paths; the files themselves are as the server sends them.
+    A series that is there is not downloaded again; one that was interrupted is. The patient's folder is named by a
+    hash, for identifiers do not belong into paths; the files themselves are as the server sends them.
     A token is taken from the environment variable UNIMEDI_DICOMWEB_TOKEN, a password from ~/.netrc; certificates are
     verified.
 
     Args:
+        url: where the DICOMweb service is.
+        folder: where to write; made if it is not there.
         query: QIDO-RS attributes and values, as ``{"StudyDate": "20240101-20240131", "ModalitiesInStudy": "CT"}``.
-        per_second: requests at most; answers of 429 and 503 are waited for and asked again, five times.
+        per_second: requests at most; after an answer of 429 or 503 it waits and asks again, five times.
+        say: hears of each study and series.
+
+    Returns:
+        What is on disk now, and what could not be had.
 
     Raises:
         SourceError: the package is not installed, the server cannot be reached or refuses, or nothing matches.
@@ -149,7 +155,7 @@ def _value(found: Mapping[str, Any], tag: str) -> str:
 
 
 def _safe(uid: str) -> str:
-    """A UID is digits and dots; anything else would be a path of somebody's making."""
+    """A UID as the name of a folder: digits and dots, for anything else could be a path."""
     if not uid or not set(uid) <= set("0123456789.") or uid.strip(".") == "":
         raise SourceError(f"the server gave {uid[:80]!r} for a UID")
     return uid

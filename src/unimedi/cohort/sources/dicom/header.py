@@ -1,4 +1,7 @@
-"""What the header of a DICOM image says of patient, examination and view, and whether it is an image for us."""
+"""What the header of a DICOM image says of patient, examination and view, and whether the image can be used.
+
+Read with pydicom; ``quick_header.py`` is for whether a file is DICOM at all, ``report.py`` for structured reports.
+"""
 
 import logging
 import warnings
@@ -23,12 +26,22 @@ UNSTATED = ("", "OT")  # modalities that say nothing: "other" is what digitisers
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Of one file; texts are empty where the header is silent.
+    """The header of one file; a text is empty where the header has none.
 
-    ``patient`` is the PatientID without the blanks that mean nothing; ``frames`` counts the slices of one file;
-    ``axial`` slices lie across the body, as those within one file are taken to; ``raw`` is a radiograph before
-    processing. ``unfit`` is the reason why the file is no image for us, whatever its modality; ``foreign`` names a
-    modality that we do not know.
+    Attributes:
+        patient: PatientID, without blanks at its ends or doubled.
+        study: StudyInstanceUID.
+        accession: AccessionNumber.
+        series: SeriesInstanceUID.
+        image: SOPInstanceUID.
+        modality: None where it is not stated, or not known here.
+        frames: slices in this file.
+        axial: whether the slices lie across the body; assumed of several frames in one file.
+        view: of a radiograph.
+        raw: whether it is a radiograph before processing ("FOR PROCESSING").
+        body_part: BodyPartExamined, in capitals.
+        unfit: why the file is not an image that can be used, whatever its modality.
+        foreign: a sentence that names a modality which is not known here.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Just enough of a DICOM header for the standard library: is it one, and which modality does it state."""
+"""Whether a file is DICOM, and its modality: from the first bytes, without pydicom. ``header.py`` reads the rest."""
 
 import re
 import struct

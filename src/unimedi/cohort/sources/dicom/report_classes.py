@@ -1,6 +1,6 @@
-"""Which DICOM documents are a radiologist's report: by SOP class, template and title; the others by what they are.
+"""Which DICOM documents are a radiologist's report, and what the others are: by SOP class, template and title.
 
-Nearly every CT has a structured report that a machine wrote: its dose, measurements, marks of a CAD.
+Nearly every CT comes with a structured report that a machine wrote: its dose, measurements, the result of a CAD.
 """
 
 import re

@@ -38,7 +38,7 @@ VIEW_TAGS = ("ViewPosition", "ViewCodeSequence", "PatientOrientation", *DESCRIPT
 
 
 class View(NamedTuple):
-    """``frontal`` is None where nothing is stated; ``said`` are the header's words for it."""
+    """Whether an X-ray is frontal (None: not stated), and the words of the header that say so."""
 
     frontal: bool | None
     said: str = ""

@@ -5,19 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unimedi.cohort.patient_id import likeness
+from unimedi.cohort.patient_id import normalized_id
 from unimedi.cohort.sources.dicom.header import NO_IMAGE, Header, read_header
 from unimedi.cohort.sources.dicom.quick_header import is_dicom
 from unimedi.cohort.sources.dicom.report import Document, read_document, reports_by_study
 from unimedi.cohort.sources.file_names import count_suffixes
-from unimedi.cohort.sources.own_files.images import Found, doubts, same_bytes, without_raw
+from unimedi.cohort.sources.own_files.images import FoundImage, header_notes, same_bytes, without_raw
 from unimedi.cohort.sources.own_files.patients import note_placeholders
 from unimedi.cohort.sources.own_files.table import label_values, report_table
 from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits
 from unimedi.cohort.study import Modality
-from unimedi.files.inside import inside
-from unimedi.files.walk import name_of, walk
+from unimedi.files.walk import inside, name_of, walk
 
 PLANS = "modality RT"  # how RTSTRUCT, RTPLAN and the like are named: large, and no documents
 FEWEST = 4  # slices: under one slab there is nothing to see
@@ -53,7 +52,10 @@ class _Series:
 
 @dataclass(slots=True)
 class _Reports:
-    """The table's rows by their key and the structured reports by study, and which of them an image asked for."""
+    """Reports by examination: ``listed`` are the rows of the table, ``written`` the structured reports of the tree.
+
+    ``asked`` are the keys of examinations of which an image was found.
+    """
 
     listed: Mapping[str, dict[str, str]]
     written: Mapping[str, str]
@@ -72,13 +74,19 @@ class _Reports:
 
 
 def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str] | None = None) -> SourceCohort:
-    """Every DICOM image under ``root``: an X-ray is a study of its own, of an examination's CT (or MR) series the
-    axial one with most slices is taken, CT before MR; a file of several frames is a series of its own.
+    """Find the studies in any tree of DICOM files.
+
+    An X-ray is a study of its own. Of the CT (or MR) series of an examination one is taken: the axial one with most
+    slices, CT before MR. A file of several frames is a series of its own.
 
     Args:
+        root: the folder; names and depth do not matter.
         table: CSV, Excel or Parquet with a row an examination: ``key`` (accession number or StudyInstanceUID),
             ``report`` and ``label:<finding>`` columns. It goes before structured reports (modality SR) in the tree.
         columns: the table's own names of ``key`` and ``report``.
+
+    Returns:
+        The studies with splits drawn by patient, and what was left out.
 
     Raises:
         SourceError: no such folder, a column that is missing, or no DICOM image at all.
@@ -111,13 +119,13 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
         elif len(best.folders) > 1:
             cohort.skip(best.name(root), "a series spread over several folders")
         elif _add(cohort, best.first, best.name(root), best.image, reports):
-            taken.append(Found(best.image, best.first.modality, best.first))
+            taken.append(FoundImage(best.image, best.first.modality, best.first))
     for key in reports.left():
         cohort.skip(key, "a report of which no image is taken")
     if not cohort.studies and not listed and not written:
         cohort.skip(".", "no table of reports or labels was given: --table")
     note_placeholders(cohort, (study.patient_id for study in cohort.studies))
-    cohort.notes += doubts(taken)
+    cohort.notes += header_notes(taken)
     cohort.studies = assign_splits(cohort.studies)
     return cohort
 
@@ -166,7 +174,7 @@ def _lacks(header: Header) -> str:
 
 def _key(header: Header) -> tuple[str, ...]:
     """Of a series, or of a file that is one."""
-    return (likeness(header.patient), header.study, header.series, str(header.path) if header.frames > 1 else "")
+    return (normalized_id(header.patient), header.study, header.series, str(header.path) if header.frames > 1 else "")
 
 
 def _rank(one: _Series) -> tuple[bool, bool, bool, int, tuple[str, ...]]:
@@ -174,13 +182,13 @@ def _rank(one: _Series) -> tuple[bool, bool, bool, int, tuple[str, ...]]:
     return first.modality is not Modality.CT, one.slices < FEWEST, not first.axial, -one.slices, _key(first)
 
 
-def _sorted(cohort: SourceCohort, headers: Sequence[Header]) -> tuple[list[Found], dict[str, list[_Series]]]:
+def _sorted(cohort: SourceCohort, headers: Sequence[Header]) -> tuple[list[FoundImage], dict[str, list[_Series]]]:
     """X-rays, one by one; series by examination."""
     series: dict[tuple[str, ...], _Series] = {}
     flat = []
     for header in headers:
         if header.modality is not None and header.modality.ndim == 2:
-            flat.append(Found(header.path, header.modality, header))
+            flat.append(FoundImage(header.path, header.modality, header))
         else:
             series.setdefault(_key(header), _Series(header)).files.append(header)
     deep: dict[str, list[_Series]] = defaultdict(list)

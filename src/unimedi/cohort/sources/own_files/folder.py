@@ -10,13 +10,20 @@ itself. Whatever cannot be used is listed with the reason, never left out in sil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unimedi.cohort.choices import read_modality
+from unimedi.cohort.cell_values import read_modality
 from unimedi.cohort.sources.dicom.header import header_of
 from unimedi.cohort.sources.file_names import TEXTS, count_suffixes, suffix
-from unimedi.cohort.sources.own_files.images import Found, Taken, doubts, images_of, without_masks, without_raw
-from unimedi.cohort.sources.own_files.pairing import Pairs, by_being_alone, by_name, named_for_others
+from unimedi.cohort.sources.own_files.images import (
+    FoundImage,
+    TakenImages,
+    header_notes,
+    images_of,
+    without_masks,
+    without_raw,
+)
+from unimedi.cohort.sources.own_files.pairing import Pairs, by_name, by_only_text, texts_of_other_files
 from unimedi.cohort.sources.own_files.patients import name_patients
-from unimedi.cohort.sources.own_files.sibling_folders import by_sibling
+from unimedi.cohort.sources.own_files.sibling_folders import by_sibling_folder
 from unimedi.cohort.sources.own_files.table import add_table
 from unimedi.cohort.sources.source_cohort import NoStudyError, SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits, check_splits
@@ -34,14 +41,19 @@ def scan_folder(
     test: float = 0.1,
     seed: int = 0,
 ) -> SourceCohort:
-    """The studies under ``root`` and what was left out.
+    """Find the studies in a folder of one's own files.
 
     Args:
-        modality: of every image that does not say. The table's column and DICOM headers go first; without this, NIfTI
+        root: the folder; everything below it is taken, or listed with the reason why not.
+        modality: of images that do not say. The table's column and DICOM headers go first; without this, NIfTI
             means CT and PNG or JPEG means DX.
         table: CSV, Excel or Parquet with a row a study, its paths relative to ``root``.
-        columns: the table's own names of our fields, as ``{"image": "file", "report": "text"}``.
-        validation, test, seed: shares of the patients, drawn by a hash of the patient id unless the table has a split.
+        columns: the table's own names of the fields, as ``{"image": "file", "report": "text"}``.
+        validation, test: shares of the patients, 0 to 1, unless the table has splits.
+        seed: another one draws other patients.
+
+    Returns:
+        The studies, and what was left out.
 
     Raises:
         SourceError: no such folder or table, an unknown modality or field, a column that is missing, no study at all.
@@ -91,19 +103,19 @@ def _check_listed(cohort: SourceCohort) -> dict[str, str]:
 
 def _read_tree(cohort: SourceCohort, given: Modality | None) -> dict[str, str]:
     """Every image under the root with its report; every other file is listed. Returns PatientIDs by study id."""
-    found: list[Found] = []
+    found: list[FoundImage] = []
     files: list[Path] = []
     for folder, names in walk(cohort.root, cohort.skip):
         files += [folder / name for name in names]
         found += images_of(cohort, folder, names, given)
     found = without_masks(without_raw(found, cohort), cohort)
     texts = [file for file in files if suffix(file.name) in TEXTS]
-    pairs = Pairs(of_others=named_for_others(texts, found, files))
+    pairs = Pairs(named_for_others=texts_of_other_files(texts, found, files))
     by_name(found, texts, pairs)
-    by_being_alone(found, texts, pairs)
-    by_sibling(found, texts, cohort.root, pairs)
+    by_only_text(found, texts, pairs)
+    by_sibling_folder(found, texts, cohort.root, pairs)
     stated: dict[str, str] = {}
-    taken = Taken()
+    taken = TakenImages()
     for one in found:
         if _add(cohort, one, pairs, taken) and one.header:
             stated[cohort.studies[-1].study_id] = one.header.patient
@@ -111,7 +123,7 @@ def _read_tree(cohort: SourceCohort, given: Modality | None) -> dict[str, str]:
         cohort.skip(name_of(text, cohort.root), reason)
     if beside := sum(one.path in pairs.elsewhere for one in taken.all):
         cohort.notes.append(f"{beside} images have their report in a folder beside, found by name: each pair is listed")
-    cohort.notes += doubts(taken.all)
+    cohort.notes += header_notes(taken.all)
     if not taken.all:
         cohort.notes.append(_advice(len(found), len(texts), [file.name for file in files]))
     return stated
@@ -130,7 +142,7 @@ def _advice(images: int, texts: int, names: Sequence[str]) -> str:
     )
 
 
-def _add(cohort: SourceCohort, one: Found, pairs: Pairs, taken: Taken) -> bool:
+def _add(cohort: SourceCohort, one: FoundImage, pairs: Pairs, taken: TakenImages) -> bool:
     """Take an image with its report, or list it; whether it was taken."""
     what, report = name_of(one.path, cohort.root), pairs.reports.get(one.path)
     before = len(cohort.studies)

@@ -15,8 +15,7 @@ from unimedi.cohort.sources.file_names import PICTURES, TEXTS, VOLUMES, stem, su
 from unimedi.cohort.sources.nifti_header import is_picture
 from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Modality
-from unimedi.files.inside import inside
-from unimedi.files.walk import name_of
+from unimedi.files.walk import inside, name_of
 
 DATA = (".raw", ".zraw")  # the voxels of a header in a file of its own
 MASKS = {  # words in the name of a file or a folder
@@ -32,8 +31,15 @@ CHEST = ("CHEST", "THORA", "TORAX", "TORACE", "LUNG", "RIB", "HEART", "TRUNK", "
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An image: a file, or the folder of the ``files`` that are its slices. ``header`` is the first one's, of DICOM."""
+class FoundImage:
+    """An image that was found.
+
+    Attributes:
+        path: a file, or the folder of its slices.
+        modality: None where it is not known.
+        header: of DICOM; of slices the first one's.
+        files: the slices, where ``path`` is a folder.
+    """
 
     path: Path
     modality: Modality | None
@@ -46,13 +52,13 @@ class Found:
         return self.header.study if self.header else ""
 
 
-def images_of(cohort: SourceCohort, folder: Path, names: Sequence[str], given: Modality | None) -> list[Found]:
+def images_of(cohort: SourceCohort, folder: Path, names: Sequence[str], given: Modality | None) -> list[FoundImage]:
     """The images among the files of one folder; every other file but texts is listed.
 
     ``given`` is the modality of images that do not say. A file of several frames is an image by itself; the slices of
     a folder are one image, and are refused where they are of several patients or examinations.
     """
-    found: list[Found] = []
+    found: list[FoundImage] = []
     slices: list[Header] = []
     called = "" if folder == cohort.root else f"{folder.name} "
     for name in names:
@@ -66,11 +72,11 @@ def images_of(cohort: SourceCohort, folder: Path, names: Sequence[str], given: M
             elif modality is not None and modality.ndim == 3 and header.frames == 1:
                 slices.append(header)
             else:
-                found.append(Found(file, modality, header))
+                found.append(FoundImage(file, modality, header))
         elif kind in PICTURES and _is_xray(given) and (seen := view_by_name(called + stem(name))).frontal is False:
             cohort.skip(name_of(file, cohort.root), f"not frontal by its name: {seen.said}")
         elif kind in (*VOLUMES, *PICTURES):
-            found.append(Found(file, guess_modality(file, given)))
+            found.append(FoundImage(file, guess_modality(file, given)))
         elif kind not in TEXTS and not _is_part(name, names):
             cohort.skip(name_of(file, cohort.root), _no_image(kind))
     if reason := _no_series(slices, cohort.root):
@@ -78,7 +84,7 @@ def images_of(cohort: SourceCohort, folder: Path, names: Sequence[str], given: M
             cohort.skip(name_of(one.path, cohort.root), reason)
     elif slices:
         files = tuple(one.path for one in slices)
-        found.append(Found(folder, slices[0].modality or given, slices[0], files))
+        found.append(FoundImage(folder, slices[0].modality or given, slices[0], files))
     return found
 
 
@@ -92,7 +98,7 @@ def guess_modality(file: Path, given: Modality | None) -> Modality | None:
     return (modality_of(file) if is_dicom(file) else None) or given
 
 
-def without_raw(found: Sequence[Found], cohort: SourceCohort) -> list[Found]:
+def without_raw(found: Sequence[FoundImage], cohort: SourceCohort) -> list[FoundImage]:
     """The images without those "for processing" whose examination has one for presentation: the same exposure."""
     shown = {one.examination for one in found if _flat(one) and one.header and not one.header.raw} - {""}
     kept = []
@@ -104,7 +110,7 @@ def without_raw(found: Sequence[Found], cohort: SourceCohort) -> list[Found]:
     return kept
 
 
-def without_masks(found: Sequence[Found], cohort: SourceCohort) -> list[Found]:
+def without_masks(found: Sequence[FoundImage], cohort: SourceCohort) -> list[FoundImage]:
     """The images without pictures and volumes whose name or folder says that they mark something in another image."""
     kept = []
     for one in found:
@@ -115,21 +121,21 @@ def without_masks(found: Sequence[Found], cohort: SourceCohort) -> list[Found]:
     return kept
 
 
-class Taken:
-    """The images that were taken, to know a second one of the same file by."""
+class TakenImages:
+    """The images that were taken, so that a second copy of one is recognised."""
 
     def __init__(self) -> None:
-        self.all: list[Found] = []
-        self._by_place: dict[str, Found] = {}
-        self._by_uid: dict[str, Found] = {}
+        self.all: list[FoundImage] = []
+        self._by_place: dict[str, FoundImage] = {}
+        self._by_uid: dict[str, FoundImage] = {}
 
-    def add(self, one: Found) -> None:
+    def add(self, one: FoundImage) -> None:
         self.all.append(one)
         self._by_place[os.path.realpath(one.path)] = one
         if one.header and one.header.image:
             self._by_uid[one.header.image] = one
 
-    def copy(self, one: Found) -> Path | None:
+    def copy(self, one: FoundImage) -> Path | None:
         """The image of which this is the same file, by a link, or byte by byte under the same SOPInstanceUID."""
         if place := self._by_place.get(os.path.realpath(one.path)):
             return place.path
@@ -143,8 +149,8 @@ def same_bytes(one: Path, other: Path) -> bool:
     return filecmp.cmp(one, other, shallow=False)
 
 
-def doubts(found: Iterable[Found]) -> list[str]:
-    """What was taken although the header leaves a doubt, counted."""
+def header_notes(found: Iterable[FoundImage]) -> list[str]:
+    """Sentences that count images which were taken although their header leaves a doubt."""
     headers = [(one, one.header) for one in found if one.header]
     flat = [header for one, header in headers if _flat(one)]
     unstated = sum(header.view.frontal is None for header in flat)
@@ -165,7 +171,7 @@ def _is_mask(file: Path, root: Path) -> bool:
     return not MASKS.isdisjoint(folders) or (words[-1:] != [] and words[-1] in MASKS)
 
 
-def _flat(one: Found) -> bool:
+def _flat(one: FoundImage) -> bool:
     return _is_xray(one.modality)
 
 

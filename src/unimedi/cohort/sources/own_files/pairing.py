@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unimedi.cohort.sources.file_names import stem
-from unimedi.cohort.sources.own_files.images import Found
+from unimedi.cohort.sources.own_files.images import FoundImage
 
 # Names that no report has, of what comes with a disc or a data set: how they begin, and whole ones.
 NO_REPORT_BEGINS = ("readme", "license", "licence", "copyright", "changelog", "liesmich", "lisezmoi", "leeme", "leiame")
@@ -24,33 +24,37 @@ NO_REPORT = {
 
 @dataclass(slots=True)
 class Pairs:
-    """By the image's path: its report, or why it has none.
+    """Which text is the report of which image, as far as it is known.
 
-    ``elsewhere`` are images whose report lies in a folder beside; ``of_others`` texts that are named for a file which
-    is no image for us, and ``doubtful`` texts of which it cannot be told whose they are.
+    Attributes:
+        named_for_others: texts that bear the name of a file which is not an image for us.
+        reports: the report of an image, by the image's path.
+        refused: why an image has no report, by the image's path.
+        elsewhere: images whose report lies in a folder beside.
+        doubtful: texts that could be the report of several images.
     """
 
-    of_others: set[Path]
+    named_for_others: set[Path]
     reports: dict[Path, Path] = field(default_factory=dict)
     refused: dict[Path, str] = field(default_factory=dict)
     elsewhere: set[Path] = field(default_factory=set)
     doubtful: set[Path] = field(default_factory=set)
 
-    def open(self, found: Iterable[Found]) -> list[Found]:
+    def without_report(self, found: Iterable[FoundImage]) -> list[FoundImage]:
         """The images that still lack a report and may have one."""
         return [one for one in found if one.path not in self.reports and one.path not in self.refused]
 
-    def free(self, texts: Iterable[Path]) -> list[Path]:
+    def unused_texts(self, texts: Iterable[Path]) -> list[Path]:
         """The texts that may be a report and are none yet."""
-        used = set(self.reports.values()) | self.of_others
+        used = set(self.reports.values()) | self.named_for_others
         return [text for text in texts if text not in used and not is_no_report(text)]
 
     def unused(
-        self, texts: Iterable[Path], found: Iterable[Found], taken: Iterable[Found]
+        self, texts: Iterable[Path], found: Iterable[FoundImage], taken: Iterable[FoundImage]
     ) -> Iterator[tuple[Path, str]]:
         """Each text that is the report of no image among those ``taken``, and why."""
         used = {self.reports[one.path] for one in taken}
-        meant = set(self.reports.values()) | self.of_others
+        meant = set(self.reports.values()) | self.named_for_others
         beside = Counter(one.path.parent for one in found)
         for text in texts:
             if text in used:
@@ -63,12 +67,12 @@ class Pairs:
                 yield text, "no report by its name" if is_no_report(text) else "no image"
 
 
-def named_for_others(texts: Iterable[Path], found: Iterable[Found], files: Iterable[Path]) -> set[Path]:
+def texts_of_other_files(texts: Iterable[Path], found: Iterable[FoundImage], files: Iterable[Path]) -> set[Path]:
     """The texts that bear the name of a file beside them which is neither an image for us, nor a slice, nor a text."""
     texts = set(texts)
     ours = {path for one in found for path in (one.path, *one.files)}
-    names = {(file.parent, spelt(stem(file.name))) for file in files if file not in ours and file not in texts}
-    return {text for text in texts if (text.parent, spelt(stem(text.name))) in names}
+    names = {(file.parent, folded(stem(file.name))) for file in files if file not in ours and file not in texts}
+    return {text for text in texts if (text.parent, folded(stem(text.name))) in names}
 
 
 def is_no_report(text: Path) -> bool:
@@ -77,21 +81,21 @@ def is_no_report(text: Path) -> bool:
     return name in NO_REPORT or name.startswith(NO_REPORT_BEGINS)
 
 
-def one_examination(images: Sequence[Found]) -> bool:
+def one_examination(images: Sequence[FoundImage]) -> bool:
     """Whether one report can be about all of them: there is one image, or their headers state one examination."""
     studies = {one.examination for one in images}
     return len(images) == 1 or (len(studies) == 1 and "" not in studies)
 
 
-def by_name(found: Sequence[Found], texts: Sequence[Path], pairs: Pairs) -> None:
+def by_name(found: Sequence[FoundImage], texts: Sequence[Path], pairs: Pairs) -> None:
     """Texts of an image's name beside it; capitals count only where two names differ in nothing else."""
     named: dict[tuple[Path, str], list[Path]] = defaultdict(list)
     for text in texts:
-        named[text.parent, spelt(stem(text.name))].append(text)
+        named[text.parent, folded(stem(text.name))].append(text)
     exact = {(one.path.parent, stem(one.path.name)) for one in found}
-    for one in pairs.open(found):
+    for one in pairs.without_report(found):
         own = stem(one.path.name)
-        names = dict.fromkeys((spelt(own), spelt(one.path.name)))  # a.txt, and a.png.txt
+        names = dict.fromkeys((folded(own), folded(one.path.name)))  # a.txt, and a.png.txt
         several = [text for name in names for text in named.get((one.path.parent, name), ())]
         same = [text for text in several if stem(text.name) == own]
         candidates = same or [text for text in several if (text.parent, stem(text.name)) not in exact]
@@ -102,20 +106,20 @@ def by_name(found: Sequence[Found], texts: Sequence[Path], pairs: Pairs) -> None
             pairs.doubtful |= set(candidates)
 
 
-def by_being_alone(found: Sequence[Found], texts: Sequence[Path], pairs: Pairs) -> None:
+def by_only_text(found: Sequence[FoundImage], texts: Sequence[Path], pairs: Pairs) -> None:
     """A folder's only other text, where all images of the folder are one examination."""
-    lone: Mapping[Path, list[Path]] = by_folder(pairs.free(texts))
-    there: dict[Path, list[Found]] = defaultdict(list)
+    lone: Mapping[Path, list[Path]] = by_folder(pairs.unused_texts(texts))
+    there: dict[Path, list[FoundImage]] = defaultdict(list)
     for one in found:
         for folder in (one.path, one.path.parent) if one.files else (one.path.parent,):
             there[folder].append(one)
     for folder, images in sorted(there.items(), reverse=True):  # inside a folder of slices goes before beside it
         if len(lone.get(folder, ())) == 1 and one_examination(images):
-            for one in pairs.open(images):
+            for one in pairs.without_report(images):
                 pairs.reports[one.path] = lone[folder][0]
 
 
-def spelt(name: str) -> str:
+def folded(name: str) -> str:
     """A name without regard to capitals, or to how a system composes accents."""
     return unicodedata.normalize("NFC", name).casefold()
 

@@ -1,8 +1,8 @@
-"""Whose an image is: the PatientID in its file; else the folder that says so; else the image stands for itself.
+"""To which patient an image belongs: the PatientID in its file; else its folder; else it counts as a patient itself.
 
-Two patients taken for one cost a little; one patient taken for two stands in two splits, and every figure on them is
-worth nothing. So an image without a PatientID belongs to the only patient of its folder, and the issuer of an id is not
-asked.
+Two patients taken for one cost a little. One patient taken for two may stand in two splits, and then every measurement
+is worth nothing. So an image without a PatientID belongs to the only patient of its folder, and IssuerOfPatientID is
+not looked at.
 """
 
 import itertools
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from unimedi.cohort.choices import given
-from unimedi.cohort.patient_id import likeness
+from unimedi.cohort.cell_values import without_missing
+from unimedi.cohort.patient_id import normalized_id
 from unimedi.cohort.sources.file_names import stem
 from unimedi.cohort.sources.own_files.sibling_folders import IMAGE_FOLDERS, TEXT_FOLDERS
 from unimedi.cohort.sources.source_cohort import SourceCohort
@@ -36,8 +36,8 @@ PLACEHOLDERS = (
 )
 
 
-class Told(StrEnum):
-    """By what a patient is known."""
+class PatientSource(StrEnum):
+    """Where it is written to which patient an image belongs."""
 
     FILE = "PatientID"
     NEIGHBOUR = "the PatientID of other files in the folder"
@@ -48,12 +48,12 @@ class Told(StrEnum):
 def is_placeholder(patient: str) -> bool:
     """Whether a PatientID says nothing: ``ANONYMOUS``, ``0``, ``000000``."""
     plain = "".join(filter(str.isalnum, patient)).casefold()
-    return not plain.strip("0") or plain in PLACEHOLDERS or not given(patient)
+    return not plain.strip("0") or plain in PLACEHOLDERS or not without_missing(patient)
 
 
 def patient_key(patient: str) -> str:
     """A PatientID as it is compared, the same for all spellings; empty where it names nobody."""
-    return "" if is_placeholder(patient) else likeness(patient)
+    return "" if is_placeholder(patient) else normalized_id(patient)
 
 
 def name_patients(cohort: SourceCohort, stated: Mapping[str, str]) -> None:
@@ -66,21 +66,21 @@ def name_patients(cohort: SourceCohort, stated: Mapping[str, str]) -> None:
     folders = _folders(cohort)
     of_folder: dict[str, dict[str, str]] = defaultdict(dict)  # patients by what all spellings share
     for study, patient in ids.items():
-        of_folder[folders[study]].setdefault(likeness(patient), patient)
-    told: dict[str, Told] = {}
+        of_folder[folders[study]].setdefault(normalized_id(patient), patient)
+    told: dict[str, PatientSource] = {}
 
     def named(study: Study) -> Study:
         if study.study_id not in cohort.unnamed:
             return study
         folder = folders[study.study_id]
         others = list(of_folder[folder].values()) if folder else []
-        patient, how = stem(study.image.name), Told.ITSELF
+        patient, how = stem(study.image.name), PatientSource.ITSELF
         if study.study_id in ids:
-            patient, how = ids[study.study_id], Told.FILE
+            patient, how = ids[study.study_id], PatientSource.FILE
         elif len(others) == 1:
-            patient, how = others[0], Told.NEIGHBOUR
+            patient, how = others[0], PatientSource.NEIGHBOUR
         elif folder:
-            patient, how = folder, Told.FOLDER
+            patient, how = folder, PatientSource.FOLDER
         told[study.study_id] = how
         return replace(study, patient_id=patient)
 
@@ -120,17 +120,20 @@ def note_placeholders(cohort: SourceCohort, patients: Iterable[str]) -> None:
         cohort.notes.append(f"PatientIDs that name nobody, in {sum(empty.values())} studies: {named}")
 
 
-def _note(cohort: SourceCohort, told: Mapping[str, Told], folders: Mapping[str, str], shared: set[str]) -> None:
+def _note(
+    cohort: SourceCohort, told: Mapping[str, PatientSource], folders: Mapping[str, str], shared: set[str]
+) -> None:
+    """Say how many patients are known by what, and which of them a person should look at."""
     counts = Counter(told.values())
     if counts:
-        listed = ", ".join(f"{counts[how]} by {how}" for how in Told if counts[how])
+        listed = ", ".join(f"{counts[how]} by {how}" for how in PatientSource if counts[how])
         cohort.notes.append(f"whose the studies are: {listed}")
-    if counts[Told.ITSELF] > 1:
+    if (single := counts[PatientSource.ITSELF]) > 1:
         cohort.notes.append(
-            f"{counts[Told.ITSELF]} images count as a patient each, for no header and no folder says whose they are: "
+            f"{single} images count as a patient each, for no header and no folder says whose they are: "
             "two of one patient may stand in two splits; a --table with patient_id prevents it"
         )
-    vague = sum(how is Told.FOLDER and folders[study] in shared for study, how in told.items())
+    vague = sum(how is PatientSource.FOLDER and folders[study] in shared for study, how in told.items())
     if vague:
         cohort.notes.append(f"{vague} studies without a PatientID lie in folders of several patients: look at these")
     splits = sorted({study.image.relative_to(cohort.root).parts[0] for study in cohort.studies} & SPLITS)

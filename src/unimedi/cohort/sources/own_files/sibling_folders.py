@@ -1,8 +1,9 @@
-"""Images and reports in trees of their own: ``images/a/b.png`` with ``reports/a/b.txt``, at any depth.
+"""Images and reports in separate trees: ``images/a/b.png`` with ``reports/a/b.txt``, at any depth.
 
-A tree of reports is called so, or holds no image beside a tree that is called images or holds no text. Where no name
-says so, two pairs at least must agree, and no folder beside them may hold both. The report may be named for the folder
-of its image (``reports/a.txt``), or be alone in a folder of that name (``reports/a/text.txt``).
+A tree holds reports where its name says so (``TEXT_FOLDERS``), or where it has no image and the tree beside it has no
+text or a name of ``IMAGE_FOLDERS``. Where no name says so, at least two pairs must agree, and no folder beside them may
+hold both images and texts. The report may be named for the folder of its image (``reports/a.txt``), or be the only text
+in a folder of that name (``reports/a/text.txt``).
 """
 
 from collections import defaultdict
@@ -10,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from unimedi.cohort.sources.file_names import stem
-from unimedi.cohort.sources.own_files.images import Found
+from unimedi.cohort.sources.own_files.images import FoundImage
 from unimedi.cohort.sources.own_files.pairing import (
     Pairs,
     by_folder,
+    folded,
     is_no_report,
     one_examination,
     several_texts,
-    spelt,
 )
 from unimedi.files.walk import name_of
 
@@ -37,19 +38,19 @@ Parts = tuple[str, ...]  # of a path below the root
 Key = tuple[Parts, Parts]  # what stands above a tree, and a name in it
 
 
-def by_sibling(found: Sequence[Found], texts: Sequence[Path], root: Path, pairs: Pairs) -> None:
+def by_sibling_folder(found: Sequence[FoundImage], texts: Sequence[Path], root: Path, pairs: Pairs) -> None:
     """Give each image that still has no report the text of its name in a tree beside, where both are the only ones."""
     with_images = {folder for one in found for folder in _above(one.path, root)}
     with_texts = {folder for text in texts if not is_no_report(text) for folder in _above(text, root)}
     mixed = {folder[:-1] for folder in with_images & with_texts}
-    free = pairs.free(texts)
-    left = pairs.open(found)
+    free = pairs.unused_texts(texts)
+    left = pairs.without_report(found)
     beside = by_folder(free)
     by_key: dict[Key, list[tuple[Path, Parts]]] = defaultdict(list)
     for text in free:
         for key, tree in _keys(text.relative_to(root).parts, len(beside[text.parent]) == 1):
             by_key[key].append((text, tree))
-    in_folder: dict[Path, list[Found]] = defaultdict(list)
+    in_folder: dict[Path, list[FoundImage]] = defaultdict(list)
     for one in found:
         in_folder[one.path.parent].append(one)
 
@@ -71,10 +72,10 @@ def by_sibling(found: Sequence[Found], texts: Sequence[Path], root: Path, pairs:
 
 
 def _agreed(
-    left: Sequence[Found], wanted: dict[Path, set[Path]], root: Path, pairs: Pairs
+    left: Sequence[FoundImage], wanted: dict[Path, set[Path]], root: Path, pairs: Pairs
 ) -> Iterator[tuple[Path, Path]]:
     """Image and text that want each other alone; what several want is refused."""
-    wanting: dict[Path, list[Found]] = defaultdict(list)
+    wanting: dict[Path, list[FoundImage]] = defaultdict(list)
     for one in left:
         for text in wanted[one.path]:
             wanting[text].append(one)
@@ -113,7 +114,7 @@ def _keys(parts: Parts, alone: bool) -> list[tuple[Key, Parts]]:
     *folders, last = parts
     names: list[Parts] = [(*folders, stem(last)), *([tuple(folders)] if alone else [])]
     return [
-        ((name[:depth], tuple(spelt(part) for part in name[depth + 1 :])), parts[: depth + 1])
+        ((name[:depth], tuple(folded(part) for part in name[depth + 1 :])), parts[: depth + 1])
         for name in names
         for depth in range(len(name) - 1)
     ]

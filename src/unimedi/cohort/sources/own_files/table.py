@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unimedi.cohort.choices import given, read_label, read_language, read_modality, read_split
-from unimedi.cohort.columns import check_names, missing, misspelt, nameless_patient
-from unimedi.cohort.patient_id import shortened
+from unimedi.cohort.cell_values import read_label, read_language, read_modality, read_split, without_missing
+from unimedi.cohort.column_names import check_names, missing_column, misspelt_columns, unnamed_patient_column
+from unimedi.cohort.patient_id import is_shortened_number
 from unimedi.cohort.sources.dicom.header import patient_in
 from unimedi.cohort.sources.dicom.quick_header import is_dicom
 from unimedi.cohort.sources.file_names import PICTURES, VOLUMES, suffix
@@ -39,7 +39,7 @@ def add_table(cohort: SourceCohort, table: Path, columns: Mapping[str, str], mod
     if problems := _wrong_columns(header, names, columns):
         raise SourceError(str(TableError(table, problems)))
     paths = ListedPaths(cohort.root)
-    whole = [{field: given(row.values.get(name, "")) for field, name in names.items()} for row in rows]
+    whole = [{field: without_missing(row.values.get(name, "")) for field, name in names.items()} for row in rows]
     patients, splits = (any(values[field] for values in whole) for field in ("patient_id", "split"))
     listed: set[Path] = set()
     for row, values in zip(rows, whole, strict=True):
@@ -65,20 +65,20 @@ def report_table(table: Path, columns: Mapping[str, str]) -> dict[str, dict[str,
     names = _names(columns, KEY)
     header, rows = _read(table)
     wanted = [names[field] for field in ("key", *columns)]
-    if problems := _missing(header, names, wanted) or misspelt(header, list(names.values())):
+    if problems := _missing(header, names, wanted) or misspelt_columns(header, list(names.values())):
         raise SourceError(str(TableError(table, problems)))
     found: dict[str, dict[str, str]] = {}
     for row in rows:
         key, what = row.values[names["key"]], f"{table}, row {row.number}"
         if not key or key in found:
             raise SourceError(f"{what}: {names['key']} is {'there twice: ' + key if key else 'empty'}")
-        if shortened(key):
+        if is_shortened_number(key):
             raise SourceError(f"{what}: {names['key']} {key!r} was shortened by a spreadsheet; write it as text")
         try:
             label_values(row.values)
         except SourceError as error:
             raise SourceError(f"{what} ({key}): {error}") from None
-        found[key] = {**row.values, "report": plain(given(row.values.get(names["report"], "")))}
+        found[key] = {**row.values, "report": plain(without_missing(row.values.get(names["report"], "")))}
     return found
 
 
@@ -110,7 +110,7 @@ def _read(table: Path) -> tuple[list[str], list[Row]]:
 
 
 def _missing(header: Sequence[str], names: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
-    return [missing(name, header, names.values()) for name in dict.fromkeys(wanted) if name not in header]
+    return [missing_column(name, header, names.values()) for name in dict.fromkeys(wanted) if name not in header]
 
 
 def _wrong_columns(header: Sequence[str], names: Mapping[str, str], columns: Mapping[str, str]) -> list[str]:
@@ -118,10 +118,10 @@ def _wrong_columns(header: Sequence[str], names: Mapping[str, str], columns: Map
     wanted = [names[field] for field in ("image", *columns)]
     if not {names["report"], names["report_path"]} & set(header):
         wanted.append(names["report"])
-    problems = _missing(header, names, wanted) or misspelt(header, list(names.values()))
+    problems = _missing(header, names, wanted) or misspelt_columns(header, list(names.values()))
     other = [name for name in header if name.startswith(OF_A_MANIFEST)]
     problems += [f"column {name!r} is of a manifest; use the table as one" for name in other]
-    if names["patient_id"] not in header and (problem := nameless_patient(header, names["patient_id"])):
+    if names["patient_id"] not in header and (problem := unnamed_patient_column(header, names["patient_id"])):
         problems.append(problem)
     return problems
 
@@ -162,7 +162,7 @@ def _add_row(
     except ValueError as error:
         return cohort.skip(what, str(error))
     for field in ("study_id", "patient_id"):
-        if shortened(values[field]):
+        if is_shortened_number(values[field]):
             return cohort.skip(what, f"{field} is a number that a spreadsheet shortened")
     return cohort.add(
         what,

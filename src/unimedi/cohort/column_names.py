@@ -1,4 +1,4 @@
-"""Names of a table's columns: those that are missing, those that are nearly ours, a person's own names for ours."""
+"""Names of a table's columns: what is missing or misspelt, and a person's own names for the fields read here."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,20 +8,21 @@ PATIENT = frozenset(("patient", "patientid", "patientnumber", "subject", "subjec
 PREFIXES = ("label", "mask")  # of columns of a finding: ``label:nodule``
 
 
-def missing(column: str, header: Sequence[str], ours: Iterable[str]) -> str:
+def missing_column(column: str, header: Sequence[str], ours: Iterable[str]) -> str:
     """That ``column`` is not in the header, and which of its other names could be meant."""
-    return f"column {column!r} is missing{hint(column, [name for name in header if name not in set(ours)], header)}"
+    others = [name for name in header if name not in set(ours)]
+    return f"column {column!r} is missing{nearest_column(column, others, header)}"
 
 
-def hint(column: str, candidates: Sequence[str], header: Sequence[str]) -> str:
+def nearest_column(column: str, candidates: Sequence[str], header: Sequence[str]) -> str:
     """`` (did you mean 'StudyID'?)``, or else what there is."""
     return nearest(column, candidates, 0.5, _plain) or f"; found {', '.join(header) or 'none'}"
 
 
-def misspelt(header: Sequence[str], ours: Iterable[str]) -> list[str]:
-    """What is wrong with columns that would be left out without a word: ``Split`` for ``split``, ``lable:nodule``.
+def misspelt_columns(header: Sequence[str], ours: Iterable[str]) -> list[str]:
+    """A sentence for each column whose name is nearly one of ``ours``: ``Split`` for ``split``, ``lable:nodule``.
 
-    ``ours`` are the names that are looked for; columns of other names may stand beside them.
+    Without it the column would not be read, and nobody told. Columns of quite other names may stand beside ours.
     """
     ours = list(ours)
     absent = {_plain(name): name for name in ours if name not in header}
@@ -36,9 +37,11 @@ def misspelt(header: Sequence[str], ours: Iterable[str]) -> list[str]:
     return found
 
 
-def nameless_patient(header: Sequence[str], ours: str) -> str:
-    """That a column seems to hold the patient under another name; empty where none does. Were it left out, one patient
-    could come into two splits."""
+def unnamed_patient_column(header: Sequence[str], ours: str) -> str:
+    """A sentence where a column seems to hold the patient under another name; empty where none does.
+
+    If it were not read, one patient could come into two splits.
+    """
     found = next((name for name in header if _plain(name) in PATIENT), "")
     return f"column {found!r} seems to hold the patient; say --column {ours}={found}, or rename it" if found else ""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unimedi.cohort.choices import read_label, read_language, read_modality, read_split
+from unimedi.cohort.cell_values import read_label, read_language, read_modality, read_split
 from unimedi.cohort.study import Modality, Split
 
 

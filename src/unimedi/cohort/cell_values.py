@@ -1,6 +1,6 @@
-"""The words that a table's cells may hold where only some are meant: splits, modalities, labels, languages.
+"""What a table's cells mean: splits, modalities, labels and languages, in the spellings that people use.
 
-Each function raises ``ValueError`` with what came and what was expected.
+Each ``read_…`` raises InputError that says what came and what was expected.
 """
 
 import re
@@ -28,13 +28,13 @@ UNKNOWN_LANGUAGE = "und"
 _REGION = re.compile(r"([a-z]{2})[-_][a-z0-9]{2,4}")  # en-US
 
 
-def given(cell: str) -> str:
+def without_missing(cell: str) -> str:
     """The cell, or nothing where it holds a word for a missing value (``NA``, ``nan``, ``NULL``)."""
     return "" if cell.casefold() in MISSING else cell
 
 
 def read_split(text: str) -> Split:
-    """``Val`` as ``Split.VALIDATION``. What could be either of two (``holdout``, ``eval``) is none."""
+    """``Val`` as ``Split.VALIDATION``. A word that means validation to some and test to others (``eval``) raises."""
     found = next((split for split, names in SPLITS.items() if text.strip().casefold() in names), None)
     if found is None:
         names = [name for spellings in SPLITS.values() for name in spellings]
@@ -57,14 +57,14 @@ def read_modality(text: str) -> Modality:
 def read_label(text: str) -> bool | None:
     """Present, absent, or None for unknown."""
     try:
-        return LABELS[given(text).casefold()]
+        return LABELS[without_missing(text).casefold()]
     except KeyError:
         raise InputError(f"is {text!r}, expected 1, 0 or empty (1.0, true, 0.0, false and NA are read, too)") from None
 
 
 def read_language(text: str) -> str:
     """``en`` of ``en``, ``EN`` and ``en-US``; empty where nothing is given."""
-    code = given(text).casefold()
+    code = without_missing(text).casefold()
     region = _REGION.fullmatch(code)
     code = region[1] if region else code
     if code and code not in ISO_639_1 and code != UNKNOWN_LANGUAGE:

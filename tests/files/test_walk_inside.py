@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unimedi.cohort.manifest import ManifestError, read_manifest
-from unimedi.files.inside import inside
+from unimedi.files.walk import inside
 
 
 @pytest.fixture(scope="module")
