@@ -32,7 +32,7 @@ SIX: dict[str, dict[str, float | str]] = {
     "zero_shot/ct/auroc": {"chance": 0.5},
     "retrieval/xray/image_to_report/r@10": {"chance": "retrieval/xray/image_to_report/chance@10"},
     "retrieval/ct/image_to_report/r@10": {"chance": "retrieval/ct/image_to_report/chance@10"},
-    "cross_modal/paired/r@10": {"chance": "cross_modal/paired/chance@10"},
+    "cross_modal/xray_to_ct/paired/r@10": {"chance": "cross_modal/xray_to_ct/paired/chance@10"},
     SLICES.format("attentive"): {"random": SLICES.format("random"), "centre": SLICES.format("centre")},
 }
 

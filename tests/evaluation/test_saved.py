@@ -32,7 +32,7 @@ from unimedi.evaluation.record import (
     ZeroShot,
 )
 from unimedi.evaluation.saved import load, save
-from unimedi.metrics.measurement import Measurement
+from unimedi.metrics.measurement import Measurement, Measurements
 
 
 def record() -> EvaluationRecord:
@@ -41,7 +41,8 @@ def record() -> EvaluationRecord:
     study = Example("s1", ("pleural_effusion",), picture)
     written = Example("s2", (), report="Derrame “pequeño”.\nNo más.")
     plane = Plane(picture, (0.5, 1.0), ((0, 3), (1, 4)), "axial", np.ones((2, 2)), picture > 5, (1.5,), upwards=True)
-    estimate = Measurement(0.5, math.nan, math.nan, 3, np.ones(4), task="zero_shot", share=0.1, metric="auroc")
+    row = Measurement(0.5, math.nan, math.nan, 3, np.ones(4), task="zero_shot", share=0.1, metric="auroc")
+    measurements = Measurements([row])
     return EvaluationRecord(
         run="run",
         split="test",
@@ -67,21 +68,22 @@ def record() -> EvaluationRecord:
         space=SpaceMap(np.zeros((1, 2)), ("xray",), (("mass", "nodule"),)),
         reports=(Queries("xray", "report", (Query(study, (written,), (True,)),)),),
         patients_between=(),
-        others=(OtherRun("other", "", {"a": estimate}, {}),),
-        task=TaskAnswer("t", "about", "zero_shot", "auroc", "auroc", {"mass": "a mass"}, {}, (), (), {"k": estimate}),
+        others=(OtherRun("other", "", measurements, Measurements()),),
+        task=TaskAnswer("t", "about", "zero_shot", "auroc", "auroc", {"mass": "a mass"}, {}, (), (), measurements),
     )
 
 
 def assert_equal(one: Any, other: Any) -> None:
-    """The same types and values all the way down; of an estimate, all but the resamples."""
+    """The same types and values all the way down; of a measurement, all but the resamples."""
     assert type(one) is type(other)
     if isinstance(one, np.ndarray):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
     elif is_dataclass(one):
         for field in fields(one):
-            if field.compare:
-                assert_equal(getattr(one, field.name), getattr(other, field.name))
+            assert_equal(getattr(one, field.name), getattr(other, field.name))
+    elif isinstance(one, Measurements):
+        assert one.to_json() == other.to_json()
     elif isinstance(one, dict):
         assert list(one) == list(other)
         for key in one:

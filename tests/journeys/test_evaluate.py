@@ -5,6 +5,7 @@ import hashlib
 import html
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,14 @@ def test_every_key_that_others_rely_on_is_there(evaluated: tuple[Path, Path, Mea
     assert all({"task", "metric", "value", "low", "high", "n"} <= set(row) for row in stored.values())
     assert all(set(row) <= {*NAMES, "value", "low", "high", "n"} for row in stored.values())
     assert Measurements.read(out / "metrics.json").keys() == figures.keys()
+
+
+def test_the_tables_of_the_documents_are_filled_whole(evaluated: tuple[Path, Path, Measurements]) -> None:
+    page = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "figures.py"))
+    stored = json.loads((evaluated[1] / "metrics.json").read_text())
+    assert page["all_figures"](stored).count("\n") == 2 + len(page["ALL"])
+    assert re.findall(r"(?:chance|random) [01]\.\d{3}", page["six_figures"](stored)) != []
+    assert page["six_figures"](stored).count("\n") == 2 + 6
 
 
 def test_one_figure_by_hand(evaluated: tuple[Path, Path, Measurements]) -> None:

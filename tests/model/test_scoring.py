@@ -16,9 +16,9 @@ def frozen(**changes: object) -> UniMediModel:
     return tiny_model(**changes).requires_grad_(False)
 
 
-def attention_of(model: UniMediModel, fine: torch.Tensor, planes: list[int]) -> list[list[float]]:
+def attention_of(model: UniMediModel, hires: torch.Tensor, planes: list[int]) -> list[list[float]]:
     """v of each token of the planes of one volume, in one pass: a list of tokens a plane."""
-    cut = model.cut_slices(fine, torch.tensor([planes]))
+    cut = model.cut_slices(hires, torch.tensor([planes]))
     rows = model.vision(model.vision.slices(cut.pixels, cut.depth), attention_rows=True).cls_attention[0]
     v = [
         sum(float(rows[layer, head, token]) for layer in range(2) for head in range(2)) / 4
@@ -33,56 +33,56 @@ def mean(values: list[float]) -> float:
 
 @pytest.mark.parametrize("name", sorted(SCORERS))
 def test_one_score_a_slab_each_volume_by_itself(name: str) -> None:
-    model, fine = frozen(), tiny_batch(volumes=3).hires_volumes
+    model, hires = frozen(), tiny_batch(volumes=3).hires_volumes
     reports = torch.nn.functional.normalize(torch.randn(3, 8), dim=1)
-    scores = SCORERS[name](model, fine, reports)
+    scores = SCORERS[name](model, hires, reports)
     assert scores.shape == (3, SLABS)
-    alone = torch.cat([SCORERS[name](model, fine[i : i + 1], reports[i : i + 1]) for i in range(3)])
+    alone = torch.cat([SCORERS[name](model, hires[i : i + 1], reports[i : i + 1]) for i in range(3)])
     torch.testing.assert_close(scores, alone, rtol=1e-5, atol=1e-6)
 
 
 def test_volume_equals_the_loop_and_is_what_the_model_chooses_by() -> None:
-    model, fine = frozen(), tiny_batch().hires_volumes
-    scores = scoring.volume(model, fine)
-    rows = model.vision(model.tokens(model.normalise(fine)), attention_rows=True).cls_attention
-    for volume in range(len(fine)):
+    model, hires = frozen(), tiny_batch().hires_volumes
+    scores = scoring.volume(model, hires)
+    rows = model.vision(model.tokens(model.normalise(hires)), attention_rows=True).cls_attention
+    for volume in range(len(hires)):
         for slab in range(SLABS):
             tokens = range(TOKENS * slab, TOKENS * (slab + 1))  # of T_3D: a slab has 2 x 2 tokens, too
             own = [float(rows[volume, layer, head, token]) for layer in (0, 1) for head in (0, 1) for token in tokens]
             assert float(scores[volume, slab]) == pytest.approx(mean(own), rel=1e-5)
     assert float((scores.amax(1) / scores.amin(1)).min()) > 1.001  # the slabs differ, so a wrong order would be seen
-    torch.testing.assert_close(model.encode_images(fine).slice_scores, scores)
+    torch.testing.assert_close(model.encode_images(hires).slice_scores, scores)
 
 
 def test_joint_equals_the_loop_and_shares_one_budget() -> None:
-    model, fine = frozen(), tiny_batch().hires_volumes
-    scores = scoring.joint(model, fine)
-    for volume in range(len(fine)):
-        planes = attention_of(model, fine[volume : volume + 1], list(range(DEPTH)))
+    model, hires = frozen(), tiny_batch().hires_volumes
+    scores = scoring.joint(model, hires)
+    for volume in range(len(hires)):
+        planes = attention_of(model, hires[volume : volume + 1], list(range(DEPTH)))
         for slab in range(SLABS):
             own = [v for plane in planes[4 * slab : 4 * slab + 4] for v in plane]
             assert float(scores[volume, slab]) == pytest.approx(mean(own), rel=1e-5)
-    torch.testing.assert_close(scores.sum(1), torch.full((len(fine),), 1 / 16))  # 16 tokens a slab
+    torch.testing.assert_close(scores.sum(1), torch.full((len(hires),), 1 / 16))  # 16 tokens a slab
 
 
 def test_separate_says_nothing_unless_it_takes_the_peak() -> None:
-    fine = tiny_batch().hires_volumes
-    torch.testing.assert_close(scoring.separate(frozen(), fine), torch.full((2, SLABS), 1 / TOKENS))
+    hires = tiny_batch().hires_volumes
+    torch.testing.assert_close(scoring.separate(frozen(), hires), torch.full((2, SLABS), 1 / TOKENS))
     model = frozen(slab_pooling="max")
-    scores = scoring.separate(model, fine)
+    scores = scoring.separate(model, hires)
     for slab in range(SLABS):
-        peaks = [max(attention_of(model, fine[:1], [4 * slab + plane])[0]) for plane in range(4)]
+        peaks = [max(attention_of(model, hires[:1], [4 * slab + plane])[0]) for plane in range(4)]
         assert float(scores[0, slab]) == pytest.approx(mean(peaks), rel=1e-5)
 
 
 def test_coarse_to_fine_divides_the_budget_of_the_best_anew() -> None:
-    model, fine = frozen(slices=1), tiny_batch().hires_volumes  # one slice: two candidates of four slabs
-    coarse, scores = scoring.volume(model, fine), scoring.coarse_to_fine(model, fine)
-    for volume in range(len(fine)):
+    model, hires = frozen(slices=1), tiny_batch().hires_volumes  # one slice: two candidates of four slabs
+    coarse, scores = scoring.volume(model, hires), scoring.coarse_to_fine(model, hires)
+    for volume in range(len(hires)):
         before = coarse[volume].tolist()
         best = sorted(sorted(range(SLABS), key=lambda slab: -before[slab])[:2])
         seen = [4 * slab + plane for slab in best for plane in range(4)]
-        planes = attention_of(model, fine[volume : volume + 1], seen)
+        planes = attention_of(model, hires[volume : volume + 1], seen)
         share = [mean([v for plane in planes[4 * place : 4 * place + 4] for v in plane]) for place in range(2)]
         expected = list(before)
         for slab, part in zip(best, share, strict=True):
@@ -115,8 +115,8 @@ def test_planes_are_even_and_lie_in_their_slab(depth: int, most: int, each: int)
 
 
 def test_any_scores_can_choose_the_slices() -> None:
-    model, fine = frozen(slices=1), tiny_batch().hires_volumes
+    model, hires = frozen(slices=1), tiny_batch().hires_volumes
     scores = torch.tensor([[0.0, 0, 0, 1], [0, 1, 0, 0]])
-    output = model.encode_images(fine, scores=scores)
+    output = model.encode_images(hires, scores=scores)
     assert output.selected.tolist() == [[14], [6]]
     assert torch.equal(output.slice_scores, scores)

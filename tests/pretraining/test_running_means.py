@@ -114,7 +114,7 @@ def test_a_kind_that_the_recipe_left_out_moves_no_mean_of_reports(tmp_path: Path
     both = store_of(tmp_path / "both", [Modality.DX] * 6 + [Modality.CT] * 3)
     flat = store_of(tmp_path / "flat", [Modality.DX] * 6)
     processor, one, two = processor_of("Report 1. Clear lungs."), tiny_model(), tiny_model()
-    recompute_running_means(one, processor, both, ndims=(2,))
+    recompute_running_means(one, processor, both, kinds=(ImageKind.XRAY,))
     recompute_running_means(two, processor, flat)
     assert all(torch.equal(value, buffers(two)[name]) for name, value in buffers(one).items())
 

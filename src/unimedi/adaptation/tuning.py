@@ -24,7 +24,7 @@ from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import NotComputable
-from unimedi.metrics.measurement import Measurement, Measurements, named, percent
+from unimedi.metrics.measurement import Measurements, named, percent
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.untrained import untrained
 from unimedi.optimization.optimizer import OPTIMIZERS
@@ -145,12 +145,11 @@ def measure_arms(
     arms = {"": tuning.model, RANDOM_INIT: untrained(tuning.model, 0)}
     found = Measurements()
     for share, results in train_arms(task, arms, tuning.settings, tuning.say, keep).items():
-        each = [summarise(runs).named(method=arm) for arm, runs in results.items()]
-        count = task.studies(share)
-        rows: list[Measurement] = [row for one in each for row in one.values()]
-        rows.append(named(gain(results[""], results[RANDOM_INIT]), minus=RANDOM_INIT, metric=metric))
-        rows.append(named(Estimate(float(count), n=count), metric="training_studies"))
-        found |= Measurements(rows).named(share=share)
+        for arm, runs in results.items():
+            found |= summarise(runs).named(method=arm, share=share)
+        count, gained = task.studies(share), gain(results[""], results[RANDOM_INIT])
+        studies = named(Estimate(float(count), n=count), metric="training_studies", share=share)
+        found |= Measurements([named(gained, minus=RANDOM_INIT, metric=metric, share=share), studies])
     return found
 
 

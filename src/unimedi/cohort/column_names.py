@@ -28,11 +28,11 @@ def misspelt_columns(header: Sequence[str], ours: Iterable[str]) -> list[str]:
     absent = {_plain(name): name for name in ours if name not in header}
     found = []
     for name in header:
-        kind, colon, finding = name.partition(":")
-        prefixed = [f"{prefix}:{finding}" for prefix in PREFIXES]
+        prefix, colon, finding = name.partition(":")
+        prefixed = [f"{known}:{finding}" for known in PREFIXES]
         if name not in ours and (meant := absent.get(_plain(name))):
             found.append(f"column {name!r} is not known (did you mean {meant!r}?)")
-        elif colon and kind not in PREFIXES and (hinted := nearest(name, prefixed, alike=_prefix)):
+        elif colon and prefix not in PREFIXES and (hinted := nearest(name, prefixed, alike=_prefix)):
             found.append(f"column {name!r} is not known{hinted}")
     return found
 

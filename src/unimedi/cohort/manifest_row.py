@@ -21,7 +21,7 @@ WRITTEN = ("report", "report_path")
 OPTIONAL = (*WRITTEN, "language", "translation", "series")
 MEASURES = ("label:", "mask:")  # how the columns begin of what measures
 BOXES = "boxes:"
-Kind = Callable[[int], bool]  # of a file, by its mode: the tests of the module stat
+ModeTest = Callable[[int], bool]  # of the module stat: whether a mode is a file's, or a folder's
 IMAGE = (stat.S_ISREG, stat.S_ISDIR)
 
 T = TypeVar("T")
@@ -58,14 +58,14 @@ class ManifestRow:
             self.problem(str(error))
             return default
 
-    def path(self, column: str, value: str, check: bool, kinds: Sequence[Kind] = (stat.S_ISREG,)) -> Path:
-        """``value`` under the root; what leads out of it is not even looked at. ``kinds``: what may stand there."""
+    def path(self, column: str, value: str, check: bool, allowed: Sequence[ModeTest] = (stat.S_ISREG,)) -> Path:
+        """``value`` under the root; what leads out of it is not even looked at. ``allowed``: what may stand there."""
         try:
             found = self.paths.find(value) if check else self.paths.joined(value)
-            if not check or any(kind(found.stat().st_mode) for kind in kinds):
+            if not check or any(is_one(found.stat().st_mode) for is_one in allowed):
                 return found
             self.problem(
-                f"{column} {value[:80]!r} is {'neither a file nor a folder' if len(kinds) > 1 else 'not a file'}"
+                f"{column} {value[:80]!r} is {'neither a file nor a folder' if len(allowed) > 1 else 'not a file'}"
             )
         except PathError as error:
             self.problem(f"{column} {error}")

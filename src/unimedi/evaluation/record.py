@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
 
-from unimedi.metrics.measurement import Measurement
+from unimedi.metrics.measurement import Measurements
 
 Findings = tuple[str, ...]
 
@@ -203,8 +203,8 @@ class OtherRun:
 
     name: str
     not_paired: str
-    measurements: Mapping[str, Measurement]
-    differences: Mapping[str, Measurement]
+    measurements: Measurements
+    differences: Measurements
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class TaskAnswer:
     official_split: Mapping[str, str]
     notes: tuple[str, ...]
     source: tuple[str, ...]
-    answers: Mapping[str, Measurement]
+    answers: Measurements
 
 
 @dataclass(frozen=True)

@@ -23,44 +23,42 @@ from unimedi.metrics.measurement import Measurements
 from unimedi.representation.embedder import pretrained_folder
 
 
-def record_of(inputs: Evaluation) -> EvaluationRecord:
+def record_of(evaluation: Evaluation) -> EvaluationRecord:
     """The record of an evaluation, with the pictures that its page shows.
 
     Args:
-        inputs: all that was measured, with the store and the model that it was measured on.
+        evaluation: all that was measured, with the store and the model that it was measured on.
 
     Returns:
         What :func:`unimedi.evaluation.saved.save` writes.
     """
-    views, store = inputs.splits, inputs.store
-    recipe = inputs.run / "recipe.yaml"
-    selector = inputs.embedder.model.config.selector
+    splits, store = evaluation.splits, evaluation.store
+    recipe = evaluation.run / "recipe.yaml"
+    selector = evaluation.embedder.model.config.selector
     return EvaluationRecord(
-        run=_run_name(inputs.run),
-        split=inputs.split,
-        studies={name: len(seen) for name, seen in views.items()},
-        patients=inputs.patients,
+        run=_run_name(evaluation.run),
+        split=evaluation.split,
+        studies={name: len(split) for name, split in splits.items()},
+        patients=evaluation.patients,
         phantom=store.phantom,
-        prompts=inputs.options.prompt_file.stem,
-        notes=tuple(inputs.notes),
-        origin=_origin(inputs),
+        prompts=evaluation.options.prompt_file.stem,
+        notes=tuple(evaluation.notes),
+        origin=_origin(evaluation),
         recipe=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
-        training=_training(inputs.run),
-        cohort={name: cohort_examples(seen, store) for name, seen in views.items()},
+        training=_training(evaluation.run),
+        cohort={name: cohort_examples(split, store) for name, split in splits.items()},
         zero_shot={
-            name: ZeroShot(said.log_odds, {one: views[name].labels[one] for one in said.log_odds}, said.thresholds)
-            for name, said in inputs.predictions.items()
+            name: ZeroShot(said.log_odds, {one: splits[name].labels[one] for one in said.log_odds}, said.thresholds)
+            for name, said in evaluation.predictions.items()
         },
-        failures=failures(views, inputs.predictions, inputs.slices, store),
-        slices=slice_examples(views["ct"], store, inputs.slices, selector) if inputs.slices else None,
-        attention=_attention(inputs),
-        space=space_map(views, inputs.options.seed),
-        reports=tuple(
-            queries for seen in views.values() if len(seen.reported) for queries in report_queries(seen.reported, store)
-        ),
-        patients_between=_patients_between(inputs),
-        others=tuple(other_run(inputs.measurements, inputs.conditions, other) for other in inputs.compare),
-        task=_task(inputs.task, inputs) if inputs.task else None,
+        failures=failures(splits, evaluation.predictions, evaluation.slices, store),
+        slices=slice_examples(splits["ct"], store, evaluation.slices, selector) if evaluation.slices else None,
+        attention=_attention(evaluation),
+        space=space_map(splits, evaluation.options.seed),
+        reports=tuple(queries for split in splits.values() for queries in report_queries(split.reported, store)),
+        patients_between=_patients_between(evaluation),
+        others=tuple(other_run(evaluation.measurements, evaluation.conditions, other) for other in evaluation.compare),
+        task=_task(evaluation.task, evaluation) if evaluation.task else None,
     )
 
 
@@ -80,34 +78,34 @@ def _training(run: Path) -> Training:
     return Training(len(log), curves, tuple(warnings_in(log)))
 
 
-def _attention(inputs: Evaluation) -> dict[str, tuple[Attention, ...]]:
+def _attention(evaluation: Evaluation) -> dict[str, tuple[Attention, ...]]:
     found = {}
-    model, views = inputs.embedder.model, inputs.splits
-    if "xray" in views:
+    model, splits = evaluation.embedder.model, evaluation.splits
+    if "xray" in splits:
         height, width = (
-            side // model.config.patch_size for side in inputs.embedder.processor.preprocess.radiograph_size
+            side // model.config.patch_size for side in evaluation.embedder.processor.preprocess.radiograph_size
         )
-        found["xray"] = radiograph_attention(views["xray"], inputs.store, (height, width))
-    if "ct" in views:
-        rows = inputs.slices.lesion_rows if inputs.slices else []
-        found["ct"] = volume_attention(views["ct"], inputs.store, model.vision.volume_grid, rows)
+        found["xray"] = radiograph_attention(splits["xray"], evaluation.store, (height, width))
+    if "ct" in splits:
+        rows = evaluation.slices.lesion_rows if evaluation.slices else []
+        found["ct"] = volume_attention(splits["ct"], evaluation.store, model.vision.volume_grid, rows)
     return found
 
 
-def _patients_between(inputs: Evaluation) -> tuple[Queries, ...]:
-    if len(inputs.splits) < 2:
+def _patients_between(evaluation: Evaluation) -> tuple[Queries, ...]:
+    if len(evaluation.splits) < 2:
         return ()
-    xray, ct = inputs.splits["xray"], inputs.splits["ct"]
-    return patient_queries(xray, ct, inputs.store), patient_queries(ct, xray, inputs.store)
+    xray, ct = evaluation.splits["xray"], evaluation.splits["ct"]
+    return patient_queries(xray, ct, evaluation.store), patient_queries(ct, xray, evaluation.store)
 
 
 def other_run(ours: Measurements, measured_on: Mapping[str, str], other: MeasuredRun) -> OtherRun:
     """Another run beside ours, with paired differences where both were measured on the same."""
     reason = why_not_paired(measured_on, other)
-    return OtherRun(other.name, reason, other.measurements, {} if reason else differences(ours, other))
+    return OtherRun(other.name, reason, other.measurements, Measurements() if reason else differences(ours, other))
 
 
-def _task(task: TaskFile, inputs: Evaluation) -> TaskAnswer:
+def _task(task: TaskFile, evaluation: Evaluation) -> TaskAnswer:
     return TaskAnswer(
         name=task.name,
         about=task.about,
@@ -118,13 +116,13 @@ def _task(task: TaskFile, inputs: Evaluation) -> TaskAnswer:
         official_split=task.official_split,
         notes=task.notes,
         source=task.source,
-        answers=answers(task, inputs.measurements),
+        answers=answers(task, evaluation.measurements),
     )
 
 
-def _origin(inputs: Evaluation) -> dict[str, str]:
+def _origin(evaluation: Evaluation) -> dict[str, str]:
     """What the figures come from: the command, and hashes of the model, the store, the prompts and the recipe."""
-    recipe, folder, store = inputs.run / "recipe.yaml", pretrained_folder(inputs.run), inputs.store
+    recipe, folder, store = evaluation.run / "recipe.yaml", pretrained_folder(evaluation.run), evaluation.store
     command = [Path(sys.argv[0]).name.replace("__main__.py", "unimedi"), *sys.argv[1:]]
     return {
         "command": shlex.join(command),
@@ -134,15 +132,17 @@ def _origin(inputs: Evaluation) -> dict[str, str]:
         "preprocessing (fingerprint)": store.preprocess.fingerprint(),
         "model.safetensors (sha256)": sha256(folder / "model.safetensors"),
         "config.json (sha256)": sha256(folder / "config.json"),
-        "model (sha256 of weights, settings, vocabulary)": inputs.embedder.fingerprint,
-        **{f"{path.name} (sha256)": sha256(path) for path in _prompt_files(inputs)},
+        "model (sha256 of weights, settings, vocabulary)": evaluation.embedder.fingerprint,
+        **{f"{path.name} (sha256)": sha256(path) for path in _prompt_files(evaluation)},
         "recipe.yaml (sha256)": sha256(recipe) if recipe.is_file() else "none beside the model",
-        "resamples of patients": f"{inputs.options.resamples}, seed {inputs.options.seed}",
+        "resamples of patients": f"{evaluation.options.resamples}, seed {evaluation.options.seed}",
     }
 
 
-def _prompt_files(inputs: Evaluation) -> Sequence[Path]:
+def _prompt_files(evaluation: Evaluation) -> Sequence[Path]:
     """The prompts that were used, and the other shipped files that were measured."""
-    used = inputs.options.prompt_file
-    measured = {row.variant for row in inputs.measurements.select(task="zero_shot_by_prompts").values()} - {used.stem}
+    used = evaluation.options.prompt_file
+    measured = {row.variant for row in evaluation.measurements.select(task="zero_shot_by_prompts").values()} - {
+        used.stem
+    }
     return [used, *(path for name, path in shipped_prompts().items() if name in measured)]

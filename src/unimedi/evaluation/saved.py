@@ -19,6 +19,7 @@ import numpy as np
 from unimedi.errors import InputError, MissingError
 from unimedi.evaluation.record import EvaluationRecord
 from unimedi.files.atomic import atomic_folder, write_json
+from unimedi.metrics.measurement import Measurements
 
 FOLDER, RECORD, ARRAYS = "evaluation", "record.json", "arrays.npz"
 FORMAT = 1  # raised when a field of the record changes
@@ -82,7 +83,9 @@ def _plain(value: Any, arrays: Arrays) -> Any:
         arrays[name] = value
         return {"array": name}
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name), arrays) for field in fields(value) if field.compare}
+        return {field.name: _plain(getattr(value, field.name), arrays) for field in fields(value)}
+    if isinstance(value, Measurements):
+        return value.to_json()
     if isinstance(value, Mapping):
         return {key: _plain(one, arrays) for key, one in value.items()}
     if isinstance(value, tuple | list):
@@ -96,6 +99,8 @@ def _typed(kind: Any, value: Any, arrays: Arrays) -> Any:
         return arrays[value["array"]]
     if kind is float:
         return math.nan if value is None else float(value)
+    if kind is Measurements:
+        return Measurements.from_json(value, RECORD)
     origin, inside = get_origin(kind), get_args(kind)
     if origin is UnionType:
         return None if value is None else _typed(next(one for one in inside if one is not type(None)), value, arrays)

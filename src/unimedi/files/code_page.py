@@ -84,8 +84,8 @@ def _eastern(data: bytes) -> str | None:
 
 def _scripts(text: str) -> set[str]:
     names = {unicodedata.name(char, "") for char in text if char.isalpha() and not char.isascii()}
-    kinds = ("HIRAGANA", "KATAKANA LETTER", "KATAKANA-HIRAGANA", "HANGUL SYLLABLE", "CJK")
-    return {next((kind for kind in kinds if name.startswith(kind)), name) for name in names}
+    scripts = ("HIRAGANA", "KATAKANA LETTER", "KATAKANA-HIRAGANA", "HANGUL SYLLABLE", "CJK")
+    return {next((script for script in scripts if name.startswith(script)), name) for name in names}
 
 
 def _decoded(data: bytes, page: str) -> str | None:

@@ -99,7 +99,7 @@ def _problem(header: Sequence[str], cells: Sequence[str], hint: str) -> str:
 
 
 def _lines(path: Path) -> tuple[Iterator[tuple[int, list[str]]], str]:
-    """Numbered cells of any kind of table, and what helps where their count is wrong."""
+    """Numbered cells of any table, and what helps where their count is wrong."""
     if not path.is_file():
         raise TableError(path, ["no such file"])
     try:
@@ -132,9 +132,9 @@ def _unpacked(data: bytes) -> bytes:
 
 def _text(data: bytes, what: str) -> io.TextIOBase:
     """The characters of a table. Valid UTF-8 is nothing else; a few NULs do not make it UTF-16."""
-    kind = next((kind for head, kind in OTHER.items() if data[:512].lstrip().startswith(head)), "")
-    if kind:
-        raise TypedTableError(f"expected a table, got {kind}")
+    other = next((name for head, name in OTHER.items() if data[:512].lstrip().startswith(head)), "")
+    if other:
+        raise TypedTableError(f"expected a table, got {other}")
     with suppress(UnicodeDecodeError):
         data.decode("utf-8")
         if data.count(b"\0") * 8 <= len(data):

@@ -49,11 +49,11 @@ def decode(data: bytes, what: str) -> str:
     Raises:
         TextError: a document or an image, bytes that are no text, or an encoding that cannot be told.
     """
-    kind = next((name for head, name in OTHER.items() if data.startswith(head)), "")
-    if not kind and data[128:132] == b"DICM":
-        kind = "a DICOM file"
-    if kind:
-        raise TextError(what, f"expected text, got {kind}")
+    other = next((name for head, name in OTHER.items() if data.startswith(head)), "")
+    if not other and data[128:132] == b"DICM":
+        other = "a DICOM file"
+    if other:
+        raise TextError(what, f"expected text, got {other}")
     text = _decoded(data)
     if text is None:
         raise TextError(what, "the encoding of its letters cannot be told; save it as UTF-8")

@@ -72,9 +72,9 @@ def _check_archive(data: bytes) -> None:
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise TypedTableError(f"a damaged zip archive or Excel file ({error})") from error
     names = archive.namelist()
-    kind = next((kind for name, kind in OTHER.items() if name in names), "a zip archive; unpack it")
+    other = next((what for name, what in OTHER.items() if name in names), "a zip archive; unpack it")
     if "xl/workbook.xml" not in names:
-        raise TypedTableError(f"expected a table, got {kind}")
+        raise TypedTableError(f"expected a table, got {other}")
     if sum(file.file_size for file in archive.infolist()) > LARGEST:
         raise TypedTableError("an Excel file that holds more than 2 GiB when unpacked")
 

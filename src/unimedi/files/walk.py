@@ -80,19 +80,19 @@ def _below(folder: Path, root: Path, seen: set[str], links: list[Path], tell: Te
 
 def _passed_over(entry: "os.DirEntry[str]") -> str:
     """Why an entry is not looked at; empty where it is."""
-    kind = "folder" if entry.is_dir() else "file"
+    what = "folder" if entry.is_dir() else "file"
     if entry.name.casefold() in LITTER:
-        return f"a {kind} of an operating system"
+        return f"a {what} of an operating system"
     if entry.name.startswith("."):
-        return f"a hidden {kind}"
+        return f"a hidden {what}"
     try:
         entry.name.encode()
     except UnicodeEncodeError:
         return "a name that is not Unicode"
-    if kind == "file" and not entry.is_file():
+    if what == "file" and not entry.is_file():
         return "a broken link" if entry.is_symlink() else "neither a file nor a folder"
     if not os.access(entry.path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
-        return f"a {kind} that cannot be read: Permission denied"
+        return f"a {what} that cannot be read: Permission denied"
     return ""
 
 

@@ -31,16 +31,22 @@ class UniMediProcessor:
         self.preprocess, self.tokenizer, self.text_length = preprocess, tokenizer, text_length
 
     def __call__(self, images: Any = None, text: Any = None, spacing: Any = None, **as_clip: Any) -> BatchFeature:
-        """Tensors by the names of :meth:`UniMediModel.get_image_features` and ``get_text_features``.
+        """What :meth:`UniMediModel.get_image_features` and ``get_text_features`` take.
 
-        ``images`` is what :func:`unimedi.inputs.open_image.open_image` takes (a path, a PIL image, a
-        :class:`Radiograph`, a :class:`Volume`, an array or tensor, 2-D: radiograph, dense bright; 3-D: Hounsfield
-        units, axes as in :mod:`unimedi.imaging.image`) or a list of these, all radiographs or all volumes. ``spacing``
-        in mm goes with arrays: required for 3-D ones. ``text`` is a sentence or a list. The words of a CLIP processor
-        (``return_tensors="pt", padding=True, truncation=True``) may be given and change nothing.
+        Args:
+            images: one or a list, all radiographs or all volumes: a path, a PIL image, a :class:`Radiograph`, a
+                :class:`Volume`, an array or tensor (2-D: a radiograph, dense is bright; 3-D: Hounsfield units, axes
+                depth, height, width).
+            text: a sentence or a list.
+            spacing: of arrays, in mm an axis; required for 3-D ones.
+            as_clip: ``return_tensors="pt"``, ``padding=True``, ``truncation=True``, as for a CLIP processor; nothing
+                changes by them.
+
+        Returns:
+            ``pixel_values``, int16 as the store keeps them; ``input_ids`` and ``attention_mask``, int64 (n, words).
 
         Raises:
-            TypeError, ValueError: what was expected, what came, and which of several it was.
+            TypeError, InputError: what was expected, what came, and which of several it was.
         """
         for word, value in as_clip.items():
             if word not in AS_CLIP or value != AS_CLIP[word]:

@@ -87,7 +87,12 @@ class Pretraining(nn.Module):
         return self
 
     def forward(self, batch: MixedBatch, step: int, micro_step: int = 0, rank: int = 0) -> StepOutput:
-        """The loss of one micro-batch: L = L_vl + L_icl + L_pcl, each with its weight."""
+        """The loss of one micro-batch, L = L_vl + L_icl + L_pcl, each with its weight.
+
+        Args:
+            batch: stored pixels with their reports.
+            step: of the run; decides selection, the ramp and all draws, with ``micro_step`` and ``rank``.
+        """
         generator = generator_of(self.recipe.seed, step, micro_step, rank)
 
         # Radiographs: T_2D. Volumes: T_3D, and T_2D of the slices that the teacher's attention selects.
@@ -163,8 +168,8 @@ class Pretraining(nn.Module):
         states: dict[ImageKind, list[Tensor]] = {}
         for each, output in zip(images, outputs, strict=True):
             states.setdefault(each.kind, []).append(output.cls)
-        embeddings = torch.cat([self.embed(kind, torch.cat(cls), kind) for kind, cls in states.items()])
-        reports = self.embed("report", self.student.text(batch.input_ids, batch.attention_mask))
+        embeddings = torch.cat([self.embed(torch.cat(cls), kind) for kind, cls in states.items()])
+        reports = self.embed(self.student.text(batch.input_ids, batch.attention_mask))
         scale, keys = self.student.scale(), gather(batch.report_keys)
         embeddings, reports = gather_with_gradient(embeddings), gather_with_gradient(reports)
         l_vl = contrastive_loss(embeddings, reports, keys, scale)
@@ -174,10 +179,9 @@ class Pretraining(nn.Module):
             logs["effective_rank"] = effective_rank(embeddings.detach())
         return StepOutput(l_vl, logs)
 
-    def embed(
-        self, name: str, states: Float[Tensor, "n hidden"], kind: ImageKind | None = None
-    ) -> Float[Tensor, "n embedding"]:
+    def embed(self, states: Float[Tensor, "n hidden"], kind: ImageKind | None = None) -> Float[Tensor, "n embedding"]:
         """The student's embeddings of images of a kind, or of reports; on the way back their gradients are centred."""
+        name = str(kind or "report")
         projection: Projection = self.student.image_projection if kind else self.student.text_projection
         projected = self.gradient_centring[name](projection.project(states))
         self.monitor.watch(f"l_vl/{name}", projected)

@@ -1,17 +1,18 @@
 """The table at the head of the page: the main figures, what each has to be compared with, and the project's targets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
-from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import columns
+from unimedi.metrics.measurement import Measurement, Measurements
 
-Figures = Mapping[str, Estimate]
-
-
+JUDGED_FROM = 200  # patients; with fewer, R@10 of all candidates is no task and intervals say nothing
 OURS, REFERENCE = "ours", "reference"  # rows of the model, and rows that they have to be compared with
+
+Judge = Callable[[Measurement, Measurements], bool]
 
 
 class Row(NamedTuple):
@@ -28,120 +29,30 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """A key of metrics.json, its name in words, and the target that it is measured against (None: not judged)."""
+    """A measurement's name in words and in fields, and the target that it is judged by (None: it is not judged)."""
 
-    key: str
-    name: str
+    words: str
+    fields: dict[str, Any]
     target: str = ""
-    reached: Callable[[Figures], bool] | None = None
+    reached: Judge | None = None
     style: str = OURS
 
 
-def _least(key: str, value: float) -> Callable[[Figures], bool]:
-    return lambda figures: figures[key].value >= value
+def headline(measurements: Measurements, patients: int, phantom: bool) -> list[Row]:
+    """The lines of which there is a measurement.
 
-
-def _gain(key: str, value: float) -> Callable[[Figures], bool]:
-    return lambda figures: figures[key].value >= value and figures[key].low > 0
-
-
-def _selection(figures: Figures) -> bool:
-    """2.5 times random, and above centre and prior with intervals of the differences that do not hold 0."""
-    minus = [figures.get(f"slice_selection/attentive/minus_{name}/hit@1") for name in ("centre", "prior")]
-    above = all(figure is None or figure.low > 0 for figure in minus)
-    return figures["slice_selection/attentive/enrichment@1"].value >= 2.5 and above
-
-
-def _at_work(figures: Figures) -> bool:
-    """The distillation losses fall from the first tenth to the last, and no warning was raised."""
-    ends = [(figures.get(f"training/{key}_first"), figures.get(f"training/{key}_last")) for key in ("l_icl", "l_pcl")]
-    fell = all(last.value < first.value for first, last in ends if first and last)
-    return fell and figures["training/warnings"].value == 0
-
-
-def lines() -> list[Line]:
-    """The headline, in the order of reading. Targets are those of the phantom's tiny preset."""
-    table: list[Line] = []
-    for kind, name, recall in (("xray", "X-ray", 0.30), ("ct", "CT", 0.15)):
-        key = f"zero_shot/{kind}/auroc"
-        table.append(Line(key, f"zero-shot macro AUROC, {name}", "≥ 0.72", _least(key, 0.72)))
-        table.append(Line(f"supervised/{kind}/auroc", "same encoder trained with labels", style=REFERENCE))
-        table.append(Line(f"zero_shot/{kind}/ap", f"zero-shot macro average precision, {name}"))
-        table.append(Line(f"zero_shot/{kind}/prevalence", "chance", style=REFERENCE))
-        key = f"retrieval/{kind}/image_to_report/r@10"
-        table.append(Line(key, f"image → report R@10, {name}", f"≥ {recall:.2f}", _least(key, recall)))
-        table.append(Line(f"retrieval/{kind}/report_to_image/r@10", f"report → image R@10, {name}"))
-        table.append(Line(f"retrieval/{kind}/image_to_report/chance@10", "chance", style=REFERENCE))
-    key = "cross_modal/xray_to_ct/paired/r@10"
-    table += [
-        Line(key, "same patient, X-ray → CT R@10", "≥ 0.15", _least(key, 0.15)),
-        Line("cross_modal/ct_to_xray/paired/r@10", "same patient, CT → X-ray R@10"),
-        Line("cross_modal/xray_to_ct/paired/chance@10", "chance", style=REFERENCE),
-        Line("cross_modal/xray_to_ct/findings/p@10", "shared finding, X-ray → CT P@10"),
-        Line("cross_modal/xray_to_ct/findings/chance", "chance", style=REFERENCE),
-        Line("cross_modal/ct_to_xray/findings/p@10", "shared finding, CT → X-ray P@10"),
-        Line("cross_modal/ct_to_xray/findings/chance", "chance", style=REFERENCE),
-    ]
-    for kind, name in (("xray", "X-ray"), ("ct", "CT")):
-        for fraction in ("10%", "100%"):
-            table.append(Line(f"linear_probe/{kind}/{fraction}/auroc", f"linear probe, {fraction} of labels, {name}"))
-            table.append(
-                Line(f"linear_probe/{kind}/{fraction}/auroc_seed_sd", "SD over draws of labels", style=REFERENCE)
-            )
-            table.append(Line(f"linear_probe/{kind}/random_init/{fraction}/auroc", "random init", style=REFERENCE))
-            table.append(
-                Line(
-                    f"linear_probe/{kind}/pca/{fraction}/auroc", "PCA + logistic regression on pixels", style=REFERENCE
-                )
-            )
-        key = f"linear_probe/{kind}/10%/minus_random_init/auroc"
-        table.append(
-            Line(key, f"gain over random init at 10%, {name}", "≥ +0.05, outside the interval", _gain(key, 0.05))
-        )
-    table.append(
-        Line(
-            "slice_selection/attentive/hit@1",
-            "slice selection, attentive, hit@1",
-            "≥ 2.5 × random, > centre, > prior",
-            _selection,
-        )
-    )
-    for name, words in SELECTOR_NAMES.items():
-        table.append(Line(f"slice_selection/{name}/hit@1", words, style=REFERENCE))
-    table += [
-        Line("slice_selection/attentive/auroc", "slab score against lesion, AUROC within a volume"),
-        Line(
-            "training/l_icl_last", "method at work: L_icl in the last tenth", "L_icl, L_pcl fall, no warning", _at_work
-        ),
-        Line("training/l_icl_first", "in the first tenth", style=REFERENCE),
-        Line("space/modality_probe", "modality probe (.5: one space)"),
-        Line("space/paired/cosine", "cosine of a patient's X-ray and CT"),
-        Line("space/unpaired/cosine", "cosine of two patients' X-ray and CT", style=REFERENCE),
-        Line("space/by_finding/silhouette", "silhouette by finding (across modalities)"),
-        Line("space/by_modality/silhouette", "by modality", style=REFERENCE),
-        Line("space/linear_cka", "linear CKA of a patient's X-ray and CT"),
-        Line("space/linear_cka_shuffled", "with the patients shuffled", style=REFERENCE),
-    ]
-    return table
-
-
-JUDGED_FROM = 200  # patients; with fewer, R@10 of all candidates is no task and intervals say nothing
-
-
-def headline(figures: Figures, patients: int, phantom: bool) -> list[Row]:
-    """The lines whose figure there is.
-
-    Targets stand beside the phantom's figures alone, and are judged from ``JUDGED_FROM`` patients on: what is good on
-    another cohort cannot be told from them.
+    Targets stand beside the phantom's alone, and are judged from ``JUDGED_FROM`` patients on: what is good on another
+    cohort cannot be told from them.
     """
     rows = []
     for line in lines():
-        if line.key not in figures:
+        measured = measurements.one(**line.fields)
+        if measured is None:
             continue
         verdict = ""
         if line.reached is not None and phantom and patients >= JUDGED_FROM:
-            verdict = "reached" if line.reached(figures) else "missed"
-        rows.append(Row(line.name, *columns(figures[line.key]), line.style, line.target if phantom else "", verdict))
+            verdict = "reached" if line.reached(measured, measurements) else "missed"
+        rows.append(Row(line.words, *columns(measured), line.style, line.target if phantom else "", verdict))
     return rows
 
 
@@ -153,3 +64,124 @@ def as_text(rows: Sequence[Row]) -> str:
         target = f"{row.target}: {row.verdict}" if row.verdict else row.target
         lines.append(f"{name:<52} {row.value:>7}  {row.interval:<16} {target}".rstrip())
     return "\n".join(lines)
+
+
+def lines() -> list[Line]:
+    """The headline, in the order of reading. Targets are those of the phantom's tiny preset."""
+    return [
+        *_zero_shot_and_reports("xray", 0.30),
+        *_zero_shot_and_reports("ct", 0.15),
+        *_across_modalities(),
+        *_linear_probe("xray"),
+        *_linear_probe("ct"),
+        *_slice_selection(),
+        *_training_and_space(),
+    ]
+
+
+def _zero_shot_and_reports(kind: str, recall: float) -> list[Line]:
+    name = ImageKind(kind).label
+    zero_shot = {"task": "zero_shot", "modality": kind}
+    retrieval = {"task": "retrieval", "modality": kind}
+    to_report = retrieval | {"variant": "image_to_report"}
+    return [
+        Line(f"zero-shot macro AUROC, {name}", zero_shot | {"metric": "auroc"}, "≥ 0.72", _at_least(0.72)),
+        _reference("same encoder trained with labels", task="supervised", modality=kind, metric="auroc"),
+        Line(f"zero-shot macro average precision, {name}", zero_shot | {"metric": "ap"}),
+        _reference("chance", **zero_shot, metric="prevalence"),
+        Line(f"image → report R@10, {name}", to_report | {"metric": "r@10"}, f"≥ {recall:.2f}", _at_least(recall)),
+        Line(f"report → image R@10, {name}", retrieval | {"variant": "report_to_image", "metric": "r@10"}),
+        _reference("chance", **to_report, metric="chance@10"),
+    ]
+
+
+def _across_modalities() -> list[Line]:
+    paired, findings = ({"task": "cross_modal", "variant": variant} for variant in ("paired", "findings"))
+    to_ct, to_xray = ({"modality": direction} for direction in ("xray_to_ct", "ct_to_xray"))
+    return [
+        Line("same patient, X-ray → CT R@10", paired | to_ct | {"metric": "r@10"}, "≥ 0.15", _at_least(0.15)),
+        Line("same patient, CT → X-ray R@10", paired | to_xray | {"metric": "r@10"}),
+        _reference("chance", **paired, **to_ct, metric="chance@10"),
+        Line("shared finding, X-ray → CT P@10", findings | to_ct | {"metric": "p@10"}),
+        _reference("chance", **findings, **to_ct, metric="chance"),
+        Line("shared finding, CT → X-ray P@10", findings | to_xray | {"metric": "p@10"}),
+        _reference("chance", **findings, **to_xray, metric="chance"),
+    ]
+
+
+def _linear_probe(kind: str) -> list[Line]:
+    name = ImageKind(kind).label
+    probe: dict[str, Any] = {"task": "linear_probe", "modality": kind}
+    table = []
+    for share in (0.1, 1.0):
+        of_share = probe | {"share": share}
+        table += [
+            Line(f"linear probe, {share:.0%} of labels, {name}", of_share | {"metric": "auroc"}),
+            _reference("SD over draws of labels", **of_share, metric="auroc_seed_sd"),
+            _reference("random init", **of_share, method="random_init", metric="auroc"),
+            _reference("PCA + logistic regression on pixels", **of_share, method="pca", metric="auroc"),
+        ]
+    gain = probe | {"share": 0.1, "minus": "random_init", "metric": "auroc"}
+    return [*table, Line(f"gain over random init at 10%, {name}", gain, "≥ +0.05, outside the interval", _gained(0.05))]
+
+
+def _slice_selection() -> list[Line]:
+    hit = {"task": "slice_selection", "metric": "hit@1"}
+    attentive = {"task": "slice_selection", "method": "attentive"}
+    return [
+        Line(
+            "slice selection, attentive, hit@1",
+            attentive | hit,
+            "≥ 2.5 × random, > centre, > prior",
+            _selects,
+        ),
+        *(_reference(words, **hit, method=method) for method, words in SELECTOR_NAMES.items()),
+        Line("slab score against lesion, AUROC within a volume", attentive | {"metric": "auroc"}),
+    ]
+
+
+def _training_and_space() -> list[Line]:
+    last = {"task": "training", "metric": "l_icl_last"}
+    space = {"task": "space"}
+    return [
+        Line("method at work: L_icl in the last tenth", last, "L_icl, L_pcl fall, no warning", _learns),
+        _reference("in the first tenth", task="training", metric="l_icl_first"),
+        Line("modality probe (.5: one space)", space | {"metric": "modality_probe"}),
+        Line("cosine of a patient's X-ray and CT", space | {"method": "paired", "metric": "cosine"}),
+        _reference("cosine of two patients' X-ray and CT", **space, method="unpaired", metric="cosine"),
+        Line("silhouette by finding (across modalities)", space | {"method": "by_finding", "metric": "silhouette"}),
+        _reference("by modality", **space, method="by_modality", metric="silhouette"),
+        Line("linear CKA of a patient's X-ray and CT", space | {"metric": "linear_cka"}),
+        _reference("with the patients shuffled", **space, metric="linear_cka_shuffled"),
+    ]
+
+
+def _reference(words: str, **fields: Any) -> Line:
+    return Line(words, fields, style=REFERENCE)
+
+
+def _at_least(value: float) -> Judge:
+    return lambda measured, _: measured.value >= value
+
+
+def _gained(value: float) -> Judge:
+    return lambda measured, _: measured.value >= value and measured.low > 0
+
+
+def _selects(_: Measurement, measurements: Measurements) -> bool:
+    """2.5 times as often as random slabs, and above centre and prior with intervals that leave 0 out."""
+    attentive = {"task": "slice_selection", "method": "attentive"}
+    enrichment = measurements.one(**attentive, metric="enrichment@1")
+    minus = [measurements.one(**attentive, minus=other, metric="hit@1") for other in ("centre", "prior")]
+    return enrichment is not None and enrichment.value >= 2.5 and all(gap is None or gap.low > 0 for gap in minus)
+
+
+def _learns(_: Measurement, measurements: Measurements) -> bool:
+    """The distillation losses fall from the first tenth of the steps to the last, and no warning was raised."""
+    warnings = measurements.one(task="training", metric="warnings")
+    ends = [
+        [measurements.one(task="training", metric=f"{loss}_{end}") for end in ("first", "last")]
+        for loss in ("l_icl", "l_pcl")
+    ]
+    fell = all(last.value < first.value for first, last in ends if first and last)
+    return fell and warnings is not None and warnings.value == 0

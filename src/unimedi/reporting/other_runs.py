@@ -1,24 +1,25 @@
 """The section of several runs: a column a run, and under each figure of another run this one minus it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from unimedi.evaluation.record import OtherRun
-from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import NOT_SIGNIFICANT, verdict, with_interval
+from unimedi.metrics.measurement import Measurement, Measurements
 from unimedi.reporting.headline import REFERENCE, Line, lines
 from unimedi.reporting.schema import Cell, Section, Table
 
 
-def other_runs_section(name: str, figures: Mapping[str, Estimate], others: Sequence[OtherRun]) -> Section:
+def other_runs_section(name: str, measurements: Measurements, others: Sequence[OtherRun]) -> Section:
     """The rows of the headline that two runs have at least; empty where there is no other run."""
     section = Section("compare", "Beside other runs")
     if not others:
         return section
-    runs = [figures, *(other.measurements for other in others)]
-    shown = [line for line in lines() if sum(line.key in run for run in runs) > 1]
+    runs = [measurements, *(other.measurements for other in others)]
+    shown = [line for line in lines() if sum(run.one(**line.fields) is not None for run in runs) > 1]
     rows: list[list[str | Cell]] = [
-        [line.name, _cell(figures.get(line.key)), *(_against(line, other) for other in others)] for line in shown
+        [line.words, _cell(measurements.one(**line.fields)), *(_against(line, other) for other in others)]
+        for line in shown
     ]
     section.text = (
         f"The first column is {name}; under each figure of another run: {name} minus that run, with the 95 % interval "
@@ -34,13 +35,14 @@ def other_runs_section(name: str, figures: Mapping[str, Estimate], others: Seque
 
 
 def _against(line: Line, other: OtherRun) -> Cell:
-    return _cell(other.measurements.get(line.key), None if line.style == REFERENCE else other.differences.get(line.key))
+    difference = None if line.style == REFERENCE else other.differences.one(**line.fields)
+    return _cell(other.measurements.one(**line.fields), difference)
 
 
-def _cell(figure: Estimate | None, difference: Estimate | None = None) -> Cell:
-    if figure is None or not math.isfinite(figure.value):
+def _cell(measured: Measurement | None, difference: Measurement | None = None) -> Cell:
+    if measured is None or not math.isfinite(measured.value):
         return Cell("–", "number")
-    text = with_interval(figure)
+    text = with_interval(measured)
     if difference is None or not math.isfinite(difference.low):
         return Cell(text, "number")
     value, low, high = (f"{round(v, 3) + 0.0:+.3f}" for v in (difference.value, difference.low, difference.high))

@@ -3,13 +3,11 @@
 It is drawn from files alone: ``metrics.json`` and ``evaluation/``, as :mod:`unimedi.evaluation.saved` writes them.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from unimedi.evaluation.record import EvaluationRecord
 from unimedi.evaluation.saved import load
 from unimedi.files.atomic import write_text
-from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import columns
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.failures import failures_section
@@ -35,8 +33,6 @@ REPORT = "report.html"
 TARGETS = f"Targets are the project's own, for its phantom and {JUDGED_FROM} patients or more."
 NO_TARGETS = "No targets: the project has some for its phantom alone, and this store was not prepared as one."
 COLUMNS = ("value", "95 % interval", "n")
-
-Figures = Mapping[str, Estimate]
 
 
 def report(folder: Path) -> Path:
@@ -64,33 +60,33 @@ def headline_text(folder: Path) -> str:
     return as_text(headline(Measurements.read(folder / "metrics.json"), record.patients, record.phantom))
 
 
-def draw(record: EvaluationRecord, figures: Figures) -> str:
+def draw(record: EvaluationRecord, measurements: Measurements) -> str:
     """The page of an evaluation as HTML.
 
     Args:
         record: what :func:`unimedi.evaluation.saved.load` gives.
-        figures: what ``metrics.json`` holds.
+        measurements: what ``metrics.json`` holds.
     """
     middle = [
-        other_runs_section(record.run, figures, record.others),
+        other_runs_section(record.run, measurements, record.others),
         task_section(record),
         cohort_section(record),
-        training_section(record, figures),
-        zero_shot_section(record, figures),
+        training_section(record, measurements),
+        zero_shot_section(record, measurements),
         failures_section(record),
-        slices_section(record, figures),
+        slices_section(record, measurements),
         radiograph_attention_section(record),
         volume_attention_section(record),
-        space_section(record, figures),
-        retrieval_section(record, figures),
+        space_section(record, measurements),
+        retrieval_section(record, measurements),
         cross_modal_section(record),
         _lacking(record),
     ]
     sections = [
-        Section("summary", "What is this model good for?", lists=summary(figures)),
-        _headline(record, figures),
+        Section("summary", "What is this model good for?", lists=summary(measurements)),
+        _headline(record, measurements),
         *(section for section in middle if section.filled),
-        _every_figure(figures),
+        _every_figure(measurements),
         _origin(record),
     ]
     counts = ", ".join(f"{count} {NAMES[kind]}" for kind, count in record.studies.items())
@@ -98,8 +94,8 @@ def draw(record: EvaluationRecord, figures: Figures) -> str:
     return render(f"How good is {record.run}?", subtitle, sections)
 
 
-def _headline(record: EvaluationRecord, figures: Figures) -> Section:
-    rows = headline(figures, record.patients, record.phantom)
+def _headline(record: EvaluationRecord, measurements: Measurements) -> Section:
+    rows = headline(measurements, record.patients, record.phantom)
     cells = [(r.name, r.value, r.interval, r.n, Cell(r.target), Cell(r.verdict, r.verdict)) for r in rows]
     return Section(
         "figures",
@@ -121,8 +117,8 @@ def _lacking(record: EvaluationRecord) -> Section:
     return section
 
 
-def _every_figure(figures: Figures) -> Section:
-    rows = [(key, *columns(figure)) for key, figure in figures.items()]
+def _every_figure(measurements: Measurements) -> Section:
+    rows = [(key, *columns(row)) for key, row in measurements.items()]
     table = Table("", ("key", *COLUMNS), rows, code=frozenset({0}), folded=f"{len(rows)} keys, as in metrics.json")
     return Section("all", "All figures", tables=[table])
 

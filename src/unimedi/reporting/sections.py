@@ -1,18 +1,13 @@
-"""The sections of a run's page: each takes the record and the figures, and gives sentences, pictures and panels."""
-
-import re
-from collections.abc import Mapping
+"""The sections of a run's page: each takes the record and the measurements, and gives sentences and pictures."""
 
 from unimedi.evaluation.record import Attention, EvaluationRecord
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
-from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import columns, three_decimals, with_interval
+from unimedi.metrics.measurement import Measurements
 from unimedi.reporting import plots
 from unimedi.reporting.overlays import BRIGHT, FAINT, in_millimetres
 from unimedi.reporting.schema import NAMES, Section, Table, Tile, data_uri
 from unimedi.reporting.tiles import in_words, panels, tile
-
-Figures = Mapping[str, Estimate]
 
 
 def cohort_section(record: EvaluationRecord) -> Section:
@@ -29,7 +24,7 @@ def cohort_section(record: EvaluationRecord) -> Section:
     return section
 
 
-def training_section(record: EvaluationRecord, figures: Figures) -> Section:
+def training_section(record: EvaluationRecord, measurements: Measurements) -> Section:
     """Losses and measures of collapse; empty where the run has no log."""
     section, training = Section("training", "Training"), record.training
     if picture := plots.loss_curves(training):
@@ -37,17 +32,18 @@ def training_section(record: EvaluationRecord, figures: Figures) -> Section:
             "Each step, and a running mean. L_vl is the image-report loss, L_icl and L_pcl the distillation losses."
         )
         section.pictures.append(Tile(caption, data_uri(picture)))
+        found = {row.metric: row.value for row in measurements.select(task="training", modality="").values()}
         ends = [
-            f"{key} {first.value:.2f} → {figures[f'training/{key}_last'].value:.2f}"
-            for key in plots.LOSSES
-            if (first := figures.get(f"training/{key}_first"))
+            f"{loss} {found[f'{loss}_first']:.2f} → {found[f'{loss}_last']:.2f}"
+            for loss in plots.LOSSES
+            if f"{loss}_first" in found
         ]
         says = f"Warnings: {', '.join(training.warnings)}." if training.warnings else "No warning was raised."
         section.text = f"{training.steps} steps. First and last tenth: {', '.join(ends)}. {says}"
     return section
 
 
-def slices_section(record: EvaluationRecord, figures: Figures) -> Section:
+def slices_section(record: EvaluationRecord, measurements: Measurements) -> Section:
     """Hit rates of all selectors, and some volumes; empty where no volume has a lesion."""
     section, found = Section("slices", "Slice selection"), record.slices
     if found is None:
@@ -64,7 +60,7 @@ def slices_section(record: EvaluationRecord, figures: Figures) -> Section:
         rows = [
             (words, f.value, f.low, f.high, name == "attentive")
             for name, words in names.items()
-            if (f := figures.get(f"slice_selection/{name}/hit@{k}"))
+            if (f := measurements.one(task="slice_selection", method=name, metric=f"hit@{k}"))
         ]
         if rows:
             picture = data_uri(plots.intervals(rows, None, f"hit@{k}", (0.0, 1.02)))
@@ -106,28 +102,38 @@ def _attention(picture: Attention, inches: float) -> Tile:
     return Tile(caption, data_uri(in_millimetres(picture.planes, inches, picture.in_mm)))
 
 
-SPACE_WORDS = {
-    "space/by_finding/silhouette": "silhouette by finding, X-rays and CTs together (1: findings apart)",
-    "space/by_modality/silhouette": "silhouette by modality of the same studies (0: mixed)",
-    "space/xray_to_ct/knn_agreement": "10 nearest CTs of an X-ray: share with its finding, findings weighed alike",
-    "space/xray_to_ct/knn_agreement_chance": "· chance",
-    "space/ct_to_xray/knn_agreement": "10 nearest X-rays of a CT: share with its finding, findings weighed alike",
-    "space/ct_to_xray/knn_agreement_chance": "· chance",
-    "space/linear_cka": "linear CKA of a patient's X-ray and CT (1: one geometry)",
-    "space/linear_cka_shuffled": "· with the patients shuffled",
-    "space/modality_probe": "modality probe (.5: a line cannot tell them apart)",
-    "space/centroid_gap": "distance of the two centroids (0 to 2)",
-    "space/xray/effective_rank": "effective rank, X-ray",
-    "space/ct/effective_rank": "effective rank, CT",
-}
+SPACE = [  # (what, fields of its measurement)
+    (
+        "silhouette by finding, X-rays and CTs together (1: findings apart)",
+        {"method": "by_finding", "metric": "silhouette"},
+    ),
+    ("silhouette by modality of the same studies (0: mixed)", {"method": "by_modality", "metric": "silhouette"}),
+    (
+        "10 nearest CTs of an X-ray: share with its finding, findings weighed alike",
+        {"modality": "xray_to_ct", "metric": "knn_agreement"},
+    ),
+    ("· chance", {"modality": "xray_to_ct", "metric": "knn_agreement_chance"}),
+    (
+        "10 nearest X-rays of a CT: share with its finding, findings weighed alike",
+        {"modality": "ct_to_xray", "metric": "knn_agreement"},
+    ),
+    ("· chance", {"modality": "ct_to_xray", "metric": "knn_agreement_chance"}),
+    ("linear CKA of a patient's X-ray and CT (1: one geometry)", {"metric": "linear_cka"}),
+    ("· with the patients shuffled", {"metric": "linear_cka_shuffled"}),
+    ("modality probe (.5: a line cannot tell them apart)", {"metric": "modality_probe"}),
+    ("distance of the two centroids (0 to 2)", {"metric": "centroid_gap"}),
+    ("effective rank, X-ray", {"modality": "xray", "metric": "effective_rank"}),
+    ("effective rank, CT", {"modality": "ct", "metric": "effective_rank"}),
+]
 
 
-def space_section(record: EvaluationRecord, figures: Figures) -> Section:
+def space_section(record: EvaluationRecord, measurements: Measurements) -> Section:
     """How findings and modalities lie in the space of embeddings."""
     section = Section(
         "space", "The space", "The map is a t-SNE of the embeddings: a picture for the eye, no measurement."
     )
-    rows = [(name, *columns(figures[key])) for key, name in SPACE_WORDS.items() if key in figures]
+    found = [(words, measurements.one(task="space", **fields)) for words, fields in SPACE]
+    rows = [(words, *columns(row)) for words, row in found if row]
     if rows:
         section.tables.append(Table("", ("measure", "value", "95 % interval", "n"), rows))
     if record.space:
@@ -136,12 +142,12 @@ def space_section(record: EvaluationRecord, figures: Figures) -> Section:
     return section
 
 
-def retrieval_section(record: EvaluationRecord, figures: Figures) -> Section:
+def retrieval_section(record: EvaluationRecord, measurements: Measurements) -> Section:
     """Reports of images, and images of reports."""
     section = Section(
         "retrieval", "Image and report", "Evenly chosen queries, not picked; ✓ is the query's own (or an equal) report."
     )
-    section.tables = [table for kind in record.studies if (table := _by_class(figures, kind)).rows]
+    section.tables = [table for kind in record.studies if (table := _by_class(measurements, kind)).rows]
     if section.tables:
         section.text = (
             "By class: P@k is the share of an image's k nearest reports whose study has the image's class; studies of "
@@ -152,18 +158,18 @@ def retrieval_section(record: EvaluationRecord, figures: Figures) -> Section:
     return section
 
 
-def _by_class(figures: Figures, kind: str) -> Table:
+def _by_class(measurements: Measurements, kind: str) -> Table:
     """P@k of image → report by class, CheXpert's 5x200 and 8x200 or what this cohort has of them."""
-    found = re.compile(rf"retrieval/{kind}/(\d+x\d+)/p@10(?:/(.+))?")
     rows, styles = list[list[str]](), list[str]()
-    for match in filter(None, map(found.fullmatch, figures)):
-        protocol, name = match.groups()
-        ending = f"/{name}" if name else ""
-        at = [figures[f"retrieval/{kind}/{protocol}/p@{k}{ending}"] for k in (1, 5, 10)]
-        chance = three_decimals(figures[f"retrieval/{kind}/{protocol}/chance"].value)
-        title = name or "{} classes, {} studies each".format(*protocol.split("x"))
-        rows.append([in_words([title]), *map(with_interval, at), chance])
-        styles.append("" if name else "ours")
+    found = measurements.select(task="retrieval", modality=kind)
+    for chance in found.select(metric="chance").values():
+        drawn = found.select(variant=chance.variant)
+        classes = round(1 / chance.value)
+        for name in ("", *(row.finding for row in drawn.select(metric="p@1").values() if row.finding)):
+            title = in_words([name]) if name else f"{classes} classes, {chance.n // classes} studies each"
+            at = [row for k in (1, 5, 10) for row in drawn.select(metric=f"p@{k}", finding=name).values()]
+            rows.append([title, *map(with_interval, at), three_decimals(chance.value)])
+            styles.append("" if name else "ours")
     header = ("class", "P@1", "P@5", "P@10", "chance")
     return Table(f"{NAMES[kind]} → report of the same class", header, rows, styles)
 

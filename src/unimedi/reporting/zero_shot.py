@@ -1,6 +1,6 @@
 """The section on zero-shot: a table of every finding, ROC curves, and what the probabilities are worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -8,14 +8,12 @@ from numpy import ndarray
 from scipy.special import expit
 
 from unimedi.evaluation.record import EvaluationRecord, ZeroShot
-from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import known_and_positive
 from unimedi.metrics.formatting import three_decimals, with_interval
+from unimedi.metrics.measurement import Measurement, Measurements
 from unimedi.reporting import plots
 from unimedi.reporting.schema import NAMES, Section, Table, Tile, data_uri
 from unimedi.reporting.tiles import in_words
-
-Figures = Mapping[str, Estimate]
 
 COLUMNS = {
     "auroc": "AUROC",
@@ -30,15 +28,15 @@ COLUMNS = {
 }
 
 
-def zero_shot_section(record: EvaluationRecord, figures: Figures) -> Section:
+def zero_shot_section(record: EvaluationRecord, measurements: Measurements) -> Section:
     """Tables, plots of AUROC and of ROC curves, reliability diagrams, and the macro AUROC of each prompt file."""
     section = Section("zero-shot", "Zero-shot by finding")
     for kind, predicted in record.zero_shot.items():
-        section.tables.append(_table(figures, kind, predicted))
+        found = measurements.select(task="zero_shot", modality=kind)
+        section.tables.append(_table(found, kind, predicted))
         rows = [
-            (in_words([name]) or "all findings", f.value, f.low, f.high, not name)
-            for name in ("", *predicted.log_odds)
-            for f in [figures[_key(kind, "auroc", name)]]
+            (_title(row.finding), row.value, row.low, row.high, not row.finding)
+            for row in found.select(metric="auroc").values()
         ]
         section.pictures += [
             Tile(f"{NAMES[kind]}; dotted: chance", data_uri(plots.intervals(rows, 0.5, "AUROC"))),
@@ -48,37 +46,34 @@ def zero_shot_section(record: EvaluationRecord, figures: Figures) -> Section:
             ),
         ]
     if record.zero_shot:
-        section.text = _what_it_says(record, figures)
-        section.tables += _by_prompts(figures, tuple(record.zero_shot))
+        section.text = _what_it_says(record, measurements)
+        section.tables += _by_prompts(measurements, tuple(record.zero_shot))
         pooled = {NAMES[kind]: _pooled(predicted) for kind, predicted in record.zero_shot.items()}
         caption = "Reliability, all findings together: how often a finding is there, by the probability it was given."
         section.pictures.append(Tile(caption, data_uri(plots.reliability(pooled))))
     return section
 
 
-def _table(figures: Figures, kind: str, predicted: ZeroShot) -> Table:
+def _table(found: Measurements, kind: str, predicted: ZeroShot) -> Table:
     rows = []
     for name in ("", *predicted.log_odds):
-        cells = [_cell(figures.get(_key(kind, metric, name)), metric) for metric in COLUMNS]
-        rows.append([in_words([name]) or "all findings", *cells])
+        of_finding = {row.metric: row for row in found.select(finding=name).values()}
+        rows.append([_title(name), *(_cell(of_finding.get(metric), metric) for metric in COLUMNS)])
     return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, ("ours", *[""] * len(predicted.log_odds)))
 
 
-def _key(kind: str, metric: str, finding: str) -> str:
-    return f"zero_shot/{kind}/{metric}" + (f"/{finding}" if finding else "")
+def _title(finding: str) -> str:
+    return in_words([finding]) or "all findings"
 
 
-def _cell(figure: Estimate | None, metric: str) -> str:
-    if figure is None:
+def _cell(measured: Measurement | None, metric: str) -> str:
+    if measured is None:
         return ""
-    return with_interval(figure) if metric in ("auroc", "ap") else three_decimals(figure.value)
+    return with_interval(measured) if metric in ("auroc", "ap") else three_decimals(measured.value)
 
 
-def _what_it_says(record: EvaluationRecord, figures: Figures) -> str:
-    chosen = [
-        f.n for kind, predicted in record.zero_shot.items() for name in predicted.log_odds
-        if (f := figures[_key(kind, "threshold", name)]).n
-    ]  # fmt: skip
+def _what_it_says(record: EvaluationRecord, measurements: Measurements) -> str:
+    chosen = [row.n for row in measurements.select(task="zero_shot", metric="threshold").values() if row.n]
     where = (
         f"the threshold of the highest balanced accuracy on {_range(chosen)} validation studies"
         if chosen
@@ -96,12 +91,12 @@ def _range(counts: Sequence[int]) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _by_prompts(figures: Figures, kinds: Sequence[str]) -> list[Table]:
-    prefix = "zero_shot_by_prompts/"
-    files = sorted({key.split("/")[2] for key in figures if key.startswith(prefix)})
+def _by_prompts(measurements: Measurements, kinds: Sequence[str]) -> list[Table]:
+    found = {(row.variant, row.modality): row for row in measurements.select(task="zero_shot_by_prompts").values()}
+    files = sorted({file for file, _ in found})
     if len(files) < 2:
         return []
-    rows = [[name, *(_cell(figures.get(f"{prefix}{kind}/{name}/auroc"), "auroc") for kind in kinds)] for name in files]
+    rows = [[file, *(_cell(found.get((file, kind)), "auroc") for kind in kinds)] for file in files]
     return [Table("Macro AUROC by prompt file", ("prompts", *(NAMES[kind] for kind in kinds)), rows)]
 
 

@@ -36,7 +36,7 @@ def scales_of(token: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 class LinearDecoder(nn.Module):
-    """One linear reader of each token, its logits enlarged by interpolation: what the tokens hold as they are."""
+    """One linear layer on each token, its logits enlarged by interpolation: what the tokens hold without a decoder."""
 
     def __init__(self, hidden: int, classes: int, scales: Scales) -> None:
         super().__init__()

@@ -14,9 +14,9 @@ def mask_loss(
 ) -> Float[Tensor, ""]:
     """The mean over classes; ``wanted`` is 1 in the mask, 0 outside, a share where pixels are coarser than the mask.
 
-    An image counts for the classes of which its mask is ``known``. Soft Dice is that of a class in the whole batch, and
-    only of the classes that the batch has: an image or a batch without a lesion has no Dice to improve; what is marked
-    there falsely is the focal term's.
+    An image counts for the classes of which its mask is ``known``. Soft Dice is taken over the whole batch for each
+    class that the batch has; where a class is absent there is no overlap to improve, and false positives are left to
+    the focal term.
     """
     from monai.losses import FocalLoss
 
@@ -37,8 +37,8 @@ def log_dice(
 ) -> Float[Tensor, "classes"]:
     """The logarithm of soft Dice, a class over the whole batch; ``guess`` is a probability.
 
-    It equals log(1 - MONAI's ``DiceLoss``), which is out of reach where Dice is small: in single precision 1 - 3e-8
-    is 1, and the one voxel of a large volume is worth no more.
+    It equals log(1 - MONAI's ``DiceLoss``), but also where Dice is very small: in single precision 1 - 3e-8 is 1, and
+    one voxel of a large volume gives no larger Dice.
     """
     axes = [axis for axis in range(wanted.ndim) if axis != 1]
     both = 2 * (guess * wanted).sum(dim=axes) + SMOOTH

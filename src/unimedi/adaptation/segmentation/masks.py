@@ -74,8 +74,8 @@ def masked_splits(kind: str, store: Store, settings: TuningSettings) -> MaskedSp
 def mask_labels(store: Store, indices: Sequence[int], classes: Sequence[str]) -> Float[ndarray, "studies classes"]:
     """1 where the class has a pixel in the study's mask, 0 where it is labelled absent, else NaN: not known.
 
-    A mask of one class says nothing about another: who outlined a spleen need not have looked for the duodenum. And who
-    outlines lesions outlines none in a healthy study; without those no figure would say how often one is marked there.
+    A mask of one class says nothing about another class: the spleen may be outlined where nobody looked at the
+    duodenum. Healthy studies have no mask; their labels make them count, so that false positives are measured.
     """
     rows = [_labels(store, index, store.mask(index), classes) for index in indices]
     return np.array(rows, dtype=np.float64).reshape(len(indices), len(classes))

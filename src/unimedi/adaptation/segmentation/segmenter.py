@@ -21,7 +21,17 @@ WINDOWS_AT_ONCE = 4
 
 
 class Segmenter(nn.Module):
-    """``forward`` takes inputs of the size of ``window``; :meth:`predict` takes what the store keeps."""
+    """E_v with a decoder: ``forward`` takes inputs of the size of ``window``, :meth:`predict` stored arrays.
+
+    Args:
+        model: the pretrained model; its E_v is used, not copied.
+        ndim: 2 for radiographs, 3 for volumes.
+        decoder: a key of :data:`~unimedi.adaptation.segmentation.decoders.DECODERS`.
+        classes: the number of classes, each with a logit a pixel.
+        frozen: E_v keeps its weights.
+        resolution: of volumes, ``volume`` or ``hires``.
+        precision: ``fp32``, or ``bf16`` (mixed).
+    """
 
     def __init__(
         self,

@@ -1,1 +1,1 @@
-"""Ways in: one file a public collection or a kind of folder; each gives a list of studies."""
+"""Where studies come from: public collections, a person's own files, a PACS, the phantom hospital."""

@@ -96,10 +96,7 @@ class SourceCohort:
             text = read_text(report) if isinstance(report, Path) and report.is_file() else report
         except TextError as error:
             return self.skip(what, f"report: {error.reason}")
-        parts = image.relative_to(self.root).parts
-        name = study_id or "_".join((*parts[:-1], stem(parts[-1])))
-        if not study_id and name in self.ids:
-            name = "_".join(parts)  # a.png beside a.dcm
+        name = study_id or self._name_by_path(image)
         measures = bool(masks) or any(value is not None for value in (labels or {}).values())
         if not isinstance(text, str) and (report is not None or not measures):
             return self.skip(what, "no report")
@@ -117,6 +114,11 @@ class SourceCohort:
             Study(name, patient_id or name, modality, image, written, split, labels or {}, masks or {}, series)
         )
         return None
+
+    def _name_by_path(self, image: Path) -> str:
+        parts = image.relative_to(self.root).parts
+        name = "_".join((*parts[:-1], stem(parts[-1])))
+        return "_".join(parts) if name in self.ids else name  # a.png beside a.dcm
 
     def draw_validation(self, share: float) -> None:
         """Make ``share`` (0 to 1) of the training patients validation patients, drawn by a hash of the id.

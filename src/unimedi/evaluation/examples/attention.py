@@ -20,48 +20,48 @@ Grid3 = tuple[int, int, int]
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
-def radiograph_attention(view: EvalSplit, store: Store, grid: Grid2) -> tuple[Attention, ...]:
+def radiograph_attention(split: EvalSplit, store: Store, grid: Grid2) -> tuple[Attention, ...]:
     """Radiographs, evenly chosen among those with one finding (any, where nothing is labelled), plain and overlaid.
 
     ``grid`` is the (rows, columns) of T_2D's tokens.
     """
-    rows = [row for row in range(len(view)) if len(view.positives(row)) == 1] or list(range(len(view)))
-    return tuple(_radiograph(view, rows[place], store, grid) for place in evenly(len(rows), RADIOGRAPHS))
+    rows = [row for row in range(len(split)) if len(split.positives(row)) == 1] or list(range(len(split)))
+    return tuple(_radiograph(split, rows[place], store, grid) for place in evenly(len(rows), RADIOGRAPHS))
 
 
-def volume_attention(view: EvalSplit, store: Store, grid: Grid3, lesions: Sequence[int]) -> tuple[Attention, ...]:
+def volume_attention(split: EvalSplit, store: Store, grid: Grid3, lesions: Sequence[int]) -> tuple[Attention, ...]:
     """Volumes, evenly chosen among the rows ``lesions`` (among all, where there are none): axial, coronal, sagittal.
 
     ``grid`` is the (depth, rows, columns) of T_3D's tokens.
     """
-    rows = list(lesions) or list(range(len(view)))
+    rows = list(lesions) or list(range(len(split)))
     return tuple(
-        Attention(_study(view, rows[place]), volume_planes(view, rows[place], store, grid))
+        Attention(_study(split, rows[place]), volume_planes(split, rows[place], store, grid))
         for place in evenly(len(rows), VOLUMES)
     )
 
 
-def _radiograph(view: EvalSplit, row: int, store: Store, grid: Grid2) -> Attention:
-    index = view.indices[row]
+def _radiograph(split: EvalSplit, row: int, store: Store, grid: Grid2) -> Attention:
+    index = split.indices[row]
     pixels, spacing = store.pixels(index), store.studies[index].spacing
-    weights = view.table.attention[row].reshape(grid).astype(np.float64)
+    weights = split.table.attention[row].reshape(grid).astype(np.float64)
     step = (spacing[0], spacing[1]) if spacing else (1.0, 1.0)
     plain = Plane(radiograph_grey(pixels), step, content(pixels, 0), outline=_outline(store, index))
-    return Attention(_study(view, row), (plain, replace(plain, attention=weights / weights.mean())), bool(spacing))
+    return Attention(_study(split, row), (plain, replace(plain, attention=weights / weights.mean())), bool(spacing))
 
 
-def volume_planes(view: EvalSplit, row: int, store: Store, grid: Grid3) -> tuple[Plane, Plane, Plane, Plane]:
+def volume_planes(split: EvalSplit, row: int, store: Store, grid: Grid3) -> tuple[Plane, Plane, Plane, Plane]:
     """The best-scored slab's middle plane, plain and overlaid, and the coronal and sagittal plane through its peak.
 
     Attention on the last two is the mean along the line of sight, a lesion's outline its shadow along it.
     """
-    index = view.indices[row]
+    index = split.indices[row]
     pixels, mask = store.pixels(index), _outline(store, index)
     deep, high, wide = store.studies[index].spacing or (1.0, 1.0, 1.0)
     (rows, columns), whole = content(pixels, AIR_HU), (0, len(pixels))
-    attention = view.table.attention[row].reshape(grid).astype(np.float64)
+    attention = split.table.attention[row].reshape(grid).astype(np.float64)
     attention = attention / attention.mean()
-    plane = best_plane(view, row, len(pixels))
+    plane = best_plane(split, row, len(pixels))
     slab = attention[plane * grid[0] // len(pixels)]
     y, x = _peak(slab, pixels.shape[1:])
     axial = Plane(
@@ -71,7 +71,7 @@ def volume_planes(view: EvalSplit, row: int, store: Store, grid: Grid3) -> tuple
         f"axial, plane {plane + 1} of {len(pixels)}",
         outline=None if mask is None else mask[plane],
     )
-    taken = () if view.table.selected is None else tuple(float(z) + 0.5 for z in view.table.selected[row])
+    taken = () if split.table.selected is None else tuple(float(z) + 0.5 for z in split.table.selected[row])
     shadows = [None if mask is None else np.asarray(mask.any(axis=axis)) for axis in (1, 2)]
     coronal, sagittal = (
         Plane(lung_grey(cut), (deep, step), (whole, box), name, seen, shadow, taken, upwards=True)
@@ -92,8 +92,8 @@ def content(pixels: ndarray, ground: int) -> Box:
     return (int(first[0]), int(first[-1]) + 1), (int(second[0]), int(second[-1]) + 1)
 
 
-def _study(view: EvalSplit, row: int) -> Example:
-    return Example(view.table.study_ids[row], findings_of(view, row))
+def _study(split: EvalSplit, row: int) -> Example:
+    return Example(split.table.study_ids[row], findings_of(split, row))
 
 
 def _outline(store: Store, index: int) -> Bool[ndarray, "*stored"] | None:

@@ -22,34 +22,36 @@ from unimedi.metrics.recall import same_group
 COHORT, STRIPS, QUERIES, ANSWERS = 12, 8, 6, 5  # studies, volumes, queries, and answers to each that are shown
 
 
-def cohort_examples(view: EvalSplit, store: Store) -> tuple[Example, ...]:
+def cohort_examples(split: EvalSplit, store: Store) -> tuple[Example, ...]:
     """The first study of each combination of findings, those with a single finding first."""
-    order = sorted(range(len(view)), key=lambda row: (len(view.positives(row)) != 1, row))
+    order = sorted(range(len(split)), key=lambda row: (len(split.positives(row)) != 1, row))
     met = set[tuple[str, ...]]()
     picked = []
     for row in order:
-        if (findings := findings_of(view, row)) not in met or not findings:
+        if (findings := findings_of(split, row)) not in met or not findings:
             met.add(findings)
             picked.append(row)
     return tuple(
-        Example(view.table.study_ids[row], findings_of(view, row), largest_section(view, row, store))
+        Example(split.table.study_ids[row], findings_of(split, row), largest_section(split, row, store))
         for row in picked[:COHORT]
     )
 
 
-def report_queries(view: EvalSplit, store: Store) -> tuple[Queries, Queries]:
-    """Image → report and report → image; right is the query's own report, or one of equal words."""
-    similarity = view.table.embedding @ view.reports.T
-    right = same_group(view.groups, view.groups)
+def report_queries(split: EvalSplit, store: Store) -> tuple[Queries, ...]:
+    """Image → report and report → image; right is the query's own report, or one of the same words."""
+    if not len(split):
+        return ()
+    similarity = split.table.embedding @ split.reports.T
+    right = same_group(split.groups, split.groups)
     to_report, to_image = [], []
-    for row in evenly(len(view), QUERIES):
-        first, own = _first(similarity[row]), example(view, row, store)
-        answers = tuple(report_example(view, i) for i in first)
+    for row in evenly(len(split), QUERIES):
+        first, own = _first(similarity[row]), example(split, row, store)
+        answers = tuple(report_example(split, i) for i in first)
         to_report.append(Query(own, answers, tuple(bool(right[row, i]) for i in first)))
-        first, own = _first(similarity[:, row]), report_example(view, row)
-        answers = tuple(example(view, i, store) for i in first)
+        first, own = _first(similarity[:, row]), report_example(split, row)
+        answers = tuple(example(split, i, store) for i in first)
         to_image.append(Query(own, answers, tuple(bool(right[row, i]) for i in first)))
-    return Queries(view.kind, "report", tuple(to_report)), Queries("report", view.kind, tuple(to_image))
+    return Queries(split.kind, "report", tuple(to_report)), Queries("report", split.kind, tuple(to_image))
 
 
 def patient_queries(query: EvalSplit, answers: EvalSplit, store: Store) -> Queries:
@@ -65,33 +67,33 @@ def patient_queries(query: EvalSplit, answers: EvalSplit, store: Store) -> Queri
     return Queries(query.kind, answers.kind, tuple(found))
 
 
-def slice_examples(view: EvalSplit, store: Store, outcome: SliceResults, selector: str) -> SliceSelection:
+def slice_examples(split: EvalSplit, store: Store, results: SliceResults, selector: str) -> SliceSelection:
     """Slabs, scores and the true extent of lesions in evenly chosen volumes; None where no volume has a lesion."""
-    planes, scores = outcome.lesion_planes, outcome.slab_scores
+    planes, scores = results.lesion_planes, results.slab_scores
     strips = []
     for place in evenly(len(scores), STRIPS):
-        row = outcome.lesion_rows[place]
-        pixels = store.pixels(view.indices[row])
+        row = results.lesion_rows[place]
+        pixels = store.pixels(split.indices[row])
         slabs = scores.shape[1]
         strips.append(
             Strip(
-                findings_of(view, row),
+                findings_of(split, row),
                 lung_grey(pixels[middle_planes(slabs, len(pixels))]),
                 scores[place],
                 planes[place],
-                slabs_taken(view, row, slabs, len(pixels)),
+                slabs_taken(split, row, slabs, len(pixels)),
             )
         )
-    selected = view.table.selected
+    selected = split.table.selected
     slices = None if selected is None else selected.shape[1]
-    return SliceSelection(len(outcome.lesion_rows), slices, selector, tuple(strips))
+    return SliceSelection(len(results.lesion_rows), slices, selector, tuple(strips))
 
 
-def slabs_taken(view: EvalSplit, row: int, slab_count: int, depth: int) -> tuple[int, ...]:
+def slabs_taken(split: EvalSplit, row: int, slab_count: int, depth: int) -> tuple[int, ...]:
     """The slabs whose middle plane (of the ``depth`` stored ones) the model takes of a volume, by its own selector."""
-    if view.table.selected is None:
+    if split.table.selected is None:
         return ()
-    return tuple(np.flatnonzero(np.isin(middle_planes(slab_count, depth), view.table.selected[row])).tolist())
+    return tuple(np.flatnonzero(np.isin(middle_planes(slab_count, depth), split.table.selected[row])).tolist())
 
 
 def _first(similarity: Float[ndarray, "candidates"]) -> list[int]:

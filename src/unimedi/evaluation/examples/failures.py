@@ -21,33 +21,33 @@ Misses = list[tuple[int, int, int]]
 
 
 def failures(
-    views: Mapping[str, EvalSplit],
-    verdicts: Mapping[str, ZeroShotPredictions],
-    outcome: SliceResults | None,
+    splits: Mapping[str, EvalSplit],
+    predictions: Mapping[str, ZeroShotPredictions],
+    results: SliceResults | None,
     store: Store,
 ) -> Failures:
     """Zero-shot both ways, retrieval both ways, the same patient, slice selection: the worst of each, worst first."""
     calls = [
-        _wrong_calls(views[modality], said, missed, store)
-        for modality, said in verdicts.items()
+        _wrong_calls(splits[modality], said, missed, store)
+        for modality, said in predictions.items()
         for missed in (False, True)
     ]
-    reported = [seen.reported for seen in views.values()]
-    reports = [late for seen in reported if len(seen) for late in _late_reports(seen, store)]
-    slices, missed = _wrong_slices(views["ct"], outcome, store) if outcome else ((), 0)
-    return Failures(tuple(calls), tuple(reports), _late_patients(views, store), slices, missed)
+    reported = [split.reported for split in splits.values()]
+    reports = [late for split in reported if len(split) for late in _late_reports(split, store)]
+    slices, missed = _wrong_slices(splits["ct"], results, store) if results else ((), 0)
+    return Failures(tuple(calls), tuple(reports), _late_patients(splits, store), slices, missed)
 
 
-def worst_calls(view: EvalSplit, verdicts: ZeroShotPredictions, missed: bool) -> list[tuple[int, str, float]]:
+def worst_calls(split: EvalSplit, predictions: ZeroShotPredictions, missed: bool) -> list[tuple[int, str, float]]:
     """(row, finding, probability) of the wrong calls furthest from the truth, at most one a study, worst first.
 
     Wrong: on the wrong side of the finding's threshold. ``missed`` takes the findings that were not seen, else the
     false alarms. A label that is not known is left out.
     """
-    found, given = [], verdicts.probabilities
-    for finding, odds in verdicts.log_odds.items():
-        label = view.labels[finding]
-        wrong = (label == missed) & ((given[finding] >= verdicts.thresholds[finding]) != missed)
+    found, given = [], predictions.probabilities
+    for finding, odds in predictions.log_odds.items():
+        label = split.labels[finding]
+        wrong = (label == missed) & ((given[finding] >= predictions.thresholds[finding]) != missed)
         distance = -odds if missed else odds  # in log-odds: probabilities near 1 are rounded to the same number
         found += [(distance[row], row, finding) for row in np.flatnonzero(wrong).tolist()]
     worst: dict[int, tuple[int, str, float]] = {}
@@ -63,12 +63,12 @@ def worst_ranks(similarity: Float[ndarray, "queries candidates"], right: Bool[nd
     return [(int(q), int(ranks[q]), int(similarity[q].argmax())) for q in order if 1 < ranks[q] < np.inf]
 
 
-def worst_planes(outcome: SliceResults, thickness: Sequence[float]) -> list[tuple[int, int, int, float]]:
+def worst_planes(results: SliceResults, thickness: Sequence[float]) -> list[tuple[int, int, int, float]]:
     """(place among the lesion rows, chosen plane, nearest lesion plane, distance between them) of misses, worst first.
 
     The chosen plane is the middle of the best-scored slab, as in hit@1; ``thickness`` is a plane's, of each row.
     """
-    planes, scores = outcome.lesion_planes, outcome.slab_scores
+    planes, scores = results.lesion_planes, results.slab_scores
     chosen = middle_planes(scores.shape[1], planes.shape[1])[slabs_by_score(scores, 1)[:, 0]].tolist()
     found = []
     for place, plane in enumerate(chosen):
@@ -78,28 +78,28 @@ def worst_planes(outcome: SliceResults, thickness: Sequence[float]) -> list[tupl
     return sorted((one for one in found if one[3]), key=lambda one: (-one[3], one[0]))
 
 
-def _wrong_calls(view: EvalSplit, verdicts: ZeroShotPredictions, missed: bool, store: Store) -> WrongCalls:
-    calls = worst_calls(view, verdicts, missed)
-    worst = tuple(WrongCall(example(view, row, store), finding, given) for row, finding, given in calls[:WORST])
-    return WrongCalls(view.kind, missed, len(calls), worst)
+def _wrong_calls(split: EvalSplit, predictions: ZeroShotPredictions, missed: bool, store: Store) -> WrongCalls:
+    calls = worst_calls(split, predictions, missed)
+    worst = tuple(WrongCall(example(split, row, store), finding, given) for row, finding, given in calls[:WORST])
+    return WrongCalls(split.kind, missed, len(calls), worst)
 
 
-def _late_reports(view: EvalSplit, store: Store) -> list[LateAnswers]:
-    similarity, right = view.table.embedding @ view.reports.T, same_group(view.groups, view.groups)
+def _late_reports(split: EvalSplit, store: Store) -> list[LateAnswers]:
+    similarity, right = split.table.embedding @ split.reports.T, same_group(split.groups, split.groups)
     return [
-        _late(query, answer, view, view, worst_ranks(scores, right), len(view), store)
-        for query, answer, scores in ((view.kind, "report", similarity), ("report", view.kind, similarity.T))
+        _late(query, answer, split, split, worst_ranks(scores, right), len(split), store)
+        for query, answer, scores in ((split.kind, "report", similarity), ("report", split.kind, similarity.T))
     ]
 
 
-def _late_patients(views: Mapping[str, EvalSplit], store: Store) -> tuple[LateAnswers, ...]:
+def _late_patients(splits: Mapping[str, EvalSplit], store: Store) -> tuple[LateAnswers, ...]:
     """Of the patients with an X-ray and a CT."""
-    if len(views) < 2 or len(both := pairs(views["xray"], views["ct"])) < 2:
+    if len(splits) < 2 or len(both := pairs(splits["xray"], splits["ct"])) < 2:
         return ()
     rows = {kind: [pair[place] for pair in both] for place, kind in enumerate(("xray", "ct"))}
     found = []
     for asked, sought in (("xray", "ct"), ("ct", "xray")):
-        query, answers = views[asked], views[sought]
+        query, answers = splits[asked], splits[sought]
         similarity = query.table.embedding[rows[asked]] @ answers.table.embedding[rows[sought]].T
         missed = [
             (rows[asked][place], rank, rows[sought][first])
@@ -118,14 +118,14 @@ def _late(
     return LateAnswers(query, answer, candidates, len(missed), worst)
 
 
-def _wrong_slices(view: EvalSplit, outcome: SliceResults, store: Store) -> tuple[tuple[WrongSlice, ...], int]:
-    spacings = [store.studies[view.indices[row]].spacing for row in outcome.lesion_rows]
-    missed = worst_planes(outcome, [spacing[0] if spacing else 1.0 for spacing in spacings])
+def _wrong_slices(split: EvalSplit, results: SliceResults, store: Store) -> tuple[tuple[WrongSlice, ...], int]:
+    spacings = [store.studies[split.indices[row]].spacing for row in results.lesion_rows]
+    missed = worst_planes(results, [spacing[0] if spacing else 1.0 for spacing in spacings])
     worst = []
     for place, chosen, nearest, distance in missed[:WORST]:
-        row = outcome.lesion_rows[place]
-        planes = lung_grey(store.pixels(view.indices[row])[[chosen, nearest]])
+        row = results.lesion_rows[place]
+        planes = lung_grey(store.pixels(split.indices[row])[[chosen, nearest]])
         line = np.full((2, planes.shape[2]), 255, np.uint8)
-        study = replace(example(view, row, store), image=np.concatenate([planes[0], line, planes[1]]))
+        study = replace(example(split, row, store), image=np.concatenate([planes[0], line, planes[1]]))
         worst.append(WrongSlice(study, chosen, nearest, distance, bool(spacings[place])))
     return tuple(worst), len(missed)

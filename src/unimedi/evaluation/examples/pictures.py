@@ -26,23 +26,23 @@ def _grey(shares: ndarray) -> UInt8[ndarray, "*shape"]:
     return np.asarray(np.clip(shares, 0, 1) * 255, np.uint8)
 
 
-def thumbnail(view: EvalSplit, row: int, store: Store) -> UInt8[ndarray, "height width"]:
+def thumbnail(split: EvalSplit, row: int, store: Store) -> UInt8[ndarray, "height width"]:
     """A radiograph, or the plane of a volume that stands for it: the middle of its best-scored slab."""
-    pixels = store.pixels(view.indices[row])
-    return radiograph_grey(pixels) if pixels.ndim == 2 else lung_grey(pixels[best_plane(view, row, len(pixels))])
+    pixels = store.pixels(split.indices[row])
+    return radiograph_grey(pixels) if pixels.ndim == 2 else lung_grey(pixels[best_plane(split, row, len(pixels))])
 
 
-def largest_section(view: EvalSplit, row: int, store: Store) -> UInt8[ndarray, "height width"]:
+def largest_section(split: EvalSplit, row: int, store: Store) -> UInt8[ndarray, "height width"]:
     """Like :func:`thumbnail`, but of a volume with a mask the plane where the mask is largest."""
-    mask = marked(store, view.indices[row])
+    mask = marked(store, split.indices[row])
     if mask is None or mask.ndim == 2 or not mask.any():
-        return thumbnail(view, row, store)
-    return lung_grey(store.pixels(view.indices[row])[int(np.count_nonzero(mask, axis=(1, 2)).argmax())])
+        return thumbnail(split, row, store)
+    return lung_grey(store.pixels(split.indices[row])[int(np.count_nonzero(mask, axis=(1, 2)).argmax())])
 
 
-def best_plane(view: EvalSplit, row: int, depth: int) -> int:
+def best_plane(split: EvalSplit, row: int, depth: int) -> int:
     """The middle plane of the best-scored slab; the middle of the volume where the model does not score slabs."""
-    scores = view.table.slice_scores
+    scores = split.table.slice_scores
     if scores is None:
         return depth // 2
     return int(middle_planes(scores.shape[1], depth)[scores[row].argmax()])
@@ -62,19 +62,19 @@ def marked(store: Store, index: int) -> UInt16[ndarray, "*stored"] | None:
     return labelled if labelled.any() else mask
 
 
-def findings_of(view: EvalSplit, row: int) -> tuple[str, ...]:
+def findings_of(split: EvalSplit, row: int) -> tuple[str, ...]:
     """The findings of a study; ``normal`` where each that the store labels is known to be absent; else nothing."""
-    return tuple(view.positives(row) or ["normal"] * bool(view.normal[row]))
+    return tuple(split.positives(row) or ["normal"] * bool(split.normal[row]))
 
 
-def example(view: EvalSplit, row: int, store: Store) -> Example:
+def example(split: EvalSplit, row: int, store: Store) -> Example:
     """A study with its thumbnail."""
-    return Example(view.table.study_ids[row], findings_of(view, row), thumbnail(view, row, store))
+    return Example(split.table.study_ids[row], findings_of(split, row), thumbnail(split, row, store))
 
 
-def report_example(view: EvalSplit, row: int) -> Example:
+def report_example(split: EvalSplit, row: int) -> Example:
     """A study with its report in place of a picture."""
-    return Example(view.table.study_ids[row], findings_of(view, row), report=view.report_texts[row])
+    return Example(split.table.study_ids[row], findings_of(split, row), report=split.report_texts[row])
 
 
 def evenly(total: int, count: int) -> list[int]:

@@ -13,10 +13,10 @@ LEAST, MOST = 10, 600  # studies: below there is no map, and more only crowd it 
 PERPLEXITY = 30.0  # scikit-learn's; a third of the studies where that is less
 
 
-def space_map(views: Mapping[str, EvalSplit], seed: int) -> SpaceMap | None:
+def space_map(splits: Mapping[str, EvalSplit], seed: int) -> SpaceMap | None:
     """t-SNE by cosine distance of all studies, at most 600 drawn by ``seed``; None of fewer than 10."""
-    rows = [(seen, row) for seen in views.values() for row in range(len(seen))]
-    embedding = np.concatenate([seen.table.embedding for seen in views.values()])
+    rows = [(split, row) for split in splits.values() for row in range(len(split))]
+    embedding = np.concatenate([split.table.embedding for split in splits.values()])
     if len(rows) < LEAST:
         return None
     kept = np.arange(len(rows))
@@ -27,6 +27,6 @@ def space_map(views: Mapping[str, EvalSplit], seed: int) -> SpaceMap | None:
     shown = [rows[i] for i in kept]
     return SpaceMap(
         np.asarray(tsne.fit_transform(embedding[kept])),
-        tuple(seen.kind for seen, _ in shown),
-        tuple(findings_of(seen, row) for seen, row in shown),
+        tuple(split.kind for split, _ in shown),
+        tuple(findings_of(split, row) for split, row in shown),
     )

@@ -1,8 +1,8 @@
 """What the slices bring to a trained model: the same figures without them, with other slices, with slices alone.
 
 All inputs share one pass for the scores and one volume input; only the slices differ, or what stands beside them. The
-model is trained with its own input and was never trained for the others: a fall says that it used what is gone, not
-that a model trained without it would be as bad (the rows of ``recipes/comparison/`` answer that).
+model was trained with its own input alone: where a figure falls, the model used what is gone, which does not mean that
+a model trained without it would be as bad (the rows of ``recipes/comparison/`` answer that).
 """
 
 from collections.abc import Callable, Mapping, Sequence

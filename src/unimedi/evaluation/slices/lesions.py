@@ -25,7 +25,7 @@ class Lesions:
 
     Small separate components at the edge of a diffuse finding therefore count as lesions of their own.
 
-    ``volume`` is the row of its volume among the ``volumes`` asked for; ``first`` and ``last`` are its outermost of the
+    ``volume`` is the row of its volume among all ``volumes``; ``first`` and ``last`` are its outermost of the
     ``depth`` planes of the stored array (a connected component touches every plane between); ``plane_mm`` is the
     distance of that volume's neighbouring planes in mm, NaN where the file did not say.
     """
@@ -69,7 +69,13 @@ class Lesions:
 
 
 def connected_lesions(store: Store, indices: Sequence[int], focal: Sequence[str] = FOCAL) -> Lesions:
-    """Every connected component of the ``focal`` findings' masks in stored volumes (no mask: no lesion)."""
+    """Every connected component of the focal findings' masks in stored volumes.
+
+    Args:
+        store: the store that holds the volumes.
+        indices: their places in the store; a volume without a mask has no lesion.
+        focal: the findings that count; those that the store does not know are passed over.
+    """
     rows: list[tuple[int, str, int, int, float]] = []
     for row, index in enumerate(indices):
         mask, spacing = store.mask(index), store.studies[index].spacing

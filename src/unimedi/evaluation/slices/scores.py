@@ -20,7 +20,7 @@ from unimedi.model.slice_selection import SLAB_POOLINGS, slice_scores
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
 
-# (stored volumes in HU, their rows among the volumes asked for) → name → a row a volume
+# (stored volumes in HU, their rows among all volumes to score) → name → a row a volume
 VolumeFunction = Callable[[Tensor, slice], Mapping[str, Tensor]]
 Scoring = VolumeFunction  # one that gives one score a slab, higher is better
 TEXT = "text_knows_the_report"

@@ -70,12 +70,12 @@ def python_list(cell: str) -> list[str] | None:
     return [str(one) for one in found] if isinstance(found, list) else None
 
 
-def skip_unlisted(cohort: SourceCohort, folder: Path, listed: Container[Path], *kinds: str) -> None:
-    """Note each file with a suffix of ``kinds`` in ``folder`` and below that the collection's tables do not list."""
+def skip_unlisted(cohort: SourceCohort, folder: Path, listed: Container[Path], *suffixes: str) -> None:
+    """Note each file with one of ``suffixes`` in ``folder`` and below that the collection's tables do not list."""
     if not folder.is_dir():
         return
     above = name_of(folder, cohort.root)
     for where, names in walk(folder, lambda what, reason: cohort.skip(f"{above}/{what}", reason)):
         for name in names:
-            if suffix(name) in kinds and (path := where / name) not in listed:
+            if suffix(name) in suffixes and (path := where / name) not in listed:
                 cohort.skip(name_of(path, cohort.root), "listed in no table")

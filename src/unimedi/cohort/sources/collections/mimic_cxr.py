@@ -1,6 +1,5 @@
 """MIMIC-CXR (PhysioNet), as JPEG or as DICOM: a row a frontal image, the official split, the last section of a name."""
 
-from contextlib import suppress
 from pathlib import Path
 
 from unimedi.cohort.reports.report import last_of_each
@@ -27,17 +26,15 @@ def mimic_cxr(root: Path) -> SourceCohort:
 
 def _cohort(root: Path, suffix: str) -> SourceCohort:
     cohort = SourceCohort(root)
-    split = {
-        row["dicom_id"]: SPLITS.get(row["split"])
-        for row in rows(find(root, "mimic-cxr-2.0.0-split.csv"), "dicom_id", "split")
-    }
+    table = rows(find(root, "mimic-cxr-2.0.0-split.csv"), "dicom_id", "split")
+    split = {row["dicom_id"]: SPLITS.get(row["split"]) for row in table}
+    table = rows(find(root, "mimic-cxr-2.0.0-chexpert.csv"), *KEYS)
     labels = {
         row["study_id"]: {snake(name): VALUES.get(value) for name, value in row.items() if name not in KEYS}
-        for row in rows(find(root, "mimic-cxr-2.0.0-chexpert.csv"), *KEYS)
+        for row in table
     }
     images = find(root, "files")
     reports = next(path for path in (root / "mimic-cxr-reports" / "files", images) if path.is_dir())
-    texts: dict[Path, str] = {}
     listed: set[Path] = set()
     for row in rows(find(root, "mimic-cxr-2.0.0-metadata.csv"), "dicom_id", *KEYS, "ViewPosition"):
         subject, study, name = row["subject_id"], row["study_id"], row["dicom_id"]
@@ -50,14 +47,11 @@ def _cohort(root: Path, suffix: str) -> SourceCohort:
         elif (where := split.get(name)) is None:
             cohort.skip(about, "in no split")
         else:
-            if report.is_file() and report not in texts:
-                with suppress(TextError):  # what is no text is listed when the study is added
-                    texts[report] = last_of_each(read_text(report))
             cohort.add(
                 about,
                 image,
                 Modality.DX,
-                texts.get(report, report),
+                _report(report),
                 study_id=f"s{study}-{name}",
                 patient_id=subject,
                 language="en",
@@ -66,3 +60,11 @@ def _cohort(root: Path, suffix: str) -> SourceCohort:
             )
     skip_unlisted(cohort, images, listed, suffix)
     return cohort
+
+
+def _report(file: Path) -> str | Path:
+    """The last section of each name; the file itself where it is no text, so that its study is left out as such."""
+    try:
+        return last_of_each(read_text(file))
+    except (TextError, OSError):
+        return file

@@ -9,7 +9,7 @@ from unimedi.cohort.study import Modality
 
 HEAD = 1 << 16  # bytes in which (0008,0060) is sought; it stands near the beginning
 START = 1 << 10  # bytes that tell whether a file is DICOM
-FEWEST = 3  # elements in a row that no other kind of file begins with
+FEWEST = 3  # elements in a row that no other format begins with
 LONGEST = 1 << 16  # bytes of an early element; the long ones, pixels above all, come late
 LAST_GROUP = 0x0054  # of the early elements
 LONG_VR = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")  # a length of 4 bytes
@@ -30,7 +30,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def begins_dicom(start: bytes) -> bool:
-    """Whether the first bytes of a file (``START`` of them) are DICOM's: 128 of any kind and ``DICM``; or, as old
+    """Whether the first bytes of a file (``START`` of them) are DICOM's: 128 of any value and ``DICM``; or, as old
     archives write it, the elements at once, with or without their meta group, in any byte order."""
     return start[128:132] == b"DICM" or any(
         _begins_with_elements(start, order, explicit) for order, explicit in (("<", True), ("<", False), (">", True))
@@ -75,10 +75,10 @@ def _element(start: bytes, place: int, order: str, explicit: bool) -> tuple[tupl
     tag: tuple[int, int] = struct.unpack_from(f"{order}2H", start, place)
     if not explicit:
         return tag, struct.unpack_from(f"{order}I", start, place + 4)[0], place + 8
-    kind = start[place + 4 : place + 6]
-    if kind in LONG_VR:
+    vr = start[place + 4 : place + 6]
+    if vr in LONG_VR:
         return tag, struct.unpack_from(f"{order}I", start, place + 8)[0], place + 12
-    return (tag, struct.unpack_from(f"{order}H", start, place + 6)[0], place + 8) if kind in SHORT_VR else None
+    return (tag, struct.unpack_from(f"{order}H", start, place + 6)[0], place + 8) if vr in SHORT_VR else None
 
 
 def _inflated(head: bytes) -> bytes:

@@ -109,13 +109,17 @@ def _lines(item: Any, above: str, depth: int) -> Iterator[str]:
 
 def _text(item: Any) -> str:
     """A text with its own lines; a finding that is a code; a number with its unit."""
-    kind = item.get("ValueType")
-    if kind == "NUM" and item.get("MeasuredValueSequence"):
+    value_type = item.get("ValueType")
+    if value_type == "NUM" and item.get("MeasuredValueSequence"):
         measured = item.MeasuredValueSequence[0]
         units = measured.get("MeasurementUnitsCodeSequence")
         unit = str(units[0].get("CodeValue") or "") if units else ""
         return f"{measured.get('NumericValue')} {unit}".strip()
-    if kind == "CODE" and item.get("ConceptCodeSequence") and kind_of(_heading(item)) in ("findings", "impression"):
+    if (
+        value_type == "CODE"
+        and item.get("ConceptCodeSequence")
+        and kind_of(_heading(item)) in ("findings", "impression")
+    ):
         return str(item.ConceptCodeSequence[0].get("CodeMeaning") or "")
     return plain(str(item.get("TextValue") or "")).replace("\r\n", "\n").strip()
 

@@ -46,13 +46,13 @@ def unfit(header: Any) -> str:
     sop = str(header.get("SOPClassUID") or "")
     if sop.startswith(ENCAPSULATED):
         return f"{_named(sop)}: its text is not read"
-    what = _kind_of_class(sop) if sop.startswith(STRUCTURED) and sop not in TEXTS else ""
+    what = _what_class(sop) if sop.startswith(STRUCTURED) and sop not in TEXTS else ""
     template = next(iter(header.get("ContentTemplateSequence") or ()), None)
     what = what or TEMPLATES.get(str(template.get("TemplateIdentifier") if template else ""), "")
     _, _, meaning = title = concept(header)
     named = [title] if any(title) else [concept(item) for item in header.get("ContentSequence") or ()]
     what = what or next((TITLES[code] for scheme, code, _ in named if scheme == "DCM" and code in TITLES), "")
-    what = what or next((kind for kind, words in WORDS.items() if re.search(words, meaning, re.IGNORECASE)), "")
+    what = what or next((what for what, words in WORDS.items() if re.search(words, meaning, re.IGNORECASE)), "")
     if what:
         return f"{what}, not a radiologist's report"
     if header.get("CompletionFlag") == "PARTIAL":
@@ -69,9 +69,9 @@ def concept(item: Any) -> tuple[str, str, str]:
     return str(names[0].get("CodingSchemeDesignator") or ""), str(code), str(names[0].get("CodeMeaning") or "")
 
 
-def _kind_of_class(sop: str) -> str:
+def _what_class(sop: str) -> str:
     name = _named(sop)
-    return next((kind for kind, words in WORDS.items() if re.search(words, name, re.IGNORECASE)), name)
+    return next((what for what, words in WORDS.items() if re.search(words, name, re.IGNORECASE)), name)
 
 
 def _named(sop: str) -> str:

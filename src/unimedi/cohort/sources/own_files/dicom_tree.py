@@ -102,22 +102,9 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     for several in deep.values():
         best, *others = sorted(several, key=_rank)
         for other in others:
-            reason = "another series of its examination"
-            reason += " is axial" if best.first.axial and not other.first.axial else ""
-            more = f"another series of its examination has more slices ({best.slices})"
-            cohort.skip(other.name(root), more if best.slices > other.slices else reason)
-        if any(
-            other.first.series == best.first.series != ""
-            for other in others
-            if other.first.frames == best.first.frames == 1
-        ):
-            cohort.skip(best.name(root), "slices of several patients under one SeriesInstanceUID")
-        elif best.slices < FEWEST:
-            cohort.skip(best.name(root), f"a series of fewer than {FEWEST} slices")
-        elif not all(inside(file.path, root) for file in best.files):
-            cohort.skip(best.name(root), "image outside the root")
-        elif len(best.folders) > 1:
-            cohort.skip(best.name(root), "a series spread over several folders")
+            cohort.skip(other.name(root), _why_not_taken(other, best))
+        if reason := _unusable(best, others, root):
+            cohort.skip(best.name(root), reason)
         elif _add(cohort, best.first, best.name(root), best.image, reports):
             taken.append(FoundImage(best.image, best.first.modality, best.first))
     for key in reports.left():
@@ -128,6 +115,25 @@ def dicom_tree(root: Path, table: Path | None = None, columns: Mapping[str, str]
     cohort.notes += header_notes(taken)
     cohort.studies = assign_splits(cohort.studies)
     return cohort
+
+
+def _why_not_taken(other: _Series, best: _Series) -> str:
+    if best.slices > other.slices:
+        return f"another series of its examination has more slices ({best.slices})"
+    axial = best.first.axial and not other.first.axial
+    return "another series of its examination is axial" if axial else "another series of its examination"
+
+
+def _unusable(best: _Series, others: Sequence[_Series], root: Path) -> str:
+    """Why the best series of an examination cannot be used; empty where it can."""
+    same = [other for other in others if other.first.series == best.first.series != ""]
+    if any(other.first.frames == best.first.frames == 1 for other in same):
+        return "slices of several patients under one SeriesInstanceUID"
+    if best.slices < FEWEST:
+        return f"a series of fewer than {FEWEST} slices"
+    if not all(inside(file.path, root) for file in best.files):
+        return "image outside the root"
+    return "a series spread over several folders" if len(best.folders) > 1 else ""
 
 
 def _walk(cohort: SourceCohort) -> tuple[list[Header], dict[str, str]]:

@@ -63,7 +63,7 @@ def images_of(cohort: SourceCohort, folder: Path, names: Sequence[str], given: M
     called = "" if folder == cohort.root else f"{folder.name} "
     for name in names:
         file = folder / name
-        kind = suffix(name)
+        ending = suffix(name)
         if is_dicom(file):
             header = read_header(file)
             modality = header.modality or given
@@ -73,12 +73,12 @@ def images_of(cohort: SourceCohort, folder: Path, names: Sequence[str], given: M
                 slices.append(header)
             else:
                 found.append(FoundImage(file, modality, header))
-        elif kind in PICTURES and _is_xray(given) and (seen := view_by_name(called + stem(name))).frontal is False:
+        elif ending in PICTURES and _is_xray(given) and (seen := view_by_name(called + stem(name))).frontal is False:
             cohort.skip(name_of(file, cohort.root), f"not frontal by its name: {seen.said}")
-        elif kind in (*VOLUMES, *PICTURES):
+        elif ending in (*VOLUMES, *PICTURES):
             found.append(FoundImage(file, guess_modality(file, given)))
-        elif kind not in TEXTS and not _is_part(name, names):
-            cohort.skip(name_of(file, cohort.root), _no_image(kind))
+        elif ending not in TEXTS and not _is_part(name, names):
+            cohort.skip(name_of(file, cohort.root), _no_image(ending))
     if reason := _no_series(slices, cohort.root):
         for one in slices:
             cohort.skip(name_of(one.path, cohort.root), reason)
@@ -184,8 +184,8 @@ def _elsewhere(part: str) -> bool:
     return bool(part) and not any(word in part.replace(" ", "") for word in CHEST)
 
 
-def _no_image(kind: str) -> str:
-    return next((reason for reason, kinds in NO_IMAGE.items() if kind in kinds), "not an image")
+def _no_image(ending: str) -> str:
+    return next((reason for reason, endings in NO_IMAGE.items() if ending in endings), "not an image")
 
 
 def _is_part(name: str, names: Sequence[str]) -> bool:
