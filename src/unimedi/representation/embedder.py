@@ -31,7 +31,13 @@ Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
 
 
 class Embedder:
-    """A model, its processor and a batch size; no state changes between calls. Runs where the model's weights lie."""
+    """Images and sentences to embeddings of one space. No state changes between calls.
+
+    Args:
+        model: is set to evaluation; everything runs where its weights lie.
+        processor: that was saved with the model.
+        batch_size: images, or sentences, of a pass.
+    """
 
     def __init__(self, model: UniMediModel, processor: UniMediProcessor, batch_size: int = 16) -> None:
         self.model, self.processor, self.batch_size = model.eval(), processor, batch_size
@@ -39,7 +45,16 @@ class Embedder:
 
     @classmethod
     def from_pretrained(cls, folder: Path, batch_size: int = 16) -> "Embedder":
-        """Load a run's model (a run folder, or a ``pretrained`` folder itself); on a GPU if there is one."""
+        """Load a run's model, in float32, onto a GPU if there is one.
+
+        Args:
+            folder: a run folder, or a ``pretrained`` folder itself.
+            batch_size: images, or sentences, of a pass.
+
+        Raises:
+            MissingError: no model is there.
+            PretrainedError: it is damaged, not whole, or of an earlier version.
+        """
         folder = pretrained_folder(folder)
         if folder.name == "pretrained" and (writer := writer_in(folder.parent)):  # what is there is whole all the same
             log.warning("%s is at work in %s: this model is of an earlier moment of it", writer, folder.parent)
@@ -48,7 +63,15 @@ class Embedder:
         return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, batch_size)
 
     def images(self, store: Store, indices: Sequence[int]) -> EmbeddingTable:
-        """Embed stored studies, radiographs and volumes mixed as they come; rows in the order of ``indices``."""
+        """Embed studies of a store, X-rays and CTs mixed as they come.
+
+        Args:
+            store: prepared with this model's sizes.
+            indices: of its studies.
+
+        Returns:
+            A table with a row a study, in the order of ``indices``.
+        """
         ndims = [store.studies[i].modality.ndim for i in indices]
         batches: list[list[int]] = []
         for ndim in (2, 3):
