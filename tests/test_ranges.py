@@ -3,18 +3,30 @@
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import pytest
 
 from unimedi.adaptation import settings
-from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
+from unimedi.adaptation.settings import SegmentSettings
 from unimedi.cli import main
+from unimedi.errors import InputError
 from unimedi.evaluation import options
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import RecipeError, load_recipe
-from unimedi.pretraining.recipe_ranges import RANGES
-from unimedi.ranges import NOT_NEGATIVE, PART, POSITIVE, SEED, SHARE, SOME_SHARE, Range, at_least, check_ranges
+from unimedi.ranges import (
+    NOT_NEGATIVE,
+    PART,
+    POSITIVE,
+    SEED,
+    SHARE,
+    SOME_SHARE,
+    Range,
+    at_least,
+    check_ranges,
+    check_settings,
+)
+from unimedi.settings import SettingsError, read_settings
 
 
 @pytest.mark.parametrize(
@@ -63,6 +75,29 @@ def test_every_number_of_a_tuple_counts_and_none_is_passed_over() -> None:
         check_ranges(Outer(Inner((0.1, -1.0))), ranges)
 
 
+@dataclass
+class Section:
+    rates: Annotated[tuple[float, ...], POSITIVE] = (0.1,)
+    cap: Annotated[int | None, at_least(1)] = None
+    way: Literal["short", "long"] = "short"
+
+
+@dataclass
+class Whole:
+    section: Section
+
+
+def test_a_field_says_its_range_and_its_choices() -> None:
+    check_settings(Whole(Section((0.1, 1.0), 3, "long")))
+    for section, sentence in (
+        (Section(rates=(0.1, -1.0)), r"section\.rates: expected a number above 0, got -1\.0"),
+        (Section(cap=0), r"section\.cap: expected a whole number from 1 on, got 0"),
+        (Section(way="far"), r"section\.way: expected one of short, long, got 'far'"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(InputError, match=sentence):
+            check_settings(Whole(section))
+
+
 def numbers(kind: type, prefix: str = "") -> set[str]:
     """Every field of a dataclass of dataclasses that holds whole or real numbers."""
     found = set()
@@ -74,9 +109,20 @@ def numbers(kind: type, prefix: str = "") -> set[str]:
     return found
 
 
+def ranged(kind: type, prefix: str = "") -> set[str]:
+    """Every field whose type says a range."""
+    found = set()
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            found |= ranged(hint, f"{prefix}{name}.")
+        elif any(isinstance(mark, Range) for mark in getattr(hint, "__metadata__", ())):
+            found.add(prefix + name)
+    return found
+
+
 def test_every_number_of_recipes_and_settings_has_a_range() -> None:
     checked_there = {name for name in numbers(Recipe) if name.startswith("preprocess.")}
-    assert numbers(Recipe) - checked_there == set(RANGES)
+    assert numbers(Recipe) - checked_there == ranged(Recipe)
     assert numbers(SegmentSettings) == set(settings.RANGES)
     assert numbers(options.EvaluationOptions) == set(options.RANGES)
 

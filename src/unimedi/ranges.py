@@ -1,18 +1,25 @@
-"""The values that a number may take, said where the number is declared: on the command line and in settings alike."""
+"""Which values a number may take: said where the number is declared, for the command line and for settings alike."""
 
 import argparse
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from unimedi.errors import InputError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, repr=False)
 class Range:
-    """Finite numbers from ``low`` to ``high``, whole ones unless ``real``; ``above`` leaves out ``low`` itself,
-    ``below`` leaves out ``high``. As argparse's ``type`` it reads a word of a command line."""
+    """Finite numbers from ``low`` to ``high``, both included; whole numbers unless ``real``.
+
+    A field says it as ``Annotated[int, Range(1, 8)]``. As argparse's ``type`` it reads a word of a command line.
+
+    Args:
+        low: the smallest number, itself left out with ``above``.
+        high: the largest number, itself left out with ``below``.
+        real: numbers with a fraction, too.
+    """
 
     low: int | float = 0
     high: int | float = math.inf
@@ -29,6 +36,9 @@ class Range:
         under = value < self.high if self.below else value <= self.high
         return over and under
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         kind = "a number" if self.real else "a whole number"
         first = f"above {self.low:g}" if self.above else f"from {self.low:g}"
@@ -41,8 +51,8 @@ class Range:
             return "and below"
         return "and up to" if self.above else "to"
 
-    def __call__(self, word: str) -> Any:
-        """The number that ``word`` writes; argparse prints the sentence otherwise."""
+    def __call__(self, word: str | int | float) -> Any:
+        """The number that ``word`` writes, or is; argparse prints the sentence otherwise."""
         try:
             value = float(word) if self.real else int(word)
         except ValueError:
@@ -65,8 +75,39 @@ SOME_SHARE: Final = Range(0, 1, real=True, above=True)
 PART: Final = Range(0, 1, real=True, below=True)
 
 
+def check_settings(settings: object, prefix: str = "", of: type | None = None) -> None:
+    """Check each field of a dataclass, and of the dataclasses in it, against what its type says.
+
+    ``Literal[...]`` says the choices, ``Annotated[int, at_least(1)]`` the range, also of several numbers; None is
+    left alone.
+
+    Args:
+        settings: an instance of a dataclass.
+        prefix: of the names in the sentence.
+        of: a base class whose fields are checked, and no others.
+
+    Raises:
+        InputError: a value that is none of them; the sentence names the field, what was expected and what came.
+    """
+    for name, hint in get_type_hints(of or type(settings), include_extras=True).items():
+        value = getattr(settings, name)
+        if is_dataclass(value):
+            check_settings(value, f"{prefix}{name}.")
+        elif get_origin(hint) is Literal and value not in get_args(hint):
+            raise InputError(f"{prefix}{name}: expected one of {', '.join(get_args(hint))}, got {value!r}")
+        for allowed in (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Range)):
+            _check_number(prefix + name, value, allowed)
+
+
+def _check_number(name: str, value: Any, allowed: Range) -> None:
+    for one in value if isinstance(value, tuple | list) else (value,):
+        if one is not None and one not in allowed:
+            raise InputError(f"{name}: expected {allowed}, got {one}")
+
+
 def check_ranges(settings: object, ranges: Mapping[str, Range]) -> None:
-    """Every field of ``ranges`` (``section.field``), each of its numbers where it holds several; None is passed over.
+    """Check each field that ``ranges`` names (``section.field``), of each number where it holds several; None is left
+    alone.
 
     Raises:
         ValueError: a number out of its range; the sentence names the field, the range and the number.
@@ -75,6 +116,4 @@ def check_ranges(settings: object, ranges: Mapping[str, Range]) -> None:
         value: Any = settings
         for part in name.split("."):
             value = getattr(value, part)
-        for one in value if isinstance(value, tuple | list) else (value,):
-            if one is not None and one not in allowed:
-                raise InputError(f"{name}: expected {allowed}, got {one}")
+        _check_number(name, value, allowed)

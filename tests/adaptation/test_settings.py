@@ -5,19 +5,12 @@ from typing import get_args
 import pytest
 
 from unimedi.adaptation.segmentation.decoders import DECODERS
-from unimedi.adaptation.settings import (
-    Algorithm,
-    Decoder,
-    FineTuneSettings,
-    Kind,
-    Precision,
-    SettingsError,
-    read_settings,
-)
+from unimedi.adaptation.settings import Algorithm, Decoder, FineTuneSettings, Kind, Precision
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.metrics.measurement import percent
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.precision import PRECISIONS
+from unimedi.settings import SettingsError, read_settings
 
 
 def test_choices_are_those_of_the_code() -> None:
@@ -31,7 +24,7 @@ def test_settings_from_words() -> None:
     settings = read_settings(FineTuneSettings, ["--steps", "7", "--fractions=[0.1,1]", "--frozen", "true"])
     assert (settings.steps, settings.fractions, settings.frozen) == (7, (0.1, 1.0), True)
     for words, said in (
-        (["--stepz", "7"], "unknown option --stepz; known are kinds"),
+        (["--stepz", "7"], "unknown option --stepz .did you mean .steps"),
         (["--steps", "few"], "steps"),
         (["--steps", "0"], "steps: expected a whole number from 1 on, got 0"),
         (["--fractions", "[2]"], "fractions: expected a number above 0 and up to 1, got 2"),

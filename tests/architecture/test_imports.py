@@ -122,4 +122,5 @@ for name in sorted(set(sys.modules) - before):
         "unimedi.errors",
         "unimedi.files",
         "unimedi.ranges",
+        "unimedi.settings",
     }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings, read_settings
+from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.task_file import (
     COMMANDS,
@@ -24,6 +24,7 @@ from unimedi.evaluation.task_file import (
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurements, named
 from unimedi.reporting.task import described
+from unimedi.settings import read_settings
 
 SHIPPED = sorted(TASKS.glob("*.yaml"))
 SETTINGS = {"finetune": FineTuneSettings, "segment": SegmentSettings}

@@ -10,8 +10,7 @@ import torch
 from tests.inputs.test_dataset import records, tokenize
 from tests.tiny import PREPROCESS
 from unimedi.experiments.data_controls import PIECES, ShuffledDepth, ShuffledReports
-from unimedi.inputs.augment import AugmentationRange
-from unimedi.inputs.dataset import BatchRecipe
+from unimedi.inputs.batch_recipe import AugmentationRange, BatchRecipe
 from unimedi.inputs.store_writer import write_store
 
 

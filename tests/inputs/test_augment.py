@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unimedi.inputs.augment import Augmentation, AugmentationRange, apply, draw, draw_sentences
+from unimedi.inputs.augment import Augmentation, apply, draw, draw_sentences
+from unimedi.inputs.batch_recipe import AugmentationRange
 
 
 def test_a_shift_moves_the_content_and_repeats_the_edge() -> None:

@@ -10,7 +10,8 @@ import torch
 from tests.tiny import PREPROCESS
 from unimedi.cohort.study import Modality, Split
 from unimedi.inputs.batch import MixedBatch, report_key
-from unimedi.inputs.dataset import BatchRecipe, TrainingSteps, training_loader
+from unimedi.inputs.batch_recipe import BatchRecipe
+from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store, StoredStudy
 from unimedi.inputs.store_writer import Record, write_store
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from tests.pretraining.toy_run import RECIPE, toy_recipe, toy_store
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.files.json_lines import read_json_lines
-from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
+from unimedi.inputs.batch_recipe import BatchRecipe
+from unimedi.inputs.dataset import TrainingSteps
 from unimedi.optimization.schedule import Pace
 from unimedi.pretraining.build import build
 from unimedi.pretraining.loop import pretrain

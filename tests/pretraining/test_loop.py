@@ -16,7 +16,8 @@ from torch import Tensor
 from tests.pretraining.toy_module import Toy, toy_batch, toy_batches
 from tests.pretraining.toy_run import toy_store
 from unimedi.files.json_lines import read_json_lines
-from unimedi.inputs.dataset import BatchRecipe, TrainingSteps
+from unimedi.inputs.batch_recipe import BatchRecipe
+from unimedi.inputs.dataset import TrainingSteps
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.optimization.schedule import Pace, warmup_cosine
 from unimedi.pretraining.engine import reproducible

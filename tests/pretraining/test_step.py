@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from tests.tiny import tiny_batch, tiny_model
-from unimedi.model.config import CLS_INITS
 from unimedi.objectives.contrastive import contrastive_loss
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
@@ -108,7 +107,7 @@ def test_centres_move_only_where_they_are_used() -> None:
     assert float(sinkhorn.targets.cls_centre.abs().sum()) == 0
 
 
-@pytest.mark.parametrize("start", CLS_INITS)
+@pytest.mark.parametrize("start", ["learned", "max_pool"])
 def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
     """With every token masked, two different radiographs give the student the same states, [CLS] included."""
     training = pretraining(cls_init=start)

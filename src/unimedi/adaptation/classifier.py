@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.augment import Augmentation, apply, draw
-from unimedi.inputs.dataset import BatchRecipe
+from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.store import Store
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens

@@ -3,12 +3,8 @@
 Nothing here needs torch, so that the command line can list the settings at once.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
-
-from jsonargparse import ArgumentError, ArgumentParser
+from dataclasses import dataclass
+from typing import Final, Literal, get_args, get_origin, get_type_hints
 
 from unimedi.errors import InputError
 from unimedi.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, SOME_SHARE, at_least, check_ranges
@@ -106,40 +102,3 @@ class SegmentSettings(TuningSettings):
     xray_decoders: tuple[Decoder, ...] = ("linear", "setr_pup")
     ct_decoders: tuple[Decoder, ...] = ("unetr",)
     resolution: Resolution = "volume"
-
-
-T = TypeVar("T", bound=TuningSettings)
-
-
-class SettingsError(InputError):
-    """Arguments that are no settings of this task; the sentence names the one."""
-
-
-def read_settings(settings: type[T], cli_args: Sequence[str]) -> T:
-    """An instance of a dataclass of settings, its defaults changed by arguments such as ``["--steps", "100"]``.
-
-    Raises:
-        SettingsError: an option that is not known (the known ones are named), or a value of another type.
-    """
-    known = [field.name for field in fields(settings)]
-    for argument in cli_args:
-        if argument.startswith("--") and argument[2:].split("=")[0] not in known:
-            raise SettingsError(f"unknown option {argument.split('=')[0]}; known are {', '.join(known)}")
-    parser: Any = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(settings, None, as_group=False)
-    try:
-        values = parser.parse_args(list(cli_args))
-        return settings(**{name: values[name] for name in known})
-    except (ArgumentError, ValueError, TypeError) as error:
-        raise SettingsError(_sentence(str(error))) from error
-
-
-def _sentence(message: str) -> str:
-    """What jsonargparse says of a value of another type, in our words; what we say ourselves as it is."""
-    message = " ".join(message.split())
-    found = re.fullmatch(r'Parser key "([^"]+)": Expected a (.+)\. Got value: (.+)', message)
-    if not found:
-        return message
-    name, expected, got = found.groups()
-    choices = re.findall(r"'([^']+)'", expected) if "Literal" in expected else []
-    return f"{name}: expected {'one of ' + ', '.join(choices) if choices else expected}, got {got!r}"

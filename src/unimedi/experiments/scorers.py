@@ -1,4 +1,4 @@
-"""Slices chosen by other scores than attention over T_3D (docs/paper.md, open point 3.1)."""
+"""Slices chosen by another score than the paper's. Open point 3.1 of docs/paper.md."""
 
 from jaxtyping import Float
 from torch import Tensor

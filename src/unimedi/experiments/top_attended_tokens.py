@@ -1,4 +1,4 @@
-"""L_vl sees half of the tokens: those that the teacher attends to most (A-CLIP, Yang et al. 2023)."""
+"""L_vl sees the tokens that the teacher attends to most. A-CLIP, Yang et al. 2023."""
 
 import torch
 from jaxtyping import Int

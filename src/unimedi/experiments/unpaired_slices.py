@@ -1,5 +1,7 @@
-"""A share of a step's volumes is shown to L_vl as its slices alone: slices that need not be read are not
-(docs/results.md)."""
+"""Some volumes are shown to L_vl as their slices alone.
+
+Slices that need not be read are not read (docs/results.md).
+"""
 
 from dataclasses import dataclass
 

@@ -56,7 +56,10 @@ class ListedPaths:
         return self.root / value
 
     def find(self, value: str) -> Path:
-        """The file or folder that ``value`` names.
+        """The file or folder that a cell names.
+
+        Args:
+            value: the cell; see the head of this file for the spellings that are understood.
 
         Raises:
             PathError: as ``joined``; or nothing is there, several spellings are, or a link leads out of the root.

@@ -56,7 +56,13 @@ class Row:
 
 
 def read_table(path: Path) -> tuple[list[str], Iterator[Row]]:
-    """The names of the columns and the rows, one after the other; rows without any value are left out.
+    """Read a table.
+
+    Args:
+        path: CSV with any separator and encoding, packed by gzip or not, ``.xlsx`` or Parquet.
+
+    Returns:
+        The names of the columns, and an iterator over the rows; rows without any value are left out.
 
     Raises:
         TableError: no such file, no table, or a column that is there twice; and, when the last row was given, every row

@@ -32,8 +32,10 @@ def box_spacing(columns: NDArray[np.float64], path: Path) -> tuple[float, ...]:
 
 
 def affine_of(volume: sitk.Image) -> NDArray[np.float64]:
-    """From an index (x, y, z) to mm, as NIfTI has it: to the right, the front and the head (ITK and DICOM count to the
-    left and the back)."""
+    """Affine (4, 4) from an index (x, y, z) to mm to the right, the front and the head, as NIfTI counts.
+
+    ITK and DICOM count to the left and the back.
+    """
     affine = np.eye(4)
     affine[:3, :3] = np.array(volume.GetDirection()).reshape(3, 3) * volume.GetSpacing()
     affine[:3, 3] = volume.GetOrigin()

@@ -19,9 +19,9 @@ from unimedi.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Radiograph:
-    """A projection image: ``pixels`` float32 (height, width), arbitrary exposure units, dense tissue bright."""
+    """A projection image: an X-ray, or any picture."""
 
-    pixels: NDArray[np.float32]
+    pixels: NDArray[np.float32]  # (height, width), arbitrary exposure units, dense tissue bright
     spacing: tuple[float, float] | None = None  # mm a pixel, (height, width); None where the file does not say
     notes: tuple[str, ...] = ()  # what was corrected in reading, as short codes
     modality: str = ""  # as a DICOM header states it; empty where the file does not say
@@ -41,10 +41,10 @@ class Radiograph:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A CT: ``voxels`` int16 Hounsfield units (depth, height, width) and ``spacing`` in mm, same order."""
+    """A CT, or an MR."""
 
-    voxels: NDArray[np.int16]
-    spacing: tuple[float, float, float]
+    voxels: NDArray[np.int16]  # (depth, height, width); Hounsfield units of a CT
+    spacing: tuple[float, float, float]  # mm a voxel, same order
     notes: tuple[str, ...] = ()  # what was corrected in reading, as short codes
     modality: str = ""  # as a DICOM header states it; empty where the file does not say
     # (4, 4), from an index (width, height, depth) to mm in the patient, as NIfTI has it (to the right, the front, the

@@ -18,7 +18,7 @@ LUNG_WINDOW = (-1150.0, 350.0)  # HU, for pictures only: soft tissue and ground-
 
 
 def check(image: Radiograph | Volume, name: str = "image") -> None:
-    """Refuse what cannot be learnt from.
+    """Refuse an image that nothing can be learnt from.
 
     Raises:
         ImagingError: ``wrong_dimension``, ``too_small``, ``too_few_slices``, ``nan``, ``constant`` or ``bad_spacing``.
@@ -42,7 +42,7 @@ def check(image: Radiograph | Volume, name: str = "image") -> None:
 
 
 def check_no_slice(plane: NDArray[np.generic], name: str) -> None:
-    """Refuse a slice of a CT that stands alone, where a plane would be taken for a radiograph.
+    """Refuse a single slice of a CT, which would otherwise be taken for a radiograph.
 
     Raises:
         ImagingError: ``too_few_slices``.

@@ -22,17 +22,22 @@ sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK writes its warnings str
 READERS = {"nrrd": ("NrrdImageIO", parse_nrrd), "metaimage": ("MetaImageIO", parse_metaimage)}
 
 
-def read_itk(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
-    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left, and the affine
-    (see ``Volume``); or a plane (height, width) as it is stored, with two axes or a third of length 1, and None.
-    ``kind`` is ``nrrd`` or ``metaimage``.
+def read_itk(path: Path, file_format: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
+    """Read an NRRD or MetaImage file.
+
+    Args:
+        path: the header, with the voxels behind it or in a file of their own.
+        file_format: ``nrrd`` or ``metaimage``.
+
+    Returns:
+        Array, spacing in mm and affine, as ``read_nifti``.
 
     Raises:
         ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``unsafe_path``,
             ``missing`` (the file of the voxels), ``bad_scaling``, ``bad_spacing``, ``bad_orientation``,
             ``no_orientation``, ``nan`` or ``too_few_slices``.
     """
-    name, parse = READERS[kind]
+    name, parse = READERS[file_format]
     stored = parse(path)
     _check_data(stored)
     image = _read(path, name, stored)

@@ -25,7 +25,7 @@ from unimedi.imaging.intensity import check_no_slice
 
 GZIP = b"\x1f\x8b"
 HEAD = 544  # bytes: the longer of the two headers (348 and 540) and the flag of its extensions
-KINDS = "iuf"  # whole and real numbers; no complex, no colour
+NUMBERS = "iuf"  # whole and real numbers; no complex, no colour
 LPS = axcodes2ornt(("L", "P", "S"))
 UNITS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # mm in what xyzt_units names: nothing, metre, mm, micrometre
 AGREE = 0.01  # relative: pixdim against the lengths of the affine's axes
@@ -50,8 +50,12 @@ def is_nifti(head: bytes) -> bool:
 
 
 def read_nifti(path: Path) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
-    """Array and spacing in mm, (depth, height, width) from feet to head, front to back, right to left, and the affine
-    (see ``Volume``); or a plane (height, width) as it is stored, with two axes or a third of length 1, and None.
+    """Read a NIfTI-1 or NIfTI-2 file.
+
+    Returns:
+        Array (depth, height, width) from feet to head, front to back, right to left; spacing in mm, same order; affine
+        (see ``Volume``). A plane, of two axes or with a third of length 1, comes as it is stored, (height, width), and
+        without an affine.
 
     Raises:
         ImagingError: ``unreadable``, ``unsupported``, ``wrong_dimension``, ``too_large``, ``bad_scaling``,
@@ -79,11 +83,11 @@ def stored_header(path: Path) -> Nifti1Header:
 def _header(head: bytes, path: Path) -> Nifti1Header:
     if head[344:348] == b"ni1\0" or head[4:8] == b"ni2\0":
         raise ImagingError("unsupported", f"{path}: the header of a .hdr/.img pair; save it as one .nii file")
-    size, kind = (348, Nifti1Header) if head[344:348] == b"n+1\0" else (540, Nifti2Header)
+    size, header_class = (348, Nifti1Header) if head[344:348] == b"n+1\0" else (540, Nifti2Header)
     if len(head) < size:
         raise ImagingError("unreadable", f"{path}: a NIfTI header of {len(head)} bytes; expected {size}")
     for order in "<>":
-        header: Nifti1Header = kind(head[:size], endianness=order, check=False)
+        header: Nifti1Header = header_class(head[:size], endianness=order, check=False)
         if header["sizeof_hdr"] == size:
             return header
     raise ImagingError("unreadable", f"{path}: not a NIfTI header: its size field is not {size}")
@@ -117,7 +121,7 @@ def _dtype(header: Nifti1Header, path: Path) -> np.dtype[np.generic]:
         dtype: np.dtype[np.generic] = header.get_data_dtype()
     except (KeyError, HeaderDataError) as error:
         raise ImagingError("unsupported", f"{path}: unknown datatype {code}") from error
-    if dtype.kind not in KINDS or dtype.itemsize > 8 or dtype.names:
+    if dtype.kind not in NUMBERS or dtype.itemsize > 8 or dtype.names:
         raise ImagingError("unsupported", f"{path}: datatype {code} ({dtype}); expected one real number a voxel")
     if bits != 8 * dtype.itemsize:
         raise ImagingError("unreadable", f"{path}: {bits} bits a voxel where datatype {code} has {8 * dtype.itemsize}")
@@ -162,7 +166,7 @@ def _check_plane(affines: list[NDArray[np.float64]], zooms: list[float], path: P
 
 
 def _turn(affine: NDArray[np.float64], zooms: list[float], path: Path) -> list[list[float]]:
-    """Of each stored axis: which of the body's it follows, and whether forwards (1) or backwards (-1)."""
+    """For each stored axis: which axis of the body it follows, and whether forwards (1) or backwards (-1)."""
     sides = box_spacing(affine[:3, :3], path)
     if not np.allclose(sides, zooms, rtol=AGREE):
         raise ImagingError("bad_spacing", f"{path}: spacing is {zooms} in pixdim and {list(sides)} in the affine")
@@ -186,7 +190,7 @@ def _turned(stored: NDArray[np.generic], affine: NDArray[np.float64]) -> NDArray
 
 
 def _affine(affine: NDArray[np.float64], header: Nifti1Header, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """From an index of the turned volume to mm."""
+    """The affine of the turned volume: from an index to mm."""
     unit = UNITS[int(header["xyzt_units"]) & 7]
     turned = affine @ inv_ornt_aff(ornt_transform(io_orientation(affine), LPS), shape)
     return np.asarray(np.diag([unit, unit, unit, 1.0]) @ turned)

@@ -31,7 +31,11 @@ SUPPORTED = (
 
 
 def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
-    """Read an image file, or a folder that holds a DICOM series; ``series`` is its UID where there are several.
+    """Read an image file, or a folder that holds a DICOM series.
+
+    Args:
+        path: a file, or a folder of a DICOM series or of one picture a slice.
+        series: SeriesInstanceUID of the wanted series; without it the one that ``dicom.series.chosen`` takes.
 
     Returns:
         ``Radiograph`` float32 (height, width), MONOCHROME2, spacing in mm where the file says; or ``Volume`` int16 HU
@@ -52,8 +56,14 @@ def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
 
 
 def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.bool_]:
-    """A label image (NIfTI, NRRD, MetaImage or a picture) in the axes of ``read_image``; inside is ``value``, or else
-    all but zero.
+    """Read a label image (NIfTI, NRRD, MetaImage or a picture).
+
+    Args:
+        path: the file.
+        value: the label that is inside; without it all but zero.
+
+    Returns:
+        True inside; (height, width) or (depth, height, width), in the axes of ``read_image``.
 
     Raises:
         ImagingError: as ``read_image``, but for what only an image must be (``too_small``, ``constant``, ...).
@@ -61,17 +71,17 @@ def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.bool_]:
     path = Path(path)
     if not path.is_file():
         raise ImagingError("missing", f"{path}: no such mask file")
-    kind = _kind(path)
-    if kind in ("dicom", "radchestct"):
+    file_format = _file_format(path)
+    if file_format in ("dicom", "radchestct"):
         raise ImagingError("unsupported", f"{path}: a mask is NIfTI, NRRD, MetaImage or PNG")
     with _quiet():
-        labels = read_picture(path) if kind == "picture" else _grid(path, kind)[0]
+        labels = read_picture(path) if file_format == "picture" else _grid(path, file_format)[0]
     return np.asarray(labels != 0 if value is None else labels == value)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Python's warnings: the packages below print what they mend or dislike, and not of which file."""
+    """Silence Python's warnings: the packages below warn of what they correct without naming the file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -82,14 +92,14 @@ def _read_folder(path: Path, series: str) -> Radiograph | Volume:
 
 
 def _read_file(path: Path) -> Radiograph | Volume:
-    kind = _kind(path)
-    if kind == "dicom":
+    file_format = _file_format(path)
+    if file_format == "dicom":
         return read_dicom(path)
-    if kind == "picture":
+    if file_format == "picture":
         return Radiograph(read_picture(path))
-    if kind == "radchestct":
+    if file_format == "radchestct":
         return read_radchestct(path)
-    array, spacing, affine = _grid(path, kind)
+    array, spacing, affine = _grid(path, file_format)
     if array.ndim == 2:
         return Radiograph(array.astype(np.float32), (spacing[0], spacing[1]))
     if 1 in array.shape:
@@ -98,11 +108,11 @@ def _read_file(path: Path) -> Radiograph | Volume:
     return Volume(to_hu(array, str(path)), (spacing[0], spacing[1], spacing[2]), affine=affine)
 
 
-def _grid(path: Path, kind: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
-    return read_nifti(path) if kind == "nifti" else read_itk(path, kind)
+def _grid(path: Path, file_format: str) -> tuple[NDArray[np.generic], tuple[float, ...], NDArray[np.float64] | None]:
+    return read_nifti(path) if file_format == "nifti" else read_itk(path, file_format)
 
 
-def _kind(path: Path) -> str:
+def _file_format(path: Path) -> str:
     try:
         with path.open("rb") as file:
             head = file.read(START)

@@ -96,7 +96,7 @@ class Placement:
         return placed[..., top : top + height, left : left + width]
 
     def place(self, content: NDArray[T], target: tuple[int, int], fill: int) -> NDArray[T]:
-        """``content`` (..., height, width) on a ground of ``fill``, shape (..., *target)."""
+        """Put ``content`` (..., height, width) into an array (..., *target) that is ``fill`` elsewhere."""
         if self.content == target:
             return content
         out = np.full((*content.shape[:-2], *target), fill, dtype=content.dtype)

@@ -27,7 +27,14 @@ def mask_suffix(image: Radiograph | Volume) -> str:
 
 
 def write_mask(mask: NDArray[np.bool_], image: Radiograph | Volume, source: Path, target: Path) -> None:
-    """Write ``mask``, of the shape of ``image``, which was read from ``source``; whole or not at all."""
+    """Write a mask, whole or not at all.
+
+    Args:
+        mask: True inside, of the shape of ``image.array``.
+        image: the image that it belongs to, as ``read_image`` gave it.
+        source: what ``image`` was read from; a NIfTI file lends the mask its axes, affine and units.
+        target: the file to write; :func:`mask_suffix` says how its name ends.
+    """
     with atomic_file(target) as temporary:  # its ending says how it is packed
         if isinstance(image, Radiograph):
             Image.fromarray(mask.astype(np.uint8) * INSIDE).save(temporary)
@@ -47,13 +54,13 @@ def _nifti(mask: NDArray[np.bool_], image: Volume, source: Path) -> Nifti1Image:
     header.set_data_shape(array.shape)
     header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, 0
-    kind = Nifti2Image if isinstance(header, Nifti2Header) else Nifti1Image
-    written: Nifti1Image = kind(array, affine, header)
+    image_class = Nifti2Image if isinstance(header, Nifti2Header) else Nifti1Image
+    written: Nifti1Image = image_class(array, affine, header)
     return written
 
 
 def _affine(image: Volume) -> NDArray[np.float64]:
-    """Where the volume lies; around no particular place, where its file does not say."""
+    """Affine of the volume; where its file does not say it, one with the right spacing and an arbitrary origin."""
     if image.affine is not None:
         return image.affine
     depth, height, width = image.spacing

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from unimedi.inputs.batch_recipe import AugmentationRange
+
 _SENTENCE_END = re.compile(r"(?<=[.;!?])\s+")
 
 
@@ -19,15 +21,6 @@ class Augmentation:
     shift: tuple[int, ...]
     gain: float
     offset: float
-
-
-@dataclass(frozen=True)
-class AugmentationRange:
-    """Largest draws: ``shift`` as a share of each axis, ``gain`` around 1, ``offset`` in stored units (HU for CT)."""
-
-    shift: float = 0.06
-    gain: float = 0.1
-    offset: float = 0.0
 
 
 def draw(ranges: AugmentationRange, shape: tuple[int, ...], generator: np.random.Generator) -> Augmentation:

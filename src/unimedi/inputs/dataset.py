@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,26 +11,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
-from unimedi.inputs.augment import AugmentationRange, apply, draw, draw_sentences
+from unimedi.inputs.augment import apply, draw, draw_sentences
 from unimedi.inputs.batch import MixedBatch, report_key
+from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.sampling import step_studies
 from unimedi.inputs.store import Store
 
 Tokenize = Callable[[Sequence[str]], Mapping[str, Tensor]]
 REPORTS = 2  # number of the reports' random draws; those of images are numbered by ImageKind.place
-
-
-@dataclass(frozen=True)
-class BatchRecipe:
-    """How many studies of each kind a step sees on one device, and how they are varied."""
-
-    radiographs: int = 48
-    volumes: int = 16
-    grad_accum_steps: int = 1  # micro-batches a step
-    sentence_keep_prob: float = 0.7  # chance that a report's sentence is kept
-    full_report_fraction: float = 0.0  # share of the run in which reports are read whole: they say more at first
-    radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
-    volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
 
 
 class TrainingSteps(Dataset[MixedBatch]):

@@ -27,14 +27,22 @@ EXPECTED = (
 
 
 def open_image(image: Any, spacing: Any = None, name: str = "image") -> Radiograph | Volume:
-    """Read, checked and past the gate; ``name`` says in messages which one it was.
+    """Open an image for the model: it is read, checked, and is what it should be (``gate.py``).
 
-    Arrays are numbers of any real type, a tensor's on any device; colour as (height, width, 3) of uint8 becomes grey as
-    a file's does. ``spacing`` in mm goes with what has none: pictures, and arrays, where a volume needs it.
+    Args:
+        image: a path; a PIL image; a ``Radiograph`` or ``Volume``; or an array or tensor of real numbers, (height,
+            width) of a radiograph, (height, width, 3) uint8 of a colour picture, (depth, height, width) of a CT in
+            Hounsfield units.
+        spacing: mm, for what does not say its own: two numbers (height, width) of a picture, where known, and three
+            (depth, height, width) of a volume as an array, which needs them.
+        name: what messages call it.
+
+    Returns:
+        A ``Radiograph`` (float32) or a ``Volume`` (int16 HU) in the axes of ``imaging/image.py``.
 
     Raises:
-        TypeError: what came is none of these, or its numbers are none (bool, complex, objects).
-        ValueError: its shape or spacing; an ``ImagingError`` as of ``read_image`` and ``refuse_foreign``.
+        TypeError: another type, or values that are no real numbers (bool, complex, objects).
+        InputError: its shape or spacing; an ``ImagingError`` as of ``read_image`` and ``refuse_foreign``.
     """
     if isinstance(image, str | os.PathLike):
         return _with_spacing(_read(os.fspath(image), name), spacing, name)
@@ -115,7 +123,7 @@ def _spacing(spacing: Any, axes: tuple[str, ...], name: str) -> tuple[float, ...
 
 
 def _with_spacing(image: Radiograph | Volume, spacing: Any, name: str) -> Radiograph | Volume:
-    """A picture does not say its spacing, and may be given one; never another one than a file says."""
+    """Give a spacing to a picture that says none; one that a file says cannot be replaced."""
     if spacing is None:
         return image
     if isinstance(image, Volume) or image.spacing is not None:

@@ -37,7 +37,7 @@ class Part:
 
     @property
     def done(self) -> bool:
-        """Whether it is on disk, made from the same; refusals by a limit stand only while the limit does."""
+        """Whether it is on disk, made from the same inputs, and its refusals were made under the same limits."""
         if not part_is_done(self.out, self.number, self.inputs):
             return False
         marker = json.loads((self.out / f"{part_name(self.number)}.json").read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ def _stored_bytes(study: Study, preprocess: Preprocess) -> int:
 
 
 def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Sequence[str]) -> str:
-    """Of everything a part is made from: settings, software, rows of the manifest, size and time of every file."""
+    """Hash of all that a part is made from: settings, software, rows of the manifest, size and time of every file."""
     from unimedi import __version__
 
     hashed = hashlib.sha256(json.dumps([FORMAT, RULES, __version__, preprocess.fingerprint(), list(findings)]).encode())

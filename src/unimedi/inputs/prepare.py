@@ -24,6 +24,7 @@ from unimedi.files.atomic import write_json
 from unimedi.files.lock import alone_in
 from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.preprocess_settings import PreprocessSettings
 from unimedi.inputs.sandbox import Limits
 from unimedi.inputs.store import MAX_MASKS, StoreError
 from unimedi.inputs.store_writer import finish_store, part_name, read_markers
@@ -49,7 +50,7 @@ class PrepareSummary:
 def prepare(
     studies: Sequence[Study],
     out: str | Path,
-    preprocess: Preprocess | None = None,
+    preprocess: PreprocessSettings | None = None,
     workers: int | None = None,
     limits: Limits | None = None,
     scheduler: str | None = None,
@@ -77,7 +78,7 @@ def prepare(
     if strict is not None and not 0 <= strict <= 1:
         raise InputError(f"strict: expected a share of refused studies between 0 and 1, got {strict}")
     started = time.perf_counter()
-    out, preprocess = Path(out), preprocess or Preprocess()
+    out, preprocess = Path(out), Preprocess.of(preprocess or PreprocessSettings())
     findings, here = finding_names(studies), workers == 0 and scheduler is None
     with alone_in(out):
         parts = cut(studies, out, preprocess, findings, part_size, None if here else limits or Limits())

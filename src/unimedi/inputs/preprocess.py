@@ -6,10 +6,7 @@ A volume is kept at the higher resolution ``hires_shape``: the volume input is d
 are cut from it (paper, section 3.2), so a small lesion may be visible only in a slice.
 """
 
-import hashlib
-import json
-import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -22,30 +19,37 @@ from unimedi.errors import InputError
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.intensity import AIR_HU, METAL_HU, RADIOGRAPH_MAX, check, hu_window, robust_range
 from unimedi.imaging.resample import Placement, downsample, resize, resize_array, resize_bits
+from unimedi.inputs.preprocess_settings import PreprocessSettings
 
 RENAMED = {"fine_shape": "hires_shape"}  # in stores and pretrained folders of before 2026-11-30
 
 
-@dataclass(frozen=True)
-class Preprocess:
-    """Sizes are pixels, (height, width) or (depth, height, width); ``hu_window`` is in Hounsfield units."""
+class Preprocess(PreprocessSettings):
+    """Sizes and window of a model's inputs, and what applies them. It is saved with a store and with a model, and both
+    must agree.
 
-    radiograph_size: tuple[int, int] = (128, 128)
-    hires_shape: tuple[int, int, int] = (64, 128, 128)  # what the store keeps of a CT
-    volume_shape: tuple[int, int, int] = (32, 96, 96)  # what T_3D sees
-    slice_size: tuple[int, int] = (128, 128)  # what T_2D sees of a slice
-    hu_window: tuple[float, float] = (-1000.0, 1000.0)
+    Args:
+        radiograph_size, hires_shape, volume_shape, slice_size, hu_window: as
+            :class:`~unimedi.inputs.preprocess_settings.PreprocessSettings` has them.
 
-    def __post_init__(self) -> None:
-        for field, length in (("radiograph_size", 2), ("hires_shape", 3), ("volume_shape", 3), ("slice_size", 2)):
-            size = tuple(int(n) for n in getattr(self, field))
-            if len(size) != length or min(size) < 1:
-                raise InputError(f"{field}: expected {length} positive sizes, got {getattr(self, field)}")
-            object.__setattr__(self, field, size)
-        window = tuple(float(x) for x in self.hu_window)
-        if len(window) != 2 or not -math.inf < window[0] < window[1] < math.inf:
-            raise InputError(f"hu_window: expected (low, high) in HU with low < high, got {self.hu_window}")
-        object.__setattr__(self, "hu_window", window)
+    Raises:
+        InputError: a size that is not positive, or a window that is empty.
+    """
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        values = {RENAMED.get(key, key): value for key, value in values.items()}
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise InputError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        kinds = {"hu_window": float}  # JSON and YAML write -1000.0 as they like
+        sizes: dict[str, Any] = {key: tuple(kinds.get(key, int)(n) for n in value) for key, value in values.items()}
+        return cls(**sizes)
+
+    @classmethod
+    def of(cls, settings: PreprocessSettings) -> "Preprocess":
+        """What applies these settings."""
+        return cls.from_dict(settings.to_dict())
 
     # -- once a study ---------------------------------------------------------------------------------------------
 
@@ -121,22 +125,3 @@ class Preprocess:
         rows = torch.arange(len(hires), device=hires.device)[:, None]
         planes = resize(hires[rows, index].float(), self.slice_size)  # the k planes travel as channels
         return hu_window(planes, self.hu_window)[:, :, None]
-
-    # -- as text --------------------------------------------------------------------------------------------------
-
-    def to_dict(self) -> dict[str, Any]:
-        return {key: list(value) for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
-        values = {RENAMED.get(key, key): value for key, value in values.items()}
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(set(values) - known):
-            raise InputError(f"preprocess: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-        kinds = {"hu_window": float}  # JSON and YAML write -1000.0 as they like
-        sizes: dict[str, Any] = {key: tuple(kinds.get(key, int)(n) for n in value) for key, value in values.items()}
-        return cls(**sizes)
-
-    def fingerprint(self) -> str:
-        """Sha256 of the settings as canonical JSON."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()

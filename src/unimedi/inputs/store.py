@@ -20,6 +20,7 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Split
 from unimedi.errors import InputError
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.preprocess_settings import PreprocessSettings
 
 FORMAT = 1
 MAX_MASKS = 16  # findings that can have a mask: bits of a uint16
@@ -81,7 +82,7 @@ class Store:
         self._shape = table["shape"].to_pylist()
 
     @classmethod
-    def open(cls, path: str | Path, expect: Preprocess | None = None) -> "Store":
+    def open(cls, path: str | Path, expect: PreprocessSettings | None = None) -> "Store":
         """Open a finished store; pixels stay on disk until asked for.
 
         Raises:

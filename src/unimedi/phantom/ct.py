@@ -34,9 +34,15 @@ class CtScan:
 
 
 def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) -> CtScan:
-    """The patient's CT at any ``shape`` (depth, height, width); the field of view, kernel and noise are the patient's.
+    """The patient's CT.
 
-    Pixels are square; an in-plane shape that is not shows more of the longer axis.
+    Args:
+        patient: field of view, reconstruction kernel and noise are the patient's own.
+        shape: voxels (depth, height, width). Pixels are square: where height and width differ, the longer axis shows
+            more of the body.
+
+    Returns:
+        Voxels int16 HU, the grid that they lie on (mm) and a mask of each finding.
     """
     rng = patient.generator("ct")
     grid = _field(patient, shape, rng)

@@ -17,6 +17,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -69,14 +70,22 @@ def build_hospital(
     overrides: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Write the hospital under ``out`` and return its summary (what ``hospital.json`` says).
+    """Write a phantom hospital. A finished one of the same options is left alone, an unfinished one completed.
 
-    ``patients`` rescales the preset's counts in proportion, ``overrides`` changes fields of ``HospitalPreset``.
-    ``workers`` processes of one thread each (default: one a core). A finished hospital of the same preset and
-    seed is recognised and left alone, an unfinished one is completed.
+    Args:
+        out: its folder.
+        preset: a name in ``PRESETS``, or a preset of your own.
+        seed: the files are a function of it and of the options.
+        workers: processes of one thread each (default: one a core).
+        patients: so many in place of the preset's, in its proportions.
+        overrides: fields of ``HospitalPreset`` to change.
+        progress: show a bar.
+
+    Returns:
+        Its summary, which ``hospital.json`` holds.
 
     Raises:
-        ValueError: an unknown preset, option or finding, or a share outside 0..1.
+        InputError: an unknown preset, option or finding, or a share outside 0..1.
         HospitalError: ``out`` holds something else, or a worker died.
         LockedError: another process writes a hospital there.
     """
@@ -86,9 +95,9 @@ def build_hospital(
         chosen = chosen.with_patients(patients)
     sample_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
     out = Path(out)
-    ticket = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
+    request = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
     with alone_in(out):
-        if (finished := _open(out, ticket)) is not None:
+        if (finished := _open(out, request)) is not None:
             return finished
         plans = plan_hospital(chosen, seed)
         parts = [plans[start : start + PART] for start in range(0, len(plans), PART)]
@@ -100,7 +109,7 @@ def build_hospital(
         rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
         _make_distinct(out, rows, chosen, seed)
         _write_index(out / "index.csv", rows, (*FINDINGS, DISTRACTOR) if chosen.mask_distractors else FINDINGS)
-        summary = {**ticket, **_summary(rows)}
+        summary = {**request, **_summary(rows)}
         write_json(out / "hospital.json", summary)
         shutil.rmtree(out / BUILDING)
         return summary
@@ -122,11 +131,11 @@ def _write_parts(
             try:
                 for future in as_completed(futures):
                     yield future.result()
-            except BaseException as error:
+            except BrokenProcessPool as error:
+                advice = f"run again with fewer than {workers} workers: finished patients are kept"
+                raise HospitalError(f"a worker died (out of memory?); {advice}") from error
+            except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
-                if type(error).__name__ == "BrokenProcessPool":
-                    advice = f"run again with fewer than {workers} workers: finished patients are kept"
-                    raise HospitalError(f"a worker died (out of memory?); {advice}") from error
                 raise
     finally:
         for name in WORKER_ENVIRONMENT:
@@ -193,42 +202,42 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
         texts.add(text)
 
 
-def _open(out: Path, ticket: Mapping[str, Any]) -> dict[str, Any] | None:
+def _open(out: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
     """The summary of the same hospital where it is finished; None where it is to be written or completed."""
     building = out / BUILDING
-    begun = building / "ticket.json"
+    begun = building / "request.json"
     if begun.exists() and not (out / "hospital.json").exists() and not any(building.glob("part-*.json")):
         for name in (*FOLDERS, BUILDING):  # nothing in them is finished, and it may be of other options
             shutil.rmtree(out / name, ignore_errors=True)
     if (out / "hospital.json").exists():
-        summary = _check(out / "hospital.json", ticket, out)
+        summary = _check(out / "hospital.json", request, out)
         shutil.rmtree(building, ignore_errors=True)
         return summary
     if begun.exists():
-        _check(begun, ticket, out)
+        _check(begun, request, out)
     elif any(path.name != LOCK for path in out.iterdir()):
         raise HospitalError(f"{out} is not empty and holds no phantom hospital; choose another folder")
     else:
         building.mkdir(parents=True)
-        write_json(begun, ticket)
+        write_json(begun, request)
     for name in FOLDERS:
         (out / name).mkdir(exist_ok=True)
     return None
 
 
-def _check(path: Path, ticket: Mapping[str, Any], out: Path) -> dict[str, Any]:
-    """What ``path`` says, if it was written for the same ticket."""
+def _check(path: Path, request: Mapping[str, Any], out: Path) -> dict[str, Any]:
+    """What ``path`` says, if it was written for the same request."""
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if different := [key for key, value in json.loads(json.dumps(ticket)).items() if found.get(key) != value]:
-        told = _difference(found, ticket, different)
+    if different := [key for key, value in json.loads(json.dumps(request)).items() if found.get(key) != value]:
+        told = _difference(found, request, different)
         raise HospitalError(f"{out} holds another phantom ({told}); choose another folder or delete it")
     return found
 
 
-def _difference(found: Mapping[str, Any], ticket: Mapping[str, Any], keys: list[str]) -> str:
+def _difference(found: Mapping[str, Any], request: Mapping[str, Any], keys: list[str]) -> str:
     told = []
     for key in keys:
-        old, new = found.get(key), ticket[key]
+        old, new = found.get(key), request[key]
         if isinstance(old, dict) and isinstance(new, dict):
             told += [
                 f"{name} {old.get(name, 'unset')} there, {new.get(name, 'unset')} asked for"

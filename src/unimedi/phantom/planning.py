@@ -45,13 +45,13 @@ class PatientPlan:
 
 
 def patient_seed(seed: int, split: Split) -> int:
-    """The seed that a split's patients are drawn from: test patients come from another one than all the others."""
+    """The seed of a split's patients; the test split has another one than training and validation."""
     stream = "test" if split == Split.TEST else "development"
     return int.from_bytes(hashlib.blake2b(f"unimedi phantom/{seed}/{stream}".encode(), digest_size=4).digest(), "big")
 
 
 def plan_hospital(preset: HospitalPreset, seed: int) -> list[PatientPlan]:
-    """Who there is and how each study is stored. Shares are kept exactly, up to rounding, by dealing out ranks."""
+    """The patients, and how each study is stored. All shares are met exactly, up to rounding."""
     numbers = list(range(1, preset.patients + 1))
     Random(f"{seed}/numbers").shuffle(numbers)  # a patient's number does not tell the split
     groups = (
@@ -78,7 +78,7 @@ def plan_hospital(preset: HospitalPreset, seed: int) -> list[PatientPlan]:
 
 
 def _ranks(indices: Sequence[int], kind: ImageKind, seed: int) -> dict[str, dict[int, float]]:
-    """For each choice the middles of equal parts of 0..1, dealt out at random: a share is then hit exactly."""
+    """For each choice, a rank in 0..1 for each patient: evenly spaced and shuffled, so every share is met exactly."""
     ranks = {}
     for name in ("format", "language", "view", "variant", "masks", "size"):
         order = list(indices)

@@ -52,9 +52,15 @@ class Geometry:
 def render_xray(
     patient: Patient, view: View = "PA", size: tuple[int, int] = (128, 128), masks: bool = True
 ) -> XrayScan:
-    """The patient's radiograph. ``PA``: upright, source 1.8 m behind; ``AP``: half lying, source 1.0-1.3 m in front.
+    """The patient's radiograph.
 
-    Projecting the masks takes as long as projecting the chest: where nobody asks for ``masks`` there are none.
+    Args:
+        view: ``PA``: upright, source 1.8 m behind; ``AP``: half lying, source 1.0 to 1.3 m in front.
+        size: pixels (height, width).
+        masks: whether to project the findings' masks, which takes as long as projecting the chest.
+
+    Returns:
+        Pixels uint16 0..4095, spacing on the detector (mm) and a mask of each finding, or no masks.
     """
     rng = patient.generator(view)
     # The radiographer collimates to the chest.
@@ -180,7 +186,7 @@ class _Weights:
 
 
 def _weights(points: Array, axis: Array, step: float) -> _Weights:
-    """Of ``points``, which rise or fall, on an axis; beyond the grid the edge goes on."""
+    """Weights to interpolate an axis at ``points`` (rising or falling); beyond the grid its edge is repeated."""
     place = ((points - axis[0]) / np.float32(step)).clip(0, len(axis) - 1)
     first = np.minimum(place.astype(np.intp), len(axis) - 2)
     rest = place - first.astype(np.float32)
@@ -192,7 +198,7 @@ def _weights(points: Array, axis: Array, step: float) -> _Weights:
 
 
 def _detector(path: Array, pitch: float, rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Primary beam, scatter, photons, logarithm, exposure: what leaves the console."""
+    """From path lengths to pixels: primary beam, scatter, photon noise, logarithm, exposure."""
     primary = np.exp(-path)
     scatter = _blur(primary, 55 / pitch)
     share = float(rng.uniform(0.12, 0.4))  # what the anti-scatter grid lets through

@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.dataset import TrainingSteps
+from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Store
 from unimedi.model.config import UniMediConfig
@@ -56,7 +57,7 @@ def build(
         model.vision.embed_3d.inflate_from(model.vision.embed_2d)
     if recipe.model.centre_inputs:
         set_input_means(model, store, recipe.seed)
-    processor = UniMediProcessor(recipe.preprocess, tokenizer, recipe.model.text_length)
+    processor = UniMediProcessor(Preprocess.of(recipe.preprocess), tokenizer, recipe.model.text_length)
     return variant.step.create(model, recipe, Milestones.of(recipe, total, pace), tokenizer), processor
 
 
@@ -85,7 +86,8 @@ def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) ->
             intermediate_size=4 * sizes.hidden_size,
         )
     spoken = sorted({store.studies[i].language for i in store.select(split="train", reported=True)})
-    return UniMediConfig(**fields, preprocess=recipe.preprocess.to_dict(), text=text, report_languages=spoken)
+    fields |= {"preprocess": recipe.preprocess.to_dict(), "text": text, "report_languages": spoken}
+    return UniMediConfig(**fields)
 
 
 @torch.no_grad()

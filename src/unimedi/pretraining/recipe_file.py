@@ -1,18 +1,16 @@
 """A recipe from YAML and ``--a.b value``: typed, nothing instantiated from a name, unknown keys refused."""
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser
 
-from unimedi.errors import InputError, nearest
+from unimedi.errors import InputError
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_names import find_recipe, shipped
+from unimedi.settings import SettingsError, keys_of, options_in, read_settings, unknown
 
 # Keys and values of recipes of before 2026-11-30, and what they are called now.
 RENAMED: Final = {
@@ -49,38 +47,51 @@ class RecipeError(InputError):
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read ``path`` (a file, or the name of a shipped recipe: ``tiny``) and apply ``overrides``, words as on a command
-    line: ``["--model.slices", "3", "--seed=1"]``.
+    """Read a recipe and apply ``overrides``.
 
-    A recipe may begin with ``base: other.yaml`` (relative to itself, or a shipped one's name) and say only what differs
-    from it.
+    Args:
+        path: a file, or the name of a shipped recipe: ``tiny``. A recipe may begin with ``base: other.yaml`` (relative
+            to itself, or a shipped one's name) and say only what differs from it.
+        overrides: words as on a command line: ``["--model.slices", "3", "--seed=1"]``; they come before the file.
+
+    Returns:
+        The recipe, checked; what neither says has its default.
 
     Raises:
-        RecipeError: no such file, not YAML, an unknown key (the nearest known one is suggested), a value of another
-            type, or values that do not go together.
+        RecipeError: no such file, not YAML, an unknown key (the nearest known one is suggested; a renamed one is told
+            its new name), a value of another type, or values that do not go together.
     """
-    known = _keys(Recipe)
     try:
         path = find_recipe(path)
     except FileNotFoundError as error:
         raise RecipeError(str(error)) from error
     values = _read(path)
-    given = _given(values)
-    _refuse_unknown(list(given), known, f"recipe {path}")
-    for key, value in given.items():
-        if not isinstance(value, dict) and any(name.startswith(f"{key}.") for name in known):
-            raise RecipeError(f"recipe {path}: {key} is a section: expected keys and values, got {value!r}")
-        if value is None:
-            raise RecipeError(f"recipe {path}: {key}: expected a value, got none; without the line it has its default")
-    _refuse_unknown([m[1] for word in overrides if (m := re.match(r"--([^=\s]+)", word))], known, "command line")
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(Recipe, None, as_group=False)
+    _check_keys(values, f"recipe {path}")
+    for option in options_in(overrides):
+        _refuse_unknown(option, "command line")
     try:
-        settings = parser.parse_args([*overrides], namespace=parser.parse_object(values))
-        recipe = parser.instantiate_classes(settings)
-        return Recipe(**{field.name: recipe[field.name] for field in fields(Recipe)})
-    except (ArgumentError, ValueError, TypeError) as error:
-        raise RecipeError(f"recipe {path}: {_shortened(str(error))}") from error
+        return read_settings(Recipe, overrides, values)
+    except SettingsError as error:
+        raise RecipeError(f"recipe {path}: {error}") from error
+
+
+def _check_keys(values: Mapping[Any, Any], where: str, prefix: str = "") -> None:
+    """RecipeError where a key is not known, has no value, or is a section without keys."""
+    for key, value in ((f"{prefix}{key}", value) for key, value in values.items()):
+        _refuse_unknown(key, where)
+        if any(name.startswith(f"{key}.") for name in keys_of(Recipe)):
+            if not isinstance(value, dict):
+                raise RecipeError(f"{where}: {key} is a section: expected keys and values, got {value!r}")
+            _check_keys(value, where, f"{key}.")
+        elif value is None:
+            raise RecipeError(f"{where}: {key}: expected a value, got none; without the line it has its default")
+
+
+def _refuse_unknown(key: str, where: str) -> None:
+    if key in RENAMED:
+        raise RecipeError(f"{where}: {key} has been renamed: it is {RENAMED[key]} now")
+    if said := unknown(key, keys_of(Recipe)):
+        raise RecipeError(f"{where}: unknown key {said}")
 
 
 def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -122,42 +133,3 @@ def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _over(merged[key], value) if both else value
     return merged
-
-
-def _keys(kind: type, prefix: str = "") -> set[str]:
-    """Every key of a dataclass of dataclasses, sections included: ``model``, ``model.slices``."""
-    found = set()
-    for field in fields(kind):
-        found.add(prefix + field.name)
-        if isinstance(field.type, type) and is_dataclass(field.type):
-            found |= _keys(field.type, f"{prefix}{field.name}.")
-    return found
-
-
-def _given(values: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
-    found = {}
-    for key, value in values.items():
-        found[f"{prefix}{key}"] = value
-        if isinstance(value, dict):
-            found |= _given(value, f"{prefix}{key}.")
-    return found
-
-
-def _refuse_unknown(given: Sequence[str], known: set[str], where: str) -> None:
-    names = sorted(known)
-    for key in given:
-        if key in RENAMED:
-            raise RecipeError(f"{where}: {key} has been renamed: it is {RENAMED[key]} now")
-        if key not in known:
-            meant = nearest(key, names, 0.7) or nearest(key, names, 0.7, _last_name)
-            raise RecipeError(f"{where}: unknown key {key}{meant or '; known are ' + ', '.join(names)}")
-
-
-def _last_name(key: str) -> str:
-    return key.rpartition(".")[2]
-
-
-def _shortened(message: str) -> str:
-    """The parser's message in our words."""
-    message = re.sub(r'Parser key "([^"]+)":', r"\1:", " ".join(message.split()))
-    return re.sub(r"<class '(\w+)'>", r"\1", message)

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from unimedi.model.config import UniMediConfig
+from unimedi.model.config import FIELDS
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import UniMediModel
 
@@ -24,7 +24,7 @@ def model_fingerprint(model: UniMediModel, processor: UniMediProcessor) -> str:
         digest.update(f"{name} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().float().numpy().tobytes())
     settings = {
-        "config": {name: _settings(getattr(model.config, name)) for name in UniMediConfig.__annotations__},
+        "config": {name: _settings(getattr(model.config, name)) for name in FIELDS},
         "preprocess": processor.preprocess.to_dict(),
         "text_length": processor.text_length,
         "tokenizer": _vocabulary(processor.tokenizer),

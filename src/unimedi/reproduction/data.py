@@ -8,7 +8,7 @@ from unimedi.cohort.sources.phantom import phantom_cohort
 from unimedi.cohort.study import Study
 from unimedi.errors import InputError
 from unimedi.inputs.prepare import prepare
-from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.preprocess_settings import PreprocessSettings
 from unimedi.phantom.hospital import build_hospital
 from unimedi.pretraining.recipe_file import load_recipe
 
@@ -26,7 +26,7 @@ def cohort_store(manifest: Path, root: Path | None, out: Path, recipes: Sequence
     return _prepared(read_manifest(manifest, root), out / "store", recipes)
 
 
-def shared_preprocess(recipes: Sequence[Path]) -> Preprocess:
+def shared_preprocess(recipes: Sequence[Path]) -> PreprocessSettings:
     """How all of the recipes want images prepared; ValueError naming the first that wants it otherwise."""
     wanted = {recipe: load_recipe(recipe).preprocess for recipe in recipes}
     first = recipes[0]

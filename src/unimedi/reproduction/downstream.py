@@ -6,12 +6,13 @@ from pathlib import Path
 
 from unimedi.adaptation.fine_tune import fine_tune
 from unimedi.adaptation.segmentation.segment import segment
-from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings, read_settings
+from unimedi.adaptation.settings import FineTuneSettings, SegmentSettings
 from unimedi.errors import InputError
 from unimedi.evaluation.task_file import COMMANDS, TaskFile, answers, cli_args, find_task
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.commands import evaluate
 from unimedi.reproduction.terms import digest
+from unimedi.settings import read_settings
 
 PROSE = ("about", "official_split", "source", "notes", "published")  # of a task file: nothing measured depends on them
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unimedi.errors import InputError, nearest
 from unimedi.files.lock import alone_at
-from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.preprocess_settings import PreprocessSettings
 from unimedi.inputs.store import Store, StoreError
 from unimedi.reproduction.data import shared_preprocess
 from unimedi.reproduction.downstream import Downstream
@@ -63,7 +63,7 @@ def reproduce(
     return written
 
 
-def trainable(path: Path, preprocess: Preprocess) -> Store:
+def trainable(path: Path, preprocess: PreprocessSettings) -> Store:
     """The store, opened; StoreError where rows cannot train on it or cannot be measured."""
     store = Store.open(path, expect=preprocess)
     for split, use in (("train", "train on"), ("test", "measure on")):

@@ -21,12 +21,13 @@ from unimedi.adaptation.segmentation.masks import (
     windows,
 )
 from unimedi.adaptation.segmentation.segment import MissingExtraError, mask_task, segment
-from unimedi.adaptation.settings import SegmentSettings, SettingsError, read_settings
+from unimedi.adaptation.settings import SegmentSettings
 from unimedi.adaptation.tuning import train_best
 from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements
+from unimedi.settings import SettingsError, read_settings
 
 QUICK = SegmentSettings(
     fractions=(0.5,), seeds=(0, 1), steps=2, batch=3, learning_rates=(1e-3,), checks=1, resamples=20

@@ -1,4 +1,4 @@
-"""What was done with the reports of a cohort, counted: what of them does not train, under which headings, how long."""
+"""Counts over the reports of a cohort: text that does not train, unknown headings, languages, lengths."""
 
 import re
 from collections import Counter

@@ -51,8 +51,11 @@ class Heading:
 
 
 def find_headings(text: str) -> list[Heading]:
-    """The headings of a report, in order; none within another. What a section that does not train begins with is its
-    own: ``INDICATION: Chest pain, re: altercation``."""
+    """The headings of a report in their order; none overlaps another.
+
+    Words right behind a heading that does not train are no heading of their own, unless they are in capitals or known:
+    ``re`` in ``INDICATION: Chest pain, re: altercation`` is none.
+    """
     shouted = not any(char.islower() for char in text)
     found = sorted((*_at_lines(text), *_within_lines(text, shouted)), key=lambda head: (head.start, -head.end))
     kept: list[Heading] = []
@@ -104,7 +107,10 @@ def _within_lines(text: str, shouted: bool) -> Iterator[Heading]:
 
 
 def _in_capitals(text: str, shouted: bool) -> Iterator[Heading]:
-    """Of ``cough CT CHEST IMPRESSION:`` the longest end that is a heading; in a text of capitals only what trains."""
+    """Headings in capitals at the end of other words: ``IMPRESSION`` of ``cough CT CHEST IMPRESSION:``.
+
+    The longest that is known counts. In a text that is all in capitals, only headings of what trains do.
+    """
     for match in _CAPITALS.finditer(text):
         for word in re.finditer(r"[^\s/&,-]+", match["name"]):
             start = match.start("name") + word.start()
@@ -116,12 +122,13 @@ def _in_capitals(text: str, shouted: bool) -> Iterator[Heading]:
 
 
 def _short(name: str, most: int) -> bool:
-    """Whether words that no table has can be a heading: more of them are a sentence, and a mark is no word."""
+    """Whether an unknown name can be a heading: of ``most`` words or fewer, and not a mark of de-identification."""
     return len(name.split()) <= most and not _MARK.fullmatch(name)
 
 
 def _may_stand(text: str, head: Heading, section: str) -> bool:
-    """In the line of a finding, small letters do not end the findings: ``Contrast: good. Nodule of 8 mm.``"""
+    """Whether a heading counts where it stands: within a line of findings one in small letters does not end them
+    (``Contrast: good. Nodule of 8 mm.``)."""
     in_line = bool(text[: head.start].rpartition("\n")[2].strip())
     dropped = head.kind not in (*KEPT, *LAST, UNKNOWN, PLACE, TITLE) if section else head.kind in A_LINE
     return not (in_line and section in (*KEPT, "") and dropped and not head.name.isupper())

@@ -1,4 +1,4 @@
-"""A report's sections by rules, the text that trains and retrieves, and what of a report that leaves out.
+"""A report's sections by rules, the text of it that is trained and retrieved with, and what is left out.
 
 Findings, impression and addenda train. What stands under an indication, a comparison, a technique and the like does
 not (``heading_names.py``), nor do notes to colleagues and signatures (``notes.py``). Text under any other heading is
@@ -67,7 +67,13 @@ class Sections:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A report read: its sections, how many characters of which kind do not train, and the headings of no table."""
+    """What :func:`read_report` finds.
+
+    Attributes:
+        sections: findings, impression and the others.
+        left_out: characters that do not train, by the kind of their heading.
+        unknown: headings that are in no table, as they are written.
+    """
 
     sections: Sections
     left_out: dict[str, int]
@@ -75,7 +81,7 @@ class Reading:
 
 
 def written_report(text: str, language: str = "", translation: str = "") -> Report:
-    """A report as it came: without the codes of HTML and RTF; its language is told where none is given."""
+    """A ``Report`` of a text that may be HTML or RTF; the language is detected where none is given."""
     text, translation = plain(text).strip(), plain(translation).strip()
     return Report(text, language or detect_language(text), translation) if text else Report("", translation=translation)
 
@@ -109,10 +115,15 @@ def read_report(text: str) -> Reading:
 
 
 def training_text(report: Report) -> str:
-    """What trains and what is retrieved: impression, addendum, findings, of the translation where there is one.
+    """The text of a report that is trained and retrieved with: impression, addendum and findings, in this order.
 
-    The impression comes first, for what is too long for a text encoder loses its end. Never empty for a report that is
-    not (marks of de-identification and list numbers aside).
+    The impression comes first, as a text encoder cuts off the end of what is too long.
+
+    Args:
+        report: its translation is read, where there is one.
+
+    Returns:
+        Plain text. It is empty only where the report is, but for marks of de-identification and list numbers.
     """
     text = report.translation or report.text
     found = sections(text)
@@ -135,8 +146,11 @@ def says_nothing(text: str) -> bool:
 
 
 def last_of_each(text: str) -> str:
-    """The report with only the last section of every name: what MIMIC-CXR's own code takes, for a preliminary reading
-    is repeated there in the final one. Elsewhere a repeated heading is a second body part, and both count."""
+    """The report with only the last section of every name, as MIMIC-CXR's own code reads it.
+
+    There a preliminary reading is repeated in the final one. In other collections a repeated heading is of a second
+    body part, and both count.
+    """
     heads = [head for head in find_headings(text) if head.kind not in (UNKNOWN, PLACE, *A_LINE)]
     ends = [head.start for head in heads[1:]] + [len(text)] * bool(heads)
     kinds = ["findings" if head.kind == TITLE else head.kind for head in heads]

@@ -39,8 +39,7 @@ def shown(header: Dataset) -> NDArray[np.float32]:
 
 
 def _forget_halves(header: Dataset) -> None:
-    """Without the tags of a pair of which one is absent or empty, and without a window of no width, as archives write
-    them."""
+    """Remove tags that only count in pairs and stand alone, and a window of no width: archives write both."""
     for pair in PAIRS:
         if not all(name in header and not header[name].is_empty for name in pair):
             for name in pair:

@@ -48,7 +48,7 @@ def open_slice(path: Path) -> Dataset | None:
 
 
 def open_whole(path: Path) -> Dataset:
-    """All of a file. Of an element that stands there twice pydicom keeps the last: of two images, who knows which?
+    """Read a whole file. Pixel data that stand in it twice are refused: nobody knows which are right.
 
     Raises:
         ImagingError: ``unreadable`` or ``unsupported``; of damaged bytes, whatever pydicom raises.
@@ -68,13 +68,13 @@ def open_whole(path: Path) -> Dataset:
 
 
 def stated_modality(header: Dataset) -> str:
-    """DICOM's code by the header, or else by the kind of object; empty where neither says."""
-    kind = str(header.get("SOPClassUID") or "").removeprefix(STORAGE)
-    return OTHERS.get(kind) or str(header.get("Modality") or "").strip().upper() or CLASSES.get(kind, "")
+    """DICOM's modality code by the header, or else by the SOP class; empty where neither says one."""
+    sop_class = str(header.get("SOPClassUID") or "").removeprefix(STORAGE)
+    return OTHERS.get(sop_class) or str(header.get("Modality") or "").strip().upper() or CLASSES.get(sop_class, "")
 
 
 def _with_syntax(header: Dataset, path: Path) -> Dataset:
-    """With the transfer syntax that pydicom found, where the file names none."""
+    """Add the transfer syntax that pydicom found to a header that names none."""
     if "TransferSyntaxUID" in header.file_meta:
         return header
     pixels = header.get_item(PIXEL_DATA)

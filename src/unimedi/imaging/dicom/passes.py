@@ -57,7 +57,7 @@ def _one_pass(placed: Placed, name: str) -> Placed:
 
 
 def _apart(placed: Placed, tag: str, values: Sequence[str]) -> dict[str, list[Placed]]:
-    """The passes by a tag's values, under its name; nothing where it tells none."""
+    """{tag: the passes that its values tell apart}; {} where they tell none apart."""
     passes = _passes(placed, values)
     apart = len(passes) > 1 and not _fills_gaps(max(passes, key=len), passes)
     return {tag: passes} if apart else {}
@@ -133,7 +133,7 @@ def _is_whole(best: Placed, passes: Sequence[Placed]) -> bool:
 
 
 def _rank(value: str) -> tuple[float, str]:
-    """To sort values of a tag by: numbers before words."""
+    """Sort key for the values of a tag: numbers before words."""
     try:
         return float(value), value
     except ValueError:

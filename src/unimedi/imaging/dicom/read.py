@@ -51,8 +51,8 @@ def read_dicom(path: Path) -> Radiograph | Volume:
 
 
 def read_series(folder: Path, series: str = "") -> Volume | Radiograph:
-    """The DICOM series in a folder, or listed by its DICOMDIR; of several, the one of the UID ``series``, or else as
-    ``dicom_series.chosen`` says.
+    """The DICOM series in a folder, or the one that its DICOMDIR lists; of several, that of UID ``series``, or else
+    the one that ``series.chosen`` takes.
 
     Notes: ``localiser_dropped``, ``other_series_dropped``, and those of ``dicom_slice.planes_of`` and
     ``stacking.stack``. A folder with a single X-ray is that X-ray.
@@ -105,7 +105,7 @@ def _image(group: Group, name: Path) -> Volume | Radiograph:
 
 
 def _slices(header: Dataset, name: Path) -> list[Slice]:
-    """Of a file as its series was grouped by; frames are read from all of it."""
+    """The slices of one file of a group; for frames the whole file is read."""
     if not is_enhanced(header) and int(header.get("NumberOfFrames") or 1) == 1:
         return [slice_of(header, str(name))]
     whole = open_whole(_path(header))

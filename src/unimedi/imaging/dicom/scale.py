@@ -42,7 +42,7 @@ class Scale:
 
 
 def scale_of(header: Dataset, name: str) -> Scale:
-    """What a header, or the group of a frame, says of its values; empty tags say nothing.
+    """The scale that a header, or the functional group of a frame, states; an empty tag counts as absent.
 
     Raises:
         ImagingError: ``bad_scaling`` where one number stands without the other, or is no number.
@@ -61,7 +61,7 @@ def scale_of(header: Dataset, name: str) -> Scale:
 
 
 def check_scales(scales: Sequence[Scale], instances: Sequence[str], name: str) -> None:
-    """Every slice, or none.
+    """Check that all slices state a scale, or that none does.
 
     Raises:
         ImagingError: ``bad_scaling``, with the number of slices and the first of them.
@@ -90,13 +90,13 @@ def hounsfield_notes(scales: Sequence[Scale], name: str) -> list[str]:
 
 
 def has_table(header: Dataset, keyword: str) -> bool:
-    """Whether a header holds a table under ``keyword``; an empty one is none."""
+    """Whether a header holds a look-up table under ``keyword`` that has entries."""
     items = header.get(keyword)
     return bool(items) and items[0].get("LUTDescriptor") is not None and items[0].get("LUTData") is not None
 
 
 def look_up(values: NDArray[Any], header: Dataset, keyword: str) -> NDArray[Any]:
-    """``values`` through the table under ``keyword``; below and above its ends they take its first and last entry.
+    """Look ``values`` up in the table under ``keyword``; values beyond its ends take its first or last entry.
 
     Raises:
         ValueError: the table has fewer entries than it promises.

@@ -48,8 +48,8 @@ def groups_of(paths: Iterable[Path], name: Path) -> tuple[list[Group], bool]:
 
 
 def chosen(groups: Sequence[Group], name: Path) -> tuple[Group, list[str]]:
-    """The series of the study, and notes of the others: a whole CT before a whole MR before single images; of several
-    CTs the axial one with most slices.
+    """Choose the series of the study: a whole CT before a whole MR before single images; of several CTs the axial one
+    with most slices. With it come notes on the series left out.
 
     Raises:
         ImagingError: ``bad_orientation`` where some of its slices are turned against the others, ``wrong_dimension``
@@ -63,7 +63,7 @@ def chosen(groups: Sequence[Group], name: Path) -> tuple[Group, list[str]]:
 
 
 def count_slices(group: Group) -> int:
-    """Of files that hold a slice each, or frames."""
+    """Number of slices of a group whose files hold one slice, or several frames, each."""
     return sum(int(header.get("NumberOfFrames") or 1) for header in group)
 
 
@@ -85,7 +85,7 @@ def _directions(header: Dataset) -> NDArray[np.float64] | None:
 
 
 def _between(one: Dataset, two: Dataset) -> float:
-    """Degrees between two slices; of two without directions 0, of one without them infinite."""
+    """Degrees between the directions of two slices: 0 if neither states them, infinite if only one does."""
     first, second = _directions(one), _directions(two)
     if first is None or second is None:
         return 0.0 if first is None and second is None else float("inf")
@@ -94,10 +94,10 @@ def _between(one: Dataset, two: Dataset) -> float:
 
 def _rank(group: Group) -> tuple[bool, int, bool, bool, int]:
     modality, cosines, count = stated_modality(group[0]), _directions(group[0]), count_slices(group)
-    kind = 2 + len(SLICED) - SLICED.index(modality) if modality in SLICED else int(modality not in FOREIGN)
+    preference = 2 + len(SLICED) - SLICED.index(modality) if modality in SLICED else int(modality not in FOREIGN)
     whole = modality in SLICED and cosines is not None and count >= MIN_SLICES
     axial = cosines is not None and abs(float(np.cross(*cosines)[2])) > AXIAL
-    return whole, kind, cosines is not None, axial, count
+    return whole, preference, cosines is not None, axial, count
 
 
 def _one_view(one: Dataset, two: Dataset) -> bool:

@@ -94,14 +94,17 @@ def directions(value: Any) -> NDArray[np.float64] | None:
 
 
 def numbers(value: Any, count: int) -> NDArray[np.float64] | None:
-    """So many numbers; None where there are others or none."""
+    """``count`` numbers as an array; None where ``value`` has more, fewer or none."""
     if value is None or isinstance(value, str | float | int) or len(value) != count:
         return None
     return np.array([float(one) for one in value])
 
 
 def _ways(slices: Sequence[Slice], along: Sequence[float]) -> dict[str, list[str]]:
-    """The ways through the body by the order of numbers. Of a CT: an MR may take every second slice first."""
+    """For each numbering, which passage of the table each slice belongs to.
+
+    For a CT only: an MR may take every second slice first.
+    """
     numbers = {tag: [one.tags.get(tag, "") for one in slices] for tag in TIMES}
     if len({one.number for one in slices}) == len(slices):
         numbers["InstanceNumber"] = [one.number for one in slices]

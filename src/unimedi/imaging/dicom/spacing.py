@@ -24,7 +24,7 @@ def slice_spacing(header: Dataset, name: str) -> tuple[float, float] | None:
 
 
 def image_spacing(header: Dataset, name: str) -> tuple[float, float] | None:
-    """Mm a pixel (height, width) of a projection; at the detector it is taken less its stated magnification.
+    """Mm a pixel (height, width) of a projection; the detector's is divided by the magnification that is stated.
 
     ``PixelSpacing`` that repeats ``ImagerPixelSpacing`` without a calibration is the detector's, too.
 
@@ -43,7 +43,7 @@ def image_spacing(header: Dataset, name: str) -> tuple[float, float] | None:
 
 
 def image_aspect(header: Dataset, name: str) -> float:
-    """Height of a pixel in its widths, which is stated where the spacing is not; 1 without a word.
+    """Height of a pixel divided by its width, for files that state no spacing; 1 where they do not state this either.
 
     Raises:
         ImagingError: ``bad_spacing``.
@@ -53,7 +53,7 @@ def image_aspect(header: Dataset, name: str) -> float:
 
 
 def two(value: Any, tag: str, name: str) -> tuple[float, float] | None:
-    """Two positive numbers; None for none, or two zeros.
+    """The two positive numbers of a tag; None where it is empty, or two zeros.
 
     Raises:
         ImagingError: ``bad_spacing``.

@@ -128,7 +128,7 @@ def _evened(
 
 
 def _untilted(image: sitk.Image, grid: Grid, advance: NDArray[np.float64]) -> sitk.Image:
-    """A sheared stack (the table moves along ``advance``, the planes are tilted against it) on a grid of right angles.
+    """Resample a sheared stack, whose table moves along ``advance`` and whose planes are tilted, onto right angles.
 
     The depth follows the table; the middle row keeps its place; what no plane reached is air.
     """

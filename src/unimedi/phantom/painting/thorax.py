@@ -13,7 +13,13 @@ from unimedi.phantom.patient.patient import Patient
 
 
 def paint_thorax(patient: Patient, grid: Grid, posture: Posture, blood: float) -> Canvas:
-    """The chest without findings. ``posture`` is kept for fluid and air; ``blood`` is the contrast phase in HU."""
+    """Paint a chest without findings.
+
+    Args:
+        grid: the voxels to fill (mm in patient coordinates).
+        posture: tells where fluid and air will gather.
+        blood: HU of heart and vessels, more with contrast.
+    """
     anatomy = patient.anatomy
     hu = body(patient, grid, posture)
     reach = max(anatomy.half_width) + 18

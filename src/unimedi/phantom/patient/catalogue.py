@@ -44,9 +44,9 @@ class Finding:
     lobe: Lobe | None
     size_mm: float
     severity: Severity
-    centre_mm: Point | None  # (depth, height, width)
-    rib: int | None  # 1 is the uppermost
-    visible_on: frozenset[str]  # subset of {"xray", "ct"}
+    centre_mm: Point | None = None  # (depth, height, width)
+    rib: int | None = None  # 1 is the uppermost
+    visible_on: frozenset[str] = BOTH  # subset of {"xray", "ct"}
     form: str = ""  # solid, subsolid, spiculated, cavitating; plate, lobar; ...
     hu: float = 40.0
     seed: int = 0  # texture and outline

@@ -25,6 +25,21 @@ def _side(rng: np.random.Generator, both: float = 0.0) -> Side:
     return "both" if roll < both else "left" if roll < both + (1 - both) / 2 else "right"
 
 
+def _lung(rng: np.random.Generator) -> tuple[int, Side, int]:
+    """One lung at random: its index in pairs, its name, and the sign of its widths."""
+    return (0, "right", -1) if rng.random() < 0.5 else (1, "left", 1)
+
+
+def _size(rng: np.random.Generator, severity: Severity, *mm: float, spread: float = 0.15) -> float:
+    """A size around the one of ``mm`` (mild, moderate, severe) that belongs to the severity."""
+    return mm[("mild", "moderate", "severe").index(severity)] * float(rng.uniform(1 - spread, 1 + spread))
+
+
+def _unless_mild(severity: Severity) -> frozenset[str]:
+    """Where a finding is seen whose mild form only a CT shows."""
+    return CT_ONLY if severity == "mild" else BOTH
+
+
 def _in_lung(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, margin: float) -> Point:
     """A place for a lesion, even over the lungs' depth, not inside fluid, free air or another lesion."""
     clouds = points_in_lung(rng, anatomy, margin, 24)
@@ -88,7 +103,7 @@ def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
 
 def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    size = {"mild": 70, "moderate": 100, "severe": 130}[severity] * float(rng.uniform(0.85, 1.15))
+    size = _size(rng, severity, 70.0, 100.0, 130.0)
     where = _in_lung(rng, anatomy, drawn, 12.0)
     hu = float(rng.uniform(-30, 50))
     return _lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, _seed(rng))
@@ -96,11 +111,10 @@ def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> 
 
 def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    size = {"mild": 70, "moderate": 105, "severe": 135}[severity] * float(rng.uniform(0.85, 1.15))
+    size = _size(rng, severity, 70.0, 105.0, 135.0)
     where = _in_lung(rng, anatomy, drawn, 14.0)
     hu = float(rng.uniform(-590, -420))
-    seen = BOTH if severity != "mild" else CT_ONLY
-    found = _lesion(anatomy, "ground_glass", where, size, severity, seen, "hazy", hu, _seed(rng))
+    found = _lesion(anatomy, "ground_glass", where, size, severity, _unless_mild(severity), "hazy", hu, _seed(rng))
     # Much haze mostly lies in both lungs.
     both = rng.random() < {"mild": 0.0, "moderate": 0.5, "severe": 1.0}[severity]
     return replace(found, side="both", lobe=None) if both else found
@@ -108,67 +122,63 @@ def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> F
 
 def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    side = 0 if rng.random() < 0.5 else 1
-    sign = -1 if side == 0 else 1
+    side, side_name, sign = _lung(rng)
     if severity != "severe":
         thick = float(rng.uniform(5, 8) if severity == "mild" else rng.uniform(8, 13))
         where = (anatomy.dome[side] + 30 + float(rng.uniform(-5, 18)), float(rng.uniform(-25, 35)), sign * 75.0)
-        return Finding("atelectasis", "right" if side == 0 else "left", "lower", round(thick, 1), severity, where, None,
-                       BOTH, "plate", 20.0, _seed(rng))  # fmt: skip
+        return Finding("atelectasis", side_name, "lower", round(thick, 1), severity, where,
+                       form="plate", hu=20.0, seed=_seed(rng))  # fmt: skip
     lobe: Lobe = "lower" if rng.random() < 0.6 else "upper"
     level = anatomy.dome[side] + 15 if lobe == "lower" else anatomy.apex - 28
     where = (level, 45.0 if lobe == "lower" else 0.0, sign * (anatomy.core + 18.0) + anatomy.shift)
     thick = float(rng.uniform(32, 50))
-    return Finding("atelectasis", "right" if side == 0 else "left", lobe, round(thick, 1), severity, where, None,
-                   BOTH, "lobar", 45.0, _seed(rng))  # fmt: skip
+    return Finding("atelectasis", side_name, lobe, round(thick, 1), severity, where,
+                   form="lobar", hu=45.0, seed=_seed(rng))  # fmt: skip
 
 
 def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng, 0.3, 0.4)
     side = _side(rng, 0.25)
-    thick = {"mild": 20, "moderate": 38, "severe": 62}[severity] * float(rng.uniform(0.85, 1.15))
+    thick = _size(rng, severity, 20.0, 38.0, 62.0)
     if side == "both":
         thick = min(thick, 42.0)
         severity = "moderate" if severity == "severe" else severity
-    return Finding("pleural_effusion", side, None, round(thick, 1), severity, None, None, BOTH, "free",
-                   float(rng.uniform(2, 18)), _seed(rng))  # fmt: skip
+    return Finding("pleural_effusion", side, None, round(thick, 1), severity, form="free",
+                   hu=float(rng.uniform(2, 18)), seed=_seed(rng))  # fmt: skip
 
 
 def _pneumothorax(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng, 0.22, 0.4)
-    thick = {"mild": 12, "moderate": 30, "severe": 58}[severity] * float(rng.uniform(0.85, 1.15))
-    seen = BOTH if severity != "mild" else CT_ONLY
-    return Finding("pneumothorax", _side(rng), None, round(thick, 1), severity, None, None, seen, "apical", -1000.0,
-                   _seed(rng))  # fmt: skip
+    thick = _size(rng, severity, 12.0, 30.0, 58.0)
+    seen = _unless_mild(severity)
+    return Finding("pneumothorax", _side(rng), None, round(thick, 1), severity, visible_on=seen, form="apical",
+                   hu=-1000.0, seed=_seed(rng))  # fmt: skip
 
 
 def _cardiomegaly(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng, 0.4, 0.35)
     scale = {"mild": 1.2, "moderate": 1.32, "severe": 1.46}[severity] + float(rng.uniform(-0.04, 0.05))
     return Finding("cardiomegaly", None, None, round(2 * anatomy.heart_radius * scale, 1), severity,
-                   anatomy.heart_centre, None, BOTH)  # fmt: skip
+                   anatomy.heart_centre)  # fmt: skip
 
 
 def _emphysema(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
     size = {"mild": 9.0, "moderate": 14.0, "severe": 22.0}[severity]
-    seen = BOTH if severity != "mild" else CT_ONLY
-    return Finding("emphysema", "both", "upper", size, severity, None, None, seen, "centrilobular", -975.0, _seed(rng))
+    return Finding("emphysema", "both", "upper", size, severity, visible_on=_unless_mild(severity),
+                   form="centrilobular", hu=-975.0, seed=_seed(rng))  # fmt: skip
 
 
 def _fibrosis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    size = {"mild": 16.0, "moderate": 26.0, "severe": 38.0}[severity] * float(rng.uniform(0.9, 1.1))
-    seen = BOTH if severity != "mild" else CT_ONLY
-    return Finding(
-        "fibrosis", "both", "lower", round(size, 1), severity, None, None, seen, "reticular", -150.0, _seed(rng)
-    )
+    size = _size(rng, severity, 16.0, 26.0, 38.0, spread=0.1)
+    return Finding("fibrosis", "both", "lower", round(size, 1), severity, visible_on=_unless_mild(severity),
+                   form="reticular", hu=-150.0, seed=_seed(rng))  # fmt: skip
 
 
 def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     size = float(np.clip(rng.normal(35, 7), 17, 50))
-    side = 0 if rng.random() < 0.5 else 1
-    sign = -1 if side == 0 else 1
+    side, side_name, sign = _lung(rng)
     # Large nodes are often there on both sides; the centre is that of the larger one.
     both = size > 30 and rng.random() < 0.6
     where = (
@@ -177,22 +187,20 @@ def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Fin
         sign * (anatomy.core + 0.38 * size + 5) + anatomy.shift,
     )
     severity: Severity = "mild" if size < 20 else "moderate" if size < 30 else "severe"
-    side_word: Side = "both" if both else "right" if side == 0 else "left"
-    return Finding("lymph_node", side_word, None, round(size, 1), severity, where, None,
+    return Finding("lymph_node", "both" if both else side_name, None, round(size, 1), severity, where, None,
                    BOTH if size >= 20 else CT_ONLY, "solid", float(rng.uniform(30, 70)), _seed(rng))  # fmt: skip
 
 
 def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
-    side = 0 if rng.random() < 0.5 else 1
+    side, side_name, _ = _lung(rng)
     angle = float(rng.uniform(62, 106))
     lowest = next((rib for rib in range(10, 3, -1) if rib_point(anatomy, side, rib, angle)[0] > anatomy.dome[side]), 4)
     rib = int(rng.integers(3, lowest + 1))
-    step = {"mild": 6.0, "moderate": 10.0, "severe": 14.0}[severity] * float(rng.uniform(0.9, 1.1))
+    step = _size(rng, severity, 6.0, 10.0, 14.0, spread=0.1)
     where = rib_point(anatomy, side, rib, angle)
-    seen = BOTH if severity != "mild" else CT_ONLY
-    return Finding("rib_fracture", "right" if side == 0 else "left", None, round(step, 1), severity, where, rib, seen,
-                   "displaced", 45.0, _seed(rng))  # fmt: skip
+    return Finding("rib_fracture", side_name, None, round(step, 1), severity, where, rib,
+                   _unless_mild(severity), form="displaced", hu=45.0, seed=_seed(rng))  # fmt: skip
 
 
 SAMPLERS: dict[str, Callable[[np.random.Generator, Anatomy, Drawn], Finding]] = {

@@ -42,10 +42,13 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def sample_patient(patient_id: str, seed: int, prevalence: Mapping[str, float] | None = None) -> Patient:
-    """The patient that (patient_id, seed, prevalence) stands for: a pure function.
+    """The patient that these arguments stand for: the same each time.
 
-    ``prevalence`` maps finding names to probabilities; names left out keep their default. Raises ValueError for an
-    unknown name or a probability outside 0..1.
+    Args:
+        prevalence: finding -> probability; findings left out keep their default.
+
+    Raises:
+        InputError: an unknown finding, or a probability outside 0..1.
     """
     rates = _rates(prevalence)
     rng = generator(seed, patient_id)

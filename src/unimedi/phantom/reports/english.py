@@ -54,7 +54,7 @@ def _rib(finding: Finding, rng: Random) -> dict[str, str]:
 
 
 def slots(finding: Finding, grades: Sequence[str], zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
-    """What fills the braces of ``english.yaml`` for one finding; arguments as ``language.Slots`` says."""
+    """What fills the braces of ``english.yaml`` for one finding; arguments as ``language.FillSlots`` says."""
     both = finding.side in ("both", None)
     place = _place(finding, zone, habits, rng)
     severity = rng.choice(grades)

@@ -40,7 +40,7 @@ def _where(finding: Finding, zone: str | None, rng: Random) -> str:
 
 
 def slots(finding: Finding, grades: Sequence[str], zone: str | None, habits: Habits, rng: Random) -> dict[str, str]:
-    """What fills the braces of ``spanish.yaml`` for one finding; arguments as ``language.Slots`` says."""
+    """What fills the braces of ``spanish.yaml`` for one finding; arguments as ``language.FillSlots`` says."""
     side = finding.side or "both"
     where = _where(finding, zone, rng)
     severity = rng.choice(grades)

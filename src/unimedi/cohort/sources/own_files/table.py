@@ -25,14 +25,22 @@ UNLISTED = "listed in no row of the table"
 
 
 def add_table(cohort: SourceCohort, table: Path, columns: Mapping[str, str], modality: Modality | None) -> bool:
-    """Add the rows of a table to the cohort; True where it tells the splits.
+    """Add the rows of a table to the cohort.
 
-    ``columns`` maps our ``FIELDS`` to the table's names; a field that it leaves out goes by our name. Only the image
-    and a report (its text, or the path of its text) must be there; ``label:<finding>`` columns are kept. A row that
-    cannot be used is listed with the reason, and so is an image under the root that no row names.
+    Only the image and a report (its text, or the path of its text) must be there; ``label:<finding>`` columns are kept.
+    A row that cannot be used is listed with the reason, and so is an image under the root that no row names.
+
+    Args:
+        cohort: what the studies are added to; paths in the table are relative to its root.
+        table: the file.
+        columns: the table's own names of ``FIELDS``; the others are called as in ``FIELDS``.
+        modality: of images that do not say.
+
+    Returns:
+        Whether the table has splits.
 
     Raises:
-        SourceError: a column is missing or could be meant otherwise, or a row is no row of this table.
+        SourceError: a column is missing or misspelt, or a row has more or fewer values than columns.
     """
     names = _names(columns, FIELDS)
     header, rows = _read(table)

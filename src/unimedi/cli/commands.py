@@ -1,0 +1,160 @@
+"""The subcommands by name, and how the words of a command line find theirs; nothing heavy is imported for help."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from unimedi.cli import adapt, cohort, embed, evaluate, info, phantom, prepare, pretrain, reproduce
+from unimedi.settings import keys_of
+
+if TYPE_CHECKING:
+    from unimedi.cli.parsing import Parser
+
+ABOUT: Final = "One space for 2D and 3D medical images and their reports."
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand; ``options`` is a dataclass whose docstring is its help, with a method ``run``.
+
+    ``settings``, where it is there, gives the dataclass whose fields may be set as ``--a.b VALUE`` as well; ``run``
+    then takes those words, unread.
+    """
+
+    name: str
+    options: type
+    settings: Callable[[], type] | None = None
+
+    def run(self, words: Sequence[str]) -> None:
+        """Read the words and run; SystemExit where they are wrong, or ask for help."""
+        options, settings = self.read(words)
+        options.run(settings) if self.settings else options.run()
+
+    def check(self, words: Sequence[str]) -> None:
+        """SystemExit where the words are wrong, or ask for help."""
+        self.read(words)
+
+    def read(self, words: Sequence[str]) -> tuple[Any, list[str]]:
+        from unimedi.cli.parsing import own_words, parse
+
+        if {"-h", "--help"} & set(words):
+            self.parser().print_help()
+            raise SystemExit(0)
+        parser = self.parser(whole=False)
+        own, settings = own_words(words, parser) if self.settings else (list(words), [])
+        return parse(parser, self.options, own), settings
+
+    def parser(self, whole: bool = True) -> "Parser":
+        """With the options of its own and, if ``whole``, each of its settings with type, default and a line."""
+        from unimedi.cli.parsing import Parser, add_options
+
+        parser = Parser(prog=f"unimedi {self.name}", description=self.options.__doc__)
+        add_options(parser, self.options)
+        if whole and self.settings:
+            parser.usage = f"{parser.format_usage().removeprefix('usage: ').strip()} [--SETTING VALUE ...]"
+            own = {name[2:] for action in parser._actions for name in action.option_strings}
+            keys = keys_of(self.settings())
+            parser.add_class_arguments(self.settings(), None, skip=own & keys)
+            for action in parser._actions:
+                if any(key.startswith(f"{action.dest}.") for key in keys):
+                    action.help = argparse.SUPPRESS  # a section as a whole
+        return parser
+
+
+def _recipe() -> type:
+    from unimedi.pretraining.recipe import Recipe
+
+    return Recipe
+
+
+def _hospital() -> type:
+    from unimedi.phantom.presets import HospitalPreset
+
+    return HospitalPreset
+
+
+def _fine_tuning() -> type:
+    from unimedi.adaptation.settings import FineTuneSettings
+
+    return FineTuneSettings
+
+
+def _segmentation() -> type:
+    from unimedi.adaptation.settings import SegmentSettings
+
+    return SegmentSettings
+
+
+def commands() -> dict[str, Command]:
+    """Every subcommand by its name; those of ``cohort`` by two words."""
+    found = [
+        Command("phantom", phantom.Phantom, _hospital),
+        *(Command(f"cohort {name}", kind) for name, kind in cohort.SOURCES.items()),
+        Command("translate", cohort.Translate),
+        Command("prepare", prepare.Prepare, _recipe),
+        Command("doctor", prepare.Doctor),
+        Command("pretrain", pretrain.Pretrain, _recipe),
+        Command("evaluate", evaluate.Evaluate),
+        Command("report", evaluate.Report),
+        Command("slice-eval", evaluate.SliceEval),
+        Command("reproduce", reproduce.Reproduce),
+        Command("finetune", adapt.FineTune, _fine_tuning),
+        Command("segment", adapt.Segment, _segmentation),
+        Command("predict", adapt.Predict),
+        Command("embed", embed.Embed),
+        Command("info", info.Info),
+    ]
+    return {command.name: command for command in found}
+
+
+def find(words: Sequence[str]) -> tuple[Command, list[str]]:
+    """The subcommand that ``words`` begin with, and the words behind its name.
+
+    Raises:
+        SystemExit: none is named, it is not known, or help or a completion script was asked for and is printed.
+    """
+    known = commands()
+    if words and words[0] == "--print_completion":
+        _whole_parser(known).parse_args([f"--print_completion=shtab-{word}" for word in words[1:2] or ["bash"]])
+    first, rest = list(words[:1]), list(words[1:])
+    names = dict.fromkeys(name.split()[0] for name in known)
+    about = {name: _short(known[name].options.__doc__) if name in known else cohort.ABOUT for name in names}
+    _choose("unimedi", ABOUT, about, first)
+    if first[0] in known:
+        return known[first[0]], rest
+    ways = {name.split()[1]: _short(one.options.__doc__) for name, one in known.items() if " " in name}
+    _choose(f"unimedi {first[0]}", cohort.ABOUT, ways, rest[:1])
+    return known[f"{first[0]} {rest[0]}"], rest[1:]
+
+
+def _choose(called: str, about: str, choices: Mapping[str, str], words: list[str]) -> None:
+    """Print the help, or what is wrong, and leave, where ``words`` is not one of ``choices``."""
+    parser = argparse.ArgumentParser(called, description=about, epilog=f"{called} SUBCOMMAND --help says more.")
+    if called == "unimedi":
+        parser.add_argument("--print_completion", metavar="SHELL", help="a script for completion: bash, zsh or tcsh")
+    subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
+    for name, line in choices.items():
+        subcommands.add_parser(name, help=line, add_help=False)
+    parser.parse_args(words)
+
+
+def _short(docstring: str | None) -> str:
+    return (docstring or "").split("\n\n")[0].split(". ")[0].strip().rstrip(".")
+
+
+def _whole_parser(known: Mapping[str, Command]) -> "Parser":
+    """All subcommands with all their options, from which a script for the shell is made."""
+    from unimedi.cli.parsing import Parser
+
+    whole = Parser(prog="unimedi", description=ABOUT)
+    subcommands = whole.add_subcommands(dest="subcommand")
+    ways, of_cohort = Parser(prog="unimedi cohort"), [command for name, command in known.items() if " " in name]
+    subcommands.add_subcommand("cohort", ways)
+    sources = ways.add_subcommands(dest="source")
+    for command in of_cohort:
+        sources.add_subcommand(command.name.split()[1], command.parser())
+    for name, command in known.items():
+        if " " not in name:
+            subcommands.add_subcommand(name, command.parser(), help=_short(command.options.__doc__))
+    return whole

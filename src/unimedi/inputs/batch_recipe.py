@@ -1,0 +1,38 @@
+"""How a training batch is made up: the section ``batch`` of a recipe."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from unimedi.ranges import NOT_NEGATIVE, PART, SHARE, at_least
+
+
+@dataclass(frozen=True)
+class AugmentationRange:
+    """Largest random changes of an image."""
+
+    shift: Annotated[float, PART] = 0.06
+    """as a share of each axis"""
+    gain: Annotated[float, PART] = 0.1
+    """of intensities, around 1"""
+    offset: Annotated[float, NOT_NEGATIVE] = 0.0
+    """of intensities, in stored units: HU for CTs"""
+
+
+@dataclass(frozen=True)
+class BatchRecipe:
+    """How many studies of each kind a step sees on one device, and how they are varied."""
+
+    radiographs: Annotated[int, at_least(0)] = 48
+    """X-rays of a micro-batch"""
+    volumes: Annotated[int, at_least(0)] = 16
+    """CTs of a micro-batch"""
+    grad_accum_steps: Annotated[int, at_least(1)] = 1
+    """micro-batches of a step"""
+    sentence_keep_prob: Annotated[float, SHARE] = 0.7
+    """chance that a sentence of a report is kept"""
+    full_report_fraction: Annotated[float, SHARE] = 0.0
+    """share of the run, from its start, in which reports are read whole: they say more at first"""
+    radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
+    """random changes of X-rays"""
+    volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
+    """random changes of CTs"""
