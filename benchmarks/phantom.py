@@ -17,7 +17,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from unimedi.phantom import ct, files, hospital, scanning, xray
+from unimedi.phantom import ct, files, hospital, write_study, xray
 from unimedi.phantom.planning import plan_hospital
 from unimedi.phantom.presets import find_preset
 
@@ -33,10 +33,10 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (ct, "paint_findings", "CT: findings"),
     (ct, "_scanner", "CT: noise and kernel"),
     (files, "write_nifti", "files: NIfTI"),
-    (scanning.files, "write_dicom_series", "files: DICOM series"),
-    (scanning.files, "write_dicom_xray", "files: DICOM X-rays"),
-    (scanning.files, "write_png", "files: PNG"),
-    (scanning.files, "write_jpeg", "files: JPEG"),
+    (write_study.files, "write_dicom_series", "files: DICOM series"),
+    (write_study.files, "write_dicom_xray", "files: DICOM X-rays"),
+    (write_study.files, "write_png", "files: PNG"),
+    (write_study.files, "write_jpeg", "files: JPEG"),
 )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.read import read_image
 from unimedi.phantom.hospital import build_hospital
 
@@ -42,11 +43,12 @@ def patient() -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
             rows = {row["modality"]: row for row in csv.DictReader(file)}
         ct = rows.pop("CT")
         (xray,) = rows.values()
-        image = read_image(Path(folder) / xray["image"]).pixels
-        volume = read_image(Path(folder) / ct["image"]).voxels
+        image, volume = read_image(Path(folder) / xray["image"]), read_image(Path(folder) / ct["image"])
+        assert isinstance(image, Radiograph)
+        assert isinstance(volume, Volume)
         report = ct["report"] if ct.get("report") else (Path(folder) / ct["report_path"]).read_text(encoding="utf-8")
-        planes = np.linspace(0.12, 0.88, SLABS) * len(volume)
-        yield image, volume[planes.astype(int)], report
+        planes = np.linspace(0.12, 0.88, SLABS) * len(volume.voxels)
+        yield image.pixels, volume.voxels[planes.astype(int)], report
 
 
 def box(ax: Axes, x: float, y: float, width: float, height: float, text: str, colour: str = BLUE) -> None:

@@ -35,7 +35,7 @@ def step_of(name: str, recipe: Recipe | None = None, **model: object) -> Pretrai
 def test_recipes_name_the_experiments_that_there_are() -> None:
     assert tuple(EXPERIMENTS) == NAMES
     with pytest.raises(ValueError, match="experiment: expected one of none, alignment"):
-        Recipe(experiment="clip")
+        load_recipe("tiny", ["--experiment", "clip"])
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "none"])

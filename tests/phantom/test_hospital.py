@@ -288,6 +288,7 @@ def test_a_hospital_that_died_at_once_can_be_begun_with_other_options(
         ({"share_xray_dx": 0.9}, "must add up to 1, got 1.4"),
         ({"train_ct": -1}, "train_ct must not be negative, got -1"),
         ({"ct_shape": (64, 128, 4)}, "three numbers of at least 8"),
+        ({"mask_innocents": True}, "mask_innocents has been renamed: it is mask_distractors now"),
         ({"mask_distractors": "maybe"}, "mask_distractors: expected true or false, got 'maybe'"),
         ({"prevalence": {"nodul": 0.5}}, "unknown finding 'nodul'"),
         ({"prevalence": {"nodule": 2.0}}, "between 0 and 1, got 2.0"),

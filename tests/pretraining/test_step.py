@@ -11,6 +11,7 @@ from tests.tiny import tiny_batch, tiny_model
 from unimedi.objectives.contrastive import contrastive_loss
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
+from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.step import Pretraining
 
 SMALL = DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
@@ -143,7 +144,7 @@ def test_a_share_of_the_batch_is_distilled_and_no_more(name: str) -> None:
 
 def test_recipes_refuse_what_they_do_not_know() -> None:
     with pytest.raises(ValueError, match="method: expected one of unimedi, joint, convirt, got 'clip'"):
-        Recipe(method="clip")
+        load_recipe("tiny", ["--method", "clip"])
     with pytest.raises(ValueError, match="one modality"):
         Recipe(method="convirt")
 

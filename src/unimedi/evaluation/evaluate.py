@@ -92,27 +92,21 @@ def _evaluate(
     others = read_runs(compare)
     embedder = EncodedOnce.from_pretrained(run, options.batch_size)
     languages = embedder.model.config.report_languages
-    options, unspoken = with_prompts(options, languages)
+    options, about_prompts = with_prompts(options, languages)
     store = Store.open(data, expect=embedder.processor.preprocess)
+    options, about_classes = _with_known_classes(options, store)
     fresh = EncodedOnce(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
-    classes, lacking = known_classes(store, options.classes)
-    if lacking and options.multiclass:
-        lacking.append("the choice between the classes is not measured: some of them are not in the store")
-    options = replace(options, classes=classes, multiclass=options.multiclass and not lacking)
     splits = _splits(store, split, embedder, options, say)
     if not splits:
         raise InputError(f"{data}: expected {' or '.join(options.kinds)} studies in the {split} split, found none")
     absent = [f"no {kind} study in the {split} split" for kind in options.kinds if kind not in splits]
     for studies in splits.values():
         absent += findings_without_labels(studies, options.classes or store.findings)
-    about_texts = [
-        *unspoken,
-        *foreign_reports(store, split, languages),
-        *cut_reports(store, split, embedder.processor),
-    ]
+    foreign, cut = foreign_reports(store, split, languages), cut_reports(store, split, embedder.processor)
+    about_texts = [*about_prompts, *foreign, *cut]
     for note in about_texts:
         say(note)
-    results, failed = _measured(_tasks(run, splits, store, embedder, fresh, options), say)
+    results, notes = _measured(_tasks(run, splits, store, embedder, fresh, options), say)
     measurements = Measurements(row for result in results for row in result.measurements.values())
     measurements.write(out / "metrics.json")
     measured_on = conditions(store.fingerprint, splits, options)
@@ -128,7 +122,7 @@ def _evaluate(
         splits=splits,
         options=options,
         measurements=measurements,
-        notes=[*lacking, *absent, *about_texts, *failed],
+        notes=[*about_classes, *absent, *about_texts, *notes],
         predictions={p.kind: p for result in results if (p := result.predictions)},
         slices=next((result.slices for result in results if result.slices), None),
         conditions=measured_on,
@@ -137,6 +131,15 @@ def _evaluate(
     )
     save(record_of(evaluation), out)
     return evaluation
+
+
+def _with_known_classes(options: EvaluationOptions, store: Store) -> tuple[EvaluationOptions, list[str]]:
+    """The options with the classes that the store has, and sentences on the others."""
+    classes, notes = known_classes(store, options.classes)
+    multiclass = options.multiclass and not notes
+    if options.multiclass and not multiclass:
+        notes.append("the choice between the classes is not measured: some of them are not in the store")
+    return replace(options, classes=classes, multiclass=multiclass), notes
 
 
 def _splits(store: Store, name: str, embedder: Embedder, options: EvaluationOptions, say: Say) -> dict[str, EvalSplit]:

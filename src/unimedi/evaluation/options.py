@@ -56,7 +56,7 @@ class EvaluationOptions:
 
     @property
     def prompt_file(self) -> Path:
-        """The prompts that are asked; the English ones where no command has chosen any."""
+        """The prompts that are used; the English ones where no command has chosen any."""
         return self.prompts or DEFAULT_PROMPTS
 
 

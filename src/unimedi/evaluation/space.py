@@ -11,7 +11,7 @@ from unimedi.evaluation.result import TaskResult
 from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics import space as measure
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, average_estimates, mean_estimate
-from unimedi.metrics.checks import NotComputable
+from unimedi.metrics.checks import NotComputable, only_class
 from unimedi.metrics.measurement import Measurement, Measurements, named
 
 NEIGHBOURS = 10  # k of the label agreement of cross-modal neighbours
@@ -143,15 +143,11 @@ def _mean_by_group(
 
 def single_findings(split: EvalSplit) -> list[str]:
     """The only finding of each study; ``normal`` if it is known to have none; '' if several, or any is unknown."""
-    values = np.stack(list(split.labels.values()), axis=1) if split.labels else np.full((len(split), 1), np.nan)
-    absent = (values == 0).sum(axis=1)
-    normal = absent == values.shape[1]
-    single = (absent == values.shape[1] - 1) & (values == 1).any(axis=1)
-    names = list(split.labels)
-    return [
-        NORMAL if none else names[int((row == 1).argmax())] if one else ""
-        for none, one, row in zip(normal, single, values, strict=True)
-    ]
+    if not split.labels:
+        return [""] * len(split)
+    names = [*split.labels, ""]  # -1: the last
+    numbers, none = only_class(split.labels)
+    return [NORMAL if normal else names[number] for number, normal in zip(numbers.tolist(), none.tolist(), strict=True)]
 
 
 def _embeddings(xray: EvalSplit, ct: EvalSplit) -> ndarray:

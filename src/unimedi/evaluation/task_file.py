@@ -86,10 +86,12 @@ def find_task(name: str) -> TaskFile:
     raise TaskFileError(f"no task {name!r}{hint}: expected a file or one of {', '.join(shipped)}")
 
 
-def for_command(task: TaskFile, verb: str) -> TaskFile:
+def for_command(task: TaskFile, command: str) -> TaskFile:
     """The task itself; TaskFileError where another command measures it."""
-    if COMMANDS[task.protocol] != verb:
-        raise TaskFileError(f"{task.name} asks for {task.protocol}: run unimedi {COMMANDS[task.protocol]}, not {verb}")
+    if COMMANDS[task.protocol] != command:
+        raise TaskFileError(
+            f"{task.name} asks for {task.protocol}: run unimedi {COMMANDS[task.protocol]}, not {command}"
+        )
     return task
 
 

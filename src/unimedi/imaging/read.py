@@ -1,6 +1,6 @@
 """A path becomes a radiograph or a volume: the one way in for preparing, serving and the pages.
 
-What a file is, is decided by its first bytes and not by its name: DICOM (``dicom.py``), NIfTI (``nifti.py``), NRRD and
+What a file is, is decided by its first bytes not its name: DICOM (``dicom/read.py``), NIfTI (``nifti.py``), NRRD and
 MetaImage (``itk_volume.py``), PNG, JPEG and TIFF (``pictures.py``). A file that cannot be used raises ``ImagingError``
 with a reason; nothing is returned half-read. docs/formats.md lists what is read and what is refused.
 """
@@ -42,9 +42,7 @@ def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
         (depth, height, width), feet to head, front to back, patient's right to left (see ``image.py``).
 
     Raises:
-        ImagingError: ``reason`` is one of ``missing``, ``unreadable``, ``unsupported``, ``wrong_dimension``,
-            ``too_large``, ``too_few_slices``, ``too_small``, ``constant``, ``nan``, ``bad_spacing``, ``bad_scaling``,
-            ``bad_orientation``, ``no_orientation``, ``unsafe_path``, or one that DICOM adds (see ``dicom.py``).
+        ImagingError: the file cannot be used; ``image.Reason`` lists the codes of why.
     """
     path = Path(path)
     if not path.exists():

@@ -3,10 +3,10 @@
 A NaN among scores would not be noticed later: sorted, compared or binned it still gives a number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from unimedi.errors import InputError, UnimediError
@@ -45,3 +45,19 @@ def known_and_positive(
         row = int(odd.argmax())
         raise InputError(f"{name}: expected labels 1, 0 or NaN (unknown), got {labels[row]:g} for {STUDY_NUMBER(row)}")
     return known, labels == 1
+
+
+def only_class(
+    labels: Mapping[str, Float[ndarray, "studies"]],
+) -> tuple[Int[ndarray, "studies"], Bool[ndarray, "studies"]]:
+    """The only class of each study, as a number into ``labels``, and which studies are known to have none.
+
+    The number is -1 where a study has none or several of the classes, or where any of them is not known.
+
+    Raises:
+        InputError: a label is neither 1, 0 nor NaN.
+    """
+    columns = [known_and_positive(values, name) for name, values in labels.items()]
+    known, positive = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
+    count = np.where(known.all(axis=1), positive.sum(axis=1), -1)
+    return np.where(count == 1, positive.argmax(axis=1), -1), count == 0

@@ -80,7 +80,7 @@ def best_threshold(scores: Float[ndarray, "studies"], present: Bool[ndarray, "st
     """The score from which on to say "present" for the highest balanced accuracy (Youden's J), the highest of equals.
 
     Not the largest F1: of a weak score that calls every study positive. NaN where there is one class only. Raises
-    ValueError on a score that is not finite.
+    InputError on a score that is not finite.
     """
     refuse_not_finite(scores, "scores")
     if not 0 < present.sum() < present.size:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from unimedi.metrics.bootstrap import PatientBootstrap, average_estimates, mean_estimate
-from unimedi.metrics.checks import NotComputable, known_and_positive, refuse_not_finite
+from unimedi.metrics.checks import NotComputable, only_class, refuse_not_finite
 from unimedi.metrics.measurement import Measurements, named
 
 Columns = Mapping[str, Float[ndarray, "studies"]]
@@ -32,11 +32,8 @@ def multiclass_measurements(scores: Columns, labels: Columns, bootstrap: Patient
     names = list(scores)
     score = np.stack([scores[name] for name in names], axis=1)
     refuse_not_finite(score, "scores")
-    known, there = (
-        np.stack(part, axis=1) for part in zip(*(known_and_positive(labels[name], name) for name in names), strict=True)
-    )
-    kept = known.all(axis=1) & (there.sum(axis=1) == 1)
-    own = np.where(kept, there.argmax(axis=1), -1)
+    own, _ = only_class({name: labels[name] for name in names})
+    kept = own >= 0
     if len({*own[kept].tolist()}) < 2:
         raise NotComputable(f"no two of {', '.join(names)} are ever a study's only class")
     others = np.where(np.arange(len(names)) == own[:, None], -np.inf, score).max(axis=1)

@@ -1,7 +1,7 @@
 """How masks are measured, study by study: Dice, and the 95th percentile of the Hausdorff distance by MONAI.
 
 Dice of an empty mask predicted empty is 1, so over all studies a predictor that never finds anything scores the share
-of healthy studies: its row stands beside every figure over all studies, and Dice over the positives beside that.
+of healthy studies. So that is measured too (:func:`trivial`), and Dice is also given over the positives alone.
 """
 
 from collections.abc import Sequence

@@ -26,7 +26,7 @@ def modality_probe(
 ) -> Float[ndarray, "studies"]:
     """1 where a logistic regression that never saw the patient names the modality, else 0; a mean of .5 is one space.
 
-    Balanced class weights, so that the mean per modality and not the majority decides. Raises ValueError where there
+    Balanced class weights, so that the mean per modality and not the majority decides. Raises InputError where there
     are not two modalities, or either has fewer patients than folds.
     """
     refuse_not_finite(embedding, "embeddings")
@@ -74,7 +74,7 @@ def silhouettes(embedding: Float[ndarray, "studies dim"], groups: Int[ndarray, "
     """Silhouette of every study under a grouping, by cosine distance: 1 its group is apart, 0 no groups, below 0 mixed.
 
     Read for findings against for modality: the space is one where the former is larger. By scikit-learn; a study alone
-    in its group has 0. Raises ValueError where there are fewer than two groups, or as many as studies.
+    in its group has 0. Raises InputError where there are fewer than two groups, or as many as studies.
     """
     count = len(np.unique(groups))
     if not 2 <= count < len(groups):

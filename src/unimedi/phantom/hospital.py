@@ -228,25 +228,19 @@ def _open(out: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
 def _check(path: Path, request: Mapping[str, Any], out: Path) -> dict[str, Any]:
     """What ``path`` says, if it was written for the same request."""
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    if different := [key for key, value in json.loads(json.dumps(request)).items() if found.get(key) != value]:
-        told = _difference(found, request, different)
-        raise HospitalError(f"{out} holds another phantom ({told}); choose another folder or delete it")
+    plain = json.loads(json.dumps(request))  # tuples as lists, as they come out of a file
+    there, asked = ({**one, **one.get("options", {})} for one in (found, plain))
+    names = [name for name in {**plain, **plain["options"], **found.get("options", {})} if name != "options"]
+    differ = [
+        f"{name} {there.get(name, 'unset')} there, {asked.get(name, 'unset')} asked for"
+        for name in names
+        if there.get(name) != asked.get(name)
+    ]
+    if differ:
+        raise HospitalError(
+            f"{out} holds another phantom ({'; '.join(differ[:4])}); choose another folder or delete it"
+        )
     return found
-
-
-def _difference(found: Mapping[str, Any], request: Mapping[str, Any], keys: list[str]) -> str:
-    told = []
-    for key in keys:
-        old, new = found.get(key), request[key]
-        if isinstance(old, dict) and isinstance(new, dict):
-            told += [
-                f"{name} {old.get(name, 'unset')} there, {new.get(name, 'unset')} asked for"
-                for name in {**old, **new}
-                if old.get(name) != new.get(name)
-            ]
-        else:
-            told.append(f"{key} {old} there, {new} asked for")
-    return "; ".join(told[:4])
 
 
 def _summary(rows: list[Row]) -> dict[str, Any]:

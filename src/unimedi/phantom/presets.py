@@ -6,6 +6,7 @@ from typing import Any
 
 from unimedi.errors import InputError, nearest
 
+RENAMED = {"mask_innocents": "mask_distractors"}  # options by their former names
 COUNTS = ("train_xray", "train_ct", "validation_paired", "test_paired")
 SHARES = (
     "share_ct_dicom", "share_ct_gzip", "share_ct_reoriented", "share_xray_dx", "share_xray_cr", "share_xray_png",
@@ -88,6 +89,8 @@ class HospitalPreset:
         """The preset with some fields changed; an unknown name is an error with a suggestion."""
         known = [field.name for field in fields(self)]
         for name in options:
+            if name in RENAMED:
+                raise InputError(f"{name} has been renamed: it is {RENAMED[name]} now")
             if name not in known:
                 raise InputError(f"unknown option {name!r} of a phantom hospital{nearest(name, known)}")
         for name, value in options.items():

@@ -27,7 +27,7 @@ def cohort_store(manifest: Path, root: Path | None, out: Path, recipes: Sequence
 
 
 def shared_preprocess(recipes: Sequence[Path]) -> PreprocessSettings:
-    """How all of the recipes want images prepared; ValueError naming the first that wants it otherwise."""
+    """How all of the recipes want images prepared; InputError naming the first that wants it otherwise."""
     wanted = {recipe: load_recipe(recipe).preprocess for recipe in recipes}
     first = recipes[0]
     for recipe, preprocess in wanted.items():

@@ -37,7 +37,7 @@ def task_key(task: TaskFile) -> str:
 
 
 def read_downstream(word: str) -> Downstream:
-    """``NAME=STORE`` or ``FILE=STORE`` of a command line. ValueError where it is neither, or no such task or store."""
+    """``NAME=STORE`` or ``FILE=STORE`` of a command line. InputError where it is neither, or no such task or store."""
     name, equals, store = word.rpartition("=")
     if not equals or not name or not store:
         raise InputError(f"expected a task and its store as NAME=STORE, got {word!r}")

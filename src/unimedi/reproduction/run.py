@@ -20,7 +20,7 @@ from unimedi.reproduction.terms import Budget, terms_of
 
 
 def chosen_rows(folder: Path, names: Sequence[str] = ()) -> list[Path]:
-    """The recipes of a folder, or those named: the reference, then the others by name. ValueError names what is not
+    """The recipes of a folder, or those named: the reference, then the others by name. InputError names what is not
     there."""
     found = sorted(folder.glob("*.yaml"), key=lambda path: (path.stem != REFERENCE, path.stem))
     recipes = {path.stem: path for path in found}
@@ -49,7 +49,7 @@ def reproduce(
     task or the difference to the reference, is added to a result that is there.
 
     Raises:
-        StoreError, ValueError: a store cannot be used; said before anything is trained.
+        InputError: a store cannot be used; said before anything is trained.
     """
     preprocess = shared_preprocess(recipes)
     fingerprint = trainable(store, preprocess).fingerprint

@@ -1,4 +1,4 @@
-"""A Markdown table for each downstream task: a row a method, a column a figure, published figures below it."""
+"""A Markdown table for each downstream task: a row a method, a column an answer, published figures below it."""
 
 import math
 from collections.abc import Sequence

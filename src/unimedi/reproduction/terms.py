@@ -11,7 +11,7 @@ from unimedi.errors import InputError
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import plain
 
-FORMAT = 2  # raised when the same row would be given other figures: rows of before are then measured again
+FORMAT = 2  # raised when the same row would be measured otherwise: finished rows are then measured again
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Terms:
-    """All that decides the figures of a row; a finished row serves where all of it is equal, and nowhere else."""
+    """All that decides what is measured of a row. A finished row is taken only where all of it is equal."""
 
     name: str
     seed: int

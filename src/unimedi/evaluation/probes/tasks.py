@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray
 
 from unimedi.adaptation.subset import Labels, Scores
 from unimedi.evaluation.options import EvaluationOptions
@@ -82,12 +80,14 @@ def linear_probe(
     if options.multiclass and not multiclass:
         notes.append(f"the choice is not measured, as only {', '.join(names)} are known")
     columns = [{name: part[name] for name in names} for part in (*labels, split.labels)]
-    features = {
-        method: [Features(x, y) for x, y in zip(_features(split, store, parts, encoder), columns, strict=True)]
-        for method, encoder in encoders.items()
+    inputs = {
+        method: [_cls(embedder.images(store, part)) for part in (parts.train, parts.validation)] + [_cls(table)]
+        for method, (embedder, table) in encoders.items()
     }
-    pixels = pixel_features(store, [parts.train, parts.validation, split.indices], options.seed)
-    features[PCA] = [Features(x, y) for x, y in zip(pixels, columns, strict=True)]
+    inputs[PCA] = pixel_features(store, [parts.train, parts.validation, split.indices], options.seed)
+    features = {
+        method: [Features(x, y) for x, y in zip(three, columns, strict=True)] for method, three in inputs.items()
+    }
     found = Measurements()
     for share in options.fractions:
         count = min(max(round(share * parts.available), 2), len(parts.train))
@@ -109,16 +109,10 @@ def linear_probe(
     return TaskResult(found, [f"linear probe, {split.kind}: {note}" for note in notes])
 
 
-def _features(
-    split: EvalSplit, store: Store, parts: ProbeSplits, encoder: tuple[Embedder, EmbeddingTable]
-) -> list[Float[ndarray, "studies dim"]]:
-    """[CLS] embeddings of the training, the validation and the scored studies."""
-    embedder, table = encoder
-    tables = [embedder.images(store, parts.train), embedder.images(store, parts.validation), table]
-    found = [one.cls.astype(np.float64) for one in tables if one.cls is not None]
-    if len(found) < len(tables):
+def _cls(table: EmbeddingTable) -> np.ndarray:
+    if table.cls is None:
         raise NotComputable("no study to encode")
-    return found
+    return table.cls.astype(np.float64)
 
 
 def _measured(scores: Mapping[str, list[Scores]], labels: Labels, split: EvalSplit) -> Measurements:

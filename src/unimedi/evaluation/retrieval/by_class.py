@@ -17,7 +17,7 @@ from unimedi.evaluation.result import TaskResult
 from unimedi.evaluation.retrieval.tasks import DEPTHS
 from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
-from unimedi.metrics.checks import NotComputable, known_and_positive
+from unimedi.metrics.checks import NotComputable, only_class
 from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.metrics.recall import precision_at_k, same_group
 
@@ -66,9 +66,7 @@ def exclusive_classes(labels: Labels, classes: Sequence[str]) -> Int[ndarray, "s
     Raises:
         InputError: a class has no labels, or other ones than 1, 0 and NaN.
     """
-    columns = [known_and_positive(_column(labels, name), name) for name in classes]
-    known, there = (np.stack(part, axis=1) for part in zip(*columns, strict=True))
-    return np.where(known.all(axis=1) & (there.sum(axis=1) == 1), there.argmax(axis=1), -1)
+    return only_class({name: _column(labels, name) for name in classes})[0]
 
 
 def commonest_classes(labels: Labels, count: int) -> tuple[str, ...]:

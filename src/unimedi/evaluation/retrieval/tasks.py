@@ -9,7 +9,7 @@ from numpy import ndarray
 from unimedi.evaluation.result import TaskResult
 from unimedi.evaluation.split import EvalSplit
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap, mean_estimate
-from unimedi.metrics.checks import NotComputable, known_and_positive
+from unimedi.metrics.checks import NotComputable, only_class
 from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.metrics.recall import chance_of_hit, first_right_rank, precision_at_k, same_group
 from unimedi.metrics.space import paired_cosines
@@ -118,11 +118,8 @@ def finding_retrieval(query: EvalSplit, answers: EvalSplit, direction: str) -> T
 
 def _findings_or_normal(split: EvalSplit, names: Sequence[str]) -> Bool[ndarray, "studies columns"]:
     """A column a finding; the last one is whether each of them is known to be absent."""
-    known, positive = (
-        np.stack(part, axis=1)
-        for part in zip(*(known_and_positive(split.labels[name], name) for name in names), strict=True)
-    )
-    return np.column_stack([positive, known.all(axis=1) & ~positive.any(axis=1)])
+    positive = [split.labels[name] == 1 for name in names]
+    return np.stack([*positive, only_class({name: split.labels[name] for name in names})[1]], axis=1)
 
 
 def _patient_numbers(

@@ -83,39 +83,40 @@ def zero_shot(split: EvalSplit, store: Store, embedder: Embedder, options: Evalu
         raise NotComputable("no labels")
     prompts = read_prompts(options.prompt_file)
     vectors = embed_prompts(embedder.texts, prompts, list(split.labels))
-    scores = log_odds(split.table.embedding, vectors, embedder.scale)
-    if not scores:
+    if not vectors:
         raise NotComputable(f"no prompts in {prompts.name} for any of {', '.join(split.labels)}")
-    notes = []
-    if missing := sorted(set(split.labels) - set(scores)):
-        listed = ", ".join(f"{name}{nearest(name, prompts.findings)}" for name in missing)
-        notes.append(f"no prompts in {prompts.name} for {listed}")
-    chosen_class = Measurements()
-    if options.multiclass:
-        try:
-            chosen_class = _multiclass(split, scores, options.classes)
-        except NotComputable as reason:
-            notes.append(f"the choice is not measured: {reason}")
-    areas = macro_auroc(scores, split.labels, split.bootstrap)
-    if single := sorted(set(scores) - set(areas.by_finding)):
-        notes.append(f"only one class in this split for {', '.join(single)}")
-    scores = {name: scores[name] for name in areas.by_finding}
-    thresholds = chosen_thresholds(split, store, embedder, vectors, options)
-    if unchosen := sorted(set(scores) - set(thresholds)):
-        notes.append(
-            f"threshold {NO_CHOICE}, not chosen, for lack of validation studies of both classes: {', '.join(unchosen)}"
-        )
-    used = {name: thresholds.get(name, Estimate(NO_CHOICE)) for name in scores}
-    predictions = ZeroShotPredictions(split.kind, scores, {name: used[name].value for name in scores})
+    every = log_odds(split.table.embedding, vectors, embedder.scale)
+    areas = macro_auroc(every, split.labels, split.bootstrap)
+    scores = {name: every[name] for name in areas.by_finding}
+    chosen = chosen_thresholds(split, store, embedder, vectors, options)
+    thresholds = {name: chosen.get(name, Estimate(NO_CHOICE)) for name in scores}
+    predictions = ZeroShotPredictions(split.kind, scores, {name: one.value for name, one in thresholds.items()})
     found = (
         with_findings("auroc", areas.mean, areas.by_finding)
         | decision_measurements(
             scores, predictions.probabilities, split.labels, predictions.thresholds, split.bootstrap
         )
-        | Measurements(named(estimate, metric="threshold", finding=name) for name, estimate in used.items())
+        | Measurements(named(one, metric="threshold", finding=name) for name, one in thresholds.items())
         | prompt_spread(split, {name: vectors[name] for name in scores})
-        | chosen_class
     )
+    unknown = [f"{name}{nearest(name, prompts.findings)}" for name in sorted(set(split.labels) - set(vectors))]
+    notes = [
+        f"{what} {', '.join(names)}"
+        for what, names in (
+            (f"no prompts in {prompts.name} for", unknown),
+            ("only one class in this split for", sorted(set(every) - set(scores))),
+            (
+                f"threshold {NO_CHOICE}, not chosen, for lack of validation studies of both classes:",
+                sorted(set(scores) - set(chosen)),
+            ),
+        )
+        if names
+    ]
+    if options.multiclass:
+        try:
+            found |= _multiclass(split, every, options.classes)
+        except NotComputable as reason:
+            notes.append(f"the choice is not measured: {reason}")
     found = found.named(task="zero_shot", modality=split.kind)
     return TaskResult(found, [f"zero-shot, {split.kind}: {note}" for note in notes], predictions)
 

@@ -36,7 +36,7 @@ def read_dicom(path: Path) -> Radiograph | Volume:
     Raises:
         ImagingError: ``unreadable``, ``unsupported`` (no pixels, or of a modality that is no image of the body),
             ``too_large``, ``too_few_slices`` (one slice of a volume), ``wrong_dimension`` (frames that say no
-            position), ``bad_spacing``; of a volume as ``dicom_slice.planes_of`` and ``stacking.stack``.
+            position), ``bad_spacing``; of a volume as ``slice.planes_of`` and ``stacking.stack``.
     """
     with unreadable_if_damaged(path):
         header = open_whole(path)
@@ -54,7 +54,7 @@ def read_series(folder: Path, series: str = "") -> Volume | Radiograph:
     """The DICOM series in a folder, or the one that its DICOMDIR lists; of several, that of UID ``series``, or else
     the one that ``series.chosen`` takes.
 
-    Notes: ``localiser_dropped``, ``other_series_dropped``, and those of ``dicom_slice.planes_of`` and
+    Notes: ``localiser_dropped``, ``other_series_dropped``, and those of ``slice.planes_of`` and
     ``stacking.stack``. A folder with a single X-ray is that X-ray.
 
     Raises:

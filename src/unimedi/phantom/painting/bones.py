@@ -7,6 +7,7 @@ import numpy as np
 from unimedi.phantom.painting.canvas import Canvas, clear
 from unimedi.phantom.painting.voxelise import Grid, blend, capsule, cover, tube
 from unimedi.phantom.patient.anatomy import RIB_OFF_WALL, Anatomy, Array, rib_coordinate
+from unimedi.phantom.patient.catalogue import Finding
 from unimedi.phantom.patient.patient import Patient
 
 
@@ -25,17 +26,7 @@ def ribs(patient: Patient, part: Grid, view: Array, wall: Array) -> None:
     gap = np.ones(len(flat), np.float32)
     fracture = patient.finding("rib_fracture")
     if fracture is not None and fracture.rib and fracture.centre_mm:
-        _break(
-            anatomy,
-            fracture.rib,
-            fracture.centre_mm,
-            fracture.size_mm,
-            (depth, height, width),
-            angle,
-            number,
-            radial,
-            gap,
-        )
+        _break(anatomy, fracture, (depth, height, width), angle, number, radial, gap)
     nearest = np.rint(number)
     across = (number - nearest) * np.float32(anatomy.rib_pitch)
     distance = np.asarray(np.sqrt((across / 1.45) ** 2 + radial**2) - 3.6, np.float32)
@@ -48,9 +39,10 @@ def ribs(patient: Patient, part: Grid, view: Array, wall: Array) -> None:
     view[z, y, x] = values + share * (bone - values)
 
 
-def _break(anatomy: Anatomy, rib: int, centre: tuple[float, float, float], step: float, at: tuple[Array, Array, Array],
-           angle: Array, number: Array, radial: Array, gap: Array) -> None:  # fmt: skip
-    """Beyond the break the rib (its neighbours too, where ``step`` is large) lies ``step`` mm down and inwards."""
+def _break(anatomy: Anatomy, fracture: Finding, at: tuple[Array, Array, Array], angle: Array, number: Array,
+           radial: Array, gap: Array) -> None:  # fmt: skip
+    """Beyond the break the rib (its neighbours too, where the step is large) lies a step down and inwards; in place."""
+    rib, centre, step = fracture.rib or 0, fracture.centre_mm or (0.0, 0.0, 0.0), fracture.size_mm
     depth, height, width = at
     middle = np.degrees(np.arctan2(abs(centre[2]) * anatomy.half_depth / np.mean(anatomy.half_width), centre[1]))
     here = (np.sign(width) == np.sign(centre[2])) & (np.abs(number - rib) < (1.62 if step > 8 else 0.62))
