@@ -24,7 +24,7 @@ from unimedi.inputs.dataset import TrainingSteps, training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.precision import choose_precision, processor
-from unimedi.optimization.schedule import Pace
+from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.build import build
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import load_recipe
@@ -122,9 +122,9 @@ def measure(recipe: Recipe, store: Store, steps: int) -> Measured:
     """Time ``steps`` steps with every part of the method on: selection by the teacher and both distillation losses."""
     always = replace(recipe.distillation, ramp_start="0 percent", ramp_end="0 percent")
     recipe = replace(recipe, distillation=always, selection=replace(recipe.selection, warmup="0 percent"))
-    pace = Pace(recipe.batch.radiographs + recipe.batch.volumes, 1)
+    epoch_length = EpochLength(recipe.batch.radiographs + recipe.batch.volumes, 1)
     total = WARM_UP + steps + 1
-    module, processor = build(recipe, store, total, pace)
+    module, processor = build(recipe, store, total, epoch_length)
     module.train()
     settings = recipe.optimization
     build_optimizer = OPTIMIZERS[settings.algorithm]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unimedi.optimization.schedule import Pace, ScheduleError, cosine, ramp, steps, warmup_cosine
+from unimedi.optimization.schedule import EpochLength, ScheduleError, cosine, ramp, steps, warmup_cosine
 
-PACE = Pace(examples_per_step=64, steps_per_epoch=10)
+PACE = EpochLength(examples_per_step=64, steps_per_epoch=10)
 
 
 @pytest.mark.parametrize(

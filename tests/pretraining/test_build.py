@@ -15,7 +15,7 @@ from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import StoredStudy
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.unimedi import UniMediModel
-from unimedi.optimization.schedule import Pace
+from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining import build as build_room
 from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.recipe_file import load_recipe
@@ -61,12 +61,12 @@ def test_input_means_are_of_studies_that_train_drawn_from_the_whole_split(
     store = write_store(tmp_path / "store", records, preprocess)
     recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", model={**RECIPE["model"], "centre_inputs": True}))
     monkeypatch.setattr(build_room, "MEAN_STUDIES", 100)
-    module, _ = build_room.build(recipe, store, 10, Pace(4, 4))
+    module, _ = build_room.build(recipe, store, 10, EpochLength(4, 4))
     mean = module.student.vision.mean_radiograph
     dark, bright = (float(preprocess.radiographs(torch.from_numpy(pixels[i][None])).mean()) for i in (1, 301))
     share = (float(mean.mean()) - dark) / (bright - dark)
     assert 0.35 < share < 0.65  # of a hundred drawn; the first of the manifest give 0, black ones less
-    again, _ = build_room.build(recipe, store, 10, Pace(4, 4))
+    again, _ = build_room.build(recipe, store, 10, EpochLength(4, 4))
     assert torch.equal(again.student.vision.mean_radiograph, mean)
 
 

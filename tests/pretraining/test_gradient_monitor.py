@@ -12,7 +12,7 @@ from tests.tiny import tiny_batch, tiny_model
 from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.dataset import TrainingSteps
-from unimedi.optimization.schedule import Pace
+from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.build import build
 from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.milestones import Milestones
@@ -159,7 +159,7 @@ def test_micro_batches_of_one_volume_are_a_batch_of_several(tmp_path: Path) -> N
     """The window of the means is counted in steps: eight micro-batches a step forget as much as one batch does."""
     store = toy_store(tmp_path / "store")
     recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", batch={**SIZES, "grad_accum_steps": 8}))
-    module, processor = build(recipe, store, 10, Pace(40, 4))
+    module, processor = build(recipe, store, 10, EpochLength(40, 4))
     module.train()
     steps = TrainingSteps(store, recipe.batch, processor.text, 0, 80)
     for micro in range(8):

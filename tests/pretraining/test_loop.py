@@ -19,9 +19,9 @@ from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.dataset import TrainingSteps
 from unimedi.inputs.store_writer import Record, write_store
-from unimedi.optimization.schedule import Pace, warmup_cosine
+from unimedi.optimization.schedule import EpochLength, warmup_cosine
 from unimedi.pretraining.engine import reproducible
-from unimedi.pretraining.loop import pace_of, train
+from unimedi.pretraining.loop import epoch_length_of, train
 from unimedi.pretraining.monitors import NAN_PATIENCE
 from unimedi.pretraining.notices import TrainingError, notices
 from unimedi.pretraining.optimizer_step import step_seed
@@ -29,7 +29,7 @@ from unimedi.pretraining.recipe import DistillationRecipe, OptimizationRecipe, R
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
 
 TOTAL = 12
-PACE = Pace(examples_per_step=8, steps_per_epoch=3)
+PACE = EpochLength(examples_per_step=8, steps_per_epoch=3)
 
 
 def recipe(accumulate: int = 1, clip: float = 1e9, **changes: Any) -> Recipe:
@@ -200,9 +200,11 @@ def test_reproducible_puts_everything_back() -> None:
 def test_an_epoch_is_as_long_as_the_kind_that_needs_longer(tmp_path: Path) -> None:
     store = toy_store(tmp_path / "both", radiographs=12, volumes=8)
     batch = BatchRecipe(radiographs=4, volumes=2, grad_accum_steps=1)
-    assert pace_of(Recipe(batch=batch), store, devices=1) == Pace(6, 4)
-    assert pace_of(Recipe(batch=batch), store, devices=2) == Pace(12, 2)
-    assert pace_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2, grad_accum_steps=3)), store, 1) == Pace(18, 2)
+    assert epoch_length_of(Recipe(batch=batch), store, devices=1) == EpochLength(6, 4)
+    assert epoch_length_of(Recipe(batch=batch), store, devices=2) == EpochLength(12, 2)
+    assert epoch_length_of(
+        Recipe(batch=BatchRecipe(radiographs=4, volumes=2, grad_accum_steps=3)), store, 1
+    ) == EpochLength(18, 2)
     assert notices(Recipe(batch=batch), store) == []
 
 
@@ -211,9 +213,9 @@ def test_a_store_with_nothing_to_train_on_says_so(tmp_path: Path) -> None:
     silent = [Record(replace(study, report=""), whole.pixels(place)) for place, study in enumerate(whole.studies)]
     store = write_store(tmp_path / "store", silent, whole.preprocess)
     with pytest.raises(TrainingError, match=r"with a report in the training split.* found none among its 20 .*, 20 of"):
-        pace_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2)), store, devices=1)
+        epoch_length_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2)), store, devices=1)
     with pytest.raises(TrainingError, match="of a kind that the recipe takes"):
-        pace_of(
+        epoch_length_of(
             Recipe(batch=BatchRecipe(radiographs=4, volumes=0)), toy_store(tmp_path / "ct", radiographs=0, volumes=4), 1
         )
 
@@ -221,7 +223,7 @@ def test_a_store_with_nothing_to_train_on_says_so(tmp_path: Path) -> None:
 def test_one_modality_only_says_what_is_off(tmp_path: Path) -> None:
     store = toy_store(tmp_path / "flat", radiographs=12, volumes=0)
     batch = BatchRecipe(radiographs=4, volumes=2)
-    assert pace_of(Recipe(batch=batch), store, devices=1) == Pace(4, 3)
+    assert epoch_length_of(Recipe(batch=batch), store, devices=1) == EpochLength(4, 3)
     (notice,) = notices(Recipe(batch=batch), store)
     assert "no volumes" in notice
     assert "slice selection" in notice
@@ -251,7 +253,7 @@ def test_studies_without_a_report_do_not_train_and_are_counted(tmp_path: Path) -
     store = write_store(tmp_path / "store", records, whole.preprocess)
     batch = BatchRecipe(radiographs=4, volumes=2)
     assert notices(Recipe(batch=batch), store) == ["5 studies of the training split have no report and are left out."]
-    assert pace_of(Recipe(batch=batch), store, devices=1).steps_per_epoch == 3
+    assert epoch_length_of(Recipe(batch=batch), store, devices=1).steps_per_epoch == 3
     words = ("input_ids", "attention_mask")
     steps = TrainingSteps(store, batch, lambda texts: dict.fromkeys(words, torch.ones(len(texts), 2).long()), 0, 6)
     drawn = {name for step in range(6) for name in steps[step].study_ids}

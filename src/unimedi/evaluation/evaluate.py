@@ -30,8 +30,8 @@ from unimedi.inputs.store import Store
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements
 from unimedi.model.untrained import untrained
+from unimedi.representation.cached_embedder import CachedEmbedder
 from unimedi.representation.embedder import Embedder, pretrained_folder
-from unimedi.representation.encoded_once import EncodedOnce
 
 Say = Callable[[str], None]
 Task = Callable[[], TaskResult]
@@ -90,12 +90,12 @@ def _evaluate(
     say: Say,
 ) -> Evaluation:
     others = read_runs(compare)
-    embedder = EncodedOnce.from_pretrained(run, options.batch_size)
+    embedder = CachedEmbedder.from_pretrained(run, options.batch_size)
     languages = embedder.model.config.report_languages
     options, about_prompts = with_prompts(options, languages)
     store = Store.open(data, expect=embedder.processor.preprocess)
     options, about_classes = _with_known_classes(options, store)
-    fresh = EncodedOnce(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
+    fresh = CachedEmbedder(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
     splits = _splits(store, split, embedder, options, say)
     if not splits:
         raise InputError(f"{data}: expected {' or '.join(options.kinds)} studies in the {split} split, found none")

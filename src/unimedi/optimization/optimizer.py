@@ -66,13 +66,13 @@ def muon(
         momentum=MUON_MOMENTUM,
     )
     rest = parameter_groups(module, weight_decay, leave_out=matrices)
-    return Together([torch.optim.AdamW(rest, lr=learning_rate, betas=betas, fused=True), for_matrices])
+    return CombinedOptimizer([torch.optim.AdamW(rest, lr=learning_rate, betas=betas, fused=True), for_matrices])
 
 
 OPTIMIZERS = {"adamw": adamw, "muon": muon}
 
 
-class Together(torch.optim.Optimizer):
+class CombinedOptimizer(torch.optim.Optimizer):
     """Several optimisers as one: shared groups and state, so that a checkpoint or an engine sees a single optimiser."""
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:

@@ -19,20 +19,20 @@ class ScheduleError(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class EpochLength:
     """How a run counts: studies consumed by one step (all ranks, all micro-batches), steps that make an epoch."""
 
     examples_per_step: int
     steps_per_epoch: int
 
 
-def steps(duration: str | int, pace: Pace, total: int | None = None) -> int:
+def steps(duration: str | int, epoch_length: EpochLength, total: int | None = None) -> int:
     """A duration in steps, rounded to the nearest and at least 1 (``0`` in any unit stays 0).
 
     Args:
         duration: a number of steps, or text with one amount and its unit: ``"600 steps"``, ``"1.5 epochs"``,
             ``"40000 examples"``, ``"10 percent"``, ``"10%"``.
-        pace: what an epoch and an example are worth.
+        epoch_length: what an epoch and an example are worth.
         total: steps of the whole run; what a percentage is taken of.
 
     Raises:
@@ -45,8 +45,8 @@ def steps(duration: str | int, pace: Pace, total: int | None = None) -> int:
         raise ScheduleError(f"duration {duration!r}: the length of the whole run cannot be a percentage of itself")
     a_unit = {
         "step": 1.0,
-        "epoch": float(pace.steps_per_epoch),
-        "example": 1.0 / pace.examples_per_step,
+        "epoch": float(epoch_length.steps_per_epoch),
+        "example": 1.0 / epoch_length.examples_per_step,
         "percent": (total or 0) / 100.0,
     }[unit]
     return max(1, round(amount * a_unit)) if amount else 0

@@ -17,7 +17,7 @@ from unimedi.model.pretrained_vit import load_vit
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import learn_tokenizer, load_tokenizer, pretrained_text_config, scratch_text_config
 from unimedi.model.unimedi import UniMediModel
-from unimedi.optimization.schedule import Pace
+from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.step import Pretraining
@@ -41,7 +41,7 @@ PAPER: Final = Variant()
 
 
 def build(
-    recipe: Recipe, store: Store, total: int, pace: Pace, variant: Variant = PAPER
+    recipe: Recipe, store: Store, total: int, epoch_length: EpochLength, variant: Variant = PAPER
 ) -> tuple[Pretraining, UniMediProcessor]:
     """A fresh run of ``total`` steps: everything random comes from the recipe's seed."""
     torch.manual_seed(recipe.seed)
@@ -58,7 +58,7 @@ def build(
     if recipe.model.centre_inputs:
         set_input_means(model, store, recipe.seed)
     processor = UniMediProcessor(Preprocess.of(recipe.preprocess), tokenizer, recipe.model.text_length)
-    return variant.step.create(model, recipe, Milestones.of(recipe, total, pace), tokenizer), processor
+    return variant.step.create(model, recipe, Milestones.of(recipe, total, epoch_length), tokenizer), processor
 
 
 def _tokenizer(recipe: Recipe, store: Store) -> PreTrainedTokenizerBase:

@@ -23,7 +23,7 @@ from unimedi.files.lock import LockedError, alone_in
 from unimedi.inputs.dataset import training_loader
 from unimedi.inputs.store import Store
 from unimedi.optimization.optimizer import OPTIMIZERS
-from unimedi.optimization.schedule import Pace, steps, warmup_cosine
+from unimedi.optimization.schedule import EpochLength, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
 from unimedi.pretraining.build import PAPER, Variant, build
 from unimedi.pretraining.engine import computing, make_fabric, reproducible
@@ -71,16 +71,16 @@ def pretrain(
     begun = run.begun() if resume else {}
     computed_in, said = computing(recipe.precision, begun)
     fabric = make_fabric(computed_in["precision"], devices)
-    pace = pace_of(recipe, store, devices)
-    refuse_one_pair(recipe, pace, devices)
-    total = steps(recipe.duration, pace)
+    epoch_length = epoch_length_of(recipe, store, devices)
+    refuse_one_pair(recipe, epoch_length, devices)
+    total = steps(recipe.duration, epoch_length)
     facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total} | computed_in
     with _alone(fabric, run, plain(recipe), facts, resume) as taken:
         with reproducible(begun.get("threads", torch.get_num_threads())):
             if fabric.is_global_zero:
                 for notice in [*said, *taken, *notices(recipe, store, devices)]:
                     print(notice, file=sys.stderr)
-            module, processor = build(recipe, store, total, pace, variant)
+            module, processor = build(recipe, store, total, epoch_length, variant)
             if fabric.is_global_zero and (cut := cut_reports(store, processor)):
                 print(cut, file=sys.stderr)
             accumulate, rank, ranks = recipe.batch.grad_accum_steps, fabric.global_rank, fabric.world_size
@@ -94,7 +94,7 @@ def pretrain(
                 micro = range(step * accumulate, (step + 1) * accumulate)
                 return [study_id for number in micro for study_id in micro_steps.study_ids(number)]
 
-            stopped = train(fabric, recipe, module, batches_from, run, total, pace, studies_of)
+            stopped = train(fabric, recipe, module, batches_from, run, total, epoch_length, studies_of)
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
         kinds = list(micro_steps.sizes)
         recompute_running_means(module.teacher, processor, store, recipe.seed, kinds)  # on every rank: they end alike
@@ -135,7 +135,7 @@ def train(
     batches_from: Callable[[int], Iterator[Any]],
     run: RunFolder,
     total: int,
-    pace: Pace,
+    epoch_length: EpochLength,
     studies_of: Callable[[int], list[str]],
 ) -> InterruptedRunError | None:
     """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
@@ -145,7 +145,10 @@ def train(
     ``studies_of(step)`` names their studies, which are logged where a step is skipped.
     """
     settings = recipe.optimization
-    warmup, save_every = steps(settings.warmup, pace, total), max(1, steps(recipe.checkpoint_every, pace, total))
+    warmup, save_every = (
+        steps(settings.warmup, epoch_length, total),
+        max(1, steps(recipe.checkpoint_every, epoch_length, total)),
+    )
     fabric.to_device(module)
     betas = (settings.beta1, settings.beta2)
     optimizer = OPTIMIZERS[settings.algorithm](module, settings.learning_rate, settings.weight_decay, betas)
@@ -167,7 +170,7 @@ def train(
                 step, warmup=warmup, total=total, min_lr_ratio=settings.min_lr_ratio
             )
             record = {"step": step, **optimizer_step.update(batches, step, rate), "learning_rate": rate}
-            record["examples_per_second"] = pace.examples_per_step / (time.perf_counter() - started)
+            record["examples_per_second"] = epoch_length.examples_per_step / (time.perf_counter() - started)
             if record.get("skipped"):
                 record["studies"] = studies_of(step)
             recent = [*recent, record][-WINDOW:]
@@ -191,7 +194,7 @@ def train(
     return None
 
 
-def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
+def epoch_length_of(recipe: Recipe, store: Store, devices: int) -> EpochLength:
     """An epoch lets every training study be seen: it is as long as the kind that takes longer needs.
 
     TrainingError where there is none.
@@ -205,7 +208,7 @@ def pace_of(recipe: Recipe, store: Store, devices: int) -> Pace:
             f"{store.path}: expected studies with a report in the training split, of a kind that the recipe takes, "
             f"found none among its {len(store)} studies, {len(store.select(split='train'))} of them for training"
         )
-    return Pace(
+    return EpochLength(
         examples_per_step=sum(kinds[kind] for kind in present),
         steps_per_epoch=max(math.ceil(count / kinds[kind]) for kind, count in present.items()),
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from unimedi.optimization.schedule import Pace, steps
+from unimedi.optimization.schedule import EpochLength, steps
 from unimedi.pretraining.recipe import Recipe
 
 
@@ -16,7 +16,7 @@ class Milestones:
     ramp_end: int
 
     @classmethod
-    def of(cls, recipe: Recipe, total: int, pace: Pace) -> "Milestones":
+    def of(cls, recipe: Recipe, total: int, epoch_length: EpochLength) -> "Milestones":
         """From the durations of a recipe, for a run of ``total`` steps."""
         durations = recipe.selection.warmup, recipe.distillation.ramp_start, recipe.distillation.ramp_end
-        return cls(total, *(steps(duration, pace, total) for duration in durations))
+        return cls(total, *(steps(duration, epoch_length, total) for duration in durations))

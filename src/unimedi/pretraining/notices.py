@@ -8,7 +8,7 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import StateError
 from unimedi.inputs.store import Store
 from unimedi.model.processor import UniMediProcessor
-from unimedi.optimization.schedule import Pace
+from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.monitors import GRADIENT_PATIENCE, NAN_PATIENCE
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.run_folder import RunFolder
@@ -18,9 +18,9 @@ class TrainingError(StateError):
     """Training cannot go on; the sentence says what to change."""
 
 
-def refuse_one_pair(recipe: Recipe, pace: Pace, devices: int) -> None:
+def refuse_one_pair(recipe: Recipe, epoch_length: EpochLength, devices: int) -> None:
     """L_vl tells a report from others of the same micro-batch, on all ranks; local alignment on the same rank."""
-    together = pace.examples_per_step // recipe.batch.grad_accum_steps
+    together = epoch_length.examples_per_step // recipe.batch.grad_accum_steps
     if together == 1 and recipe.contrastive_weight:
         raise TrainingError(
             "batch.radiographs and batch.volumes give one image and its report at a time: L_vl has no other report to "

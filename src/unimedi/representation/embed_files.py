@@ -12,7 +12,7 @@ from unimedi.errors import InputError
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.representation.embedder import Embedder, Row
-from unimedi.representation.files_given import find_images, opened
+from unimedi.representation.image_files import find_images, read_images
 from unimedi.representation.table import EmbeddingTable, write_table
 
 
@@ -53,7 +53,7 @@ def _batches(
 ) -> Iterator[list[tuple[Path, NDArray[np.int16]]]]:
     """Images as they are stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
     waiting: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
-    for path, image, stored in opened(images, preprocess, listed):
+    for path, image, stored in read_images(images, preprocess, listed):
         group = waiting[image.ndim]
         group.append((path, stored))
         if len(group) == size:

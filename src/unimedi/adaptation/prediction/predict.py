@@ -36,7 +36,7 @@ from unimedi.files.destination import DestinationError, file_to_write, folder_to
 from unimedi.files.walk import inside
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.imaging.write_mask import mask_suffix, write_mask
-from unimedi.representation.files_given import find_images, opened
+from unimedi.representation.image_files import find_images, read_images
 
 TABLE = "masks.csv"  # of a segmenter, in its folder
 PLAIN = re.compile(r"\w[\w .+-]*")  # a class's name that may be a file's; others are numbered
@@ -127,7 +127,7 @@ def predict(paths: Sequence[Path], folder: Path, out: Path) -> tuple[int, Source
 def _rows(models: TrainedModels, images: Sequence[Path], listed: SourceCohort, out: Path) -> Iterator[dict[str, str]]:
     preprocess = next(iter(models.trained.values())).preprocess
     above = Path(os.path.commonpath([image.absolute().parent for image in images])) if images else Path()
-    for path, image, stored in opened(images, preprocess, listed):
+    for path, image, stored in read_images(images, preprocess, listed):
         kind = str(ImageKind.of(image.ndim))
         if kind not in models.trained:
             listed.skip(str(path), f"the model was trained for {' and '.join(models.trained)}, this is for {kind}")

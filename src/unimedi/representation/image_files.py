@@ -39,7 +39,7 @@ def find_images(paths: Sequence[Path], listed: SourceCohort) -> list[Path]:
     return [path for path in images if not _is_index_of(path, images, listed)]
 
 
-def opened(
+def read_images(
     images: Sequence[Path], preprocess: Preprocess, listed: SourceCohort
 ) -> Iterator[tuple[Path, Radiograph | Volume, NDArray[np.int16]]]:
     """Each image that can be used, and what the store would keep of it; the others go to ``listed`` with the reason."""

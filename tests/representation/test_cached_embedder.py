@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.hospital import write_hospital, write_pretrained
+from unimedi.representation.cached_embedder import CachedEmbedder
 from unimedi.representation.embedder import Embedder
-from unimedi.representation.encoded_once import EncodedOnce
 
 
 @pytest.mark.parametrize("ndims", [(3,), (2, 3)])
 def test_rows_are_those_of_a_plain_embedder_in_the_order_asked_for(tmp_path: Path, ndims: tuple[int, ...]) -> None:
     store, folder = write_hospital(tmp_path / "store", ndims), write_pretrained(tmp_path / "model")
-    plain, remembers = Embedder.from_pretrained(folder, 1), EncodedOnce.from_pretrained(folder, 1)
+    plain, remembers = Embedder.from_pretrained(folder, 1), CachedEmbedder.from_pretrained(folder, 1)
     encoded: list[int] = []
     encode = remembers.encode
     remembers.encode = lambda stored: (encoded.append(len(stored)), encode(stored))[1]  # type: ignore[method-assign]

@@ -14,7 +14,7 @@ from unimedi.representation.table import EmbeddingTable
 _COLUMNS = ("embedding", "cls", "attention", "slice_scores", "selected")
 
 
-class EncodedOnce(Embedder):
+class CachedEmbedder(Embedder):
     """Keeps what :meth:`images` gave for each study of a store (some kilobytes a study), for as long as it lives."""
 
     def __init__(self, model: UniMediModel, processor: UniMediProcessor, batch_size: int = 16) -> None:
