@@ -124,7 +124,10 @@ def test_one_patient_by_the_headers_in_two_splits_is_an_error(
     said = "train/s0 and test/s1: the same PatientID p1 in their files"
     assert said in capsys.readouterr().err
     assert said in page
-    assert "1 PatientIDs of files stand under several patients, 1 patients have files of several PatientIDs" in page
+    assert (
+        "1 PatientIDs in the files belong to several patients of the manifest, 1 patients have files with several"
+        in page
+    )
     assert figures["patients_by_header"] == {
         "stated": 4,
         "id_of_several_patients": {"p1": ["day0", "day1"]},

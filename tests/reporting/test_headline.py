@@ -63,9 +63,9 @@ def test_method_at_work_needs_falling_losses_and_no_warning() -> None:
         found = {"l_icl_first": 3.0, "l_icl_last": icl, "warnings": warnings}
         return [Measurement(value, task="training", metric=metric) for metric, value in found.items()]
 
-    assert verdict(rows(2.0, 0.0), "method at work") == "reached"
-    assert verdict(rows(3.5, 0.0), "method at work") == "missed"
-    assert verdict(rows(2.0, 1.0), "method at work") == "missed"
+    assert verdict(rows(2.0, 0.0), "training works") == "reached"
+    assert verdict(rows(3.5, 0.0), "training works") == "missed"
+    assert verdict(rows(2.0, 1.0), "training works") == "missed"
 
 
 def test_terminal_table_shows_every_row_in_line() -> None:

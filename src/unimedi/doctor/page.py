@@ -84,10 +84,10 @@ def _summary(figures: Mapping[str, Any], refused: int) -> list[str]:
 
 def _patients(found: Mapping[str, Any]) -> str:
     split, joined = len(found["id_of_several_patients"]), len(found["patient_of_several_ids"])
-    said = [f"{split} PatientIDs of files stand under several patients" if split else ""]
-    said += [f"{joined} patients have files of several PatientIDs" if joined else ""]
+    said = [f"{split} PatientIDs in the files belong to several patients of the manifest" if split else ""]
+    said += [f"{joined} patients have files with several PatientIDs" if joined else ""]
     text = ", ".join(filter(None, said))
-    return f"{text[0].upper()}{text[1:]}: whose these images are is listed in the JSON." if text else ""
+    return f"{text[0].upper()}{text[1:]}: the JSON lists them." if text else ""
 
 
 def _sections(examined: Examined, figures: Mapping[str, Any]) -> list[Section]:
@@ -137,7 +137,7 @@ def _signs(figures: Mapping[str, Any]) -> Section:
     ]
     told, volumes = figures["volumes_examined_for_orientation"], figures["volumes"]
     others = "the others hold no Hounsfield units, show no lungs, or are cut at a side"
-    text = f"Orientation was told in {told} of {volumes} volumes; {others}." if volumes else ""
+    text = f"The orientation could be determined in {told} of {volumes} volumes; {others}." if volumes else ""
     tables = [Table("", ("sign", "studies", "meaning"), rows, prose=True)] if rows else []
     tables += [Table("Studies with a sign", ("study", "signs", "measures"), listed, prose=True)] if listed else []
     return Section("signs", "What looks wrong", text=text, tables=tables)

@@ -144,9 +144,9 @@ def _training_and_space() -> list[Line]:
     last = {"task": "training", "metric": "l_icl_last"}
     space = {"task": "space"}
     return [
-        Line("method at work: L_icl in the last tenth", last, "L_icl, L_pcl fall, no warning", _learns),
-        _reference("in the first tenth", task="training", metric="l_icl_first"),
-        Line("modality probe (.5: one space)", space | {"metric": "modality_probe"}),
+        Line("training works: L_icl in the last tenth of the steps", last, "L_icl, L_pcl fall, no warning", _learns),
+        _reference("L_icl in the first tenth of the steps", task="training", metric="l_icl_first"),
+        Line("modality probe, accuracy (.5: X-ray and CT are mixed)", space | {"metric": "modality_probe"}),
         Line("cosine of a patient's X-ray and CT", space | {"method": "paired", "metric": "cosine"}),
         _reference("cosine of two patients' X-ray and CT", **space, method="unpaired", metric="cosine"),
         Line("silhouette by finding (across modalities)", space | {"method": "by_finding", "metric": "silhouette"}),

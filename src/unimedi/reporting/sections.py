@@ -53,7 +53,7 @@ def slices_section(record: EvaluationRecord, measurements: Measurements) -> Sect
         taken = f"the {found.slices} that the model takes framed ({found.selector} selection)"
     section.text = (
         f"{found.volumes} volumes with a masked focal lesion. Below, feet to head: the middle plane of each slab, "
-        f"{taken}; its score (blue, in multiples of the mean); green: where a lesion truly is."
+        f"{taken}; its score (blue, in multiples of the mean); green: where a lesion is, by its mask."
     )
     names = {"attentive": "attentive (the model)"} | SELECTOR_NAMES
     for k, which in ((1, "the one chosen plane"), (4, "one of the 4 chosen planes")):
@@ -90,7 +90,7 @@ def volume_attention_section(record: EvaluationRecord) -> Section:
         "attention-ct",
         "Attention on CTs",
         f"{ATTENTION} Left: the middle plane of the best-scored slab, without and with its attention. Coronal and "
-        "sagittal plane through its peak: attention as the mean along the line of sight, lesions as their shadow"
+        "sagittal plane through its peak: attention as the mean along the line of sight, lesions projected along it"
         + ("; orange: the slices that the model takes." if takes else "."),
     )
     section.pictures += [_attention(picture, 9.0) for picture in record.attention.get("ct", ())]
@@ -102,50 +102,50 @@ def _attention(picture: Attention, inches: float) -> Tile:
     return Tile(caption, data_uri(in_millimetres(picture.planes, inches, picture.in_mm)))
 
 
-SPACE = [  # (what, fields of its measurement)
-    (
-        "silhouette by finding, X-rays and CTs together (1: findings apart)",
-        {"method": "by_finding", "metric": "silhouette"},
-    ),
-    ("silhouette by modality of the same studies (0: mixed)", {"method": "by_modality", "metric": "silhouette"}),
-    (
-        "10 nearest CTs of an X-ray: share with its finding, findings weighed alike",
-        {"modality": "xray_to_ct", "metric": "knn_agreement"},
-    ),
-    ("· chance", {"modality": "xray_to_ct", "metric": "knn_agreement_chance"}),
-    (
-        "10 nearest X-rays of a CT: share with its finding, findings weighed alike",
-        {"modality": "ct_to_xray", "metric": "knn_agreement"},
-    ),
-    ("· chance", {"modality": "ct_to_xray", "metric": "knn_agreement_chance"}),
-    ("linear CKA of a patient's X-ray and CT (1: one geometry)", {"metric": "linear_cka"}),
-    ("· with the patients shuffled", {"metric": "linear_cka_shuffled"}),
-    ("modality probe (.5: a line cannot tell them apart)", {"metric": "modality_probe"}),
-    ("distance of the two centroids (0 to 2)", {"metric": "centroid_gap"}),
-    ("effective rank, X-ray", {"modality": "xray", "metric": "effective_rank"}),
-    ("effective rank, CT", {"modality": "ct", "metric": "effective_rank"}),
-]
+SPACE = {  # (modality, method, metric) → in words
+    ("", "by_finding", "silhouette"): "silhouette by finding, X-rays and CTs together (1: findings lie apart)",
+    ("", "by_modality", "silhouette"): "silhouette by modality of the same studies (0: X-ray and CT are mixed)",
+    ("xray_to_ct", "", "knn_agreement"): "10 nearest CTs of an X-ray: share with its finding, mean over findings",
+    ("xray_to_ct", "", "knn_agreement_chance"): "· chance",
+    ("ct_to_xray", "", "knn_agreement"): "10 nearest X-rays of a CT: share with its finding, mean over findings",
+    ("ct_to_xray", "", "knn_agreement_chance"): "· chance",
+    ("", "", "linear_cka"): "linear CKA of a patient's X-ray and CT (1: the same geometry)",
+    ("", "", "linear_cka_shuffled"): "· with the patients shuffled",
+    ("", "", "modality_probe"): "modality probe: accuracy of a linear classifier of the modality (.5: it cannot tell)",
+    ("", "", "centroid_gap"): "distance of the two centroids (0 to 2)",
+    ("xray", "", "effective_rank"): "effective rank, X-ray",
+    ("ct", "", "effective_rank"): "effective rank, CT",
+}
 
 
 def space_section(record: EvaluationRecord, measurements: Measurements) -> Section:
     """How findings and modalities lie in the space of embeddings."""
     section = Section(
-        "space", "The space", "The map is a t-SNE of the embeddings: a picture for the eye, no measurement."
+        "space",
+        "The embedding space",
+        "The map is a t-SNE of the embeddings: an illustration, not a measurement.",
     )
-    found = [(words, measurements.one(task="space", **fields)) for words, fields in SPACE]
-    rows = [(words, *columns(row)) for words, row in found if row]
+    rows = [
+        (words, *columns(row))
+        for (modality, method, metric), words in SPACE.items()
+        if (row := measurements.one(task="space", modality=modality, method=method, metric=metric))
+    ]
     if rows:
         section.tables.append(Table("", ("measure", "value", "95 % interval", "n"), rows))
     if record.space:
         picture = data_uri(plots.space_map(record.space))
-        section.pictures.append(Tile("Left: X-ray and CT should mix. Right: findings should not.", picture))
+        section.pictures.append(
+            Tile("Left: X-rays and CTs should be mixed. Right: findings should lie apart.", picture)
+        )
     return section
 
 
 def retrieval_section(record: EvaluationRecord, measurements: Measurements) -> Section:
     """Reports of images, and images of reports."""
     section = Section(
-        "retrieval", "Image and report", "Evenly chosen queries, not picked; ✓ is the query's own (or an equal) report."
+        "retrieval",
+        "Retrieval: images and reports",
+        "Evenly chosen queries, not picked; ✓ is the query's own report (or one of the same words).",
     )
     section.tables = [table for kind in record.studies if (table := _by_class(measurements, kind)).rows]
     if section.tables:
@@ -176,6 +176,8 @@ def _by_class(measurements: Measurements, kind: str) -> Table:
 
 def cross_modal_section(record: EvaluationRecord) -> Section:
     """CTs of X-rays, and X-rays of CTs."""
-    section = Section("cross-modal", "X-ray and CT", "The five nearest of the other modality; ✓ is the same patient.")
+    section = Section(
+        "cross-modal", "Retrieval: X-rays and CTs", "The five nearest of the other modality; ✓ is the same patient."
+    )
     section.panels = [panels(queries) for queries in record.patients_between]
     return section
