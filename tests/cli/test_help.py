@@ -72,7 +72,7 @@ def test_a_subcommand_is_found_with_the_words_behind_it() -> None:
     assert (command.name, rest) == ("info", ["--json"])
 
 
-@pytest.mark.parametrize("shell", ["bash"])
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_script_for_the_shell_completes_subcommands_and_values_of_a_recipe(
     shell: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
