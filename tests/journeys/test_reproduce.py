@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "toy.yaml").write_text(yaml.safe_dump({**RECIPE, "preprocess": PREPROCESS.to_dict()}))
     (recipes / "unimedi.yaml").write_text("base: ../toy.yaml\n")
     (recipes / "joint.yaml").write_text("base: ../toy.yaml\nmethod: joint\n")
-    (recipes / "unimiss.yaml").write_text("base: ../toy.yaml\nlanguage_weight: 0\nmodel: {selector: uniform}\n")
+    (recipes / "unimiss.yaml").write_text("base: ../toy.yaml\ncontrastive_weight: 0\nmodel: {selector: uniform}\n")
     return folder
 
 
@@ -217,7 +217,7 @@ def test_a_phantom_hospital_and_a_manifest_are_prepared_first(folder: Path, tmp_
     made = data.phantom_store(tmp_path, recipes, "micro")
     again = data.cohort_store(tmp_path / "hospital" / "index.csv", None, tmp_path / "own", recipes)
     assert Store.open(made).fingerprint == Store.open(again).fingerprint
-    assert Store.open(made).preprocess == data.shared_preprocess(recipes)
+    assert Store.open(made).preprocess.to_dict() == data.shared_preprocess(recipes).to_dict()
 
 
 def test_rows_that_want_other_images_are_refused(folder: Path, tmp_path: Path) -> None:
