@@ -149,8 +149,11 @@ def _whole_parser(known: Mapping[str, Command]) -> "Parser":
 
     whole = Parser(prog="unimedi", description=ABOUT)
     subcommands = whole.add_subcommands(dest="subcommand")
-    ways, of_cohort = Parser(prog="unimedi cohort"), [command for name, command in known.items() if " " in name]
-    subcommands.add_subcommand("cohort", ways)
+    ways, of_cohort = (
+        Parser(prog="unimedi cohort", description=cohort.ABOUT),
+        [command for name, command in known.items() if " " in name],
+    )
+    subcommands.add_subcommand("cohort", ways, help=cohort.ABOUT)
     sources = ways.add_subcommands(dest="source")
     for command in of_cohort:
         sources.add_subcommand(command.name.split()[1], command.parser())

@@ -38,8 +38,6 @@ class _Help(jsonargparse.DefaultHelpFormatter):  # type: ignore[misc]
     """Types as people say them: ``a whole number from 1 on`` in place of ``Annotated[int, …]``."""
 
     def _expand_help(self, action: Any) -> str:
-        if isinstance(action, str):  # shtab asks for a line of text, too
-            return action
         text = super()._expand_help(action)
         text = re.sub(r"Annotated\[[^,]+, ([^\]]+)\]", r"\1", text)
         text = re.sub(r"type: Literal\[[^\]]*\](, )?", "", text)  # the choices stand before it
