@@ -9,6 +9,7 @@ from unimedi.model.attention import cls_row_attention
 from unimedi.model.patch_embed import CONVOLUTIONS, build_tokenizers, patchwise
 from unimedi.model.pretrained_vit import load_vit
 from unimedi.model.unimedi import UniMediModel
+from unimedi.model.vision_encoder import VisionEncoder
 
 
 @pytest.mark.parametrize("tokenizer", ["linear", "stem"])
@@ -124,11 +125,17 @@ def test_a_stem_says_which_sizes_it_takes(changes: dict[str, int], said: str) ->
 
 def test_cls_may_start_from_the_strongest_tokens() -> None:
     """One odd token is in [CLS] before any attention, wherever it lies; a learnt start sees it by attention alone."""
-    encoder = tiny_model(num_hidden_layers=0, cls_init="max_pool").vision
+
+    def without_layers(start: str) -> VisionEncoder:
+        encoder = tiny_model(cls_init=start).vision
+        encoder.layers = torch.nn.ModuleList()
+        return encoder
+
+    encoder = without_layers("max_pool")
     tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))
     expected = encoder.norm(encoder.cls_token[:, 0] + torch.stack([row.max(0).values for row in tokens.content]))
     torch.testing.assert_close(encoder(tokens).cls, expected)
-    plain = tiny_model(num_hidden_layers=0).vision
+    plain = without_layers("learned")
     torch.testing.assert_close(plain(tokens).cls, plain.norm(plain.cls_token[:, 0]).expand(2, -1))
 
 
