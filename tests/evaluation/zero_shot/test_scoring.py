@@ -13,6 +13,7 @@ from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.zero_shot.prompts import PROMPTS, embed_prompts, read_prompts
 from unimedi.evaluation.zero_shot.tasks import log_odds, other_prompts, single_pair_scores, zero_shot
 from unimedi.inputs.store import Store
+from unimedi.metrics.checks import NotComputable
 from unimedi.representation.embedder import Embedder
 
 TWELVE = {
@@ -157,3 +158,12 @@ def test_log_odds_of_50_and_60_are_ranked(tmp_path: Path) -> None:
         assert figures[key].value == 1.0
     assert figures["zero_shot/xray/acc/x"].value == 0.5
     assert figures["zero_shot/xray/multiclass_accuracy"].value == 0.5  # y scores higher in all four, which is no tie
+
+
+def test_what_has_no_prompt_is_said_where_nothing_else_can_be_measured(tmp_path: Path) -> None:
+    own = tmp_path / "own_en_v1.yaml"
+    own.write_text("version: 1\nlanguage: en\nfindings: {x: {present: [there], absent: [away]}}\n")
+    seen = view({"x": [1.0, 1.0], "xx": [0.0, 1.0]}, np.eye(2))
+    said = "no finding has both classes in this split; no prompts in own_en_v1 for xx"
+    with pytest.raises(NotComputable, match=said):
+        zero_shot(seen, Store.__new__(Store), Placed(), EvaluationOptions(prompts=own))

@@ -86,7 +86,12 @@ def zero_shot(split: EvalSplit, store: Store, embedder: Embedder, options: Evalu
     if not vectors:
         raise NotComputable(f"no prompts in {prompts.name} for any of {', '.join(split.labels)}")
     every = log_odds(split.table.embedding, vectors, embedder.scale)
-    areas = macro_auroc(every, split.labels, split.bootstrap)
+    unknown = [f"{name}{nearest(name, prompts.findings)}" for name in sorted(set(split.labels) - set(vectors))]
+    no_prompts = [f"no prompts in {prompts.name} for {', '.join(unknown)}"] * bool(unknown)
+    try:
+        areas = macro_auroc(every, split.labels, split.bootstrap)
+    except NotComputable as reason:
+        raise NotComputable("; ".join([str(reason), *no_prompts])) from None
     scores = {name: every[name] for name in areas.by_finding}
     chosen = chosen_thresholds(split, store, embedder, vectors, options)
     thresholds = {name: chosen.get(name, Estimate(NO_CHOICE)) for name in scores}
@@ -99,11 +104,9 @@ def zero_shot(split: EvalSplit, store: Store, embedder: Embedder, options: Evalu
         | Measurements(named(one, metric="threshold", finding=name) for name, one in thresholds.items())
         | prompt_spread(split, {name: vectors[name] for name in scores})
     )
-    unknown = [f"{name}{nearest(name, prompts.findings)}" for name in sorted(set(split.labels) - set(vectors))]
-    notes = [
+    notes = no_prompts + [
         f"{what} {', '.join(names)}"
         for what, names in (
-            (f"no prompts in {prompts.name} for", unknown),
             ("only one class in this split for", sorted(set(every) - set(scores))),
             (
                 f"threshold {NO_CHOICE}, not chosen, for lack of validation studies of both classes:",
