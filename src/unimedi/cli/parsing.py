@@ -41,7 +41,7 @@ class _Help(jsonargparse.DefaultHelpFormatter):  # type: ignore[misc]
         text = super()._expand_help(action)
         text = re.sub(r"Annotated\[[^,]+, ([^\]]+)\]", r"\1", text)
         text = re.sub(r"type: Literal\[[^\]]*\](, )?", "", text)  # the choices stand before it
-        text = re.sub(r"(, )?type: (<class '\w+'>|None|str\b)|(, )?default: (null|\[\])", "", text)
+        text = re.sub(r"(, )?type: (<class '\w+'>|None|str\b)|(, )?default: (null|\[\]|\(\))", "", text)
         return (
             re.sub(r"type: int\b", "type: a whole number", text)
             .replace("(, ", "(")
