@@ -110,7 +110,7 @@ def check_ranges(settings: object, ranges: Mapping[str, Range]) -> None:
     alone.
 
     Raises:
-        ValueError: a number out of its range; the sentence names the field, the range and the number.
+        InputError: a number out of its range; the sentence names the field, the range and the number.
     """
     for name, allowed in ranges.items():
         value: Any = settings
