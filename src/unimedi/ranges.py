@@ -2,7 +2,6 @@
 
 import argparse
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -78,8 +77,8 @@ PART: Final = Range(0, 1, real=True, below=True)
 def check_settings(settings: object, prefix: str = "", of: type | None = None) -> None:
     """Check each field of a dataclass, and of the dataclasses in it, against what its type says.
 
-    ``Literal[...]`` says the choices, ``Annotated[int, at_least(1)]`` the range, also of several numbers; None is
-    left alone.
+    ``Literal[...]`` says the choices, ``Annotated[int, at_least(1)]`` the range, also of each value of a tuple; None
+    is left alone.
 
     Args:
         settings: an instance of a dataclass.
@@ -93,27 +92,12 @@ def check_settings(settings: object, prefix: str = "", of: type | None = None) -
         value = getattr(settings, name)
         if is_dataclass(value):
             check_settings(value, f"{prefix}{name}.")
-        elif get_origin(hint) is Literal and value not in get_args(hint):
-            raise InputError(f"{prefix}{name}: expected one of {', '.join(get_args(hint))}, got {value!r}")
+            continue
+        values = value if isinstance(value, tuple | list) else (value,)
+        choices = get_args(hint)[0] if get_origin(hint) is tuple else hint
+        for one in values if get_origin(choices) is Literal else ():
+            if one not in get_args(choices):
+                raise InputError(f"{prefix}{name}: expected one of {', '.join(get_args(choices))}, got {one!r}")
         for allowed in (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Range)):
-            _check_number(prefix + name, value, allowed)
-
-
-def _check_number(name: str, value: Any, allowed: Range) -> None:
-    for one in value if isinstance(value, tuple | list) else (value,):
-        if one is not None and one not in allowed:
-            raise InputError(f"{name}: expected {allowed}, got {one}")
-
-
-def check_ranges(settings: object, ranges: Mapping[str, Range]) -> None:
-    """Check each field that ``ranges`` names (``section.field``), of each number where it holds several; None is left
-    alone.
-
-    Raises:
-        InputError: a number out of its range; the sentence names the field, the range and the number.
-    """
-    for name, allowed in ranges.items():
-        value: Any = settings
-        for part in name.split("."):
-            value = getattr(value, part)
-        _check_number(name, value, allowed)
+            if wrong := [one for one in values if one is not None and one not in allowed]:
+                raise InputError(f"{prefix}{name}: expected {allowed}, got {wrong[0]}")

@@ -9,7 +9,7 @@ from unimedi.errors import InputError, nearest
 
 T = TypeVar("T")
 
-KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text", "tuple": "a list"}
 
 
 class SettingsError(InputError):

@@ -65,6 +65,14 @@ def test_help_lists_every_value_of_a_recipe(capsys: pytest.CaptureFixture[str]) 
     assert keys_of(Recipe) - sections <= listed
 
 
+def test_the_help_of_settings_says_what_a_list_holds_and_asks_for_none(capsys: pytest.CaptureFixture[str]) -> None:
+    text = " ".join(printed(["finetune", "--help"], capsys).split())
+    assert "--seeds [ITEM,...] for each of them" in text
+    assert "(type: each a whole number from 0 to 4294967295, default: (0, 1, 2))" in text
+    text = " ".join(printed(["phantom", "--help"], capsys).split())
+    assert text.count("(required") == 1  # the folder; a preset says the rest
+
+
 def test_a_subcommand_is_found_with_the_words_behind_it() -> None:
     command, rest = find(["cohort", "folder", "in", "--out", "c.csv"])
     assert (command.name, rest) == ("cohort folder", ["in", "--out", "c.csv"])

@@ -110,7 +110,10 @@ def test_padchest_by_rows_of_the_real_table(tmp_path: Path) -> None:
     with (tmp_path / table).open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(lines)
     place = {name: column for column, name in enumerate(lines[0])}
-    frontal = [line for line in lines[1:] if line[place["Projection"]] in ("PA", "AP", "AP_horizontal")]
+    nameless = ["" if column == place["ImageID"] else cell for column, cell in enumerate(lines[1])]
+    with (tmp_path / table).open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(nameless)  # not the folder of all images
+    frontal = [line for line in (*lines[1:], nameless) if line[place["Projection"]] in ("PA", "AP", "AP_horizontal")]
     for line in frontal[:2]:
         put(tmp_path / line[place["ImageDir"]] / line[place["ImageID"]])
     put(tmp_path / "images" / frontal[2][place["ImageID"]])
@@ -120,7 +123,7 @@ def test_padchest_by_rows_of_the_real_table(tmp_path: Path) -> None:
     first = cohort.studies[0]
     assert (first.report.language, first.report.text) == ("es", "sin hallazg patolog edad pacient .")
     assert (first.patient_id, first.modality) == ("839860488694292331637988235681460987", Modality.DX)
-    assert len(cohort.studies) + len(cohort.skipped) == 40 + 1
+    assert len(cohort.studies) + len(cohort.skipped) == 40 + 1 + 1
     assert reasons(cohort)["listed in no table"] == 1
     assert reasons(cohort)["no image"] == len(frontal) - 3
 
@@ -171,14 +174,15 @@ def test_openi_as_kaggle_gives_it(tmp_path: Path) -> None:
     )
     put(
         tmp_path / "indiana_projections.csv",
-        "uid,filename,projection\n1,1_IM-0001-4001.dcm.png,Frontal\n1,1_IM-0001-3001.dcm.png,Lateral\n2,2_IM.dcm.png,Frontal\n",
+        "uid,filename,projection\n1,1_IM-0001-4001.dcm.png,Frontal\n1,1_IM-0001-3001.dcm.png,Lateral\n2,2_IM.dcm.png,Frontal\n"
+        "1,,Frontal\n",  # no name: not the folder of all images
     )
     for name in ("1_IM-0001-4001", "1_IM-0001-3001", "2_IM"):
         put(tmp_path / "images/images_normalized" / f"{name}.dcm.png")
     cohort = read_collection("openi", tmp_path)
     (study,) = cohort.studies
     assert (study.patient_id, training_text(study.report)) == ("CXR1", "Normal. Clear, both.")
-    assert reasons(cohort) == {"projection Lateral: not frontal": 1, "empty report": 1}
+    assert reasons(cohort) == {"projection Lateral: not frontal": 1, "empty report": 1, "no image": 1}
 
 
 # -- RSNA -------------------------------------------------------------------------------------------------------------

@@ -4,10 +4,10 @@ Nothing here needs torch, so that the command line can list the settings at once
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 from unimedi.errors import InputError
-from unimedi.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, SOME_SHARE, at_least, check_ranges
+from unimedi.ranges import NOT_NEGATIVE, POSITIVE, SEED, SHARE, SOME_SHARE, at_least, check_settings
 
 Kind = Literal["xray", "ct"]
 Algorithm = Literal["adamw", "muon"]
@@ -15,15 +15,6 @@ Precision = Literal["auto", "bf16", "fp32"]
 HeldOut = Literal["validation", "test"]
 Decoder = Literal["linear", "setr_pup", "unetr"]
 Resolution = Literal["volume", "hires"]
-
-RANGES: Final = {
-    "fractions": SOME_SHARE,
-    "seeds": SEED,
-    "learning_rates": POSITIVE,
-    "weight_decay": NOT_NEGATIVE,
-    "warm_up": SHARE,
-    **dict.fromkeys(("steps", "batch", "checks", "validation_cap", "resamples"), at_least(1)),
-}
 
 
 @dataclass(frozen=True)
@@ -51,35 +42,29 @@ class TuningSettings:
 
     kinds: tuple[Kind, ...] = ("xray", "ct")
     classes: tuple[str, ...] = ()
-    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    fractions: Annotated[tuple[float, ...], SOME_SHARE] = (0.01, 0.1, 1.0)
+    seeds: Annotated[tuple[int, ...], SEED] = (0, 1, 2)
     frozen: bool = False
-    steps: int = 300
-    batch: int = 16
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3)
-    weight_decay: float = 0.05
+    steps: Annotated[int, at_least(1)] = 300
+    batch: Annotated[int, at_least(1)] = 16
+    learning_rates: Annotated[tuple[float, ...], POSITIVE] = (3e-4, 1e-3)
+    weight_decay: Annotated[float, NOT_NEGATIVE] = 0.05
     algorithm: Algorithm = "adamw"
     precision: Precision = "auto"
-    warm_up: float = 0.1
-    checks: int = 5
-    validation_cap: int = 120
+    warm_up: Annotated[float, SHARE] = 0.1
+    checks: Annotated[int, at_least(1)] = 5
+    validation_cap: Annotated[int, at_least(1)] = 120
     split: HeldOut = "test"
-    resamples: int = 1000
+    resamples: Annotated[int, at_least(1)] = 1000
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            values = getattr(self, name)
-            each, choices = (values, get_args(hint)[0]) if isinstance(values, tuple) else ((values,), hint)
-            for value in each if get_origin(choices) is Literal else ():
-                if value not in get_args(choices):
-                    raise InputError(f"{name}: expected one of {', '.join(get_args(choices))}, got {value!r}")
+        check_settings(self)
         for name in ("kinds", "fractions", "seeds", "learning_rates"):
             if not getattr(self, name):
                 raise InputError(f"{name}: expected at least one value, got none")
         for name in ("kinds", "classes", "fractions", "seeds"):  # the same training twice says nothing of seeds
             if len(set(values := getattr(self, name))) < len(values):
                 raise InputError(f"{name}: expected each value once, got {list(values)}")
-        check_ranges(self, RANGES)
 
 
 @dataclass(frozen=True)
@@ -98,7 +83,7 @@ class SegmentSettings(TuningSettings):
         resolution: of volumes. volume: T_3D's input, in one window. hires: the stored array, in sliding windows.
     """
 
-    batch: int = 8
+    batch: Annotated[int, at_least(1)] = 8
     xray_decoders: tuple[Decoder, ...] = ("linear", "setr_pup")
     ct_decoders: tuple[Decoder, ...] = ("unetr",)
     resolution: Resolution = "volume"

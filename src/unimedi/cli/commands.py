@@ -70,6 +70,8 @@ class Command:
             keys = keys_of(self.settings())
             parser.add_class_arguments(self.settings(), None, skip=own & keys)
             for action in parser._actions:
+                if action.dest in keys - own:
+                    action.required = False  # without a default: the preset says it
                 if any(key.startswith(f"{action.dest}.") for key in keys):
                     action.help = argparse.SUPPRESS  # a section as a whole
         return parser

@@ -37,8 +37,13 @@ class Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
 class _Help(jsonargparse.DefaultHelpFormatter):  # type: ignore[misc]
     """Types as people say them: ``a whole number from 1 on`` in place of ``Annotated[int, …]``."""
 
+    def _get_default_metavar_for_optional(self, action: Any) -> str:
+        several = "tuple[" in str(getattr(action, "_typehint", ""))
+        return "[ITEM,...]" if several else str(super()._get_default_metavar_for_optional(action))
+
     def _expand_help(self, action: Any) -> str:
         text = super()._expand_help(action)
+        text = re.sub(r"Annotated\[tuple\[[^\]]+\], ([^\]]+)\]", r"each \1", text)
         text = re.sub(r"Annotated\[[^,]+, ([^\]]+)\]", r"\1", text)
         text = re.sub(r"type: Literal\[[^\]]*\](, )?", "", text)  # the choices stand before it
         text = re.sub(r"(, )?type: (<class '\w+'>|None|str\b)|(, )?default: (null|\[\]|\(\))", "", text)

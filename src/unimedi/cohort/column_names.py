@@ -50,7 +50,7 @@ def given_names(pairs: Sequence[str], option: str = "--column", form: str = "OUR
     """``["image=file"]`` as ``{"image": "file"}``.
 
     Raises:
-        ValueError: a pair that is none, or a name of ours that is given twice.
+        InputError: not ``OURS=THEIRS``, or a name of ours that is given twice.
     """
     names: dict[str, str] = {}
     for pair in pairs:

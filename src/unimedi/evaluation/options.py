@@ -3,19 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Annotated
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.slices.lesions import FOCAL
 from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, prompts_for
-from unimedi.ranges import SEED, SOME_SHARE, at_least, check_ranges
-
-RANGES: Final = {
-    **dict.fromkeys(("seed", "probe_seeds"), SEED),
-    **dict.fromkeys(("resamples", "batch_size", "probe_cap"), at_least(1)),
-    "fractions": SOME_SHARE,
-    "supervised_steps": at_least(0),
-}
+from unimedi.ranges import SEED, SOME_SHARE, at_least, check_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +31,21 @@ class EvaluationOptions:
         focal: findings with lesions that a single slice can show; slice selection is measured on these.
     """
 
-    seed: int = 0
-    resamples: int = 1000
-    batch_size: int = 16
-    probe_cap: int | None = 400
-    probe_seeds: tuple[int, ...] = (0, 1, 2)
-    fractions: tuple[float, ...] = (0.01, 0.1, 1.0)
+    seed: Annotated[int, SEED] = 0
+    resamples: Annotated[int, at_least(1)] = 1000
+    batch_size: Annotated[int, at_least(1)] = 16
+    probe_cap: Annotated[int | None, at_least(1)] = 400
+    probe_seeds: Annotated[tuple[int, ...], SEED] = (0, 1, 2)
+    fractions: Annotated[tuple[float, ...], SOME_SHARE] = (0.01, 0.1, 1.0)
     kinds: tuple[str, ...] = tuple(map(str, ImageKind))
     classes: tuple[str, ...] = ()
     multiclass: bool = False
-    supervised_steps: int = 0
+    supervised_steps: Annotated[int, at_least(0)] = 0
     prompts: Path | None = None
     focal: tuple[str, ...] = FOCAL
 
     def __post_init__(self) -> None:
-        check_ranges(self, RANGES)
+        check_settings(self)
 
     @property
     def prompt_file(self) -> Path:

@@ -119,7 +119,7 @@ def _on_cluster(todo: list[Part], workers: int, scheduler: str | None, advance: 
     # Threads are enough here: each waits for a process that reads. Their memory is not what fills up.
     local = {"n_workers": 1, "threads_per_worker": min(workers, len(todo)), "processes": False}
     quiet = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL, "memory_limit": 0}
-    # A worker is given one part at a time, so that no innocent part waits behind a slow one.
+    # A worker is given one part at a time, so that none waits behind a slow one.
     with (
         dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
         _cluster(scheduler or (lambda: LocalCluster(**local, **quiet))) as address,

@@ -31,7 +31,7 @@ def translate_reports(
     A report of which a sentence comes back empty keeps none: half a report would say that the rest is not there.
 
     Raises:
-        ValueError: the translator gives another number of sentences than it was given.
+        InputError: the translator gives another number of sentences than it was given.
     """
     known = _read(cache)
     for study in studies:

@@ -13,7 +13,7 @@ def phantom_cohort(root: str | Path) -> list[Study]:
     """The studies of a finished phantom hospital, with labels and masks, in the index's order.
 
     Raises:
-        FileNotFoundError: ``root`` holds no phantom hospital, or one that was interrupted.
+        MissingError: ``root`` holds no phantom hospital, or one that was interrupted.
         ManifestError: the index does not agree with the files.
     """
     root = Path(root)

@@ -84,6 +84,9 @@ class SourceCohort:
             study_id: by default the image's path below the root.
             patient_id: by default the study's id, until ``name_patients`` knows better.
             language: ISO 639-1; by default as the text is.
+            split: until splits are drawn.
+            labels: finding → present, absent, or None for unknown.
+            masks: finding → where it is marked.
             series: the SeriesInstanceUID, where the folder holds several.
         """
         if not inside(image, self.root):

@@ -99,7 +99,7 @@ def look_up(values: NDArray[Any], header: Dataset, keyword: str) -> NDArray[Any]
     """Look ``values`` up in the table under ``keyword``; values beyond its ends take its first or last entry.
 
     Raises:
-        ValueError: the table has fewer entries than it promises.
+        InputError: the table has fewer entries than it promises.
     """
     item = header[keyword][0]
     entries, first, _ = (int(number) for number in item.LUTDescriptor)

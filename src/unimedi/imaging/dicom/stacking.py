@@ -1,6 +1,6 @@
-"""Planes in space become a volume: ordered along their normal, checked, and mended where that is exact or harmless.
+"""Planes in space become a volume: ordered along their normal, checked, and corrected where that is exact or harmless.
 
-What is mended is noted; what would be a guess is refused. Positions are millimetres in the patient (x to the left, y to
+A correction is noted; what would be a guess is refused. Positions are millimetres in the patient (x to the left, y to
 the back, z to the head), as DICOM gives them.
 """
 

@@ -72,4 +72,6 @@ class _NoDoctype(ElementTree.TreeBuilder):
 
 def _add(cohort: SourceCohort, patient: str, image: Path, text: str | None) -> None:
     """The collection has a report a patient."""
-    cohort.add(image.name, image, Modality.DX, text, image.stem, f"CXR{patient}", language="en")
+    if not image.is_file():  # an empty cell would be the folder
+        return cohort.skip(image.name, "no image")
+    return cohort.add(image.name, image, Modality.DX, text, image.stem, f"CXR{patient}", language="en")

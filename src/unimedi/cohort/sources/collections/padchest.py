@@ -27,6 +27,8 @@ def padchest(root: Path) -> SourceCohort:
         images.add(image)
         if row["Projection"] not in FRONTAL:
             cohort.skip(name, f"projection {row['Projection'] or 'not stated'}: not frontal")
+        elif not image.is_file():  # an empty cell would be the folder
+            cohort.skip(name, "no image")
         elif labels is None or "exclude" in labels:
             cohort.skip(name, "labelled exclude, or labels that are no list")
         else:
