@@ -14,7 +14,7 @@ def progress_bar(label: str, total: int, done: int = 0, shown: bool = True) -> I
         done: how many an earlier run has done.
         shown: whether anything is shown.
     """
-    from rich.console import Console  # 0.1 s, only where something is shown
+    from rich.console import Console  # 0.1 s: not at the import of this module
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -1,6 +1,7 @@
 """A process of its own for each file: what hangs, fills the memory or dies costs that process and nothing else."""
 
 import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +30,11 @@ def fill(megabytes: int) -> int:
     while len(held) > 100:
         time.sleep(1)
     return len(held)
+
+
+def double_late(number: int) -> int:
+    time.sleep(1)
+    return 2 * number
 
 
 def own_process(number: int) -> int:
@@ -97,6 +103,20 @@ def test_a_pool_answers_many_threads_from_few_processes_and_ends_them() -> None:
     assert pool(0, "file") in answers  # kept for the next call
     pool.close()
     assert not any(psutil.pid_exists(answer) for answer in answers)
+
+
+def test_a_call_after_an_interrupted_one_gets_its_own_answer() -> None:
+    pool = SandboxPool(double_late, Limits())
+    assert pool(1, "file") == 2
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            pool(2, "file")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert pool(3, "file") == 6
+    pool.close()
 
 
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"memory": -1}])

@@ -41,7 +41,6 @@ class PrepareSummary:
     taken: int
     refused: dict[str, int]
     notes: dict[str, int]  # what was corrected in reading (code to count of studies)
-    not_english: int  # reports taken whose language is another than English
     reports: tuple[str, ...]  # what was done with the reports taken, a sentence each
     kept_parts: int  # finished by an earlier run and kept
     seconds: float
@@ -175,7 +174,7 @@ def _summary(
     reasons = dict(Counter(row["reason"] for row in refused).most_common())
     lines = tuple(report_lines(counted, text_length))
     seconds = time.perf_counter() - started
-    return PrepareSummary(len(studies), taken, reasons, dict(notes.most_common()), foreign, lines, kept_parts, seconds)
+    return PrepareSummary(len(studies), taken, reasons, dict(notes.most_common()), lines, kept_parts, seconds)
 
 
 def _fail(out: Path, summary: PrepareSummary, strict: float, parts: Sequence[Part]) -> None:

@@ -147,6 +147,9 @@ class SandboxPool(Generic[A, B]):
             sandbox = Sandbox(self.work, self.limits)
         try:
             return sandbox(item, name)
+        except KeyboardInterrupt:
+            sandbox.close()  # or the next call would get this one's answer
+            raise
         finally:
             self._idle.append(sandbox)
 

@@ -22,7 +22,7 @@ _WRONG = re.compile(r"[\x00-\x08\ufffd]|Ã[\x80-\xbf€‚ƒ„…†‡ˆ‰Š�
 
 @dataclass(frozen=True, slots=True)
 class CountedReport:
-    """Of one report: characters left out by kind, headings that no table has, words that train, its language."""
+    """One report counted: characters left out by kind of heading, unknown headings, words that train, its language."""
 
     left_out: dict[str, int]
     unknown: tuple[str, ...]
