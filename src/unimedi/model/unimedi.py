@@ -43,7 +43,7 @@ class CutSlices:
 
 @dataclass(frozen=True, slots=True)
 class ImageOutput:
-    """What an image becomes. The last three are None for radiographs; ``selected`` also for volumes without slices."""
+    """What an image becomes. The last two are None for radiographs; ``selected`` also for volumes without slices."""
 
     embedding: Float[Tensor, "n embedding"]  # unit length, the common space
     cls: Float[Tensor, "n hidden"]  # E_v's [CLS]: what a probe reads
