@@ -80,6 +80,24 @@ def test_a_subcommand_is_found_with_the_words_behind_it() -> None:
     assert (command.name, rest) == ("info", ["--json"])
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("pretrain --data s --out r --stepz 3", "--stepz is not known (did you mean '--steps'?)"),
+        ("phantom out --patient=3", "--patient is not known (did you mean '--patients'?)"),
+        ("--print_completion fisch", "invalid choice: 'fisch' (choose from"),
+        ("--print_completion", "expected one argument"),
+    ],
+)
+def test_a_misspelt_option_of_a_subcommand_with_settings(
+    words: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words.split())
+    assert stop.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_script_for_the_shell_completes_subcommands_and_values_of_a_recipe(
     shell: str, capsys: pytest.CaptureFixture[str]

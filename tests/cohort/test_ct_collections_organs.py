@@ -150,6 +150,13 @@ def test_msd_of_one_task_in_a_renamed_folder(tmp_path: Path) -> None:
     assert list(study.masks) == ["lung_cancer"]
 
 
+def test_labels_by_name_are_refused(tmp_path: Path) -> None:
+    """As newer files of nnU-Net have them."""
+    decathlon(tmp_path / "Task06_Lung", "CT", {"background": "0", "cancer": "1"}, ["lung_001"], [])
+    with pytest.raises(SourceError, match="expected 'labels' by number"):
+        msd(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

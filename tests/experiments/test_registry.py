@@ -8,6 +8,7 @@ import torch
 from tests.pretraining.toy_run import toy_recipe, toy_store
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.cohort.image_kind import ImageKind
+from unimedi.errors import InputError
 from unimedi.experiments.reconstruction import Reconstruction
 from unimedi.experiments.registry import EXPERIMENTS, pretrain
 from unimedi.experiments.scorers import OtherScorer, StudentScorer
@@ -84,6 +85,8 @@ def test_slabs_can_be_scored_in_other_ways(name: str) -> None:
 
 def test_slices_may_stand_without_their_volume_for_l_vl() -> None:
     """Of four volumes the first is its slices, the next two pseudo-pairs, the last T_3D alone; in their order."""
+    with pytest.raises(InputError, match=r"expected selection.volume_fraction above 0.25, .* got 0.2"):
+        step_of("unpaired_slices", Recipe(distillation=SMALL, selection=SelectionRecipe(volume_fraction=0.2)))
     training = step_of("unpaired_slices", Recipe(distillation=SMALL, selection=SelectionRecipe(volume_fraction=0.75)))
     assert isinstance(training, UnpairedSlices)
     batch = tiny_batch(2, 4)

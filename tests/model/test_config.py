@@ -22,6 +22,17 @@ def test_an_old_field_of_a_saved_model_is_told_its_new_name(tmp_path: Path, old:
         load_model(tmp_path)
 
 
+def test_a_least_distance_of_slices_that_the_model_was_trained_with_is_refused(tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    saved = json.loads(file.read_text())
+    file.write_text(json.dumps(saved | {"slice_gap": 1}))  # what all models of before say
+    UniMediConfig.from_pretrained(tmp_path)
+    file.write_text(json.dumps(saved | {"slice_gap": 2}))
+    with pytest.raises(InputError, match="slice_gap has been taken out, expected 1, got 2"):
+        UniMediConfig.from_pretrained(tmp_path)
+
+
 def test_a_configuration_comes_back_from_its_folder(tmp_path: Path) -> None:
     config = tiny_config(cls_init="max_pool", slices=3, report_languages=["es"])
     config.save_pretrained(tmp_path)

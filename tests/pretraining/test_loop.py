@@ -241,6 +241,7 @@ def test_one_image_of_a_kind_is_no_notice_and_sinkhorn_over_one_is(tmp_path: Pat
     (notice,) = notices(Recipe(batch=two, distillation=replace(shared, image_fraction=0.5)), store)
     assert "volumes" in notice
     assert notices(Recipe(batch=one, method="joint", distillation=shared), store) == []
+    assert notices(Recipe(batch=one, experiment="reconstruction", distillation=shared), store) == []
     assert notices(Recipe(batch=one, distillation=replace(shared, icl_weight=0.0)), store) == []
 
 

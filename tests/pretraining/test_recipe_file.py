@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from unimedi.pretraining.recipe import Recipe
-from unimedi.pretraining.recipe_file import RENAMED, RecipeError, load_recipe
+from unimedi.pretraining.recipe_file import REMOVED, RENAMED, RecipeError, load_recipe
 from unimedi.pretraining.recipe_names import RECIPES, ROWS
 
 TEXT = """
@@ -86,6 +86,12 @@ def test_an_old_key_is_told_its_new_name(path: Path, old: str) -> None:
     reached = Recipe()
     for part in new.split("."):
         reached = getattr(reached, part)  # the new name is a key
+
+
+@pytest.mark.parametrize("gone", REMOVED)
+def test_a_key_that_is_gone_is_not_taken_for_another(path: Path, gone: str) -> None:
+    with pytest.raises(RecipeError, match=f"command line: {gone} has been taken out"):
+        load_recipe(path, [f"--{gone}", "1"])
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from unimedi.cli import adapt, cohort, embed, evaluate, info, phantom, prepare, pretrain, reproduce
-from unimedi.settings import keys_of
+from unimedi.errors import nearest
+from unimedi.settings import keys_of, options_in
 
 if TYPE_CHECKING:
     from unimedi.cli.parsing import Parser
 
+SHELLS: Final = ("bash", "zsh", "tcsh")
 ABOUT: Final = "One space for 2D and 3D medical images and their reports."
 
 
@@ -43,7 +45,18 @@ class Command:
             raise SystemExit(0)
         parser = self.parser(whole=False)
         own, settings = own_words(words, parser) if self.settings else (list(words), [])
+        if self.settings:
+            self._refuse_misspelt(settings, parser)
         return parse(parser, self.options, own), settings
+
+    def _refuse_misspelt(self, settings: Sequence[str], parser: "Parser") -> None:
+        """Leave with a sentence where a word is no setting and near to an option of the subcommand's own."""
+        assert self.settings is not None
+        keys = {f"--{key}" for key in keys_of(self.settings())}
+        own = {name for action in parser._actions for name in action.option_strings}
+        for option in sorted({f"--{name}" for name in options_in(settings)} - keys):
+            if (meant := nearest(option, own, 0.8)) and meant == nearest(option, own | keys, 0.8):
+                parser.error(f"{option} is not known{meant}")
 
     def parser(self, whole: bool = True) -> "Parser":
         """With the options of its own and, if ``whole``, each of its settings with type, default and a line."""
@@ -117,12 +130,12 @@ def find(words: Sequence[str]) -> tuple[Command, list[str]]:
         SystemExit: none is named, it is not known, or help or a completion script was asked for and is printed.
     """
     known = commands()
-    if words and words[0] == "--print_completion":
-        _whole_parser(known).parse_args([f"--print_completion=shtab-{word}" for word in words[1:2] or ["bash"]])
+    if list(words[:1]) == ["--print_completion"] and set(words[1:2]) & set(SHELLS):
+        _whole_parser(known).parse_args([f"--print_completion=shtab-{words[1]}"])
     first, rest = list(words[:1]), list(words[1:])
     names = dict.fromkeys(name.split()[0] for name in known)
     about = {name: _short(known[name].options.__doc__) if name in known else cohort.ABOUT for name in names}
-    _choose("unimedi", ABOUT, about, first)
+    _choose("unimedi", ABOUT, about, words[:2] if first == ["--print_completion"] else first)
     if first[0] in known:
         return known[first[0]], rest
     ways = {name.split()[1]: _short(one.options.__doc__) for name, one in known.items() if " " in name}
@@ -130,11 +143,11 @@ def find(words: Sequence[str]) -> tuple[Command, list[str]]:
     return known[f"{first[0]} {rest[0]}"], rest[1:]
 
 
-def _choose(called: str, about: str, choices: Mapping[str, str], words: list[str]) -> None:
+def _choose(called: str, about: str, choices: Mapping[str, str], words: Sequence[str]) -> None:
     """Print the help, or what is wrong, and leave, where ``words`` is not one of ``choices``."""
     parser = argparse.ArgumentParser(called, description=about, epilog=f"{called} SUBCOMMAND --help says more.")
     if called == "unimedi":
-        parser.add_argument("--print_completion", metavar="SHELL", help="a script for completion: bash, zsh or tcsh")
+        parser.add_argument("--print_completion", choices=SHELLS, help="a script for the shell's completion")
     subcommands = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND")
     for name, line in choices.items():
         subcommands.add_parser(name, help=line, add_help=False)
@@ -151,15 +164,10 @@ def _whole_parser(known: Mapping[str, Command]) -> "Parser":
 
     whole = Parser(prog="unimedi", description=ABOUT)
     subcommands = whole.add_subcommands(dest="subcommand")
-    ways, of_cohort = (
-        Parser(prog="unimedi cohort", description=cohort.ABOUT),
-        [command for name, command in known.items() if " " in name],
-    )
+    ways = Parser(prog="unimedi cohort", description=cohort.ABOUT)
     subcommands.add_subcommand("cohort", ways, help=cohort.ABOUT)
     sources = ways.add_subcommands(dest="source")
-    for command in of_cohort:
-        sources.add_subcommand(command.name.split()[1], command.parser())
     for name, command in known.items():
-        if " " not in name:
-            subcommands.add_subcommand(name, command.parser(), help=_short(command.options.__doc__))
+        under = sources if " " in name else subcommands
+        under.add_subcommand(name.split()[-1], command.parser(), help=_short(command.options.__doc__))
     return whole

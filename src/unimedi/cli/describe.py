@@ -33,8 +33,8 @@ def describe(path: Path | None = None) -> dict[str, Any]:
     """Versions, cores, memory in GiB, and, where a path is given, what lies there.
 
     Raises:
-        FileNotFoundError: nothing lies there.
-        ValueError: it is none of the things that we write.
+        MissingError: nothing lies there.
+        InputError: it is none of the things that we write.
     """
     found: dict[str, Any] = {
         "packages": {name: _version(name) for name in _PACKAGES} | _not_needed(),

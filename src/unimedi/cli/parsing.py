@@ -46,7 +46,7 @@ class _Help(jsonargparse.DefaultHelpFormatter):  # type: ignore[misc]
         text = re.sub(r"Annotated\[tuple\[[^\]]+\], ([^\]]+)\]", r"each \1", text)
         text = re.sub(r"Annotated\[[^,]+, ([^\]]+)\]", r"\1", text)
         text = re.sub(r"type: Literal\[[^\]]*\](, )?", "", text)  # the choices stand before it
-        text = re.sub(r"(, )?type: (<class '\w+'>|None|str\b)|(, )?default: (null|\[\])", "", text)
+        text = re.sub(r"(, )?type: (<class '\w+'>|None|str\b)|(, )?default: (null|\[\]|\(\))", "", text)
         return (
             re.sub(r"type: int\b", "type: a whole number", text)
             .replace("(, ", "(")

@@ -56,8 +56,8 @@ class Alignment(Pretraining):
         for kind in dict.fromkeys(each.kind for each in images):
             of_kind = [output for each, output in zip(images, outputs, strict=True) if each.kind is kind]
             projected = [self.student.image_projection.linear(output.patches) for output in of_kind]
-            usual = torch.cat([rows.flatten(0, 1) for rows in projected]).mean(0)
-            patches += [rows - usual for rows in projected]
+            mean = torch.cat([rows.flatten(0, 1) for rows in projected]).mean(0)
+            patches += [rows - mean for rows in projected]
         return alignment_loss(patches, sentences - sentences.mean(0), owners, batch.report_keys)
 
 

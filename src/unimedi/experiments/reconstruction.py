@@ -65,8 +65,8 @@ def patch_pixels(pixels: Float[Tensor, "n 1 *size"], patch: tuple[int, ...]) -> 
     blocks = pixels[:, 0].reshape(-1, *sizes)
     blocks = blocks.permute(0, *range(1, 2 * axes, 2), *range(2, 2 * axes + 1, 2))
     values = blocks.reshape(len(pixels), -1, math.prod(patch))
-    spread = (values.var(-1, unbiased=False, keepdim=True) + FLAT).sqrt()
-    return (values - values.mean(-1, keepdim=True)) / spread
+    deviation = (values.var(-1, unbiased=False, keepdim=True) + FLAT).sqrt()
+    return (values - values.mean(-1, keepdim=True)) / deviation
 
 
 def reconstruction_loss(

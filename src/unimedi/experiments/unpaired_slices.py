@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
+from unimedi.errors import InputError
 from unimedi.inputs.batch import MixedBatch
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
 from unimedi.pretraining.image_batch import ImageBatch
+from unimedi.pretraining.milestones import Milestones
+from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.step import Logs, Pretraining
 
 FRACTION = 0.25  # of a step's volumes; they are taken from those that have slices
@@ -30,6 +33,14 @@ class UnpairedSlicesBatch(ImageBatch):
 
 class UnpairedSlices(Pretraining):
     """Of the pseudo-pairs the first are seen through their slices only, and by L_vl only."""
+
+    def __init__(self, model: UniMediModel, recipe: Recipe, milestones: Milestones) -> None:
+        super().__init__(model, recipe, milestones)
+        if recipe.selection.volume_fraction <= FRACTION:
+            raise InputError(
+                f"experiment unpaired_slices: expected selection.volume_fraction above {FRACTION}, the share of "
+                f"volumes that are their slices alone, got {recipe.selection.volume_fraction}"
+            )
 
     def volume_batches(self, batch: MixedBatch, step: int, generator: torch.Generator) -> tuple[list[ImageBatch], Logs]:
         (pairs, *others), logs = super().volume_batches(batch, step, generator)

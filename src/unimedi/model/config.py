@@ -39,8 +39,10 @@ class UniMediConfig(ModelSettings, PreTrainedConfig):  # type: ignore[misc]
     text: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
-        for name in RENAMED.keys() & kwargs.keys():
-            raise InputError(f"config.json: {name} has been renamed: it is {RENAMED[name]} now")
+        if old := [f"{name} has been renamed: it is {new} now" for name, new in RENAMED.items() if name in kwargs]:
+            raise InputError(f"config.json: {'; '.join(old)}")
+        if kwargs.get("slice_gap", 1) != 1:
+            raise InputError(f"config.json: slice_gap has been taken out, expected 1, got {kwargs['slice_gap']}")
         super().__post_init__(**kwargs)
         check_settings(self, of=ModelSettings)
         if self.hidden_size % self.num_attention_heads:

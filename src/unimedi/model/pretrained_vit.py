@@ -20,7 +20,7 @@ def load_vit(encoder: VisionEncoder, name_or_folder: str | Path, *, download: bo
     """Copy a pretrained ViT's layers, [CLS], patch kernel and positions; T_3D is inflated from T_2D.
 
     An RGB kernel is summed over its channels: a grey image repeated three times gives the same tokens. Raises
-    ``PretrainedError`` where there is no whole ViT or its sizes differ, ``ValueError`` where the encoder has no linear
+    ``PretrainedError`` where there is no whole ViT or its sizes differ, ``InputError`` where the encoder has no linear
     patch embedding.
     """
     with opened(name_or_folder, KIND):

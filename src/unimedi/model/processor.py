@@ -118,7 +118,7 @@ class UniMediProcessor:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "UniMediProcessor":
-        """Read what :meth:`save_pretrained` wrote; ``FileNotFoundError`` names what is missing, ``ValueError`` what is
+        """Read what :meth:`save_pretrained` wrote; ``MissingError`` names what is missing, ``InputError`` what is
         another model's or damaged."""
         path = Path(folder) / FILE
         if not path.is_file():

@@ -70,7 +70,7 @@ def select_slices(scores: Float[Tensor, "batch depth"], k: int) -> Int[Tensor, "
 
 
 def slab_centres(slabs: Int[Tensor, "batch k"], slab_count: int, stored_depth: int) -> Int[Tensor, "batch k"]:
-    """The plane of the finer array in the middle of each slab: what is cut out when nothing is drawn at random."""
+    """The plane of the stored volume in the middle of each slab: what is cut out when nothing is drawn at random."""
     thickness = stored_depth / slab_count
     return ((slabs + 0.5) * thickness).long().clamp(max=stored_depth - 1)
 
@@ -98,7 +98,7 @@ def slab_maximum(
     hires: Int16[Tensor, "batch depth height width"], planes: Int[Tensor, "batch k"], slab_count: int
 ) -> tuple[Int16[Tensor, "batch slabs height width"], Int[Tensor, "batch k"]]:
     """The maximum intensity projection of the plane's slab, as thin MIPs are read for nodules: what is bright anywhere
-    in the slab is shown. ValueError where slabs are not equally thick."""
+    in the slab is shown. InputError where slabs are not equally thick."""
     if hires.shape[1] % slab_count:
         raise InputError(f"slab_maximum: {hires.shape[1]} planes are not {slab_count} slabs of equal thickness")
     return hires.unflatten(1, (slab_count, -1)).amax(2), planes * slab_count // hires.shape[1]
@@ -125,4 +125,3 @@ def uniform_slabs(batch: int, slabs: int, k: int, generator: torch.Generator | N
 
 
 BLIND_SELECTORS: dict[str, BlindSelector] = {"random": random_slabs, "uniform": uniform_slabs, "centre": centre_slabs}
-SELECTORS = ("attentive", *BLIND_SELECTORS)

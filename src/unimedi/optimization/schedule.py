@@ -32,7 +32,7 @@ def steps(duration: str | int, epoch_length: EpochLength, total: int | None = No
     Args:
         duration: a number of steps, or text with one amount and its unit: ``"600 steps"``, ``"1.5 epochs"``,
             ``"40000 examples"``, ``"10 percent"``, ``"10%"``.
-        epoch_length: what an epoch and an example are worth.
+        epoch_length: in what steps an epoch and an example are counted.
         total: steps of the whole run; what a percentage is taken of.
 
     Raises:

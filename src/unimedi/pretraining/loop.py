@@ -141,14 +141,12 @@ def train(
     """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
 
     ``module(batch, step, micro_step, rank)`` gives an object with ``loss`` and ``logs``; ``module.after_step(step)``
-    runs once the weights have moved. ``batches_from(step)`` yields ``accumulate`` batches a step, from that step on;
-    ``studies_of(step)`` names their studies, which are logged where a step is skipped.
+    runs once the weights have moved. ``batches_from(step)`` yields ``batch.grad_accum_steps`` batches a step, from that
+    step on; ``studies_of(step)`` names their studies, which are logged where a step is skipped.
     """
     settings = recipe.optimization
-    warmup, save_every = (
-        steps(settings.warmup, epoch_length, total),
-        max(1, steps(recipe.checkpoint_every, epoch_length, total)),
-    )
+    warmup = steps(settings.warmup, epoch_length, total)
+    save_every = max(1, steps(recipe.checkpoint_every, epoch_length, total))
     fabric.to_device(module)
     betas = (settings.beta1, settings.beta2)
     optimizer = OPTIMIZERS[settings.algorithm](module, settings.learning_rate, settings.weight_decay, betas)

@@ -63,7 +63,8 @@ def notices(recipe: Recipe, store: Store, devices: int = 1) -> list[str]:
 
 def _distilled(recipe: Recipe) -> dict[str, int]:
     """How many images of each kind a micro-batch distils."""
-    share = recipe.distillation.image_fraction if recipe.method == "unimedi" else 0.0
+    distils = recipe.method == "unimedi" and recipe.experiment != "reconstruction"
+    share = recipe.distillation.image_fraction if distils else 0.0
     sizes = {"radiographs": recipe.batch.radiographs, "volumes": recipe.batch.volumes}
     return {kind: max(1, round(share * size)) for kind, size in sizes.items() if size and share}
 

@@ -41,6 +41,9 @@ RENAMED: Final = {
     "optimization.floor": "optimization.min_lr_ratio",
 }
 
+# Keys of before 2026-11-30 that no recipe set.
+REMOVED: Final = ("model.slice_gap", "distillation.patches")
+
 
 class RecipeError(InputError):
     """A recipe that cannot be used; the sentence names the key."""
@@ -90,6 +93,8 @@ def _check_keys(values: Mapping[Any, Any], where: str, prefix: str = "") -> None
 def _refuse_unknown(key: str, where: str) -> None:
     if key in RENAMED:
         raise RecipeError(f"{where}: {key} has been renamed: it is {RENAMED[key]} now")
+    if key in REMOVED:
+        raise RecipeError(f"{where}: {key} has been taken out (docs/log.md, 2026-11-30)")
     if said := unknown(key, keys_of(Recipe)):
         raise RecipeError(f"{where}: unknown key {said}")
 

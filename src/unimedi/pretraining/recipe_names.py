@@ -13,7 +13,7 @@ def find_recipe(name: str | Path) -> Path:
     """The file of this path, else the shipped recipe of this name.
 
     Raises:
-        FileNotFoundError: neither is there; the shipped names are listed.
+        MissingError: neither is there; the shipped names are listed.
     """
     path = Path(name)
     if found := path if path.is_file() else shipped(name):

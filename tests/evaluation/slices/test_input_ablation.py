@@ -37,7 +37,7 @@ from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate
 from unimedi.metrics.measurement import Measurement, Measurements, named
-from unimedi.model.slice_selection import SELECTORS
+from unimedi.model.slice_selection import BLIND_SELECTORS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
 
@@ -171,7 +171,7 @@ def test_the_oracle_takes_slabs_that_show_a_lesion_and_else_the_models_own(
 
 def test_a_model_of_random_slices_gives_the_same_again(store: Store) -> None:
     indices, shown = store.select(split="validation"), np.zeros((10, SLABS))
-    assert "random" in SELECTORS
+    assert "random" in BLIND_SELECTORS
     model = seeing(tiny_model(selector="random"))
     one, other, third = (embed_inputs(model, store, indices, shown, seed, 4) for seed in (0, 0, 1))
     assert all((one[name] == other[name]).all() for name in INPUTS)

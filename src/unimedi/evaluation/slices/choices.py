@@ -47,8 +47,7 @@ def oracle_scores(planes: Bool[ndarray, "volumes depth"], slab_count: int) -> Fl
 def slabs_by_score(scores: Float[ndarray, "volumes slabs"], k: int) -> Int[ndarray, "volumes k"]:
     """The k slabs of the highest scores, in order of depth.
 
-    A model's ``slice_gap`` plays no part here, so that selectors differ by their scores alone; what a model itself
-    takes, by its selector and with its gap, is :attr:`EmbeddingTable.selected`.
+    What a model itself takes, by its own selector, is :attr:`EmbeddingTable.selected`.
 
     Raises:
         InputError: a score is not finite.

@@ -32,7 +32,10 @@ def msd(root: Path) -> SourceCohort:
 def _read_task(cohort: SourceCohort, task: Path) -> None:
     content = read_dataset_json(task / "dataset.json", name=str, labels=dict, modality=dict, training=list)
     organ = _organ(task.name, content["name"])
-    names = {int(value): _finding(organ, str(name)) for value, name in content["labels"].items() if int(value)}
+    try:
+        names = {int(value): _finding(organ, str(name)) for value, name in content["labels"].items() if int(value)}
+    except ValueError as error:  # newer files of nnU-Net have them the other way round
+        raise SourceError(f"{task / 'dataset.json'}: expected 'labels' by number, got {content['labels']}") from error
     is_ct = set(content["modality"].values()) == {"CT"}
     for entry in content["training"]:
         _add(cohort, task, entry, names, is_ct)
