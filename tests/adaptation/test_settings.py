@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from unimedi.adaptation.segmentation.decoders import DECODERS
-from unimedi.adaptation.settings import Algorithm, Decoder, FineTuneSettings, Kind, Precision
+from unimedi.adaptation.settings import Algorithm, Decoder, FineTuneSettings, Kind, Precision, SegmentSettings
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.metrics.measurement import percent
 from unimedi.optimization.optimizer import OPTIMIZERS
@@ -33,4 +33,6 @@ def test_settings_from_words() -> None:
     ):
         with pytest.raises(SettingsError, match=said.replace("[", r"\[")):
             read_settings(FineTuneSettings, words)
+    with pytest.raises(SettingsError, match=r"ct_decoders: expected each value once, got \['unetr', 'unetr'\]"):
+        read_settings(SegmentSettings, ["--ct_decoders", "[unetr,unetr]"])
     assert [percent(x) for x in (0.01, 0.1, 1.0)] == ["1%", "10%", "100%"]

@@ -84,6 +84,7 @@ def test_every_shipped_task_loads_and_its_command_knows_its_options(path: Path) 
         ({"official_split": {"val": "x"}}, "official_split: expected one of train, validation, test, got 'val'"),
         ({"fractions": [0.1, 10]}, "fractions: expected shares above 0 and up to 1, got [0.1, 10]"),
         ({"fractions": []}, "fractions: expected shares above 0 and up to 1, got []"),
+        ({"fractions": [0.1, 0.1]}, "fractions: expected each share once, got [0.1, 0.1]"),
         ({"seeds": []}, "seeds: expected whole numbers from 0 on, got []"),
         ({"seeds": ["a"]}, "seeds: expected whole numbers from 0 on, got ['a']"),
         ({"source": []}, "source: expected where the facts are from"),

@@ -66,6 +66,16 @@ def test_a_folder_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == [target]
 
 
+def test_a_folder_that_cannot_be_renamed_leaves_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(FileNotFoundError), atomic_folder(target) as partial:
+        partial.rmdir()
+    assert list(tmp_path.iterdir()) == [target]
+    assert [path.name for path in target.iterdir()] == ["old"]
+
+
 def _fill(path: Path) -> None:
     path.write_text("half")
     raise OSError("the disk is full")

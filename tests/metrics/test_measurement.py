@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, MissingError
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurement, Measurements, mean_over_seeds, named, percent, with_findings
 
@@ -77,4 +77,14 @@ def test_a_file_of_before_is_told_to_be_measured_again(tmp_path: Path) -> None:
     file = tmp_path / "metrics.json"
     file.write_text('{"zero_shot/ct/auroc": {"value": 0.5, "low": null, "high": null, "n": 4}}')
     with pytest.raises(InputError, match=r"metrics.json: zero_shot/ct/auroc .*evaluate the run again"):
+        Measurements.read(file)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '{"auroc": 0.5}', '{"auroc": {"metric": "auroc"}}'])
+def test_a_file_of_something_else_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "metrics.json"
+    with pytest.raises(MissingError, match=r"metrics.json, which unimedi evaluate writes"):
+        Measurements.read(file)
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"metrics.json: expected measurements"):
         Measurements.read(file)

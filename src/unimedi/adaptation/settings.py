@@ -1,4 +1,4 @@
-"""What a training on labels may be told: the settings of ``unimedi finetune`` and ``unimedi segment``.
+"""Settings of a training on labels: ``unimedi finetune`` and ``unimedi segment``.
 
 Nothing here needs torch, so that the command line can list the settings at once.
 """
@@ -62,8 +62,8 @@ class TuningSettings:
         for name in ("kinds", "fractions", "seeds", "learning_rates"):
             if not getattr(self, name):
                 raise InputError(f"{name}: expected at least one value, got none")
-        for name in ("kinds", "classes", "fractions", "seeds"):  # the same training twice says nothing of seeds
-            if len(set(values := getattr(self, name))) < len(values):
+        for name, values in vars(self).items():  # the same training twice says nothing of seeds
+            if isinstance(values, tuple) and len(set(values)) < len(values):
                 raise InputError(f"{name}: expected each value once, got {list(values)}")
 
 

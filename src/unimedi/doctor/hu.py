@@ -60,7 +60,7 @@ def read_scale(voxels: NDArray[np.int16]) -> Scale:
     """The scale of a volume (depth, height, width) in what should be HU; padding (a spike at the minimum) is left out.
 
     Raises:
-        ValueError: there is nothing but padding.
+        InputError: there is nothing but padding.
     """
     every = max(1, round((voxels.size / SAMPLE) ** (1 / 3)))
     sample = voxels[::every, ::every, ::every].astype(np.int32).ravel()

@@ -135,9 +135,9 @@ def _signs(figures: Mapping[str, Any]) -> Section:
         (one["study_id"], ", ".join(one["signs"]), ", ".join(f"{k} {v:g}" for k, v in one["measures"].items()))
         for one in figures["studies_with_signs"][:LISTED]
     ]
-    told, volumes = figures["volumes_examined_for_orientation"], figures["volumes"]
+    decided, volumes = figures["volumes_examined_for_orientation"], figures["volumes"]
     others = "the others hold no Hounsfield units, show no lungs, or are cut at a side"
-    text = f"The orientation could be determined in {told} of {volumes} volumes; {others}." if volumes else ""
+    text = f"The orientation could be determined in {decided} of {volumes} volumes; {others}." if volumes else ""
     tables = [Table("", ("sign", "studies", "meaning"), rows, prose=True)] if rows else []
     tables += [Table("Studies with a sign", ("study", "signs", "measures"), listed, prose=True)] if listed else []
     return Section("signs", "What looks wrong", text=text, tables=tables)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from unimedi.doctor.study_summary import StudySummary
 
-SERIOUS = (  # signs that spoil training, worst first; the other signs are worth a look
+SERIOUS = (  # signs that spoil training, worst first; the other signs should be looked at
     *("wrapped", "scaled_twice", "not_scaled", "wrong_slope", "odd_hu"),
     *("flipped_head_feet", "flipped_front_back", "flipped_left_right"),
     *("cut_at_side", "cut_at_feet", "cut_at_head", "short_volume", "few_slices"),

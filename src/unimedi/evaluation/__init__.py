@@ -1,1 +1,1 @@
-"""What a model is worth: zero-shot, retrieval, probes, the space, slice selection."""
+"""What a model can do: zero-shot, retrieval, probes, the space, slice selection."""

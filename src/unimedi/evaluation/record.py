@@ -14,6 +14,7 @@ from numpy import ndarray
 from unimedi.metrics.measurement import Measurements
 
 Findings = tuple[str, ...]
+LOSSES = ("l_vl", "l_icl", "l_pcl")  # as the log of a run names them
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ZeroShot:
 
 @dataclass(frozen=True)
 class WrongCall:
-    """A study that zero-shot called wrong: the finding and the probability that was given to it."""
+    """A study that zero-shot called wrong: the finding and its probability."""
 
     study: Example
     finding: str

@@ -13,10 +13,19 @@ from unimedi.evaluation.examples.attention import radiograph_attention, volume_a
 from unimedi.evaluation.examples.choice import cohort_examples, patient_queries, report_queries, slice_examples
 from unimedi.evaluation.examples.failures import failures
 from unimedi.evaluation.examples.space_map import space_map
-from unimedi.evaluation.record import Attention, EvaluationRecord, OtherRun, Queries, TaskAnswer, Training, ZeroShot
+from unimedi.evaluation.record import (
+    LOSSES,
+    Attention,
+    EvaluationRecord,
+    OtherRun,
+    Queries,
+    TaskAnswer,
+    Training,
+    ZeroShot,
+)
 from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.task_file import METRICS, TaskFile, answers
-from unimedi.evaluation.training_log import LOSSES, health_keys, warnings_in
+from unimedi.evaluation.training_log import health_keys, warnings_in
 from unimedi.evaluation.zero_shot.prompts import shipped_prompts
 from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.measurement import Measurements

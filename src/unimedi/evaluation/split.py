@@ -122,20 +122,15 @@ def foreign_reports(store: Store, split: str, languages: Sequence[str]) -> list[
     unread = Counter(study.language for study in reports if languages and study.language not in languages)
     listed = ", ".join(f"{count} in {language!r}" for language, count in unread.most_common())
     trained = ", ".join(repr(language) for language in languages)
-    return [f"{unread.total()} of {len(reports)} reports: {listed}, the model was trained with {trained}"] * bool(
-        unread
-    )
+    sentence = f"{unread.total()} of {len(reports)} reports: {listed}, the model was trained with {trained}"
+    return [sentence] if unread else []
 
 
 def cut_reports(store: Store, split: str, processor: UniMediProcessor) -> list[str]:
     """A sentence where reports of the split are longer than the model reads; they lose their end."""
     reports = [store.studies[i].report for i in store.select(split=split, reported=True)]
-    return [
-        f"{cut} of {len(reports)} reports are longer than the {processor.text_length} tokens that the model reads, and "
-        f"lose their end"
-        for cut in [processor.too_long(reports)]
-        if cut
-    ]
+    cut, tokens = processor.too_long(reports), f"the {processor.text_length} tokens that the model reads"
+    return [f"{cut} of {len(reports)} reports are longer than {tokens}, and lose their end"] if cut else []
 
 
 def probe_validation(store: Store, kind: str, options: EvaluationOptions) -> list[int]:

@@ -172,6 +172,8 @@ def _meaning(raw: Mapping[str, Any]) -> str:
     shares, seeds = raw.get("fractions", [1.0]), raw.get("seeds", [0])
     if not shares or not all(isinstance(share, float | int) and 0 < share <= 1 for share in shares):
         return f"fractions: expected shares above 0 and up to 1, got {shares!r}"
+    if len(set(shares)) < len(shares):
+        return f"fractions: expected each share once, got {shares!r}"
     if not seeds or not all(isinstance(seed, int) and seed >= 0 for seed in seeds):
         return f"seeds: expected whole numbers from 0 on, got {seeds!r}"
     for entry in raw.get("published", []):

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from unimedi.evaluation.record import LOSSES
 from unimedi.evaluation.result import TaskResult
 from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements, named
 
-LOSSES = ("l_vl", "l_icl", "l_pcl")
 HEALTH = ("teacher_entropy", "prototype_use", "effective_rank", "embedding_rank")  # keys that end or begin with these
 
 LogLine = dict[str, Any]

@@ -55,6 +55,8 @@ def atomic_folder(path: Path, durable: bool = False) -> Iterator[Path]:
             flush(path.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

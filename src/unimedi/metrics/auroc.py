@@ -16,7 +16,7 @@ from unimedi.metrics.checks import NotComputable, known_and_positive, refuse_not
 def auroc(scores: Float[ndarray, "studies"], present: Bool[ndarray, "studies"]) -> float:
     """Area under the ROC curve, NaN where only one class is there.
 
-    What scikit-learn's ``roc_auc_score`` gives, to the last bit, without its checks: thousands are asked for.
+    What scikit-learn's ``roc_auc_score`` gives, to the last bit, without its checks: it is called thousands of times.
     Raises InputError on a score that is not finite.
     """
     refuse_not_finite(scores, "scores")

@@ -1,4 +1,4 @@
-"""Checks of what measures are given: finite numbers, labels that are 1, 0 or NaN (unknown); all else is an error.
+"""Checks of the input of measures: finite numbers, labels that are 1, 0 or NaN (unknown); all else is an error.
 
 A NaN among scores would not be noticed later: sorted, compared or binned it still gives a number.
 """

@@ -122,8 +122,8 @@ def decision_measurements(
         if not math.isfinite(thresholds[finding]):
             raise InputError(f"{finding}: expected a finite threshold, got {thresholds[finding]}")
         weights = np.concatenate([np.ones((1, present.size)), bootstrap.weights[:, known]])
-        given = probabilities[finding][known]
-        for metric, values in _statistics(weights, score[known], given, present, thresholds[finding]).items():
+        probability = probabilities[finding][known]
+        for metric, values in _statistics(weights, score[known], probability, present, thresholds[finding]).items():
             resampled = values[1:]
             estimate = Estimate(float(values[0]), *interval(resampled), n=int(present.size), resampled=resampled)
             by_metric.setdefault(metric, {})[finding] = estimate

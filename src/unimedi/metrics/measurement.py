@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from unimedi.errors import InputError
+from unimedi.errors import InputError, MissingError
 from unimedi.files.atomic import write_json
 from unimedi.metrics.bootstrap import Estimate, average_estimates
 
@@ -129,9 +129,17 @@ class Measurements(Mapping[str, Measurement]):
         """Read what :meth:`write` wrote, without the resamples; null becomes NaN again.
 
         Raises:
-            InputError: the rows have no fields, as older versions wrote them.
+            MissingError: there is no such file.
+            InputError: it holds something else, or rows without fields, as older versions wrote them.
         """
-        return cls.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        if not path.is_file():
+            raise MissingError(f"expected {path}, which unimedi evaluate writes; evaluate that run first")
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")), str(path))
+        except InputError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: expected measurements, as unimedi evaluate writes them") from error
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Mapping[str, Any]], where: str) -> "Measurements":

@@ -1,5 +1,6 @@
 """Commands that measure and then draw: ``evaluate`` with its page, ``slice-eval`` with its picture."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from unimedi.evaluation.slices import slice_eval as selecting
 from unimedi.evaluation.task_file import answer_lines
 from unimedi.files.atomic import write_bytes
 from unimedi.metrics.measurement import Measurements
-from unimedi.reporting.report import headline_text, report
+from unimedi.reporting.headline import as_text, headline
+from unimedi.reporting.report import report
 from unimedi.reporting.slice_picture import selection_picture
 
 
@@ -18,11 +20,13 @@ def evaluate(
     run: Path, data: Path, out: Path | None = None, *, say: Callable[[str], None] = print, **options: Any
 ) -> Evaluation:
     """:func:`unimedi.evaluation.evaluate.evaluate`, then ``report.html`` beside its ``metrics.json``."""
+    started = time.monotonic()
     found = measuring.evaluate(run, data, out, say=say, **options)
-    say(headline_text(found.out))
+    page = report(found.out)
+    say(as_text(headline(found.measurements, found.patients, found.store.phantom)))
     for line in answer_lines(found.task, found.measurements):
         say(line)
-    say(f"measured: {found.out / 'metrics.json'}, the page: {report(found.out)}")
+    say(f"evaluated in {time.monotonic() - started:.0f} s: {found.out / 'metrics.json'}, {page}")
     return found
 
 

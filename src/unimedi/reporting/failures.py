@@ -15,7 +15,7 @@ def failures_section(record: EvaluationRecord) -> Section:
         "failures",
         "Where it fails",
         "The worst of each task, not picked: probabilities furthest from the truth, the right answer furthest "
-        "down the list, the chosen slice furthest from the lesion. In brackets: the probability that was given.",
+        "down the list, the chosen slice furthest from the lesion. In brackets: the probability of the finding.",
         folded=True,
     )
     groups = [*map(_calls, found.calls), *map(_late, found.reports), *map(_late_patients, found.patients)]

@@ -14,7 +14,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
 from unimedi.cohort.image_kind import ImageKind
-from unimedi.evaluation.record import SpaceMap, Strip, Training
+from unimedi.evaluation.record import LOSSES, SpaceMap, Strip, Training
 from unimedi.metrics.auroc import auroc
 from unimedi.metrics.classification import BINS
 
@@ -25,7 +25,6 @@ from matplotlib.figure import Figure as Plot
 BLUE, ORANGE, GREEN, RED, GREY = "#0072b2", "#e69f00", "#009e73", "#d55e00", "#9aa3ab"
 PURPLE, SKY = "#cc79a7", "#56b4e9"
 LINES = [(colour, stroke) for stroke in ("-", "--", ":") for colour in (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)]
-LOSSES = ("l_vl", "l_icl", "l_pcl")
 STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -113,7 +112,7 @@ def roc_curves(findings: Mapping[str, tuple[Float[ndarray, "_"], Bool[ndarray, "
     """Sensitivity by false alarms over all thresholds, and the AUROC in the legend; chance is the dotted diagonal.
 
     A name → (scores, whether present) of the studies whose label is known; both classes must be there. Raises
-    ValueError on a score that is not finite.
+    InputError on a score that is not finite.
     """
     with plt.rc_context(STYLE):
         plot, axis = plt.subplots(figsize=(6.4, 3.8))
@@ -132,7 +131,7 @@ def roc_curves(findings: Mapping[str, tuple[Float[ndarray, "_"], Bool[ndarray, "
 def reliability(
     panels: Mapping[str, tuple[Float[ndarray, "answers"], Bool[ndarray, "answers"]]],
 ) -> bytes:
-    """Share of answers that are right to say "present", by the probability given; below, how many were given it.
+    """Share of answers that are right to say "present", by their probability; below, how many there are of each.
 
     A name → (probability, whether present) for each small panel; on the dotted line a probability is what it says.
     """

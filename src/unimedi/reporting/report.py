@@ -1,4 +1,4 @@
-"""``report.html``: one file that needs nothing else, for whoever wants to know how good a run is and to see it.
+"""``report.html``: one file that needs nothing else, that shows how good a run is.
 
 It is drawn from files alone: ``metrics.json`` and ``evaluation/``, as :mod:`unimedi.evaluation.saved` writes them.
 """
@@ -11,7 +11,7 @@ from unimedi.files.atomic import write_text
 from unimedi.metrics.formatting import columns
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting.failures import failures_section
-from unimedi.reporting.headline import JUDGED_FROM, as_text, headline
+from unimedi.reporting.headline import JUDGED_FROM, headline
 from unimedi.reporting.other_runs import other_runs_section
 from unimedi.reporting.page import render
 from unimedi.reporting.schema import NAMES, Cell, Section, Table
@@ -52,12 +52,6 @@ def report(folder: Path) -> Path:
     page = folder / REPORT
     write_text(page, draw(record, Measurements.read(folder / "metrics.json")))
     return page
-
-
-def headline_text(folder: Path) -> str:
-    """The table at the head of the page, for a terminal. Raises as :func:`report`."""
-    record = load(folder)
-    return as_text(headline(Measurements.read(folder / "metrics.json"), record.patients, record.phantom))
 
 
 def draw(record: EvaluationRecord, measurements: Measurements) -> str:

@@ -1,6 +1,6 @@
 """The sections of a run's page: each takes the record and the measurements, and gives sentences and pictures."""
 
-from unimedi.evaluation.record import Attention, EvaluationRecord
+from unimedi.evaluation.record import LOSSES, Attention, EvaluationRecord
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.metrics.formatting import columns, three_decimals, with_interval
 from unimedi.metrics.measurement import Measurements
@@ -35,7 +35,7 @@ def training_section(record: EvaluationRecord, measurements: Measurements) -> Se
         found = {row.metric: row.value for row in measurements.select(task="training", modality="").values()}
         ends = [
             f"{loss} {found[f'{loss}_first']:.2f} → {found[f'{loss}_last']:.2f}"
-            for loss in plots.LOSSES
+            for loss in LOSSES
             if f"{loss}_first" in found
         ]
         says = f"Warnings: {', '.join(training.warnings)}." if training.warnings else "No warning was raised."

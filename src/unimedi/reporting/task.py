@@ -1,4 +1,4 @@
-"""The section of the page that answers a task file, and says what was asked and who says so."""
+"""The section of the page on a task file: its answers, what it asks for, and its sources."""
 
 from unimedi.evaluation.record import EvaluationRecord, TaskAnswer
 from unimedi.metrics.formatting import columns

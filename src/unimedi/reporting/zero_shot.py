@@ -1,4 +1,4 @@
-"""The section on zero-shot: a table of every finding, ROC curves, and what the probabilities are worth."""
+"""The section on zero-shot: a table of every finding, ROC curves, and whether the probabilities are calibrated."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def zero_shot_section(record: EvaluationRecord, measurements: Measurements) -> S
         section.text = _what_it_says(record, measurements)
         section.tables += _by_prompts(measurements, tuple(record.zero_shot))
         pooled = {NAMES[kind]: _pooled(predicted) for kind, predicted in record.zero_shot.items()}
-        caption = "Reliability, all findings together: how often a finding is there, by the probability it was given."
+        caption = "Reliability, all findings together: how often a finding is there, by its probability."
         section.pictures.append(Tile(caption, data_uri(plots.reliability(pooled))))
     return section
 

@@ -1,4 +1,4 @@
-"""Studies and sentences to embeddings, each image encoded once, whatever is asked of it afterwards."""
+"""Studies and sentences to embeddings, each image encoded once."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -72,6 +72,12 @@ class Embedder:
         Returns:
             A table with a row a study, in the order of ``indices``.
         """
+        studies = [store.studies[i] for i in indices]
+        rows = self.stored_rows(store, indices)
+        return self.table([s.study_id for s in studies], [str(s.modality) for s in studies], rows)
+
+    def stored_rows(self, store: Store, indices: Sequence[int]) -> list[Row]:
+        """As :meth:`images`, without the studies' names."""
         ndims = [store.studies[i].modality.ndim for i in indices]
         batches: list[list[int]] = []
         for ndim in (2, 3):
@@ -85,9 +91,7 @@ class Embedder:
         rows: dict[int, Row] = {}
         for done in self._side_by_side(encoded, batches):
             rows |= done
-        studies = [store.studies[i] for i in indices]
-        in_order = [rows[place] for place in range(len(indices))]
-        return self.table([s.study_id for s in studies], [str(s.modality) for s in studies], in_order)
+        return [rows[place] for place in range(len(indices))]
 
     def _side_by_side(self, work: Callable[[A], B], batches: Sequence[A]) -> Iterator[B]:
         """``work`` of each batch, in order. On a CPU several at a time share the threads out: in one batch they would
@@ -161,7 +165,7 @@ def load_model(folder: Path) -> UniMediModel:
 
 
 def pretrained_folder(run: Path) -> Path:
-    """The folder with the model: the run's ``pretrained`` or the given one; FileNotFoundError where there is none."""
+    """The folder with the model: the run's ``pretrained``, or ``run`` itself; MissingError where there is none."""
     for folder in (run / "pretrained", run):
         if (folder / "config.json").is_file():
             return folder

@@ -10,7 +10,7 @@ from unimedi.model.config import FIELDS
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import UniMediModel
 
-# What the configuration of a text model says of who wrote it, and in which type its weights lay.
+# Keys of a text model's configuration on its file: who wrote it, and the type of its weights.
 ABOUT_THE_FILE = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
 

@@ -24,7 +24,7 @@ OTHER_SERIES = "other_series_dropped"  # the note of a folder that holds more th
 def find_images(paths: Sequence[Path], listed: SourceCohort) -> list[Path]:
     """The images among ``paths`` and under them, each once: files, and folders that hold the slices of a DICOM series.
 
-    Every other file goes to ``listed`` with the reason. FileNotFoundError where nothing is there.
+    Every other file goes to ``listed`` with the reason. MissingError where nothing is there.
     """
     taken = TakenImages()
     for path in paths:

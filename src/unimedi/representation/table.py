@@ -14,13 +14,13 @@ from unimedi.metrics.checks import refuse_not_finite
 
 @dataclass(frozen=True)
 class EmbeddingTable:
-    """One row a study, in the order asked for.
+    """One row a study.
 
     ``embedding`` float32 (studies, dim), L2-normalised; ``cls`` float32 (studies, hidden), the encoder's [CLS] output
     before the projection (what probes read); ``attention`` one float32 vector a study, the [CLS] row averaged over
     layers and heads, one value a patch; ``slice_scores`` (studies, slabs) and ``selected`` (studies, k; indices into
     the stored depth) only where all studies are volumes. ``model`` is the fingerprint of the weights that made it.
-    Raises ValueError that names the study where a number is not finite.
+    Raises InputError that names the study where a number is not finite.
     """
 
     study_ids: tuple[str, ...]
@@ -75,7 +75,7 @@ def write_table(table: EmbeddingTable, path: Path) -> None:
 
 
 def read_table(path: Path) -> EmbeddingTable:
-    """Read a Parquet file written by :func:`write_table`; ValueError where it is none, or not whole."""
+    """Read a Parquet file written by :func:`write_table`; InputError where it is none, or not whole."""
     import pyarrow.parquet
 
     try:

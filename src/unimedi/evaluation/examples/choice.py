@@ -68,7 +68,7 @@ def patient_queries(query: EvalSplit, answers: EvalSplit, store: Store) -> Queri
 
 
 def slice_examples(split: EvalSplit, store: Store, results: SliceResults, selector: str) -> SliceSelection:
-    """Slabs, scores and the true extent of lesions in evenly chosen volumes; None where no volume has a lesion."""
+    """Slabs, scores and the true extent of lesions in evenly chosen volumes."""
     planes, scores = results.lesion_planes, results.slab_scores
     strips = []
     for place in evenly(len(scores), STRIPS):

@@ -41,18 +41,18 @@ def failures(
 def worst_calls(split: EvalSplit, predictions: ZeroShotPredictions, missed: bool) -> list[tuple[int, str, float]]:
     """(row, finding, probability) of the wrong calls furthest from the truth, at most one a study, worst first.
 
-    Wrong: on the wrong side of the finding's threshold. ``missed`` takes the findings that were not seen, else the
+    Wrong: on the wrong side of the finding's threshold. ``missed`` takes the findings that were not called, else the
     false alarms. A label that is not known is left out.
     """
-    found, given = [], predictions.probabilities
+    found, probabilities = [], predictions.probabilities
     for finding, odds in predictions.log_odds.items():
         label = split.labels[finding]
-        wrong = (label == missed) & ((given[finding] >= predictions.thresholds[finding]) != missed)
+        wrong = (label == missed) & ((probabilities[finding] >= predictions.thresholds[finding]) != missed)
         distance = -odds if missed else odds  # in log-odds: probabilities near 1 are rounded to the same number
         found += [(distance[row], row, finding) for row in np.flatnonzero(wrong).tolist()]
     worst: dict[int, tuple[int, str, float]] = {}
     for _, row, finding in sorted(found, key=lambda call: (-call[0], call[1], call[2])):
-        worst.setdefault(row, (row, finding, float(given[finding][row])))
+        worst.setdefault(row, (row, finding, float(probabilities[finding][row])))
     return list(worst.values())
 
 
@@ -80,7 +80,7 @@ def worst_planes(results: SliceResults, thickness: Sequence[float]) -> list[tupl
 
 def _wrong_calls(split: EvalSplit, predictions: ZeroShotPredictions, missed: bool, store: Store) -> WrongCalls:
     calls = worst_calls(split, predictions, missed)
-    worst = tuple(WrongCall(example(split, row, store), finding, given) for row, finding, given in calls[:WORST])
+    worst = tuple(WrongCall(example(split, row, store), finding, value) for row, finding, value in calls[:WORST])
     return WrongCalls(split.kind, missed, len(calls), worst)
 
 

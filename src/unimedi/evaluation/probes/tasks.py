@@ -53,7 +53,7 @@ def linear_probe(
 
     Args:
         split: the studies that are scored.
-        store: its training studies teach the probe, its validation studies choose its strength.
+        store: its training studies teach the probe, its validation studies choose its C.
         encoders: method → embedder, and its table of the studies of ``split``; '' is the model itself.
 
     Returns:
