@@ -73,7 +73,7 @@ class TuningTask(Generic[R]):
 
 @dataclass(frozen=True)
 class Tuning(Generic[S]):
-    """What all trainings of one command share: the pretrained model, the store, the settings, and who keeps models."""
+    """What all trainings of one command share: the pretrained model, the store, the settings, the models to keep."""
 
     title: str
     model: UniMediModel

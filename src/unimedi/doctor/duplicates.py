@@ -1,4 +1,4 @@
-"""The same image twice: hashes of its file, its pixels and its coarse structure, and who has the same."""
+"""The same image twice: hashes of its file, its pixels and its coarse structure, and which studies share them."""
 
 import hashlib
 from collections import defaultdict

@@ -88,7 +88,7 @@ def _under_limits(pool: SandboxPool[Any, StudySummary], item: Study | Stored, na
 
 
 def _with_outliers(studies: list[StudySummary]) -> list[StudySummary]:
-    """``spacing_outlier`` can be told once all have been read."""
+    """``spacing_outlier`` is known once all have been read."""
     for modality in {one.modality for one in studies}:
         rows = [i for i, one in enumerate(studies) if one.modality == modality]
         for place in spacing_outliers([studies[i].spacing for i in rows]):

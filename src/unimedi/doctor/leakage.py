@@ -98,7 +98,7 @@ def _alike(studies: Sequence[StudySummary], sides: Sequence[str]) -> Iterator[Le
 
 
 def _strongest(leaks: Sequence[Leak]) -> list[Leak]:
-    """Each pair of studies once: whoever shares a file shares the image, and nearly the image, too."""
+    """Each pair of studies once: what shares a file also shares the image, exactly and nearly."""
     kept: dict[tuple[str, str], Leak] = {}
     order = ("study", "file", "image", "header_patient", "near_image", "patient")
     for leak in sorted(leaks, key=lambda one: order.index(one.what)):

@@ -1,4 +1,4 @@
-"""Which way does the patient lie? Told from the chest's own anatomy, whatever the header says.
+"""Which way does the patient lie? Decided by the chest's own anatomy, whatever the header says.
 
 Each axis has its own cues, positive in the axis order of ``imaging/image.py`` and negative in a mirrored file:
 
@@ -30,7 +30,7 @@ DECIDED = 0.5  # in units of what is usual (a sum of cues, each about 1 in a usu
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """A score an axis: about 2 in a usual chest, about -2 in a mirrored one, near 0 where it cannot be told."""
+    """A score an axis: about 2 in a usual chest, about -2 in a mirrored one, near 0 where it cannot be decided."""
 
     head: float
     back: float
@@ -43,9 +43,9 @@ class Orientation:
 
 
 def read_orientation(chest: Chest, ends: bool = True) -> Orientation:
-    """Scores of a recognised chest; left and right are told in the order that the other two axes suggest.
+    """Scores of a recognised chest; left and right are decided after the other two axes, turned as their scores say.
 
-    ``ends``: whether the volume shows both ends of the lungs. A lung without its top has no dome to tell it by.
+    ``ends``: whether the volume shows both ends of the lungs. A lung without its top has no dome.
     """
     head, back = _head(chest) if ends else 0.0, _back(chest)
     turned = _turned(chest, head < -DECIDED, back < -DECIDED)

@@ -1,4 +1,4 @@
-"""Signs that something is wrong with a study: what each means, which spoil training, and who has the worst."""
+"""Signs that something is wrong with a study: what each means, which spoil training, and which studies are worst."""
 
 from collections.abc import Sequence
 

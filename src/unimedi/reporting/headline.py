@@ -41,8 +41,8 @@ class Line:
 def headline(measurements: Measurements, patients: int, phantom: bool) -> list[Row]:
     """The lines of which there is a measurement.
 
-    Targets stand beside the phantom's alone, and are judged from ``JUDGED_FROM`` patients on: what is good on another
-    cohort cannot be told from them.
+    Targets stand beside the phantom's alone, and are judged from ``JUDGED_FROM`` patients on: they say nothing of
+    another cohort.
     """
     rows = []
     for line in lines():

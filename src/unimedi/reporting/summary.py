@@ -1,7 +1,7 @@
 """The lines at the top of the report: what the figures show this model to be good for, and what they do not.
 
 A thing is shown where its interval lies above what it has to be compared with: chance, an untrained encoder, PCA of the
-pixels, the centre slice. All else with a figure is not shown. Rules, so that nobody words it better than it is.
+pixels, the centre slice. All else with a figure is "not shown". Fixed rules choose the words.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

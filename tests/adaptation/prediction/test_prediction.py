@@ -236,7 +236,7 @@ def test_damaged_weights_are_refused(ground: Ground, tmp_path: Path) -> None:
     with pytest.raises(TrainedModelError, match="found none"):
         trained.load(tmp_path)
     (tmp_path / "xray.json").write_text('{"format": 1}')
-    with pytest.raises(TrainedModelError, match="format 1, expected 2; train again"):
+    with pytest.raises(TrainedModelError, match="format 1, expected 2; train again, into another folder"):
         Trained.read(tmp_path, "xray")
     (tmp_path / "xray.json").write_text('{"format": 2}')
     with pytest.raises(TrainedModelError, match="does not describe a trained model: KeyError: 'task'"):

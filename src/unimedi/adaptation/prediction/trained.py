@@ -66,7 +66,9 @@ class Trained:
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             if values["format"] != FORMAT:
-                raise TrainedModelError(f"{path}: format {values['format']}, expected {FORMAT}; train again")
+                raise TrainedModelError(
+                    f"{path}: format {values['format']}, expected {FORMAT}; train again, into another folder"
+                )
             known = {one.name: values[one.name] for one in fields(cls)}
             if known["task"] not in (CLASSIFICATION, SEGMENTATION) or known["kind"] != kind:
                 raise TrainedModelError(f"{path}: {known['task']} of {known['kind']} is not known here")

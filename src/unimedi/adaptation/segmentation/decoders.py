@@ -24,7 +24,7 @@ Grids = Sequence[Tensor]  # hidden states as (n, hidden, *grid), shallow to deep
 
 
 def scales_of(token: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The stages of a token of so many pixels an axis; ValueError unless each is a power of two.
+    """The stages of a token of so many pixels an axis; InputError unless each is a power of two.
 
     The longest axis sets how many stages there are; a shorter one grows in the last of them.
     """

@@ -1,4 +1,4 @@
-"""What looking at chosen slabs brings (a lesion shown, millimetres to it), and how well scores rank a volume's slabs.
+"""How well chosen slabs show lesions (hits, millimetres to them), and how well scores rank a volume's slabs.
 
 Only volumes with at least one *focal* lesion count. A plane hits if the mask of a focal lesion touches it. Slab scores
 of two volumes are never compared: AUROC and average precision are taken within each volume, then averaged.
