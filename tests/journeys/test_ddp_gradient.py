@@ -20,6 +20,7 @@ def train(rank: int, ranks: int, count: int) -> dict[str, torch.Tensor]:
     """Projections of two kinds of image and of reports, trained by plain gradient steps on this rank's rows."""
     from torch.nn.parallel import DistributedDataParallel
 
+    from unimedi.cohort.image_kind import ImageKind
     from unimedi.model.projection import Projection
     from unimedi.objectives.contrastive import contrastive_loss
     from unimedi.pretraining.gather import gather, gather_with_gradient
@@ -29,16 +30,17 @@ def train(rank: int, ranks: int, count: int) -> dict[str, torch.Tensor]:
         def __init__(self) -> None:
             super().__init__()
             self.image, self.text = Projection(4, 3, "running_mean", 2), Projection(4, 3, "running_mean", 1)
-            self.uncommon = torch.nn.ModuleList(GradientCentring(3) for _ in range(3))
+            self.centring = torch.nn.ModuleDict(
+                {name: GradientCentring(3) for name in (*map(str, ImageKind), "report")}
+            )
 
-        def embed(
-            self, projection: Projection, rows: torch.Tensor, kind: int, uncommon: torch.nn.Module
-        ) -> torch.Tensor:
-            return projection.onto_sphere(uncommon(projection.linear(rows)), kind)
+        def embed(self, rows: torch.Tensor, kind: ImageKind | None = None) -> torch.Tensor:
+            projection = self.image if kind else self.text
+            return projection.onto_sphere(self.centring[str(kind or "report")](projection.linear(rows)), kind)
 
         def forward(self, images: list[torch.Tensor], reports: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            kinds = [self.embed(self.image, rows, kind, self.uncommon[kind]) for kind, rows in enumerate(images)]
-            return torch.cat(kinds), self.embed(self.text, reports, 0, self.uncommon[2])
+            embedded = [self.embed(rows, kind) for kind, rows in zip(ImageKind, images, strict=True)]
+            return torch.cat(embedded), self.embed(reports)
 
     torch.manual_seed(0)
     module = Both().double().train()
@@ -87,6 +89,6 @@ def test_two_ranks_take_the_steps_of_one(tmp_path: Path, count: int) -> None:
     for rank in range(2):
         together = load_file(tmp_path / f"{rank}.safetensors")
         for name, value in alone.items():
-            if name.startswith("uncommon") and name.endswith("mean"):
+            if name.startswith("centring") and name.endswith("mean"):
                 value = 2 * value  # a gathered row has the gradient of each rank's loss; DDP takes their mean later
             torch.testing.assert_close(together[name], value, rtol=1e-10, atol=1e-12, msg=lambda m, n=name: f"{n}: {m}")
