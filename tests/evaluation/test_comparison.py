@@ -1,11 +1,13 @@
 """Two runs are paired where they were measured on the same draws, and only there."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from unimedi.errors import InputError
 from unimedi.evaluation.comparison import (
     RESAMPLES,
     MeasuredRun,
@@ -118,3 +120,12 @@ def test_runs_of_one_name_are_told_apart_and_a_missing_one_is_named(tmp_path: Pa
     with pytest.raises(FileNotFoundError, match="evaluate that run first"):
         read_runs([tmp_path / "three"])
     assert not other_runs_section("ours", only(ours), []).filled
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-40], lambda data: b"", lambda data: b"[]" * 50])
+def test_damaged_resamples_are_told_with_their_file(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", only(two_runs(0.1)[0]), {"split": "test"})
+    kept = folder / RESAMPLES
+    kept.write_bytes(damage(kept.read_bytes()))
+    with pytest.raises(InputError, match=r"resamples\.npz is damaged; evaluate that run again"):
+        read_runs([folder])

@@ -14,6 +14,7 @@ from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.dataset import TrainingSteps
 from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.build import build
+from unimedi.pretraining.gradient_monitor import GradientMonitor
 from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.monitors import GRADIENT_PATIENCE, unmoved
@@ -191,3 +192,26 @@ def test_without_reports_one_image_is_enough(tmp_path: Path) -> None:
     toy_store(tmp_path / "store")
     changes = {"batch": {"radiographs": 0, "volumes": 1}, "contrastive_weight": 0.0, "duration": "2 steps"}
     pretrain(load_recipe(toy_recipe(tmp_path / "recipe.yaml", **changes)), tmp_path / "store", tmp_path / "run")
+
+
+def test_norms_are_those_of_the_gradients_and_a_report_begins_anew() -> None:
+    model, monitor = tiny_model(), GradientMonitor()
+    states = torch.ones(2, 3, requires_grad=True)
+    monitor.watch("l_vl/ct", states)
+    monitor.watch("l_vl/xray", torch.ones(2))  # nothing can come back to it
+    monitor.expect("E_l", "T_2D")
+    for factor in (3.0, 4.0):  # two backward passes: the norms of a branch's states add up
+        (factor * states).sum().backward()
+    for parameter in model.text.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    count = sum(parameter.numel() for parameter in model.text.parameters())
+    found = {name: value.item() for name, value in monitor.report(model).items()}
+    assert found == pytest.approx(
+        {
+            "gradient/l_vl/ct": 7 * 6**0.5,
+            "gradient/l_vl/xray": 0.0,
+            "gradient/E_l": count**0.5,
+            "gradient/T_2D": 0.0,
+        }
+    )
+    assert monitor.report(model) == {}

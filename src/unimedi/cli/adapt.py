@@ -1,14 +1,17 @@
 """``unimedi finetune``, ``segment``: a model learns from labels or masks; ``predict``: what it learnt is applied."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from unimedi.cli.options import POSITIONAL, Argument, NameOrFile
 
 if TYPE_CHECKING:
-    from unimedi.evaluation.task_file import TaskFile
+    from unimedi.metrics.measurement import Measurements
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,54 +25,55 @@ class _Training:
     task: NameOrFile = None
     """a public collection's (chexpert, covidx, btcv ...), or your own file: classes, metric, shares, split"""
 
-    def _task(self, subcommand: str) -> "tuple[TaskFile | None, list[str]]":
-        """The task and the settings that it stands for."""
-        from unimedi.evaluation.task_file import cli_args, find_task, for_command
+    name: ClassVar[str]
 
-        task = for_command(find_task(self.task), subcommand) if self.task else None
-        return task, cli_args(task) if task else []
+    def train(self, kind: type[T], settings: list[str], learn: "Callable[..., Measurements]", learnt: str) -> None:
+        """Train with the task's settings, those of the command line over them, and write ``metrics.json``.
+
+        Args:
+            kind: the dataclass of the settings.
+            learn: ``fine_tune`` or ``segment``.
+            learnt: what the folder then holds; a folder of something else is refused.
+        """
+        from unimedi.adaptation.prediction.trained import out_of_training
+        from unimedi.evaluation.task_file import answer_lines, cli_args, find_task, for_command
+        from unimedi.files.lock import alone_in
+        from unimedi.settings import read_settings
+
+        with alone_in(self.out):
+            task = for_command(find_task(self.task), self.name) if self.task else None
+            chosen = read_settings(kind, [*(cli_args(task) if task else ()), *settings])
+            out_of_training(self.out, learnt)
+            found = learn(self.run_folder, self.data, chosen, out=self.out)
+            found.write(self.out / "metrics.json")
+        for line in answer_lines(task, found):
+            print(line)
 
 
 class FineTune(_Training):
     """Fine-tune a model on the labels of a store and measure it beside random weights: metrics.json."""
 
+    name = "finetune"
+
     def run(self, settings: list[str]) -> None:
         from unimedi.adaptation.fine_tune import fine_tune
-        from unimedi.adaptation.prediction.trained import CLASSIFICATION, out_of_training
+        from unimedi.adaptation.prediction.trained import CLASSIFICATION
         from unimedi.adaptation.settings import FineTuneSettings
-        from unimedi.evaluation.task_file import answer_lines
-        from unimedi.files.lock import alone_in
-        from unimedi.settings import read_settings
 
-        with alone_in(self.out):
-            task, words = self._task("finetune")
-            chosen = read_settings(FineTuneSettings, [*words, *settings])
-            out_of_training(self.out, CLASSIFICATION)
-            figures = fine_tune(self.run_folder, self.data, chosen, out=self.out)
-            figures.write(self.out / "metrics.json")
-        for line in answer_lines(task, figures):
-            print(line)
+        self.train(FineTuneSettings, settings, fine_tune, CLASSIFICATION)
 
 
 class Segment(_Training):
     """Learn the masks of a store with a model's tokens and measure it beside random weights: metrics.json."""
 
+    name = "segment"
+
     def run(self, settings: list[str]) -> None:
-        from unimedi.adaptation.prediction.trained import SEGMENTATION, out_of_training
+        from unimedi.adaptation.prediction.trained import SEGMENTATION
         from unimedi.adaptation.segmentation.segment import segment
         from unimedi.adaptation.settings import SegmentSettings
-        from unimedi.evaluation.task_file import answer_lines
-        from unimedi.files.lock import alone_in
-        from unimedi.settings import read_settings
 
-        with alone_in(self.out):
-            task, words = self._task("segment")
-            chosen = read_settings(SegmentSettings, [*words, *settings])
-            out_of_training(self.out, SEGMENTATION)
-            figures = segment(self.run_folder, self.data, chosen, out=self.out)
-            figures.write(self.out / "metrics.json")
-        for line in answer_lines(task, figures):
-            print(line)
+        self.train(SegmentSettings, settings, segment, SEGMENTATION)
 
 
 @dataclass(frozen=True)

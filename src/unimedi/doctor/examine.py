@@ -83,8 +83,7 @@ def _under_limits(pool: SandboxPool[Any, StudySummary], item: Study | Stored, na
     try:
         return pool(item, name if isinstance(item, Stored) else str(item.image))
     except ImagingError as error:
-        about = describe(item) if isinstance(item, Study) else StudySummary(name, "", "", "", "", "", 0, "")
-        return replace(about, refused=error.reason, message=str(error))
+        return replace(describe(item), refused=error.reason, message=str(error))
 
 
 def _with_outliers(studies: list[StudySummary]) -> list[StudySummary]:

@@ -95,8 +95,16 @@ def inspect(item: Study | Stored) -> StudySummary:
         return replace(known, refused="error", message=f"{item.image}: {type(error).__name__}: {error}")
 
 
-def describe(study: Study) -> StudySummary:
-    """A study of a cohort without its image."""
+def describe(item: Study | Stored) -> StudySummary:
+    """A study of a cohort or a store without its image."""
+    if isinstance(item, Stored):
+        stored = _opened(item.store).studies[item.index]
+        known = _described(stored, stored.report, stored.language)
+        if not stored.report:
+            return known
+        counted = count_report(Report(stored.report, stored.language))
+        return replace(known, counted=replace(counted, left_out={}, unknown=()))  # the store no longer has them
+    study = item
     known = _described(study, training_text(study.report), training_language(study.report))
     return replace(known, counted=count_report(study.report)) if study.report.text else known
 
@@ -141,10 +149,7 @@ def examine_volume(volume: Volume) -> tuple[dict[str, float], tuple[str, ...]]:
 def _inspect_stored(item: Stored) -> StudySummary:
     store = _opened(item.store)
     study = store.studies[item.index]
-    known = _described(study, study.report, study.language)
-    if study.report:  # what was left out of it, the store no longer has
-        stored = count_report(Report(study.report, study.language))
-        known = replace(known, counted=replace(stored, left_out={}, unknown=()))
+    known = describe(item)
     try:
         pixels = store.pixels(item.index)
         if study.ndim == 2:

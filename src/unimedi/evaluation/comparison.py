@@ -10,10 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
-from unimedi.errors import MissingError
+from unimedi.errors import InputError, MissingError
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.split import EvalSplit
 from unimedi.files.atomic import atomic_file, write_json
@@ -81,7 +82,7 @@ def read_runs(paths: Sequence[Path]) -> list[MeasuredRun]:
 
     Raises:
         MissingError: a run was not evaluated.
-        InputError: a run was evaluated by an older version; evaluate it again.
+        InputError: a run was evaluated by an older version, or its resamples are damaged; evaluate it again.
     """
     files = [path if path.suffix == ".json" else path / "metrics.json" for path in paths]
     for file in files:
@@ -102,9 +103,12 @@ def _read(file: Path, name: str) -> MeasuredRun:
     measurements, kept = Measurements.read(file), file.with_name(RESAMPLES)
     if file.name != "metrics.json" or not kept.is_file():
         return MeasuredRun(name, measurements, {})
-    with np.load(kept, allow_pickle=False) as stored:
-        resampled = dict(zip(stored["keys"].tolist(), stored["resampled"].astype(np.float64), strict=True))
-        measured_on = json.loads(str(stored["conditions"]))
+    try:
+        with np.load(kept, allow_pickle=False) as stored:
+            resampled = dict(zip(stored["keys"].tolist(), stored["resampled"].astype(np.float64), strict=True))
+            measured_on = json.loads(str(stored["conditions"]))
+    except (BadZipFile, EOFError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{kept} is damaged; evaluate that run again") from error
     rows = [named(row, resampled=resampled.get(key)) for key, row in measurements.items()]
     return MeasuredRun(name, Measurements(rows), measured_on)
 
