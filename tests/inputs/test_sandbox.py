@@ -1,5 +1,6 @@
 """A process of its own for each file: what hangs, fills the memory or dies costs that process and nothing else."""
 
+import mmap
 import os
 import signal
 import time
@@ -123,3 +124,19 @@ def test_a_call_after_an_interrupted_one_gets_its_own_answer() -> None:
 def test_limits_are_positive(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="limits must be positive"):
         Limits(**wrong)
+
+
+def read_mapped(path: str) -> int:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        touched = sum(mapped[place] for place in range(0, len(mapped), 4096))
+        time.sleep(0.5)  # long enough to be looked at
+        return touched
+
+
+def test_pages_of_a_mapped_file_are_not_memory_that_a_call_takes(tmp_path: Path) -> None:
+    """They grow with every study that is read from a store, and the system drops them when it likes."""
+    path = tmp_path / "store"
+    with path.open("wb") as file:
+        file.truncate(600 << 20)
+    with Sandbox(read_mapped, Limits(memory=400 << 20)) as sandbox:
+        assert sandbox(str(path), "a store") == 0

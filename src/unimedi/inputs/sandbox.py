@@ -31,8 +31,8 @@ _CHILD = "import sys; from unimedi.inputs.sandbox import serve; serve(int(sys.ar
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one call may take: ``seconds`` by the clock, ``memory`` bytes of its whole process (300 MB before it reads
-    anything)."""
+    """What one call may take: ``seconds`` by the clock, ``memory`` bytes of its whole process without the pages of
+    mapped files."""
 
     seconds: float = 300.0
     memory: int = 2 << 30
@@ -177,6 +177,7 @@ def serve(descriptor: int) -> None:
 
 def _resident(process: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
+        memory = process.memory_info()
+        return int(memory.rss - getattr(memory, "shared", 0))  # pages of a mapped store can be dropped: not counted
     except psutil.Error:
         return 0  # dead: the pipe tells
