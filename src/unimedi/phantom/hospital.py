@@ -30,11 +30,10 @@ from unimedi.errors import StateError
 from unimedi.files.atomic import write_json, write_text
 from unimedi.files.lock import LOCK, alone_in
 from unimedi.phantom.painting.distractors import DISTRACTOR
-from unimedi.phantom.patient.catalogue import FINDINGS
-from unimedi.phantom.patient.patient import sample_patient
+from unimedi.phantom.patient.catalogue import DETAILS, FINDINGS
 from unimedi.phantom.planning import PatientPlan, patient_seed, plan_hospital
 from unimedi.phantom.presets import HospitalPreset, find_preset
-from unimedi.phantom.reports.write import labels_for, write_report
+from unimedi.phantom.reports.write import details_for, labels_for, write_report
 from unimedi.phantom.write_study import write_study
 from unimedi.progress import progress_bar
 
@@ -93,7 +92,7 @@ def build_hospital(
     chosen = chosen.with_options(overrides or {})
     if patients is not None:
         chosen = chosen.with_patients(patients)
-    sample_patient("P000000", seed, chosen.prevalence)  # an unknown finding is an error before anything is written
+    chosen.patient("P000000", seed)  # an unknown finding is an error before anything is written
     out = Path(out)
     request = {"phantom": 1, "unimedi": __version__, "seed": seed, "options": chosen.to_dict()}
     with alone_in(out):
@@ -108,7 +107,8 @@ def build_hospital(
                 advance(len(parts[number]))
         rows = [row for number in range(len(parts)) for row in json.loads(_part_file(out, number).read_text("utf-8"))]
         _make_distinct(out, rows, chosen, seed)
-        _write_index(out / "index.csv", rows, (*FINDINGS, DISTRACTOR) if chosen.mask_distractors else FINDINGS)
+        labels = (*FINDINGS, *DETAILS) if chosen.lesion_mix else FINDINGS
+        _write_index(out / "index.csv", rows, labels, (*FINDINGS, DISTRACTOR) if chosen.mask_distractors else FINDINGS)
         summary = {**request, **_summary(rows)}
         write_json(out / "hospital.json", summary)
         shutil.rmtree(out / BUILDING)
@@ -147,13 +147,15 @@ def write_part(out: Path, number: int, plans: list[PatientPlan], preset: Hospita
     """Write these patients' files, then record the part as done; returns its number."""
     rows = []
     for plan in plans:
-        patient = sample_patient(plan.patient_id, patient_seed(seed, plan.split), preset.prevalence)
+        patient = preset.patient(plan.patient_id, patient_seed(seed, plan.split))
         for study in plan.studies:
             files = write_study(out, patient, study, preset.ct_shape)
             report = write_report(patient, study.modality, seed, study.language, view=study.view)
             _save_report(out, study.study_id, report)
             pair = [other.study_id for other in plan.studies if other is not study]
             labels = labels_for(patient, study.modality)
+            if preset.lesion_mix:
+                labels |= details_for(patient, study.modality)
             rows.append(
                 {
                     "study_id": study.study_id,
@@ -193,7 +195,7 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
             attempt += 1
             if attempt > ATTEMPTS:
                 raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
-            patient = sample_patient(row["patient_id"], patient_seed(seed, Split(row["split"])), preset.prevalence)
+            patient = preset.patient(row["patient_id"], patient_seed(seed, Split(row["split"])))
             report = write_report(
                 patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt
             )
@@ -256,8 +258,8 @@ def _summary(rows: list[Row]) -> dict[str, Any]:
     }
 
 
-def _write_index(path: Path, rows: list[Row], masked: tuple[str, ...]) -> None:
-    columns = [*COLUMNS, *(f"label:{name}" for name in FINDINGS), *(f"mask:{name}" for name in masked)]
+def _write_index(path: Path, rows: list[Row], labels: tuple[str, ...], masked: tuple[str, ...]) -> None:
+    columns = [*COLUMNS, *(f"label:{name}" for name in labels), *(f"mask:{name}" for name in masked)]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

@@ -5,8 +5,12 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from unimedi.errors import InputError, nearest
+from unimedi.phantom.patient.catalogue import FINDINGS
+from unimedi.phantom.patient.lesions import LesionMix
+from unimedi.phantom.patient.patient import Patient, sample_patient
 
 RENAMED = {"mask_innocents": "mask_distractors"}  # options by their former names
+LATER = frozenset({"mask_distractors", "lesions", "lesion_mm", "look_alikes"})  # fields that older hospitals lack
 COUNTS = ("train_xray", "train_ct", "validation_paired", "test_paired")
 SHARES = (
     "share_ct_dicom", "share_ct_gzip", "share_ct_reoriented", "share_xray_dx", "share_xray_cr", "share_xray_png",
@@ -43,6 +47,9 @@ class HospitalPreset:
     share_train_masks: float = 0.0  # validation and test studies always have theirs
     mask_distractors: bool = False  # CTs with masks get one more, of the distractors that look like lesions
     prevalence: Mapping[str, float] = field(default_factory=dict)  # finding -> probability; others keep their default
+    lesions: tuple[int, int] = (0, 0)  # fewest and most nodules and masses with details; 0 most: no detail is written
+    lesion_mm: tuple[int, int] = (18, 40)  # their diameters
+    look_alikes: tuple[int, int] = (0, 0)  # fewest and most harmless things as large as they are, and brighter
 
     def __post_init__(self) -> None:
         for name in SHARES:
@@ -60,11 +67,24 @@ class HospitalPreset:
             raise InputError(
                 f"ct_shape must be three numbers of at least 8 (depth, height, width), got {self.ct_shape}"
             )
+        for name, least in (("lesions", 0), ("lesion_mm", 1), ("look_alikes", 0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high:
+                raise InputError(f"{name} must be (fewest, most) with {least} <= fewest <= most, got {(low, high)}")
         low, high = self.xray_size
         if not 16 <= low <= high:
             raise InputError(
                 f"xray_size must be (smallest, largest) with 16 <= smallest <= largest, got {self.xray_size}"
             )
+
+    @property
+    def lesion_mix(self) -> LesionMix | None:
+        """The lesions with details; None in a hospital without."""
+        return LesionMix(self.lesions, self.lesion_mm, self.look_alikes) if self.lesions[1] else None
+
+    def patient(self, patient_id: str, seed: int) -> Patient:
+        """The patient of this hospital with this id, drawn with its split's seed."""
+        return sample_patient(patient_id, seed, self.prevalence, self.lesion_mix)
 
     @property
     def patients(self) -> int:
@@ -100,10 +120,10 @@ class HospitalPreset:
         return replace(self, **values)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as JSON knows them; ``mask_distractors`` only where it is set: older hospitals have none."""
+        """The fields as JSON knows them; those of ``LATER`` only where they are set: older hospitals have none."""
         values = asdict(self)
-        if not self.mask_distractors:
-            del values["mask_distractors"]
+        for name in (f.name for f in fields(self) if f.name in LATER and values[f.name] == f.default):
+            del values[name]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -143,6 +163,20 @@ PRESETS: Mapping[str, HospitalPreset] = {
     ),
     # The demo: a CT is a file of 2 MB.
     "tiny": HospitalPreset(3600, 2000, 120, 400, ct_shape=(64, 128, 128), xray_size=(128, 160)),
+    # The control for slice selection: every patient has nodules or masses whose details only a fine slice shows.
+    "focal": HospitalPreset(
+        train_xray=2400,
+        train_ct=2400,
+        validation_paired=120,
+        test_paired=400,
+        ct_shape=(64, 128, 128),
+        xray_size=(128, 160),
+        share_spanish=0.0,
+        mask_distractors=True,
+        prevalence=dict.fromkeys(FINDINGS, 0.0),
+        lesions=(1, 3),
+        look_alikes=(1, 3),
+    ),
     "small": HospitalPreset(
         4000, 2000, 200, 400, ct_shape=(128, 256, 256), xray_size=(256, 320), share_ct_dicom=0.1, share_ct_gzip=0.2
     ),

@@ -27,11 +27,9 @@ PAINTERS: dict[str, Callable[[Canvas, Finding, Mask], None]] = {
 
 def paint_findings(canvas: Canvas) -> dict[str, Mask]:
     """Paint all findings of the canvas's patient; masks by finding name. Fluid and air first, lesions over them."""
-    masks = {}
+    masks: dict[str, Mask] = {}
     for name in PAINTERS:
-        finding = canvas.patient.finding(name)
-        if finding is not None:
-            mask = np.zeros(canvas.grid.shape, np.bool_)
+        for finding in (one for one in canvas.patient.findings if one.name == name):
+            mask = masks.setdefault(name, np.zeros(canvas.grid.shape, np.bool_))
             PAINTERS[name](canvas, finding, mask)
-            masks[name] = mask
     return masks

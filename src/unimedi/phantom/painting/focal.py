@@ -6,32 +6,62 @@ from math import pi
 import numpy as np
 
 from unimedi.phantom.painting.canvas import Canvas, Mask, grain, lobe_share, lumpy, mark, side_of, soft_edge, within
-from unimedi.phantom.painting.voxelise import blend, cover, ellipsoid, lattice_noise, small, threads
+from unimedi.phantom.painting.voxelise import Grid, ball, blend, cover, ellipsoid, lattice_noise, small, threads
+from unimedi.phantom.patient.anatomy import Array
 from unimedi.phantom.patient.catalogue import Finding
+
+# How far under its surface a lesion's cavity, or solid core, begins: shares of the radius. A small cavity takes a tenth
+# of the volume: little where voxels are as large as the cavity.
+CAVITY, SMALL_CAVITY, RIM = 0.42, 0.52, 0.45
+SPECKS = 5  # of calcium in a calcified lesion
 
 
 def nodule(canvas: Canvas, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
     box, part, view, _ = within(canvas, finding, 1.35 * radius + soft_edge(canvas))
-    rough = 0.10 if finding.form != "spiculated" else 0.2
-    share = cover(lumpy(finding, part, radius, rough * radius, max(radius, 3.0)), part.voxel)
-    small(share, 4 / 3 * pi * radius**3, part)
+    rough = 0.2 if _spiculated(finding) else 0.10
+    distance = lumpy(finding, part, radius, rough * radius, max(radius, 3.0))
+    share = small(cover(distance, part.voxel), 4 / 3 * pi * radius**3, part)
     blend(view, share, finding.hu)
-    if finding.form == "spiculated" and radius > 4:
+    if _spiculated(finding) and radius > 4:
         _spikes(canvas, finding, radius, 10)
+    _inside(finding, part, view, share, distance)
     mark(canvas, mask, box, share)
 
 
+def _spiculated(finding: Finding) -> bool:
+    return "spiculated" in (finding.form, finding.margin)
+
+
+def _inside(finding: Finding, part: Grid, view: Array, share: Array, distance: Array) -> None:
+    """What makes a lesion more than an even lump: a cavity, the solid core of a part-solid one, specks of calcium."""
+    radius = finding.size_mm / 2
+    if finding.form == "cavitating":
+        wall = SMALL_CAVITY if finding.margin else CAVITY
+        blend(view, cover(distance + wall * radius, part.voxel) * share, -960.0)
+    if finding.form == "part_solid":
+        blend(view, cover(distance + RIM * radius, part.voxel) * share, 30.0)
+    if finding.form == "calcified":
+        assert finding.centre_mm is not None
+        rng = grain(finding, 6)
+        for offset in rng.uniform(-0.4, 0.4, (SPECKS, 3)) * radius:
+            where = np.asarray(finding.centre_mm) + offset
+            ball(part, view, (float(where[0]), float(where[1]), float(where[2])), 1.0 + 0.1 * radius, 1100.0)
+
+
 def _spikes(canvas: Canvas, finding: Finding, radius: float, count: int) -> None:
-    """Thin strands from a lesion's rim into the lung."""
+    """Thin strands from a lesion's rim into the lung; longer and thicker where the report speaks of them."""
     rng = grain(finding, 1)
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     centre = np.asarray(finding.centre_mm)
-    ends = centre + direction * radius * rng.uniform(1.3, 1.75, (count, 1))
-    widths = np.array([[0.09 * radius + 0.4, 0.3]])
+    reach, width, tip = (1.3, 1.75), 0.09 * radius + 0.4, 0.3
+    if finding.margin:
+        reach, width, tip = (1.6, 2.2), 0.1 * radius + 0.8, 0.8
+    ends = centre + direction * radius * rng.uniform(*reach, (count, 1))
+    widths = np.array([[width, tip]])
     rows = np.concatenate([centre + 0.8 * radius * direction, ends, np.repeat(widths, count, 0)], axis=1)
-    _, part, view, lung = within(canvas, finding, 1.8 * radius + soft_edge(canvas))
+    _, part, view, lung = within(canvas, finding, max(1.8, reach[1]) * radius + soft_edge(canvas))
     blend(view, threads(part, rows.astype(np.float32)) * lung, finding.hu)
 
 
@@ -46,10 +76,9 @@ def mass(canvas: Canvas, finding: Finding, mask: Mask) -> None:
     heart_free = np.maximum(lung, 0.25 * (canvas.wall[box] < 0))
     share *= np.clip(heart_free * 4, 0, 1)
     blend(view, share, finding.hu)
-    if finding.form == "spiculated":
+    if _spiculated(finding):
         _spikes(canvas, finding, radius, 18)
-    if finding.form == "cavitating":
-        blend(view, cover(distance + 0.42 * radius, part.voxel) * share, -960.0)
+    _inside(finding, part, view, share, distance)
     mark(canvas, mask, box, share)
 
 

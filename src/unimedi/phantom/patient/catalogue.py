@@ -1,4 +1,4 @@
-"""What can be found in a phantom chest: the twelve names, how often each is drawn, and the record of one finding."""
+"""What can be found in a phantom chest: the twelve names, how often each is drawn, the record of one finding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +31,8 @@ DEFAULT_PREVALENCE: Mapping[str, float] = MappingProxyType(
     }
 )
 FINDINGS = tuple(DEFAULT_PREVALENCE)
+# What a CT report says of a lesion that was drawn with its details (``lesions.py``); labels of the CT alone.
+DETAILS = ("spiculated", "part_solid", "cavitating", "calcified")
 BOTH = frozenset({"xray", "ct"})
 CT_ONLY = frozenset({"ct"})
 
@@ -50,3 +52,9 @@ class Finding:
     form: str = ""  # solid, subsolid, spiculated, cavitating; plate, lobar; ...
     hu: float = 40.0
     seed: int = 0  # texture and outline
+    margin: Literal["", "smooth", "spiculated"] = ""  # of a lesion with details; "": the form says all
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Those of ``DETAILS`` that a lesion with details has; of other findings none."""
+        return tuple(name for name in DETAILS if self.margin and name in (self.form, self.margin))

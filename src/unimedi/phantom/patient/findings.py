@@ -40,7 +40,7 @@ def _unless_mild(severity: Severity) -> frozenset[str]:
     return CT_ONLY if severity == "mild" else BOTH
 
 
-def _in_lung(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, margin: float) -> Point:
+def in_lung(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, margin: float) -> Point:
     """A place for a lesion, even over the lungs' depth, not inside fluid, free air or another lesion."""
     clouds = points_in_lung(rng, anatomy, margin, 24)
     clouds = clouds[rng.permutation(len(clouds))]
@@ -65,18 +65,18 @@ def _clearance(point: Array, other: Finding) -> float:
     return float(np.linalg.norm(point - np.asarray(other.centre_mm))) - other.size_mm / 2 - 6
 
 
-def _lesion(anatomy: Anatomy, name: str, where: Point, size: float, severity: Severity, visible: frozenset[str],
+def lesion(anatomy: Anatomy, name: str, where: Point, size: float, severity: Severity, visible: frozenset[str],
             form: str, hu: float, seed: int) -> Finding:  # fmt: skip
     lobe = lobe_of(anatomy, where)
     side: Side = "right" if where[2] < 0 else "left"
     return Finding(name, side, lobe, round(size, 1), severity, where, None, visible, form, hu, seed)  # type: ignore[arg-type]
 
 
-def _seed(rng: np.random.Generator) -> int:
+def new_seed(rng: np.random.Generator) -> int:
     return int(rng.integers(2**31))
 
 
-def _hidden(anatomy: Anatomy, where: Point) -> bool:
+def is_hidden(anatomy: Anatomy, where: Point) -> bool:
     """Whether heart or diaphragm lies over the point on an X-ray."""
     side = 0 if where[2] < 0 else 1
     return where[0] < anatomy.dome[side] + 4
@@ -86,35 +86,35 @@ def _nodule(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding
     size = float(np.clip(rng.lognormal(2.48, 0.5), 5, 30))
     form = str(rng.choice(["solid", "spiculated", "subsolid"], p=[0.5, 0.25, 0.25]))
     hu = float(rng.uniform(-550, -350)) if form == "subsolid" else float(rng.uniform(-60, 70))
-    where = _in_lung(rng, anatomy, drawn, size / 2 + 2)
-    seen = size >= (20 if form == "subsolid" else 12) and not _hidden(anatomy, where)
+    where = in_lung(rng, anatomy, drawn, size / 2 + 2)
+    seen = size >= (20 if form == "subsolid" else 12) and not is_hidden(anatomy, where)
     severity: Severity = "mild" if size < 8 else "moderate" if size < 15 else "severe"
-    return _lesion(anatomy, "nodule", where, size, severity, BOTH if seen else CT_ONLY, form, hu, _seed(rng))
+    return lesion(anatomy, "nodule", where, size, severity, BOTH if seen else CT_ONLY, form, hu, new_seed(rng))
 
 
 def _mass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     size = float(np.clip(rng.normal(49, 7), 31, 62))
     form = str(rng.choice(["solid", "spiculated", "cavitating"], p=[0.4, 0.4, 0.2]))
-    where = _in_lung(rng, anatomy, drawn, size / 2 - 7)
+    where = in_lung(rng, anatomy, drawn, size / 2 - 7)
     severity: Severity = "moderate" if size < 45 else "severe"
     hu = float(rng.uniform(10, 60))
-    return _lesion(anatomy, "mass", where, size, severity, BOTH, form, hu, _seed(rng))
+    return lesion(anatomy, "mass", where, size, severity, BOTH, form, hu, new_seed(rng))
 
 
 def _consolidation(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
     size = _size(rng, severity, 70.0, 100.0, 130.0)
-    where = _in_lung(rng, anatomy, drawn, 12.0)
+    where = in_lung(rng, anatomy, drawn, 12.0)
     hu = float(rng.uniform(-30, 50))
-    return _lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, _seed(rng))
+    return lesion(anatomy, "consolidation", where, size, severity, BOTH, "patchy", hu, new_seed(rng))
 
 
 def _ground_glass(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
     size = _size(rng, severity, 70.0, 105.0, 135.0)
-    where = _in_lung(rng, anatomy, drawn, 14.0)
+    where = in_lung(rng, anatomy, drawn, 14.0)
     hu = float(rng.uniform(-590, -420))
-    found = _lesion(anatomy, "ground_glass", where, size, severity, _unless_mild(severity), "hazy", hu, _seed(rng))
+    found = lesion(anatomy, "ground_glass", where, size, severity, _unless_mild(severity), "hazy", hu, new_seed(rng))
     # Much haze mostly lies in both lungs.
     both = rng.random() < {"mild": 0.0, "moderate": 0.5, "severe": 1.0}[severity]
     return replace(found, side="both", lobe=None) if both else found
@@ -127,13 +127,13 @@ def _atelectasis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Fi
         thick = float(rng.uniform(5, 8) if severity == "mild" else rng.uniform(8, 13))
         where = (anatomy.dome[side] + 30 + float(rng.uniform(-5, 18)), float(rng.uniform(-25, 35)), sign * 75.0)
         return Finding("atelectasis", side_name, "lower", round(thick, 1), severity, where,
-                       form="plate", hu=20.0, seed=_seed(rng))  # fmt: skip
+                       form="plate", hu=20.0, seed=new_seed(rng))  # fmt: skip
     lobe: Lobe = "lower" if rng.random() < 0.6 else "upper"
     level = anatomy.dome[side] + 15 if lobe == "lower" else anatomy.apex - 28
     where = (level, 45.0 if lobe == "lower" else 0.0, sign * (anatomy.core + 18.0) + anatomy.shift)
     thick = float(rng.uniform(32, 50))
     return Finding("atelectasis", side_name, lobe, round(thick, 1), severity, where,
-                   form="lobar", hu=45.0, seed=_seed(rng))  # fmt: skip
+                   form="lobar", hu=45.0, seed=new_seed(rng))  # fmt: skip
 
 
 def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
@@ -144,7 +144,7 @@ def _pleural_effusion(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) 
         thick = min(thick, 42.0)
         severity = "moderate" if severity == "severe" else severity
     return Finding("pleural_effusion", side, None, round(thick, 1), severity, form="free",
-                   hu=float(rng.uniform(2, 18)), seed=_seed(rng))  # fmt: skip
+                   hu=float(rng.uniform(2, 18)), seed=new_seed(rng))  # fmt: skip
 
 
 def _pneumothorax(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
@@ -152,7 +152,7 @@ def _pneumothorax(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> F
     thick = _size(rng, severity, 12.0, 30.0, 58.0)
     seen = _unless_mild(severity)
     return Finding("pneumothorax", _side(rng), None, round(thick, 1), severity, visible_on=seen, form="apical",
-                   hu=-1000.0, seed=_seed(rng))  # fmt: skip
+                   hu=-1000.0, seed=new_seed(rng))  # fmt: skip
 
 
 def _cardiomegaly(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
@@ -166,14 +166,14 @@ def _emphysema(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Find
     severity = _severity(rng)
     size = {"mild": 9.0, "moderate": 14.0, "severe": 22.0}[severity]
     return Finding("emphysema", "both", "upper", size, severity, visible_on=_unless_mild(severity),
-                   form="centrilobular", hu=-975.0, seed=_seed(rng))  # fmt: skip
+                   form="centrilobular", hu=-975.0, seed=new_seed(rng))  # fmt: skip
 
 
 def _fibrosis(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
     severity = _severity(rng)
     size = _size(rng, severity, 16.0, 26.0, 38.0, spread=0.1)
     return Finding("fibrosis", "both", "lower", round(size, 1), severity, visible_on=_unless_mild(severity),
-                   form="reticular", hu=-150.0, seed=_seed(rng))  # fmt: skip
+                   form="reticular", hu=-150.0, seed=new_seed(rng))  # fmt: skip
 
 
 def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
@@ -188,7 +188,7 @@ def _lymph_node(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Fin
     )
     severity: Severity = "mild" if size < 20 else "moderate" if size < 30 else "severe"
     return Finding("lymph_node", "both" if both else side_name, None, round(size, 1), severity, where, None,
-                   BOTH if size >= 20 else CT_ONLY, "solid", float(rng.uniform(30, 70)), _seed(rng))  # fmt: skip
+                   BOTH if size >= 20 else CT_ONLY, "solid", float(rng.uniform(30, 70)), new_seed(rng))  # fmt: skip
 
 
 def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> Finding:
@@ -200,7 +200,7 @@ def _rib_fracture(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn) -> F
     step = _size(rng, severity, 6.0, 10.0, 14.0, spread=0.1)
     where = rib_point(anatomy, side, rib, angle)
     return Finding("rib_fracture", side_name, None, round(step, 1), severity, where, rib,
-                   _unless_mild(severity), form="displaced", hu=45.0, seed=_seed(rng))  # fmt: skip
+                   _unless_mild(severity), form="displaced", hu=45.0, seed=new_seed(rng))  # fmt: skip
 
 
 SAMPLERS: dict[str, Callable[[np.random.Generator, Anatomy, Drawn], Finding]] = {

@@ -1,4 +1,4 @@
-"""A phantom patient: anatomy, findings and distractors, all sampled from (patient id, seed, prevalence)."""
+"""A phantom patient: anatomy, findings and distractors, all sampled from (patient id, seed, prevalence, lesions)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from unimedi.phantom.patient.anatomy import Anatomy, grow_vessels, sample_anatom
 from unimedi.phantom.patient.catalogue import DEFAULT_PREVALENCE, FINDINGS, FOCAL, Finding
 from unimedi.phantom.patient.distractors import Distractor, sample_distractors
 from unimedi.phantom.patient.findings import SAMPLERS
+from unimedi.phantom.patient.lesions import LesionMix, sample_lesions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +28,7 @@ class Patient:
     distractors: tuple[Distractor, ...]
 
     def finding(self, name: str) -> Finding | None:
-        """The finding of that name, or None."""
+        """The first finding of that name, or None."""
         return next((finding for finding in self.findings if finding.name == name), None)
 
     def generator(self, purpose: str) -> np.random.Generator:
@@ -41,11 +42,14 @@ def generator(seed: int, name: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "little")))
 
 
-def sample_patient(patient_id: str, seed: int, prevalence: Mapping[str, float] | None = None) -> Patient:
+def sample_patient(
+    patient_id: str, seed: int, prevalence: Mapping[str, float] | None = None, lesions: LesionMix | None = None
+) -> Patient:
     """The patient that these arguments stand for: the same each time.
 
     Args:
         prevalence: finding -> probability; findings left out keep their default.
+        lesions: nodules and masses with details, beside the findings of ``prevalence``.
 
     Raises:
         InputError: an unknown finding, or a probability outside 0..1.
@@ -65,9 +69,10 @@ def sample_patient(patient_id: str, seed: int, prevalence: Mapping[str, float] |
     for name in FOCAL:
         if name in present:
             drawn[name] = SAMPLERS[name](rng, anatomy, drawn)
+    detailed, look_alikes = sample_lesions(rng, anatomy, drawn, lesions) if lesions else ((), ())
     anatomy = grow_vessels(rng, anatomy)
-    distractors = sample_distractors(rng, anatomy, age, sex)
-    findings = tuple(drawn[name] for name in FINDINGS if name in drawn)
+    distractors = (*sample_distractors(rng, anatomy, age, sex), *look_alikes)
+    findings = tuple(one for name in FINDINGS for one in (*drawn.values(), *detailed) if one.name == name)
     return Patient(patient_id, seed, sex, age, anatomy, findings, distractors)
 
 

@@ -17,7 +17,10 @@ FORMS = {
     "spiculated": ("spiculated",),
     "subsolid": ("subsolid", "part-solid"),
     "cavitating": ("cavitating", "cavitary"),
+    "part_solid": ("part-solid", "subsolid"),
+    "calcified": ("calcified",),
 }
+MARGINS = {"smooth": ("smooth", "well-defined"), "spiculated": ("spiculated",)}
 ZONE = {"upper": "upper", "middle": "mid", "lower": "lower"}
 
 
@@ -68,6 +71,7 @@ def slots(finding: Finding, grades: Sequence[str], zone: str | None, habits: Hab
         "on_side": "bilaterally" if both else f"on the {finding.side}",
         "size": size,
         "form": rng.choice(FORMS.get(finding.form, ("",))),
+        "margin": rng.choice(MARGINS[finding.margin]) if finding.margin else "",
         "dims": dims,
         "sev": severity,
         "sevly": f"{severity}ly",

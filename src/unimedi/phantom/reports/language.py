@@ -26,6 +26,8 @@ class Phrases:
     unsure: tuple[str, ...]
     impression: tuple[str, ...]
     absent: tuple[str, ...]
+    detailed: tuple[str, ...] = ()  # in place of ``ct`` and ``unsure`` for a lesion with margin and inside
+    detailed_impression: tuple[str, ...] = ()
     severity: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

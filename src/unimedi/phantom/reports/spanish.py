@@ -16,7 +16,10 @@ FORMS = {
     "spiculated": ("espiculado", "espiculada"),
     "subsolid": ("subsólido", "subsólida"),
     "cavitating": ("cavitado", "cavitada"),
+    "part_solid": ("parcialmente sólido", "parcialmente sólida"),
+    "calcified": ("calcificado", "calcificada"),
 }
+MARGINS = {"smooth": ("lisos", "bien definidos"), "spiculated": ("espiculados",)}
 PLURAL = {"superior": "superiores", "medio": "medios", "inferior": "inferiores"}
 LOBE = {"upper": "superior", "middle": "medio", "lower": "inferior"}
 MASCULINE_SIDE = {"right": "derecho", "left": "izquierdo", "both": "bilateral"}
@@ -56,6 +59,7 @@ def slots(finding: Finding, grades: Sequence[str], zone: str | None, habits: Hab
         "size": size,
         "form_m": FORMS.get(finding.form, ("", ""))[0],
         "form_f": FORMS.get(finding.form, ("", ""))[1],
+        "margin": rng.choice(MARGINS[finding.margin]) if finding.margin else "",
         "dims": dims,
         "sev": severity,
         "of_rib": f"del {rib}arco costal {MASCULINE_SIDE['right' if side == 'both' else side]}",

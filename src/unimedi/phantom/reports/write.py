@@ -6,14 +6,14 @@ function of (patient, modality, seed, language, reader, attempt): the next ``att
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Report
 from unimedi.errors import InputError
-from unimedi.phantom.patient.catalogue import FINDINGS, Finding
+from unimedi.phantom.patient.catalogue import DETAILS, FINDINGS, Finding
 from unimedi.phantom.patient.patient import Patient
 from unimedi.phantom.reports import english, spanish
 from unimedi.phantom.reports.language import LUNGS, ORGANS, Habits, Wording, read_wording
@@ -36,7 +36,7 @@ READERS = (
 )  # fmt: skip
 WORDS = 78  # of findings and impression together: about 110 WordPiece tokens, what the text encoder reads
 FAVOURITE = 3.0  # how much likelier a reader takes one of the wordings that they favour
-Slots = dict[str, dict[str, str]]  # by finding, what fills the braces of its phrases
+Slots = Mapping[Finding, Mapping[str, str]]  # what fills the braces of a finding's phrases
 IMPORTANCE = (  # the gravest first
     "mass", "pneumothorax", "consolidation", "pleural_effusion", "nodule", "lymph_node", "rib_fracture",
     "ground_glass", "atelectasis", "cardiomegaly", "fibrosis", "emphysema",
@@ -52,6 +52,14 @@ def labels_for(patient: Patient, modality: Modality) -> dict[str, bool]:
     """Every finding's name with True where the report of this modality speaks of it as present."""
     present = {finding.name for finding in reportable(patient, modality)}
     return {name: name in present for name in FINDINGS}
+
+
+def details_for(patient: Patient, modality: Modality) -> dict[str, bool]:
+    """Every name of ``DETAILS`` with True where any lesion has it; empty for an X-ray, whose report does not say."""
+    if modality.image_kind is not ImageKind.CT:
+        return {}
+    shown = {name for finding in reportable(patient, modality) for name in finding.details}
+    return {name: name in shown for name in DETAILS}
 
 
 def write_report(
@@ -96,7 +104,7 @@ class _Writer:
     def report(self, patient: Patient, present: Sequence[Finding], view: str) -> str:
         """The text, with this reader's headings."""
         wording, rng = self.wording, self.rng
-        slots = {finding.name: self._slots(patient, finding) for finding in present}
+        slots = {finding: self._slots(patient, finding) for finding in present}
         impression = self._impression(present, slots)
         person = rng.choice(("man", "male") if patient.sex == "M" else ("woman", "female"))
         bodies = {
@@ -118,7 +126,7 @@ class _Writer:
         """What is seen, organ by organ; phrases on what is normal fill up the rest of ``budget`` words."""
         names, rng, habits = {finding.name for finding in present}, self.rng, self.habits
         seen = {
-            organ: [self._assert(finding, slots[finding.name]) for finding in present if finding.name in members]
+            organ: [self._assert(finding, slots[finding]) for finding in present if finding.name in members]
             for organ, members in ORGANS.items()
         }
         budget -= sum(_words(sentences) for sentences in seen.values())
@@ -134,13 +142,18 @@ class _Writer:
         told = [(organ, " ".join(dict.fromkeys(seen[organ]))) for organ in habits.order if seen[organ]]
         return tuple(f"{self.wording.organs[organ]}: {text}" if habits.organ_labels else text for organ, text in told)
 
-    def _assert(self, finding: Finding, slots: dict[str, str]) -> str:
-        """One sentence that says the finding is there; mild ones are doubted more often."""
+    def _assert(self, finding: Finding, slots: Mapping[str, str]) -> str:
+        """One sentence that says the finding is there; mild ones are doubted more often, details on a CT never."""
         phrases = self.wording.findings[finding.name]
         doubt = self.habits.unsure * {"mild": 1.5, "moderate": 0.8, "severe": 0.3}[finding.severity]
         sure = phrases.xray if self.kind == ImageKind.XRAY else phrases.ct
         templates = phrases.unsure if self.rng.random() < doubt else sure
+        if self._with_details(finding):
+            templates = phrases.detailed
         return self._sentence(self._favour(templates).format(**slots))
+
+    def _with_details(self, finding: Finding) -> bool:
+        return bool(finding.margin) and self.kind == ImageKind.CT
 
     def _normal(self, organ: str, names: set[str]) -> str:
         """A phrase on what is normal in an organ, true of this patient; empty where nothing fits."""
@@ -173,13 +186,14 @@ class _Writer:
         if not present:
             return (self._favour((*wording.normal_impression["any"], *wording.normal_impression[self.kind])),)
         gravest = sorted(present, key=lambda finding: IMPORTANCE.index(finding.name))[:4]
-        told = [
-            self._sentence(self._favour(wording.findings[one.name].impression).format(**slots[one.name]) + ".")
-            for one in gravest
-        ]
+        told = [self._sentence(self._favour(self._impressions(one)).format(**slots[one]) + ".") for one in gravest]
         if gravest[0].name in ("mass", "nodule", "lymph_node") and rng.random() < 0.25:
             told.append(rng.choice(wording.follow_up))
         return tuple(told)
+
+    def _impressions(self, finding: Finding) -> Sequence[str]:
+        phrases = self.wording.findings[finding.name]
+        return phrases.detailed_impression if self._with_details(finding) else phrases.impression
 
     def _lay_out(self, bodies: dict[str, str]) -> str:
         """The sections that this reader writes, in their order, under their headings."""

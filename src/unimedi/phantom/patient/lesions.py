@@ -1,0 +1,67 @@
+"""Focal lesions with details: nodules and masses whose margin and inside the report states and a fine slice shows.
+
+They exist to ask whether slices matter: that a lesion is there, and where, a coarse volume shows as well; a speck of
+calcium, a small cavity, a solid core and thin spicules only the planes that pass through it. Things that no report
+mentions are as large as the lesions and brighter, so that brightness alone does not find them.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unimedi.phantom.patient.anatomy import Anatomy
+from unimedi.phantom.patient.catalogue import BOTH, CT_ONLY, Finding, Severity
+from unimedi.phantom.patient.distractors import Distractor
+from unimedi.phantom.patient.findings import Drawn, in_lung, is_hidden, lesion, new_seed
+
+MASS_MM = 30.0  # from here on a lesion is called a mass (Fleischner's glossary)
+FORMS = ("solid", "part_solid", "cavitating", "calcified")
+FORM_RATES = (0.34, 0.22, 0.22, 0.22)
+SPICULATED = 0.4
+SEEN_ON_XRAY_MM = 12.0
+SOLID_HU, PART_SOLID_HU = (10.0, 60.0), (-350.0, -250.0)  # a part-solid lesion's core is solid
+
+
+@dataclass(frozen=True, slots=True)
+class LesionMix:
+    """How many lesions a patient has, how large, and how many harmless things as large stand beside them."""
+
+    count: tuple[int, int]  # fewest and most
+    diameter_mm: tuple[int, int]  # smallest and largest
+    look_alikes: tuple[int, int]  # fewest and most
+
+    @property
+    def wanted(self) -> bool:
+        return self.count[1] > 0
+
+
+def sample_lesions(
+    rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, mix: LesionMix
+) -> tuple[tuple[Finding, ...], tuple[Distractor, ...]]:
+    """The lesions, nodules first, and the harmless things that look like them: spread evenly over the lungs' depth,
+    clear of each other and of the findings ``drawn``."""
+    count, look_alikes = (int(rng.integers(low, high + 1)) for low, high in (mix.count, mix.look_alikes))
+    placed: list[Finding] = []
+    for _ in range(count + look_alikes):
+        placed.append(_sample(rng, anatomy, {**drawn, **{f"{n}": one for n, one in enumerate(placed)}}, mix))
+    lesions = sorted(placed[:count], key=lambda one: one.name == "mass")
+    return tuple(lesions), tuple(_look_alike(rng, one) for one in placed[count:])
+
+
+def _sample(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, mix: LesionMix) -> Finding:
+    size = float(rng.uniform(*mix.diameter_mm))
+    form = str(rng.choice(FORMS, p=FORM_RATES))
+    spiculated = rng.random() < SPICULATED
+    where = in_lung(rng, anatomy, drawn, size / 2 + 2)
+    seen = size >= SEEN_ON_XRAY_MM and not is_hidden(anatomy, where)
+    severity: Severity = "moderate" if size < MASS_MM else "severe"
+    name = "nodule" if size < MASS_MM else "mass"
+    hu = float(rng.uniform(*(PART_SOLID_HU if form == "part_solid" else SOLID_HU)))
+    found = lesion(anatomy, name, where, size, severity, BOTH if seen else CT_ONLY, form, hu, new_seed(rng))
+    return replace(found, margin="spiculated" if spiculated else "smooth")
+
+
+def _look_alike(rng: np.random.Generator, lesion: Finding) -> Distractor:
+    """A calcified granuloma where a lesion might have been: smooth, even, brighter, and never mentioned."""
+    assert lesion.centre_mm is not None
+    return Distractor("granuloma", (lesion.centre_mm,), lesion.size_mm / 2, float(rng.uniform(130, 400)))
