@@ -1,5 +1,6 @@
 """A study on disk is the study as it was rendered, in every format that was planned for it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ from unimedi.phantom.painting.distractors import DISTRACTOR
 from unimedi.phantom.patient.catalogue import FINDINGS
 from unimedi.phantom.patient.patient import Patient, sample_patient
 from unimedi.phantom.planning import StudyPlan
+from unimedi.phantom.presets import PRESETS
 from unimedi.phantom.write_study import write_study
 from unimedi.phantom.xray import render_xray
 
 SHAPE = (24, 40, 40)
+PRESET = replace(PRESETS["micro"], ct_shape=SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def patient() -> Patient:
     ids=["nifti", "reoriented", "dicom"],
 )
 def test_a_ct_and_its_masks_come_back(patient: Patient, plan: StudyPlan, tmp_path: Path) -> None:
-    row = write_study(tmp_path, patient, plan, SHAPE)
+    row = write_study(tmp_path, patient, plan, PRESET)
     scan = render_ct(patient, SHAPE)
     image = read_image(tmp_path / row["image"])
     assert isinstance(image, Volume)
@@ -52,7 +55,7 @@ def test_an_xray_comes_back_and_without_masks_where_none_are_planned(
 ) -> None:
     size = (64, 64)
     plan = StudyPlan("s", stored_as, "en", view="AP", monochrome1=stored_as == "DX", masks=False, size=size)  # type: ignore[arg-type]
-    row = write_study(tmp_path, patient, plan, SHAPE)
+    row = write_study(tmp_path, patient, plan, PRESET)
     assert set(row) == {"image"}
     image = read_image(tmp_path / row["image"])
     assert isinstance(image, Radiograph)

@@ -13,6 +13,8 @@ from unimedi.phantom.painting.voxelise import Grid, cover
 from unimedi.phantom.patient.anatomy import Array
 from unimedi.phantom.patient.patient import Patient
 
+LOWEST_LESIONS = 0.6  # of the diaphragm's fall: below it the lung is a rim too thin for a lesion
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CtScan:
@@ -33,19 +35,20 @@ class CtScan:
         return float(self.grid.depth[0]), float(self.grid.height[0]), float(self.grid.width[0])
 
 
-def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) -> CtScan:
+def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128), lungs_only: bool = False) -> CtScan:
     """The patient's CT.
 
     Args:
         patient: field of view, reconstruction kernel and noise are the patient's own.
         shape: voxels (depth, height, width). Pixels are square: where height and width differ, the longer axis shows
             more of the body.
+        lungs_only: the field ends with the lungs, so that every height may show a lesion.
 
     Returns:
         Voxels int16 HU, the grid that they lie on (mm) and a mask of each finding.
     """
     rng = patient.generator("ct")
-    grid = _field(patient, shape, rng)
+    grid = _field(patient, shape, rng, lungs_only)
     # One scan in three is done with contrast; blood then is as bright as bone.
     blood = float(rng.uniform(110, 260)) if rng.random() < 0.33 else float(rng.uniform(36, 50))
     canvas = paint_thorax(patient, grid, "supine", blood)
@@ -58,12 +61,15 @@ def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128)) ->
     return CtScan(voxels, grid, masks)
 
 
-def _field(patient: Patient, shape: tuple[int, int, int], rng: np.random.Generator) -> Grid:
+def _field(patient: Patient, shape: tuple[int, int, int], rng: np.random.Generator, lungs_only: bool) -> Grid:
     anatomy = patient.anatomy
     # One scan in seven goes on into the abdomen, one in ten begins in the neck: the middle slice means little.
     below = rng.uniform(70, 150) if rng.random() < 0.15 else rng.uniform(4, 60)
     above = rng.uniform(45, 90) if rng.random() < 0.1 else rng.uniform(6, 45)
     low, high = min(anatomy.dome) - anatomy.dome_drop - float(below), anatomy.apex + float(above)
+    if lungs_only:
+        low = min(anatomy.dome) - LOWEST_LESIONS * anatomy.dome_drop - float(rng.uniform(0, 12))
+        high = anatomy.apex + float(rng.uniform(-8, 0))
     skin = float(body_half_sizes(anatomy, np.zeros(1, np.float32))[0][0])
     half = skin * float(rng.uniform(0.98, 1.16))
     shift_y, shift_x = float(rng.normal(0, 7)), float(rng.normal(0, 6))

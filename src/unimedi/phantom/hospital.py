@@ -149,7 +149,7 @@ def write_part(out: Path, number: int, plans: list[PatientPlan], preset: Hospita
     for plan in plans:
         patient = preset.patient(plan.patient_id, patient_seed(seed, plan.split))
         for study in plan.studies:
-            files = write_study(out, patient, study, preset.ct_shape)
+            files = write_study(out, patient, study, preset)
             report = write_report(patient, study.modality, seed, study.language, view=study.view)
             _save_report(out, study.study_id, report)
             pair = [other.study_id for other in plan.studies if other is not study]

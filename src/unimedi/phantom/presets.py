@@ -10,7 +10,9 @@ from unimedi.phantom.patient.lesions import LesionMix
 from unimedi.phantom.patient.patient import Patient, sample_patient
 
 RENAMED = {"mask_innocents": "mask_distractors"}  # options by their former names
-LATER = frozenset({"mask_distractors", "lesions", "lesion_mm", "look_alikes"})  # fields that older hospitals lack
+LATER = frozenset(
+    {"mask_distractors", "lungs_only", "lesions", "lesion_width_mm", "lesion_depth_mm", "look_alikes"}
+)  # fields that older hospitals lack
 COUNTS = ("train_xray", "train_ct", "validation_paired", "test_paired")
 SHARES = (
     "share_ct_dicom", "share_ct_gzip", "share_ct_reoriented", "share_xray_dx", "share_xray_cr", "share_xray_png",
@@ -47,8 +49,10 @@ class HospitalPreset:
     share_train_masks: float = 0.0  # validation and test studies always have theirs
     mask_distractors: bool = False  # CTs with masks get one more, of the distractors that look like lesions
     prevalence: Mapping[str, float] = field(default_factory=dict)  # finding -> probability; others keep their default
+    lungs_only: bool = False  # a CT's field ends with the lungs
     lesions: tuple[int, int] = (0, 0)  # fewest and most nodules and masses with details; 0 most: no detail is written
-    lesion_mm: tuple[int, int] = (18, 40)  # their diameters
+    lesion_width_mm: tuple[int, int] = (16, 36)  # in the axial plane
+    lesion_depth_mm: tuple[int, int] = (16, 36)  # from feet to head
     look_alikes: tuple[int, int] = (0, 0)  # fewest and most harmless things as large as they are, and brighter
 
     def __post_init__(self) -> None:
@@ -67,7 +71,7 @@ class HospitalPreset:
             raise InputError(
                 f"ct_shape must be three numbers of at least 8 (depth, height, width), got {self.ct_shape}"
             )
-        for name, least in (("lesions", 0), ("lesion_mm", 1), ("look_alikes", 0)):
+        for name, least in (("lesions", 0), ("lesion_width_mm", 1), ("lesion_depth_mm", 1), ("look_alikes", 0)):
             low, high = getattr(self, name)
             if not least <= low <= high:
                 raise InputError(f"{name} must be (fewest, most) with {least} <= fewest <= most, got {(low, high)}")
@@ -80,7 +84,8 @@ class HospitalPreset:
     @property
     def lesion_mix(self) -> LesionMix | None:
         """The lesions with details; None in a hospital without."""
-        return LesionMix(self.lesions, self.lesion_mm, self.look_alikes) if self.lesions[1] else None
+        mix = LesionMix(self.lesions, self.lesion_width_mm, self.lesion_depth_mm, self.look_alikes)
+        return mix if self.lesions[1] else None
 
     def patient(self, patient_id: str, seed: int) -> Patient:
         """The patient of this hospital with this id, drawn with its split's seed."""
@@ -172,10 +177,14 @@ PRESETS: Mapping[str, HospitalPreset] = {
         ct_shape=(64, 128, 128),
         xray_size=(128, 160),
         share_spanish=0.0,
+        share_train_masks=1.0,
         mask_distractors=True,
+        lungs_only=True,
         prevalence=dict.fromkeys(FINDINGS, 0.0),
         lesions=(1, 3),
-        look_alikes=(1, 3),
+        lesion_width_mm=(50, 90),
+        lesion_depth_mm=(16, 24),
+        look_alikes=(0, 2),
     ),
     "small": HospitalPreset(
         4000, 2000, 200, 400, ct_shape=(128, 256, 256), xray_size=(256, 320), share_ct_dicom=0.1, share_ct_gzip=0.2

@@ -9,16 +9,17 @@ from unimedi.phantom.ct import render_ct
 from unimedi.phantom.painting.distractors import DISTRACTOR, distractor_mask
 from unimedi.phantom.patient.patient import Patient
 from unimedi.phantom.planning import StudyPlan
+from unimedi.phantom.presets import HospitalPreset
 from unimedi.phantom.xray import render_xray
 
 
-def write_study(out: Path, patient: Patient, plan: StudyPlan, ct_shape: tuple[int, int, int]) -> dict[str, str]:
+def write_study(out: Path, patient: Patient, plan: StudyPlan, preset: HospitalPreset) -> dict[str, str]:
     """Write image and masks; returns the columns ``image`` and ``mask:<finding>`` of the index, paths under ``out``."""
     folder = out / "patients" / patient.patient_id / plan.study_id
     folder.mkdir(parents=True, exist_ok=True)
     header = files.Header(patient.patient_id, plan.study_id, plan.modality.value, patient.sex, patient.age, plan.view)
     if plan.modality == Modality.CT:
-        image, masks = _write_ct(out, folder, patient, plan, header, ct_shape)
+        image, masks = _write_ct(out, folder, patient, plan, header, preset)
     else:
         image, masks = _write_xray(out, folder, patient, plan, header)
     row = {"image": image.relative_to(out).as_posix()}
@@ -26,9 +27,9 @@ def write_study(out: Path, patient: Patient, plan: StudyPlan, ct_shape: tuple[in
 
 
 def _write_ct(
-    out: Path, folder: Path, patient: Patient, plan: StudyPlan, header: files.Header, shape: tuple[int, int, int]
+    out: Path, folder: Path, patient: Patient, plan: StudyPlan, header: files.Header, preset: HospitalPreset
 ) -> tuple[Path, dict[str, Path]]:
-    scan = render_ct(patient, shape)
+    scan = render_ct(patient, preset.ct_shape, preset.lungs_only)
     orientation = Random(plan.study_id).choice(files.ORIENTATIONS) if plan.reoriented else "LPS"
     if plan.format == "DICOM":
         image = folder / "series"

@@ -6,14 +6,12 @@ from math import pi
 import numpy as np
 
 from unimedi.phantom.painting.canvas import Canvas, Mask, grain, lobe_share, lumpy, mark, side_of, soft_edge, within
-from unimedi.phantom.painting.voxelise import Grid, ball, blend, cover, ellipsoid, lattice_noise, small, threads
+from unimedi.phantom.painting.voxelise import Grid, ball_cover, blend, cover, ellipsoid, lattice_noise, small, threads
 from unimedi.phantom.patient.anatomy import Array
 from unimedi.phantom.patient.catalogue import Finding
 
-# How far under its surface a lesion's cavity, or solid core, begins: shares of the radius. A small cavity takes a tenth
-# of the volume: little where voxels are as large as the cavity.
-CAVITY, SMALL_CAVITY, RIM = 0.42, 0.52, 0.45
-SPECKS = 5  # of calcium in a calcified lesion
+# Inside a lesion with details: HU and radius (mm) of its small balls, and how far apart they lie (mm).
+INSIDE = {"cavitating": (-950.0, 4.5, 18.0), "part_solid": (60.0, 5.5, 16.0), "calcified": (1300.0, 3.0, 14.0)}
 
 
 def nodule(canvas: Canvas, finding: Finding, mask: Mask) -> None:
@@ -34,19 +32,20 @@ def _spiculated(finding: Finding) -> bool:
 
 
 def _inside(finding: Finding, part: Grid, view: Array, share: Array, distance: Array) -> None:
-    """What makes a lesion more than an even lump: a cavity, the solid core of a part-solid one, specks of calcium."""
-    radius = finding.size_mm / 2
-    if finding.form == "cavitating":
-        wall = SMALL_CAVITY if finding.margin else CAVITY
-        blend(view, cover(distance + wall * radius, part.voxel) * share, -960.0)
-    if finding.form == "part_solid":
-        blend(view, cover(distance + RIM * radius, part.voxel) * share, 30.0)
-    if finding.form == "calcified":
+    """What makes a lesion more than an even lump: a cavity; of a lesion with details many small ones, solid cores in a
+    part-solid one, or specks of calcium: little where voxels are larger than they are."""
+    if finding.form == "cavitating" and not finding.margin:
+        blend(view, cover(distance + 0.21 * finding.size_mm, part.voxel) * share, -960.0)
+    if finding.margin and finding.form in INSIDE:
         assert finding.centre_mm is not None
+        hu, radius, apart = INSIDE[finding.form]
         rng = grain(finding, 6)
-        for offset in rng.uniform(-0.4, 0.4, (SPECKS, 3)) * radius:
+        for _ in range(round((finding.size_mm / apart) ** 2)):
+            angle, far = rng.uniform(0, 2 * pi), 0.42 * finding.size_mm * rng.uniform() ** 0.5
+            offset = (rng.uniform(-0.25, 0.25) * finding.depth_mm, far * np.sin(angle), far * np.cos(angle))
             where = np.asarray(finding.centre_mm) + offset
-            ball(part, view, (float(where[0]), float(where[1]), float(where[2])), 1.0 + 0.1 * radius, 1100.0)
+            inside, covered = ball_cover(part, (float(where[0]), float(where[1]), float(where[2])), radius, (1, 1, 1))
+            blend(view[inside], covered * share[inside], hu)
 
 
 def _spikes(canvas: Canvas, finding: Finding, radius: float, count: int) -> None:
@@ -57,7 +56,8 @@ def _spikes(canvas: Canvas, finding: Finding, radius: float, count: int) -> None
     centre = np.asarray(finding.centre_mm)
     reach, width, tip = (1.3, 1.75), 0.09 * radius + 0.4, 0.3
     if finding.margin:
-        reach, width, tip = (1.6, 2.2), 0.1 * radius + 0.8, 0.8
+        direction *= (0.3, 1, 1)
+        reach, width, tip = (1.35, 1.8), 3.0, 1.2
     ends = centre + direction * radius * rng.uniform(*reach, (count, 1))
     widths = np.array([[width, tip]])
     rows = np.concatenate([centre + 0.8 * radius * direction, ends, np.repeat(widths, count, 0)], axis=1)
@@ -68,8 +68,11 @@ def _spikes(canvas: Canvas, finding: Finding, radius: float, count: int) -> None
 def mass(canvas: Canvas, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
     stretch = grain(finding, 2).uniform(0.85, 1.12, 3)
+    rough = 0.13 * radius
+    if finding.depth_mm:
+        stretch, rough = stretch * (finding.depth_mm / finding.size_mm, 1, 1), 0.13 * finding.depth_mm / 2
     box, part, view, lung = within(canvas, finding, 1.4 * radius + soft_edge(canvas))
-    distance = lumpy(finding, part, tuple(radius * stretch), 0.13 * radius, 0.75 * radius)
+    distance = lumpy(finding, part, tuple(radius * stretch), rough, 0.75 * radius)
     share = cover(distance, part.voxel)
     # A mass may touch mediastinum and wall, but never grows out of the chest.
     share *= cover(canvas.wall[box], part.voxel)
@@ -77,7 +80,7 @@ def mass(canvas: Canvas, finding: Finding, mask: Mask) -> None:
     share *= np.clip(heart_free * 4, 0, 1)
     blend(view, share, finding.hu)
     if _spiculated(finding):
-        _spikes(canvas, finding, radius, 18)
+        _spikes(canvas, finding, radius, 30 if finding.margin else 18)
     _inside(finding, part, view, share, distance)
     mark(canvas, mask, box, share)
 

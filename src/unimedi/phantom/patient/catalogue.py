@@ -53,6 +53,7 @@ class Finding:
     hu: float = 40.0
     seed: int = 0  # texture and outline
     margin: Literal["", "smooth", "spiculated"] = ""  # of a lesion with details; "": the form says all
+    depth_mm: float = 0.0  # how far a lesion with details reaches from feet to head; ``size_mm`` is its width
 
     @property
     def details(self) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ FORMS = ("solid", "part_solid", "cavitating", "calcified")
 FORM_RATES = (0.34, 0.22, 0.22, 0.22)
 SPICULATED = 0.4
 SEEN_ON_XRAY_MM = 12.0
-SOLID_HU, PART_SOLID_HU = (10.0, 60.0), (-350.0, -250.0)  # a part-solid lesion's core is solid
+LOOK_ALIKE_HU = (300.0, 700.0)
+SOLID_HU, PART_SOLID_HU = (10.0, 60.0), (-350.0, -250.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class LesionMix:
     """How many lesions a patient has, how large, and how many harmless things as large stand beside them."""
 
     count: tuple[int, int]  # fewest and most
-    diameter_mm: tuple[int, int]  # smallest and largest
+    width_mm: tuple[int, int]  # smallest and largest, in the axial plane
+    depth_mm: tuple[int, int]  # smallest and largest, from feet to head
     look_alikes: tuple[int, int]  # fewest and most
 
     @property
@@ -49,19 +51,20 @@ def sample_lesions(
 
 
 def _sample(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, mix: LesionMix) -> Finding:
-    size = float(rng.uniform(*mix.diameter_mm))
+    width, depth = float(rng.uniform(*mix.width_mm)), float(rng.uniform(*mix.depth_mm))
     form = str(rng.choice(FORMS, p=FORM_RATES))
     spiculated = rng.random() < SPICULATED
-    where = in_lung(rng, anatomy, drawn, size / 2 + 2)
-    seen = size >= SEEN_ON_XRAY_MM and not is_hidden(anatomy, where)
-    severity: Severity = "moderate" if size < MASS_MM else "severe"
-    name = "nodule" if size < MASS_MM else "mass"
+    where = in_lung(rng, anatomy, drawn, min(depth, width) / 2 + 4)
+    severity: Severity = "moderate" if width < MASS_MM else "severe"
+    name = "nodule" if width < MASS_MM else "mass"
     hu = float(rng.uniform(*(PART_SOLID_HU if form == "part_solid" else SOLID_HU)))
-    found = lesion(anatomy, name, where, size, severity, BOTH if seen else CT_ONLY, form, hu, new_seed(rng))
-    return replace(found, margin="spiculated" if spiculated else "smooth")
+    seen = BOTH if width >= SEEN_ON_XRAY_MM and not is_hidden(anatomy, where) else CT_ONLY
+    found = lesion(anatomy, name, where, width, severity, seen, form, hu, new_seed(rng))
+    return replace(found, margin="spiculated" if spiculated else "smooth", depth_mm=round(depth, 1))
 
 
 def _look_alike(rng: np.random.Generator, lesion: Finding) -> Distractor:
     """A calcified granuloma where a lesion might have been: smooth, even, brighter, and never mentioned."""
     assert lesion.centre_mm is not None
-    return Distractor("granuloma", (lesion.centre_mm,), lesion.size_mm / 2, float(rng.uniform(130, 400)))
+    flat = (lesion.depth_mm / lesion.size_mm, 1.0, 1.0)
+    return Distractor("granuloma", (lesion.centre_mm,), lesion.size_mm / 2, float(rng.uniform(*LOOK_ALIKE_HU)), flat)
