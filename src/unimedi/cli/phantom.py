@@ -21,7 +21,7 @@ class Phantom:
     sheet: bool = False
     """only a picture OUT.png: each finding on CT and X-ray"""
     preset: str = "tiny"
-    """micro, tiny, small or full"""
+    """micro, tiny, small or full; focal: lesions whose details only a fine slice shows"""
     patients: Annotated[int | None, at_least(1)] = None
     """as many, in the preset's proportions"""
     seed: Annotated[int, SEED] = 0

@@ -12,14 +12,16 @@ from unimedi.phantom.patient.catalogue import Finding
 
 # Inside a lesion with details: HU and radius (mm) of its small balls, and how far apart they lie (mm).
 INSIDE = {"cavitating": (-950.0, 4.5, 18.0), "part_solid": (60.0, 5.5, 16.0), "calcified": (1300.0, 3.0, 14.0)}
+ROUND = (1.0, 1.0, 1.0)
 
 
 def nodule(canvas: Canvas, finding: Finding, mask: Mask) -> None:
     radius = finding.size_mm / 2
-    box, part, view, _ = within(canvas, finding, 1.35 * radius + soft_edge(canvas))
+    half_depth = finding.depth_mm / 2 or radius
+    box, part, view, _ = within(canvas, finding, 1.35 * max(radius, half_depth) + soft_edge(canvas))
     rough = 0.2 if _spiculated(finding) else 0.10
-    distance = lumpy(finding, part, radius, rough * radius, max(radius, 3.0))
-    share = small(cover(distance, part.voxel), 4 / 3 * pi * radius**3, part)
+    distance = lumpy(finding, part, (half_depth, radius, radius), rough * half_depth, max(radius, 3.0))
+    share = small(cover(distance, part.voxel), 4 / 3 * pi * radius**3 * (half_depth / radius), part)
     blend(view, share, finding.hu)
     if _spiculated(finding) and radius > 4:
         _spikes(canvas, finding, radius, 10)
@@ -44,7 +46,7 @@ def _inside(finding: Finding, part: Grid, view: Array, share: Array, distance: A
             angle, far = rng.uniform(0, 2 * pi), 0.42 * finding.size_mm * rng.uniform() ** 0.5
             offset = (rng.uniform(-0.25, 0.25) * finding.depth_mm, far * np.sin(angle), far * np.cos(angle))
             where = np.asarray(finding.centre_mm) + offset
-            inside, covered = ball_cover(part, (float(where[0]), float(where[1]), float(where[2])), radius, (1, 1, 1))
+            inside, covered = ball_cover(part, (float(where[0]), float(where[1]), float(where[2])), radius, ROUND)
             blend(view[inside], covered * share[inside], hu)
 
 
@@ -71,7 +73,7 @@ def mass(canvas: Canvas, finding: Finding, mask: Mask) -> None:
     rough = 0.13 * radius
     if finding.depth_mm:
         stretch, rough = stretch * (finding.depth_mm / finding.size_mm, 1, 1), 0.13 * finding.depth_mm / 2
-    box, part, view, lung = within(canvas, finding, 1.4 * radius + soft_edge(canvas))
+    box, part, view, lung = within(canvas, finding, 1.4 * max(radius, finding.depth_mm / 2) + soft_edge(canvas))
     distance = lumpy(finding, part, tuple(radius * stretch), rough, 0.75 * radius)
     share = cover(distance, part.voxel)
     # A mass may touch mediastinum and wall, but never grows out of the chest.
