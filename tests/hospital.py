@@ -1,5 +1,6 @@
 """A store and a pretrained folder small enough to evaluate in seconds, with findings that the pixels do show."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from unimedi.model.text_encoder import learn_tokenizer, scratch_text_config
 from unimedi.model.unimedi import UniMediModel
 
 FINDINGS = ("nodule", "pleural_effusion", "cardiomegaly")
+DETAILS = ("spiculated", "calcified")
 SENTENCES = {
     "nodule": "There is a nodule in the right lung.",
     "pleural_effusion": "There is a left pleural effusion.",
@@ -41,6 +43,25 @@ def write_hospital(
                         _record(split, number, ndim, present, draws, labelled, masked and ndim in masked_ndims)
                     )
     return write_store(path, records, PREPROCESS, FINDINGS if labelled else ())
+
+
+def add_details(whole: Store, path: Path, distractors: bool = False) -> Store:
+    """The same studies whose CTs have labels of two details, which the pixels do not show.
+
+    ``distractors``: CTs with masks also have one of a distractor, in the corner of four planes.
+    """
+    draws = np.random.default_rng(1)
+    findings = (*whole.findings, *DETAILS, *(["distractor"] if distractors else []))
+    records = []
+    for index, study in enumerate(whole.studies):
+        drawn = {name: bool(draws.random() < 0.5) for name in DETAILS}
+        mask, start = whole.mask(index), int(draws.integers(0, 12))
+        labels = study.labels | (drawn if study.modality is Modality.CT else {})
+        if distractors and mask is not None:
+            mask = mask.copy()
+            mask[start : start + 4, -4:, -4:] |= 1 << findings.index("distractor")
+        records.append(Record(replace(study, labels=labels), whole.pixels(index), mask))
+    return write_store(path, records, whole.preprocess, findings)
 
 
 def _record(

@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from unimedi.reporting.report import draw
 from unimedi.reporting.schema import Cell, Section, Table, Tile
 from unimedi.reporting.sections import retrieval_section, slices_section, space_section, training_section
 from unimedi.reporting.tiles import in_words, panels
+from unimedi.reporting.zero_shot import zero_shot_section
 
 
 def words(page: str) -> str:
@@ -116,3 +118,24 @@ def test_a_map_has_a_place_for_each_study_and_few_studies_have_none() -> None:
     assert first.findings == (("mass",),) * 5 + (("normal",),) * (LEAST - 5)
     few = {"mass": labels["mass"][1:]}
     assert space_map({"xray": view(few, embedding[1:])}, seed=3) is None
+
+
+@pytest.mark.parametrize("findings", [True, False], ids=["beside findings", "alone"])
+def test_details_have_a_table_where_zero_shot_stands(drawable: EvaluationRecord, findings: bool) -> None:
+    ct: dict[str, Any] = {"task": "zero_shot", "modality": "xray"}
+    rows = [Measurement(0.5, **ct, metric="auroc"), Measurement(0.5, **ct, metric="auroc", finding="mass")]
+    detailed = [
+        Measurement(0.61, 0.55, 0.67, 9, **ct, metric="detail_auroc"),
+        Measurement(0.625, 0.5, 0.7, 9, **ct, metric="auroc", finding="part_solid"),
+    ]
+    record = drawable if findings else replace(drawable, zero_shot={})
+    plain = zero_shot_section(record, Measurements(rows if findings else []))
+    section = zero_shot_section(record, Measurements([*(rows if findings else []), *detailed]))
+    (table,) = [one for one in section.tables if one.name not in {each.name for each in plain.tables}]
+    assert table.name == "X-ray: what the reports say of lesions (counts in no mean over findings)"
+    assert [[*row] for row in table.rows] == [
+        ["all details", "0.610 (0.55–0.67)"],
+        ["part solid", "0.625 (0.50–0.70)"],
+    ]
+    assert section.pictures == plain.pictures
+    assert section.filled

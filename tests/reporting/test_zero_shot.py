@@ -27,6 +27,7 @@ def view(labels: dict[str, list[float]], embedding: np.ndarray | None = None, pr
         "groups": np.arange(count),
         "patients": patients,
         "labels": {name: np.array(values, np.float64) for name, values in labels.items()},
+        "details": {},
         "normal": np.all([np.array(values) == 0 for values in labels.values()], axis=0),
         "bootstrap": PatientBootstrap(patients, 20, 0),
     }

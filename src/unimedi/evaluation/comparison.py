@@ -54,6 +54,7 @@ def conditions(store: str, splits: Mapping[str, EvalSplit], options: EvaluationO
         "probe": f"{options.probe_cap} studies, seeds {options.probe_seeds}",
         "focal": ", ".join(options.focal),
         **({"classes": ", ".join(options.classes)} if options.classes else {}),
+        **({"details": ", ".join(options.details)} if any(split.details for split in splits.values()) else {}),
     }
 
 

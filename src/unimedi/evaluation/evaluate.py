@@ -12,7 +12,7 @@ from unimedi.errors import InputError
 from unimedi.evaluation import space as on_space
 from unimedi.evaluation.comparison import RESAMPLES, conditions, read_runs, write_differences, write_resamples
 from unimedi.evaluation.options import EvaluationOptions, with_prompts
-from unimedi.evaluation.probes.tasks import RANDOM_INIT, linear_probe
+from unimedi.evaluation.probes.tasks import RANDOM_INIT, detail_probe, linear_probe
 from unimedi.evaluation.recorded import record_of
 from unimedi.evaluation.result import Evaluation, TaskResult
 from unimedi.evaluation.retrieval import tasks as on_embeddings
@@ -23,7 +23,7 @@ from unimedi.evaluation.split import EvalSplit, cut_reports, eval_split, finding
 from unimedi.evaluation.supervised import supervised
 from unimedi.evaluation.task_file import TaskFile, evaluation_options
 from unimedi.evaluation.training_log import training_measurements
-from unimedi.evaluation.zero_shot.tasks import other_prompts, zero_shot
+from unimedi.evaluation.zero_shot.tasks import detail_zero_shot, other_prompts, zero_shot
 from unimedi.files.lock import alone_in
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
@@ -180,6 +180,8 @@ def _tasks(
     tasks, seed, resamples = dict[str, Task](), options.seed, options.resamples
     for kind, split in splits.items():
         tasks[f"zero-shot, {kind}"] = partial(zero_shot, split, store, embedder, options)
+        if split.details:
+            tasks[f"zero-shot of details, {kind}"] = partial(detail_zero_shot, split, embedder, options)
         tasks[f"other prompts, {kind}"] = partial(other_prompts, split, store, embedder, options)
         tasks[f"retrieval, {kind}"] = partial(on_embeddings.report_retrieval, split)
         for classes in CLASSES:
@@ -192,6 +194,8 @@ def _tasks(
     for kind, split in splits.items():
         encoders = {"": (embedder, split.table), RANDOM_INIT: (fresh, random_init[kind])}
         tasks[f"linear probe, {kind}"] = partial(linear_probe, split, store, encoders, options)
+        if split.details:
+            tasks[f"linear probe of details, {kind}"] = partial(detail_probe, split, store, encoders, options)
     if CT in splits:
         grid = embedder.model.vision.volume_grid
         tasks["slice selection"] = partial(slice_selection, splits[CT], store, random_init[CT], grid, options)

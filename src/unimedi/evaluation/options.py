@@ -10,6 +10,8 @@ from unimedi.evaluation.slices.lesions import FOCAL
 from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, prompts_for
 from unimedi.ranges import SEED, SOME_SHARE, at_least, check_settings
 
+DETAILS = ("spiculated", "part_solid", "cavitating", "calcified")
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
@@ -29,6 +31,8 @@ class EvaluationOptions:
         supervised_steps: above 0, the same encoder is trained with labels for so many steps, as a reference.
         prompts: a file of sentences for zero-shot; None becomes one in the model's language when a command starts.
         focal: findings with lesions that a single slice can show; slice selection is measured on these.
+        details: label columns that say more of a lesion than that it is there, as a CT's report does; they are measured
+            by themselves and count in no mean over findings.
     """
 
     seed: Annotated[int, SEED] = 0
@@ -43,6 +47,7 @@ class EvaluationOptions:
     supervised_steps: Annotated[int, at_least(0)] = 0
     prompts: Path | None = None
     focal: tuple[str, ...] = FOCAL
+    details: tuple[str, ...] = DETAILS
 
     def __post_init__(self) -> None:
         check_settings(self)

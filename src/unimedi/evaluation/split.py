@@ -32,6 +32,7 @@ class EvalSplit:
         report_texts: '' where a study has no report.
         groups: equal numbers where two reports are the same.
         labels: 1, 0 or NaN (unknown) by finding; findings that are unknown for all are left out.
+        details: the same of ``options.details``, which are no findings but what lesions look like.
         normal: True where every finding that the store labels is known to be absent.
         bootstrap: resamples of the patients, the same for every task.
     """
@@ -45,6 +46,7 @@ class EvalSplit:
     groups: Int[ndarray, "studies"]
     patients: list[str]
     labels: dict[str, Float[ndarray, "studies"]]
+    details: dict[str, Float[ndarray, "studies"]]
     normal: Bool[ndarray, "studies"]
     bootstrap: PatientBootstrap
 
@@ -66,6 +68,7 @@ class EvalSplit:
             groups=self.groups[rows],
             patients=[self.patients[row] for row in rows],
             labels={name: values[rows] for name, values in self.labels.items()},
+            details={name: values[rows] for name, values in self.details.items()},
             normal=self.normal[rows],
             bootstrap=self.bootstrap.of(rows),
         )
@@ -81,6 +84,7 @@ def eval_split(kind: str, name: str, store: Store, embedder: Embedder, options: 
     studies = [store.studies[i] for i in indices]
     texts = [study.report for study in studies]
     patients = [study.patient_id for study in studies]
+    columns = label_columns(store, indices, options.classes)
     return EvalSplit(
         kind=kind,
         name=name,
@@ -90,15 +94,16 @@ def eval_split(kind: str, name: str, store: Store, embedder: Embedder, options: 
         report_texts=texts,
         groups=report_groups(texts),
         patients=patients,
-        labels=label_columns(store, indices, options.classes),
-        normal=_normal(store, indices),
+        labels={name: values for name, values in columns.items() if name not in options.details},
+        details={name: values for name, values in columns.items() if name in options.details},
+        normal=_normal(store, indices, options.details),
         bootstrap=PatientBootstrap(patients, options.resamples, options.seed),
     )
 
 
-def _normal(store: Store, indices: Sequence[int]) -> Bool[ndarray, "studies"]:
+def _normal(store: Store, indices: Sequence[int], details: Sequence[str]) -> Bool[ndarray, "studies"]:
     """Where each finding that any study of the store has a label of is known to be absent."""
-    names = label_columns(store, range(len(store)))
+    names = [name for name in label_columns(store, range(len(store))) if name not in details]
     known = [[store.studies[i].labels.get(name) for name in names] for i in indices]
     return np.array([set(values) == {False} for values in known], dtype=bool)
 
@@ -108,7 +113,7 @@ def findings_without_labels(split: EvalSplit, wanted: Sequence[str]) -> list[str
 
     Nothing where no finding has any label: each task that needs labels says that itself.
     """
-    lacking = [name for name in wanted if name not in split.labels]
+    lacking = [name for name in wanted if name not in split.labels and name not in split.details]
     sentence = f"no {split.kind} study of the {split.name} split has a label of {', '.join(lacking)}"
     return [sentence] if lacking and split.labels else []
 

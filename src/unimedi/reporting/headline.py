@@ -87,6 +87,7 @@ def _zero_shot_and_reports(kind: str, recall: float) -> list[Line]:
     return [
         Line(f"zero-shot macro AUROC, {name}", zero_shot | {"metric": "auroc"}, "≥ 0.72", _at_least(0.72)),
         _reference("same encoder trained with labels", task="supervised", modality=kind, metric="auroc"),
+        Line(f"zero-shot AUROC of lesions' details, {name}", zero_shot | {"metric": "detail_auroc"}),
         Line(f"zero-shot macro average precision, {name}", zero_shot | {"metric": "ap"}),
         _reference("chance", **zero_shot, metric="prevalence"),
         Line(f"image → report R@10, {name}", to_report | {"metric": "r@10"}, f"≥ {recall:.2f}", _at_least(recall)),
@@ -121,6 +122,12 @@ def _linear_probe(kind: str) -> list[Line]:
             _reference("random init", **of_share, method="random_init", metric="auroc"),
             _reference("PCA + logistic regression on pixels", **of_share, method="pca", metric="auroc"),
         ]
+    of_all = probe | {"share": 1.0, "metric": "detail_auroc"}
+    table += [
+        Line(f"linear probe of lesions' details, 100% of labels, {name}", of_all),
+        _reference("random init", **of_all, method="random_init"),
+        _reference("PCA + logistic regression on pixels", **of_all, method="pca"),
+    ]
     gain = probe | {"share": 0.1, "minus": "random_init", "metric": "auroc"}
     return [*table, Line(f"gain over random init at 10%, {name}", gain, "≥ +0.05, outside the interval", _gained(0.05))]
 

@@ -1,6 +1,6 @@
 """The section on zero-shot: a table of every finding, ROC curves, and whether the probabilities are calibrated."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,6 +15,7 @@ from unimedi.reporting import plots
 from unimedi.reporting.schema import NAMES, Section, Table, Tile, data_uri
 from unimedi.reporting.tiles import in_words
 
+DETAILS = "detail_auroc"
 COLUMNS = {
     "auroc": "AUROC",
     "ap": "AP",
@@ -37,6 +38,7 @@ def zero_shot_section(record: EvaluationRecord, measurements: Measurements) -> S
         rows = [
             (_title(row.finding), row.value, row.low, row.high, not row.finding)
             for row in found.select(metric="auroc").values()
+            if row.finding in ("", *predicted.log_odds)
         ]
         section.pictures += [
             Tile(f"{NAMES[kind]}; dotted: chance", data_uri(plots.intervals(rows, 0.5, "AUROC"))),
@@ -45,6 +47,9 @@ def zero_shot_section(record: EvaluationRecord, measurements: Measurements) -> S
                 data_uri(plots.roc_curves(ranked(predicted))),
             ),
         ]
+    for mean in measurements.select(task="zero_shot", metric=DETAILS).values():
+        findings = record.zero_shot[mean.modality].log_odds if mean.modality in record.zero_shot else ()
+        section.tables.append(_details(mean, measurements, findings))
     if record.zero_shot:
         section.text = _what_it_says(record, measurements)
         section.tables += _by_prompts(measurements, tuple(record.zero_shot))
@@ -60,6 +65,15 @@ def _table(found: Measurements, kind: str, predicted: ZeroShot) -> Table:
         of_finding = {row.metric: row for row in found.select(finding=name).values()}
         rows.append([_title(name), *(_cell(of_finding.get(metric), metric) for metric in COLUMNS)])
     return Table(NAMES[kind], ("finding", *COLUMNS.values()), rows, ("ours", *[""] * len(predicted.log_odds)))
+
+
+def _details(mean: Measurement, measurements: Measurements, findings: Collection[str]) -> Table:
+    """AUROC of each detail of lesions, their mean first. What has an AUROC and is none of the findings is a detail."""
+    areas = measurements.select(task="zero_shot", modality=mean.modality, metric="auroc").values()
+    each = [row for row in areas if row.finding and row.finding not in findings]
+    rows = [["all details", with_interval(mean)], *([_title(row.finding), with_interval(row)] for row in each)]
+    title = f"{NAMES[mean.modality]}: what the reports say of lesions (counts in no mean over findings)"
+    return Table(title, ("detail", "AUROC"), rows, ("ours", *[""] * len(each)))
 
 
 def _title(finding: str) -> str:

@@ -6,9 +6,9 @@ from statistics import mean, stdev
 
 import pytest
 
-from tests.hospital import write_hospital, write_pretrained
+from tests.hospital import DETAILS, add_details, write_hospital, write_pretrained
 from unimedi.evaluation.options import EvaluationOptions
-from unimedi.evaluation.probes.tasks import linear_probe
+from unimedi.evaluation.probes.tasks import detail_probe, linear_probe
 from unimedi.evaluation.split import eval_split
 from unimedi.model.untrained import untrained
 from unimedi.representation.embedder import Embedder
@@ -35,3 +35,29 @@ def test_spread_over_seeds_is_that_of_single_seeds(tmp_path: Path) -> None:
         assert figures[key].value == pytest.approx(mean(values))
         assert f"linear_probe/xray/{row}100%/auroc_seed_sd" not in figures
     assert not [key for one in single for key in one if key.endswith("seed_sd")]
+
+
+def test_details_are_probed_by_themselves(tmp_path: Path) -> None:
+    whole = write_hospital(tmp_path / "whole", ndims=(3,), masked=False)
+    store = add_details(whole, tmp_path / "store")
+    ours = Embedder.from_pretrained(write_pretrained(tmp_path / "run" / "pretrained").parent)
+    options = EvaluationOptions(fractions=(0.5, 1.0), probe_seeds=(0, 1), resamples=5)
+
+    def probed(probe, data, classes=(), details=options.details):  # type: ignore[no-untyped-def]
+        chosen = replace(options, classes=classes, details=details)
+        seen = eval_split("ct", "test", data, ours, chosen)
+        return probe(seen, data, {"": (ours, seen.table)}, chosen)
+
+    alone = probed(linear_probe, store, DETAILS, ())  # as if they were all the findings that there are
+    found = probed(detail_probe, store)
+    renamed = {
+        key.replace("auroc", "detail_auroc"): row.value
+        for key, row in alone.measurements.items()
+        if not key.endswith("training_studies")
+    }
+    assert {key: row.value for key, row in found.measurements.items()} == renamed
+    assert "linear_probe/ct/pca/50%/detail_auroc" in renamed
+    assert "linear_probe/ct/100%/minus_pca/detail_auroc" in renamed
+    before, now = probed(linear_probe, whole), probed(linear_probe, store)
+    assert now.measurements.to_json() == before.measurements.to_json()
+    assert not set(found.measurements) & set(now.measurements)

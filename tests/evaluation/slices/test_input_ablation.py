@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy import ndarray
 from sklearn.metrics import roc_auc_score
 
-from tests.hospital import FINDINGS, write_hospital, write_pretrained
+from tests.hospital import DETAILS, FINDINGS, add_details, write_hospital, write_pretrained
 from tests.tiny import PREPROCESS, tiny_model
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.options import EvaluationOptions
@@ -31,6 +31,7 @@ from unimedi.evaluation.slices.input_ablation import (
 )
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
 from unimedi.evaluation.slices.scores import depth_orders
+from unimedi.evaluation.slices.table import as_text
 from unimedi.evaluation.zero_shot.prompts import embed_prompts, read_prompts
 from unimedi.evaluation.zero_shot.tasks import log_odds
 from unimedi.inputs.store import Store
@@ -338,3 +339,58 @@ def test_what_cannot_be_measured_is_said(tmp_path: Path, store: Store, embedder:
     without = Embedder(tiny_model(slices=0), embedder.processor)
     figures, notes = input_ablation(without, store, indices, lesions, OPTIONS)
     assert (len(figures), notes) == (0, ["input ablation: the model takes no slices"])
+
+
+def test_details_stand_beside_the_findings_with_the_same_differences(
+    tmp_path: Path, store: Store, embedder: Embedder
+) -> None:
+    detailed, indices = add_details(store, tmp_path / "store"), store.select()
+    lesions, _ = lesions_and_shown(store, indices)
+    before, said = input_ablation(embedder, store, indices, lesions, OPTIONS)
+    now, notes = input_ablation(embedder, detailed, indices, lesions, OPTIONS)
+    assert said == notes
+    assert {key: row for key, row in now.to_json().items() if key in before} == before.to_json()
+    added = {row.key: row for row in now.values() if row.key not in before}
+    assert len(added) == (7 + 6 + 6) * (1 + len(DETAILS))
+    embedded = embed_inputs(embedder.model, store, indices, lesions_and_shown(store, indices)[1], OPTIONS.seed, 7)
+    vectors = embed_prompts(embedder.texts, read_prompts(), DETAILS)
+    areas = {}
+    for name, rows in embedded.items():
+        scores = log_odds(rows, vectors, embedder.scale)
+        for detail in DETAILS:
+            present = [bool(detailed.studies[i].labels[detail]) for i in indices]
+            areas[name, detail] = roc_auc_score(present, scores[detail])
+            assert added[f"input_ablation/{name}/auroc/{detail}"].value == pytest.approx(areas[name, detail])
+    for name in INPUTS:
+        mean, alone = (np.mean([areas[one, detail] for detail in DETAILS]) for one in (name, "volume_alone"))
+        assert added[f"input_ablation/{name}/detail_auroc"].value == pytest.approx(mean)
+        if name != "volume_alone":
+            difference = added[f"input_ablation/{name}/minus_volume_alone/detail_auroc"]
+            assert difference.value == pytest.approx(mean - alone)
+            assert difference.low <= difference.value <= difference.high
+    text = as_text(now)
+    assert "details: the mean zero-shot AUROC" in text
+    heads = next(line for line in text.splitlines() if line.startswith("input "))
+    assert heads.split()[1:4] == ["zero-shot", "details", "R@10"]
+    assert heads.split()[-4:] == ["spiculated", "calcified", "volume", "alone"]
+    assert "details" not in as_text(before)
+
+
+def test_details_are_measured_where_every_volume_has_the_same_findings(
+    tmp_path: Path, store: Store, embedder: Embedder
+) -> None:
+    """As in the phantom of lesions, where every patient has a mass."""
+    detailed, indices = add_details(store, tmp_path / "store"), store.select()
+    masses = [
+        Record(
+            replace(study, labels=study.labels | dict.fromkeys(FINDINGS, True)), detailed.pixels(i), detailed.mask(i)
+        )
+        for i, study in enumerate(detailed.studies)
+    ]
+    same = write_store(tmp_path / "same", masses, PREPROCESS, detailed.findings)
+    figures, notes = input_ablation(embedder, same, indices, connected_lesions(same, indices, FINDINGS), OPTIONS)
+    assert {row.metric for row in figures.values() if not row.finding} == {"detail_auroc", "r@10"}
+    assert {row.finding for row in figures.values()} == {"", *DETAILS}
+    assert notes[0] == "input ablation: only one class in this split for cardiomegaly, nodule, pleural_effusion"
+    assert len(notes) == 1
+    assert "as shipped" in as_text(figures)

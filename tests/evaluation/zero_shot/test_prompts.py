@@ -8,6 +8,8 @@ from unimedi.evaluation.options import EvaluationOptions, with_prompts
 from unimedi.evaluation.zero_shot import prompts
 from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, find_prompts, prompts_for
 
+WHOLE = "version: 1\nlanguage: en\nfindings: {mass: {present: [A mass.], absent: [No mass.]}}\n"
+
 
 @pytest.mark.parametrize(
     ("languages", "name"),
@@ -68,6 +70,13 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
         ("version: 1\nlanguage: en\nfindings: {mass: [a]}\n", "each with a present and an absent side"),
         ("version: 1\nlanguage: en\nfindings: {mass: {present: A., absent: [B.]}}\n", "expected a list of sentences"),
         ("version: 1\nlanguage: en\nfindings: {mass: {present: [1], absent: [B.]}}\n", "expected a list of sentences"),
+        (f"{WHOLE}details: [calcified]\n", "and details, if any"),
+        (f"{WHOLE}details: {{calcified: [A.]}}\n", "each with a present and an absent side"),
+        (
+            f"{WHOLE}details: {{calcified: {{present: [A.]}}}}\n",
+            "expected at least one 'absent' sentence for calcified",
+        ),
+        (f"{WHOLE}details: {{mass: {{present: [A.], absent: [B.]}}}}\n", "a finding or a detail, got mass as both"),
         ("version: 1\nlanguage: en\nfindings: {mass: {present: {sign: [a]}, absent: [B.]}}\n", "expected a sentence"),
     ],
 )

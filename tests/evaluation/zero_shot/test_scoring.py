@@ -7,13 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.special import expit
+from sklearn.metrics import roc_auc_score
 
 from tests.reporting.test_zero_shot import view
 from unimedi.evaluation.options import EvaluationOptions
-from unimedi.evaluation.zero_shot.prompts import PROMPTS, embed_prompts, read_prompts
-from unimedi.evaluation.zero_shot.tasks import log_odds, other_prompts, single_pair_scores, zero_shot
+from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, PROMPTS, embed_prompts, read_prompts
+from unimedi.evaluation.zero_shot.tasks import detail_zero_shot, log_odds, other_prompts, single_pair_scores, zero_shot
 from unimedi.inputs.store import Store
 from unimedi.metrics.checks import NotComputable
+from unimedi.phantom.patient.catalogue import DETAILS
 from unimedi.representation.embedder import Embedder
 
 TWELVE = {
@@ -68,7 +70,7 @@ def test_every_shipped_file_names_the_same_findings_and_is_what_its_name_says(pa
     assert set(prompts.findings) == TWELVE
     assert f"_{prompts.language}_" in path.stem
     assert path.stem.endswith(f"v{prompts.version}")
-    for finding, prompt in prompts.findings.items():
+    for finding, prompt in {**prompts.findings, **prompts.details}.items():
         for side in (prompt.present, prompt.absent):
             assert len(side) >= 3, finding
             assert len(set(side)) == len(side), finding
@@ -167,3 +169,85 @@ def test_what_has_no_prompt_is_said_where_nothing_else_can_be_measured(tmp_path:
     said = "no finding has both classes in this split; no prompts in own_en_v1 for xx"
     with pytest.raises(NotComputable, match=said):
         zero_shot(seen, Store.__new__(Store), Placed(), EvaluationOptions(prompts=own))
+
+
+# -- details ----------------------------------------------------------------------------------------------------------
+
+
+def without_details(path: Path) -> Path:
+    """The shipped file as it was before it had details."""
+    text = DEFAULT_PROMPTS.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("details:\n")], encoding="utf-8")
+    return path
+
+
+def test_details_change_no_sentence_of_a_finding(tmp_path: Path) -> None:
+    before, now = read_prompts(without_details(tmp_path / "before.yaml")), read_prompts()
+    assert before.findings == now.findings
+    assert not before.details
+    assert tuple(now.details) == EvaluationOptions().details == DETAILS
+    said = {text for prompt in now.findings.values() for side in (prompt.present, prompt.absent) for text in side}
+    for prompt in now.details.values():
+        assert not {*prompt.present, *prompt.absent} & said
+        for side in (prompt.present, prompt.absent):
+            assert sum("right" in text for text in side) == sum("left" in text for text in side) == len(side) / 2
+
+
+def test_a_detail_is_compared_with_its_own_absent_sentences_alone(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "version: 1\nlanguage: en\nagainst_others: true\nfindings:\n"
+        "  x: {present: [a], absent: [none]}\n  y: {present: [b], absent: [none]}\n"
+        "details:\n  rough: {present: [r], absent: [s]}\n  hard: {present: [h], absent: [k]}\n"
+    )
+    prompts = read_prompts(path)
+    assert prompts.findings["x"].absent == ("none", "b")
+    assert prompts.details["rough"].absent == ("s",)
+    vectors = dict(zip(("r", "s", "h", "k", "a", "b", "none"), np.eye(7), strict=True))
+    found = embed_prompts(lambda texts: np.stack([vectors[t] for t in texts]), prompts, ["rough", "x"])
+    assert found["rough"].absent.tolist() == [vectors["s"].tolist()]
+
+
+class Drawn(Embedder):
+    """Each sentence somewhere, the same each time."""
+
+    scale = 10.0  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        """Without a model."""
+
+    def texts(self, texts: list[str]) -> np.ndarray:  # type: ignore[override]
+        rows = np.stack([np.random.default_rng(list(text.encode())).normal(size=5) for text in texts])
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_details_have_a_mean_of_their_own_and_leave_that_of_findings_alone(tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    images = draws.normal(size=(30, 5))
+    labels = {name: draws.integers(0, 2, 30).tolist() for name in ("mass", "nodule")}
+    rough = {"spiculated": draws.integers(0, 2, 30) * 1.0, "calcified": draws.integers(0, 2, 30) * 1.0}
+    rough["calcified"][:5] = np.nan
+    rough |= {"cavitating": np.ones(30), "lobulated": draws.integers(0, 2, 30) * 1.0}
+    seen, store = view(labels, images), Store.__new__(Store)
+    store.studies = ()  # type: ignore[assignment]
+    object.__setattr__(seen, "name", "validation")
+    plain = zero_shot(seen, store, Drawn(), EvaluationOptions(prompts=without_details(tmp_path / "before.yaml")))
+    object.__setattr__(seen, "details", rough)
+    now = zero_shot(seen, store, Drawn(), EvaluationOptions())
+    assert now.measurements.to_json() == plain.measurements.to_json()
+    result = detail_zero_shot(seen, Drawn(), EvaluationOptions())
+    scores = log_odds(images, embed_prompts(Drawn().texts, read_prompts(), list(rough)), 10.0)
+    areas = {}
+    for name in ("spiculated", "calcified"):
+        known = ~np.isnan(rough[name])
+        areas[name] = roc_auc_score(rough[name][known], scores[name][known])
+    found = {key: row.value for key, row in result.measurements.items()}
+    each = {f"zero_shot/xray/auroc/{name}": value for name, value in areas.items()}
+    assert found == pytest.approx({"zero_shot/xray/detail_auroc": np.mean([*areas.values()]), **each})
+    assert result.notes == [
+        "zero-shot of details, xray: no prompts in chest_en_v2 for lobulated",
+        "zero-shot of details, xray: only one class in this split for cavitating",
+    ]
+    object.__setattr__(seen, "details", {"lobulated": rough["lobulated"]})
+    with pytest.raises(NotComputable, match="no prompts in chest_en_v2 for any of lobulated"):
+        detail_zero_shot(seen, Drawn(), EvaluationOptions())

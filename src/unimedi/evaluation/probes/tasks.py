@@ -1,7 +1,7 @@
 """Linear probes on one run: the frozen encoder beside an untrained encoder and principal components of the pixels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -107,6 +107,22 @@ def linear_probe(
         found |= Measurements([studies])
     found = found.named(task="linear_probe", modality=split.kind)
     return TaskResult(found, [f"linear probe, {split.kind}: {note}" for note in notes])
+
+
+def detail_probe(
+    split: EvalSplit,
+    store: Store,
+    encoders: Mapping[str, tuple[Embedder, EmbeddingTable]],
+    options: EvaluationOptions,
+) -> TaskResult:
+    """:func:`linear_probe` of the details of lesions: ``detail_auroc``, their mean, and ``detail_auroc_seed_sd``.
+
+    Arguments and errors as there.
+    """
+    found = linear_probe(replace(split, labels=split.details), store, encoders, replace(options, multiclass=False))
+    rows = [row for row in found.measurements.values() if row.metric.startswith("auroc")]
+    notes = [note.replace("linear probe,", "linear probe of details,", 1) for note in found.notes]
+    return TaskResult(Measurements(named(row, metric=f"detail_{row.metric}") for row in rows), notes)
 
 
 def _cls(table: EmbeddingTable) -> np.ndarray:

@@ -20,7 +20,7 @@ from unimedi.evaluation.slices.choices import oracle_scores
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM, Lesions
 from unimedi.evaluation.slices.scores import VolumeFunction, apply_to_volumes, depth_orders, shuffle_slabs, with_config
 from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts
-from unimedi.evaluation.zero_shot.tasks import log_odds
+from unimedi.evaluation.zero_shot.tasks import detail_measurements, log_odds
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
@@ -103,30 +103,38 @@ def measured_inputs(embedded: Mapping[str, Float[ndarray, "volumes dim"]], measu
 def zero_shot(context: EvalContext) -> tuple[Measure | None, list[str]]:
     """AUROC: the mean over all findings with prompts and both classes, each focal finding, and each by size of lesion.
 
+    Where the cohort labels details of lesions, also their mean, ``detail_auroc``, and each detail.
+
     Returns:
         The function that measures embeddings (None where there is nothing to measure), and notes on what is left out.
     """
     vectors, labels, notes = _prompted(context)
     if not labels:
         return None, notes
-    focal = [name for name in context.options.focal if name in labels]
-    sized, few = by_size({name: labels[name] for name in focal}, context.lesions)
+    details = {name: values for name, values in labels.items() if name in context.options.details}
+    findings = {name: values for name, values in labels.items() if name not in details}
+    focal = [name for name in context.options.focal if name in findings]
+    sized, few = by_size({name: findings[name] for name in focal}, context.lesions)
 
     def measure(rows: Float[ndarray, "volumes dim"]) -> list[Measurement]:
-        scores = log_odds(rows, vectors, context.embedder.scale)
-        result = macro_auroc(scores, labels, context.bootstrap)
-        found = [named(result.mean, metric="auroc")]
-        found += [named(result.by_finding[name], metric="auroc", finding=name) for name in focal]
+        scores, found = log_odds(rows, vectors, context.embedder.scale), list[Measurement]()
+        if findings:
+            result = macro_auroc({name: scores[name] for name in findings}, findings, context.bootstrap)
+            found.append(named(result.mean, metric="auroc"))
+            found += [named(result.by_finding[name], metric="auroc", finding=name) for name in focal]
         for (name, band), kept in sized.items():
             one = macro_auroc({name: scores[name]}, {name: kept}, context.bootstrap).by_finding[name]
             found.append(named(one, metric="auroc", finding=name, size=band))
+        if details:
+            areas = macro_auroc({name: scores[name] for name in details}, details, context.bootstrap)
+            found += detail_measurements(areas).values()
         return found
 
     return measure, notes + few
 
 
 def _prompted(context: EvalContext) -> tuple[dict[str, PromptVectors], Labels, list[str]]:
-    """The findings that have prompts and both classes; notes name the others."""
+    """The findings and details that have prompts and both classes; notes name the others."""
     labels = label_columns(context.store, context.indices, context.options.classes)
     if not labels:
         return {}, {}, ["no labels, so no zero-shot"]

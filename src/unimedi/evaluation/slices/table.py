@@ -7,6 +7,7 @@ from typing import Any
 from unimedi.evaluation.slices import input_ablation, measurements, selection_stability
 from unimedi.evaluation.slices.scores import CONTROLS, TEXT
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
+from unimedi.evaluation.zero_shot.tasks import DETAIL_AUROC
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.formatting import three_decimals
 from unimedi.metrics.measurement import Measurements
@@ -42,6 +43,9 @@ _ABLATION_LEGEND = (
     "Zero-shot AUROC, and R@10 from image to report, over all volumes of the split. + and -: significantly above and",
     "below volume alone (95 % paired bootstrap by patient); the last column says it of the first figure. < 10 mm: only",
     "positives whose largest lesion is less deep. A fall below 'as shipped' says: the model used what is gone.",
+)
+_DETAILS = (
+    "details: the mean zero-shot AUROC of what reports say of a lesion beyond that it is there, then each detail."
 )
 
 
@@ -133,11 +137,12 @@ def _inputs(ablation: Measurements) -> list[str]:
             difference = ablation.one(method=name, minus="volume_alone", **columns[0])
             rows.append((words, *(_marked(ablation, name, column) for column in columns), _verdict(difference)))
     lines = [f"{row[0]:<24}" + " ".join(map(str.rjust, row[1:], widths)) for row in rows]
-    return [*(line.rstrip() for line in lines), *_ABLATION_LEGEND]
+    about_details = [_DETAILS] * ({"metric": DETAIL_AUROC} in columns)
+    return [*(line.rstrip() for line in lines), *_ABLATION_LEGEND, *about_details]
 
 
 def _columns(ablation: Measurements) -> list[dict[str, str]]:
-    """The fields of each column: macro AUROC, R@10, then each finding with its small lesions beside it."""
+    """The fields of each column: macro AUROCs, R@10, then each finding with its small lesions, then each detail."""
     found = [row.name for row in ablation.select(method="as_shipped", minus="", size="").values()]
     columns = [{"metric": name["metric"]} for name in found if "finding" not in name]
     for name in (name for name in found if "finding" in name):
@@ -150,7 +155,8 @@ def _columns(ablation: Measurements) -> list[dict[str, str]]:
 
 def _head(column: dict[str, str]) -> tuple[str, str]:
     if "finding" not in column:
-        return ("", "zero-shot") if column["metric"] == "auroc" else ("", column["metric"].upper())
+        known = {"auroc": "zero-shot", DETAIL_AUROC: "details"}
+        return "", known.get(column["metric"], column["metric"].upper())
     words = column["finding"].split("_")
     return (" ".join(words), "< 10 mm") if "size" in column else (" ".join(words[:-1]), words[-1])
 

@@ -1,5 +1,7 @@
 """Prompts: sentences that say of a finding that it is present, or absent. Files of them, and their embeddings.
 
+A file may also have sentences of *details*: what a report says of a lesion beyond that it is there.
+
 The shipped files lie under ``prompts/``. Their sentences are written out or, as in GLoRIA, combined from lists
 (severity, sign, location).
 """
@@ -8,7 +10,7 @@ import itertools
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ TextEncoder = Callable[[list[str]], Float[ndarray, "texts dim"]]
 PROMPTS = Path(__file__).parent / "prompts"
 DEFAULT_PROMPTS = PROMPTS / "chest_en_v2.yaml"
 ENGLISH = "en"
+SECTIONS = ("findings", "details")
 PLAIN = re.compile(r"chest_([a-z]+)_v(\d+)")  # sentences written out; those combined from lists have a word more
 
 
@@ -36,12 +39,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PromptSet:
-    """A versioned file of prompts: finding → sentences."""
+    """A versioned file of prompts: finding → sentences, and detail of a lesion → sentences."""
 
     name: str
     version: int
     language: str
     findings: Mapping[str, Prompt]
+    details: Mapping[str, Prompt] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,21 +61,27 @@ def read_prompts(path: Path = DEFAULT_PROMPTS) -> PromptSet:
 
     A side is a list of sentences, or a mapping of a ``sentence`` with placeholders and one list for each of them: every
     combination is a sentence. In a file with ``against_others: true`` the absent side of a finding goes on with the
-    present sentences of all others. Raises InputError that names the file, where it is no such file, and the finding
-    whose side is missing, or whose placeholders and lists do not match.
+    present sentences of all others; a detail keeps to its own. Raises InputError that names the file, where it is no
+    such file, and the finding whose side is missing, or whose placeholders and lists do not match.
     """
     raw = _mapping(path)
-    findings = {}
-    for finding, pair in raw["findings"].items():
-        sides = {}
-        for side in ("present", "absent"):
-            sides[side] = _sentences(pair.get(side) or (), f"{path.name}: {finding}, {side}")
-            if not sides[side]:
-                raise InputError(f"{path.name}: expected at least one {side!r} sentence for {finding}, got none")
-        findings[finding] = Prompt(**sides)
+    findings, details = (
+        {name: _prompt(path.name, name, pair) for name, pair in raw[section].items()} for section in SECTIONS
+    )
+    if twice := sorted(findings.keys() & details.keys()):
+        raise InputError(f"{path.name}: expected a finding or a detail, got {', '.join(twice)} as both")
     if raw.get("against_others", False):
         findings = {name: _against_others(name, findings) for name in findings}
-    return PromptSet(path.stem, int(raw["version"]), str(raw["language"]), findings)
+    return PromptSet(path.stem, int(raw["version"]), str(raw["language"]), findings, details)
+
+
+def _prompt(file: str, name: str, pair: Mapping[str, Any]) -> Prompt:
+    sides = {}
+    for side in ("present", "absent"):
+        sides[side] = _sentences(pair.get(side) or (), f"{file}: {name}, {side}")
+        if not sides[side]:
+            raise InputError(f"{file}: expected at least one {side!r} sentence for {name}, got none")
+    return Prompt(**sides)
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -79,13 +89,15 @@ def _mapping(path: Path) -> dict[str, Any]:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: not YAML: {' '.join(str(error).split())}") from error
-    kinds = {"version": int, "language": str, "findings": dict}
-    whole = isinstance(raw, dict) and all(isinstance(raw.get(key), kind) for key, kind in kinds.items())
-    if not whole or not all(isinstance(pair, dict) for pair in raw["findings"].values()):
+    kinds = {"version": int, "language": str, "findings": dict, "details": dict}
+    found = {"details": {}, **raw} if isinstance(raw, dict) else {}
+    whole = all(isinstance(found.get(key), kind) for key, kind in kinds.items())
+    if not whole or not all(isinstance(pair, dict) for section in SECTIONS for pair in found[section].values()):
         raise InputError(
-            f"{path.name}: expected version, language and findings, each with a present and an absent side"
+            f"{path.name}: expected version, language and findings (and details, if any), each with a present and an "
+            "absent side"
         )
-    return dict(raw)
+    return found
 
 
 def _against_others(name: str, findings: Mapping[str, Prompt]) -> Prompt:
@@ -152,11 +164,12 @@ def _newest(language: str) -> Path | None:
 
 
 def embed_prompts(encode: TextEncoder, prompts: PromptSet, findings: Sequence[str]) -> dict[str, PromptVectors]:
-    """Embeddings of the sentences of those findings that have any.
+    """Embeddings of the sentences of those findings, or details, that have any.
 
     ``encode`` (sentences to L2-normalised rows) is called once, with every distinct sentence.
     """
-    wanted = {name: prompts.findings[name] for name in findings if name in prompts.findings}
+    known = {**prompts.findings, **prompts.details}
+    wanted = {name: known[name] for name in findings if name in known}
     sentences = list(dict.fromkeys(text for prompt in wanted.values() for text in (*prompt.present, *prompt.absent)))
     if not sentences:
         return {}

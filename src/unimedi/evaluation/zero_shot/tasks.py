@@ -19,7 +19,7 @@ from unimedi.evaluation.split import EvalSplit, probe_validation
 from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts, shipped_prompts
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
-from unimedi.metrics.auroc import column_aurocs, macro_auroc, resampled_auroc
+from unimedi.metrics.auroc import MacroAuroc, column_aurocs, macro_auroc, resampled_auroc
 from unimedi.metrics.bootstrap import Estimate, average_estimates, interval
 from unimedi.metrics.checks import NotComputable, known_and_positive
 from unimedi.metrics.classification import NO_CHOICE, best_threshold, decision_measurements
@@ -27,6 +27,7 @@ from unimedi.metrics.measurement import Measurement, Measurements, named, with_f
 from unimedi.metrics.multiclass import multiclass_measurements
 from unimedi.representation.embedder import Embedder
 
+DETAIL_AUROC = "detail_auroc"
 Scores = Mapping[str, Float[ndarray, "studies"]]
 
 
@@ -122,6 +123,35 @@ def zero_shot(split: EvalSplit, store: Store, embedder: Embedder, options: Evalu
             notes.append(f"the choice is not measured: {reason}")
     found = found.named(task="zero_shot", modality=split.kind)
     return TaskResult(found, [f"zero-shot, {split.kind}: {note}" for note in notes], predictions)
+
+
+def detail_zero_shot(split: EvalSplit, embedder: Embedder, options: EvaluationOptions) -> TaskResult:
+    """Zero-shot of the details of lesions: each detail's ``auroc``, and their mean, ``detail_auroc``.
+
+    Raises:
+        NotComputable: no prompts for any detail of the split, or none with both classes.
+    """
+    prompts = read_prompts(options.prompt_file)
+    vectors = embed_prompts(embedder.texts, prompts, list(split.details))
+    if not vectors:
+        raise NotComputable(f"no prompts in {prompts.name} for any of {', '.join(split.details)}")
+    areas = macro_auroc(log_odds(split.table.embedding, vectors, embedder.scale), split.details, split.bootstrap)
+    found = detail_measurements(areas).named(task="zero_shot", modality=split.kind)
+    notes = [
+        f"zero-shot of details, {split.kind}: {what} {', '.join(sorted(names))}"
+        for what, names in (
+            (f"no prompts in {prompts.name} for", split.details.keys() - vectors.keys()),
+            ("only one class in this split for", vectors.keys() - areas.by_finding.keys()),
+        )
+        if names
+    ]
+    return TaskResult(found, notes)
+
+
+def detail_measurements(areas: MacroAuroc) -> Measurements:
+    """``detail_auroc``, the mean over details, and each detail's own ``auroc``."""
+    each = [named(one, metric="auroc", finding=name) for name, one in areas.by_finding.items()]
+    return Measurements([named(areas.mean, metric=DETAIL_AUROC), *each])
 
 
 def _multiclass(split: EvalSplit, scores: Scores, classes: Sequence[str]) -> Measurements:
