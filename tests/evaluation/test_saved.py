@@ -53,7 +53,12 @@ def record() -> EvaluationRecord:
         notes=("no masks",),
         origin={"command": "unimedi evaluate run"},
         recipe="seed: 0\n",
-        training=Training(2, {"l_vl": (np.array([0, 1]), np.array([2.0, 1.0]))}, ("collapse",)),
+        training=Training(
+            2,
+            {"l_vl": (np.array([0, 1]), np.array([2.0, 1.0]))},
+            ("collapse",),
+            {"hit@1": (np.array([1]), np.array([0.5])), "volumes": (np.array([1]), np.array([8.0]))},
+        ),
         cohort={"xray": (study, Example("s3", ("normal",), picture))},
         zero_shot={"xray": ZeroShot({"mass": np.zeros(2)}, {"mass": np.array([1.0, math.nan])}, {"mass": 0.5})},
         failures=Failures(
@@ -99,6 +104,14 @@ def assert_equal(one: Any, other: Any) -> None:
 def test_what_is_read_is_what_was_saved(tmp_path: Path) -> None:
     save(record(), tmp_path)
     assert_equal(record(), load(tmp_path))
+
+
+def test_a_record_of_a_run_that_did_not_measure_selection_over_time_is_still_read(tmp_path: Path) -> None:
+    file = save(record(), tmp_path) / "record.json"
+    whole = json.loads(file.read_text())
+    del whole["record"]["training"]["selection"]
+    file.write_text(json.dumps(whole))
+    assert load(tmp_path).training.selection == {}
 
 
 def test_a_picture_in_several_sections_is_kept_once_and_nothing_is_pickled(tmp_path: Path) -> None:

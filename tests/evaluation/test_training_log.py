@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.evaluation.training_log import health_keys, training_measurements, warnings_in
+from unimedi.evaluation.training_log import curves, health_keys, selection_keys, training_measurements, warnings_in
 from unimedi.metrics.checks import NotComputable
 
 
@@ -30,3 +30,16 @@ def test_first_and_last_are_means_over_a_tenth_of_the_steps_that_logged_it(tmp_p
 def test_a_run_without_a_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotComputable, match=r"no log\.jsonl in"):
         training_measurements(tmp_path)
+
+
+def test_a_curve_has_the_steps_that_logged_it() -> None:
+    log = [{"step": n, "l_vl": float(n)} for n in range(10)]
+    log[3] |= {"selection/hit@1": 0.25, "selection/layer_1/hit@1": 0.5}
+    log[9] |= {"selection/hit@1": 0.75}
+    assert selection_keys(log) == ["selection/hit@1", "selection/layer_1/hit@1"]
+    found = curves(log, [*selection_keys(log), "l_icl"])
+    assert {key: (steps.tolist(), values.tolist()) for key, (steps, values) in found.items()} == {
+        "selection/hit@1": ([3, 9], [0.25, 0.75]),
+        "selection/layer_1/hit@1": ([3], [0.5]),
+    }
+    assert health_keys(log) == []

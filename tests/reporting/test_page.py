@@ -60,7 +60,10 @@ def test_every_section_of_a_record_is_drawn(drawable: EvaluationRecord) -> None:
     auroc = {"task": "zero_shot", "modality": "xray", "metric": "auroc"}
     rows = [Measurement(0.5, **auroc), Measurement(0.5, **auroc, finding="mass")]
     page = draw(drawable, Measurements(rows))
-    for id in ("summary", "figures", "compare", "cohort", "training", "zero-shot", "failures", "slices", "attention"):
+    for id in (
+        "summary", "figures", "compare", "cohort", "training", "slices-over-time", "zero-shot", "failures", "slices",
+        "attention",
+    ):  # fmt: skip
         assert f'<section id="{id}">' in page
     for said in ("no masks", "unimedi evaluate run", "seed: 0", "Derrame “pequeño”.", "Warnings: collapse."):
         assert said in words(page)

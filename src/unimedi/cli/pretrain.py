@@ -35,6 +35,7 @@ class Pretrain:
     """processes that read ahead"""
 
     def run(self, settings: list[str]) -> None:
+        from unimedi.evaluation.slices.over_time import selection_over_time
         from unimedi.experiments.registry import pretrain
         from unimedi.files.destination import folder_to_write
         from unimedi.pretraining.recipe_file import load_recipe
@@ -48,4 +49,4 @@ class Pretrain:
             words += ["--seed", str(self.seed)]
         recipe = load_recipe(self.config or self.out / "recipe.yaml", words)
         folder_to_write(self.out)
-        print(pretrain(recipe, self.data, self.out, self.resume, self.devices, self.workers))
+        print(pretrain(recipe, self.data, self.out, self.resume, self.devices, self.workers, selection_over_time))

@@ -6,7 +6,7 @@ store labels is known to be absent; ``()`` where neither is known.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy import ndarray
@@ -14,6 +14,7 @@ from numpy import ndarray
 from unimedi.metrics.measurement import Measurements
 
 Findings = tuple[str, ...]
+Curves = Mapping[str, tuple[Int[ndarray, "_logged"], Float[ndarray, "_logged"]]]  # steps that logged it, values there
 LOSSES = ("l_vl", "l_icl", "l_pcl")  # as the log of a run names them
 
 
@@ -29,11 +30,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Training:
-    """The log of the run: loss or measure of collapse → the steps that logged it, and its values there."""
+    """The log of the run: losses and measures of collapse; and what slice selection did, by the name behind
+    ``selection/``."""
 
     steps: int
-    curves: Mapping[str, tuple[Int[ndarray, "logged"], Float[ndarray, "logged"]]]
+    curves: Curves
     warnings: tuple[str, ...]
+    selection: Curves = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

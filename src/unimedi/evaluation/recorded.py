@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-
 from unimedi.evaluation.comparison import MeasuredRun, differences, sha256, why_not_paired
 from unimedi.evaluation.examples.attention import radiograph_attention, volume_attention
 from unimedi.evaluation.examples.choice import cohort_examples, patient_queries, report_queries, slice_examples
@@ -25,7 +23,7 @@ from unimedi.evaluation.record import (
 )
 from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.task_file import METRICS, TaskFile, answers
-from unimedi.evaluation.training_log import health_keys, warnings_in
+from unimedi.evaluation.training_log import SELECTION, curves, health_keys, selection_keys, warnings_in
 from unimedi.evaluation.zero_shot.prompts import shipped_prompts
 from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.measurement import Measurements
@@ -78,13 +76,8 @@ def _run_name(run: Path) -> str:
 
 def _training(run: Path) -> Training:
     log = read_json_lines(run / "log.jsonl")
-    curves = {}
-    for key in (*LOSSES, *health_keys(log)):
-        logged = [(line["step"], line[key]) for line in log if isinstance(line.get(key), float)]
-        if logged:
-            steps, values = zip(*logged, strict=True)
-            curves[key] = np.array(steps, np.int64), np.array(values, np.float64)
-    return Training(len(log), curves, tuple(warnings_in(log)))
+    selection = {key.removeprefix(SELECTION): curve for key, curve in curves(log, selection_keys(log)).items()}
+    return Training(len(log), curves(log, (*LOSSES, *health_keys(log))), tuple(warnings_in(log)), selection)
 
 
 def _attention(evaluation: Evaluation) -> dict[str, tuple[Attention, ...]]:

@@ -1,12 +1,12 @@
-"""What the log of a run says of its training: losses at both ends, and the warnings that were raised."""
+"""What the log of a run says of its training: curves, losses at both ends, and the warnings that were raised."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unimedi.evaluation.record import LOSSES
+from unimedi.evaluation.record import LOSSES, Curves
 from unimedi.evaluation.result import TaskResult
 from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.bootstrap import Estimate
@@ -14,6 +14,7 @@ from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements, named
 
 HEALTH = ("teacher_entropy", "prototype_use", "effective_rank", "embedding_rank")  # keys that end or begin with these
+SELECTION = "selection/"  # in front of what :mod:`unimedi.evaluation.slices.over_time` measured
 
 LogLine = dict[str, Any]
 
@@ -21,6 +22,22 @@ LogLine = dict[str, Any]
 def health_keys(log: Sequence[LogLine]) -> list[str]:
     """The logged measures of collapse, sorted."""
     return sorted({key for line in log for key in line if any(word in key for word in HEALTH)})
+
+
+def selection_keys(log: Sequence[LogLine]) -> list[str]:
+    """The logged measures of slice selection, sorted."""
+    return sorted({key for line in log for key in line if key.startswith(SELECTION)})
+
+
+def curves(log: Sequence[LogLine], keys: Iterable[str]) -> Curves:
+    """Key → the steps that logged it and its values there; a key that none did is left out."""
+    found = {}
+    for key in keys:
+        logged = [(line["step"], line[key]) for line in log if isinstance(line.get(key), float)]
+        if logged:
+            steps, values = zip(*logged, strict=True)
+            found[key] = np.array(steps, np.int64), np.array(values, np.float64)
+    return found
 
 
 def warnings_in(log: Sequence[LogLine]) -> list[str]:

@@ -12,6 +12,7 @@ from unimedi.experiments.top_attended_tokens import TopAttendedTokens
 from unimedi.experiments.unpaired_slices import UnpairedSlices
 from unimedi.pretraining.build import PAPER, Variant
 from unimedi.pretraining.loop import pretrain as pretrain_variant
+from unimedi.pretraining.on_validation import OnValidation
 from unimedi.pretraining.recipe import Recipe
 
 EXPERIMENTS: Final[Mapping[str, Variant]] = {
@@ -33,7 +34,14 @@ EXPERIMENTS: Final[Mapping[str, Variant]] = {
 
 
 def pretrain(
-    recipe: Recipe, store_path: str | Path, out: str | Path, resume: bool = False, devices: int = 1, workers: int = 0
+    recipe: Recipe,
+    store_path: str | Path,
+    out: str | Path,
+    resume: bool = False,
+    devices: int = 1,
+    workers: int = 0,
+    on_validation: OnValidation | None = None,
 ) -> Path:
     """As :func:`unimedi.pretraining.loop.pretrain`, with the experiment that the recipe asks for."""
-    return pretrain_variant(recipe, store_path, out, resume, devices, workers, EXPERIMENTS[recipe.experiment])
+    variant = EXPERIMENTS[recipe.experiment]
+    return pretrain_variant(recipe, store_path, out, resume, devices, workers, variant, on_validation)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from unimedi.pretraining.engine import computing, make_fabric, reproducible
 from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
 from unimedi.pretraining.notices import TrainingError, at_rest, cut_reports, diverged, notices, refuse_one_pair
+from unimedi.pretraining.on_validation import OnValidation, begun, due
 from unimedi.pretraining.optimizer_step import OptimizerStep
 from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
@@ -46,6 +48,7 @@ def pretrain(
     devices: int = 1,
     workers: int = 0,
     variant: Variant = PAPER,
+    on_validation: OnValidation | None = None,
 ) -> Path:
     """Run a recipe on a store and leave a run folder.
 
@@ -57,6 +60,7 @@ def pretrain(
         devices: processes, one a device: GPUs where there are any, else CPU processes over gloo.
         workers: processes that read ahead; the batches are the same for any number.
         variant: the experiment that ``recipe`` asks for; :func:`unimedi.experiments.registry.pretrain` finds it.
+        on_validation: what is measured of the teacher every 5 % of the run, by rank 0, and goes into the log.
 
     Returns:
         ``out/pretrained``: the teacher's model and its processor.
@@ -68,21 +72,24 @@ def pretrain(
     if variant.name != recipe.experiment:
         raise TrainingError(f"the recipe asks for experiment {recipe.experiment}: see unimedi.experiments.registry")
     store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
-    begun = run.begun() if resume else {}
-    computed_in, said = computing(recipe.precision, begun)
+    earlier = run.begun() if resume else {}
+    computed_in, said = computing(recipe.precision, earlier)
     fabric = make_fabric(computed_in["precision"], devices)
     epoch_length = epoch_length_of(recipe, store, devices)
     refuse_one_pair(recipe, epoch_length, devices)
     total = steps(recipe.duration, epoch_length)
     facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total} | computed_in
     with _alone(fabric, run, plain(recipe), facts, resume) as taken:
-        with reproducible(begun.get("threads", torch.get_num_threads())):
+        with reproducible(earlier.get("threads", torch.get_num_threads())):
             if fabric.is_global_zero:
                 for notice in [*said, *taken, *notices(recipe, store, devices)]:
                     print(notice, file=sys.stderr)
             module, processor = build(recipe, store, total, epoch_length, variant)
             if fabric.is_global_zero and (cut := cut_reports(store, processor)):
                 print(cut, file=sys.stderr)
+            figures = None
+            if on_validation and fabric.is_global_zero:
+                figures = begun(on_validation, module.teacher, processor, store)
             accumulate, rank, ranks = recipe.batch.grad_accum_steps, fabric.global_rank, fabric.world_size
             count = total * accumulate
             micro_steps = variant.data(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
@@ -94,7 +101,8 @@ def pretrain(
                 micro = range(step * accumulate, (step + 1) * accumulate)
                 return [study_id for number in micro for study_id in micro_steps.study_ids(number)]
 
-            stopped = train(fabric, recipe, module, batches_from, run, total, epoch_length, studies_of)
+            measure = partial(figures, module.teacher) if figures else None
+            stopped = train(fabric, recipe, module, batches_from, run, total, epoch_length, studies_of, measure)
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
         kinds = list(micro_steps.sizes)
         recompute_running_means(module.teacher, processor, store, recipe.seed, kinds)  # on every rank: they end alike
@@ -137,12 +145,14 @@ def train(
     total: int,
     epoch_length: EpochLength,
     studies_of: Callable[[int], list[str]],
+    measure: Callable[[], Mapping[str, float]] | None = None,
 ) -> InterruptedRunError | None:
     """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
 
     ``module(batch, step, micro_step, rank)`` gives an object with ``loss`` and ``logs``; ``module.after_step(step)``
     runs once the weights have moved. ``batches_from(step)`` yields ``batch.grad_accum_steps`` batches a step, from that
     step on; ``studies_of(step)`` names their studies, which are logged where a step is skipped.
+    ``measure()`` gives figures on validation, which join the record of a step that is due; its time is not training's.
     """
     settings = recipe.optimization
     warmup = steps(settings.warmup, epoch_length, total)
@@ -174,6 +184,9 @@ def train(
             recent = [*recent, record][-WINDOW:]
             warned = warnings_of(recent, recipe.distillation.prototypes)
             record["warnings"] = [warning.name for warning in warned]
+            if measure and due(step + 1, total):
+                with logger.untimed():
+                    record |= measure()
             logger.write(record)
             progress.update(record, warned)
             if skipped_in_a_row(recent) >= NAN_PATIENCE:

@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -43,6 +44,13 @@ class MetricLogger:
         for name, value in record.items():
             if isinstance(value, float):
                 self.board.add_scalar(name, value, record["step"])
+
+    @contextmanager
+    def untimed(self) -> Iterator[None]:
+        """What is done inside does not count as ``seconds`` of training."""
+        began = time.perf_counter()
+        yield
+        self.started += time.perf_counter() - began
 
     def to_disk(self) -> None:
         """Before a checkpoint: the log must not end before the step that the checkpoint continues from."""

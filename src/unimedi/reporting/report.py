@@ -25,6 +25,7 @@ from unimedi.reporting.sections import (
     training_section,
     volume_attention_section,
 )
+from unimedi.reporting.selection_over_time import selection_over_time_section
 from unimedi.reporting.summary import summary
 from unimedi.reporting.task import task_section
 from unimedi.reporting.zero_shot import zero_shot_section
@@ -66,6 +67,7 @@ def draw(record: EvaluationRecord, measurements: Measurements) -> str:
         task_section(record),
         cohort_section(record),
         training_section(record, measurements),
+        selection_over_time_section(record.training),
         zero_shot_section(record, measurements),
         failures_section(record),
         slices_section(record, measurements),

@@ -10,6 +10,7 @@ import torch
 
 from unimedi import __version__
 from unimedi.evaluation.comparison import differences, read_runs, why_not_paired
+from unimedi.evaluation.slices.over_time import selection_over_time
 from unimedi.experiments.registry import pretrain
 from unimedi.files.json_lines import read_json_lines
 from unimedi.metrics.measurement import Measurements
@@ -69,7 +70,8 @@ class Row:
         seconds = 60 * (self.budget.minutes or 0)
         steps = self.budget.steps or steps_within(seconds, self.recipe, self.store, self.timing)
         words = ["--duration", f"{steps} steps", "--seed", str(self.terms.seed)]
-        pretrain(load_recipe(self.recipe, words), self.store, self.run, resume=True)
+        recipe = load_recipe(self.recipe, words)
+        pretrain(recipe, self.store, self.run, resume=True, on_validation=selection_over_time)
         return steps
 
     def measured(self) -> Result:
