@@ -62,6 +62,11 @@ def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str])
     assert gap.value == pytest.approx(ours - reference, abs=2e-6)
     assert gap.low <= gap.value <= gap.high
     assert all(r.machine.endswith(", fp32") and r.software.startswith("unimedi ") for r in found.values())
+    for name, takes_slices in (("unimedi", True), ("joint", False)):
+        run = row_of(folder, name, Budget(steps=4)).run
+        logged = ["selection/hit@1" in line for line in read_json_lines(run / "log.jsonl")]
+        assert logged == [takes_slices] * 4
+        assert ('<section id="slices-over-time">' in (run / "report.html").read_text()) == takes_slices
     assert main(words(folder, "--steps", "4")) == 0
     again = capsys.readouterr().out
     assert "---" not in again.split("**4 steps")[0]  # every row was there: nothing was run
@@ -147,8 +152,10 @@ def test_a_difference_is_one_to_the_reference_as_it_is(folder: Path, capsys: pyt
 
 
 def test_what_a_step_costs_is_found_by_a_short_run(folder: Path) -> None:
-    assert steps_within(0.0, folder / "recipes" / "joint.yaml", folder / "store", folder / "timing") == 1
-    assert len(read_json_lines(folder / "timing" / "log.jsonl")) == TIMED_STEPS
+    assert steps_within(0.0, folder / "recipes" / "unimedi.yaml", folder / "store", folder / "timing") == 1
+    log = read_json_lines(folder / "timing" / "log.jsonl")
+    assert len(log) == TIMED_STEPS
+    assert not [key for line in log for key in line if key.startswith("selection/")]  # it would cost time
 
 
 def test_equal_minutes_are_steps_by_what_a_step_costs(folder: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.hospital import write_hospital
 from tests.pretraining.toy_run import RECIPE, result, toy_recipe, toy_store
+from unimedi.cli import main
 from unimedi.evaluation.slices.over_time import selection_over_time
 from unimedi.experiments.registry import pretrain
 from unimedi.files.json_lines import read_json_lines
@@ -42,11 +43,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def recipe(folder: Path, **changes: Any) -> Recipe:
-    sizes: dict[str, Any] = {
-        "preprocess": {**RECIPE["preprocess"], "slice_size": [16, 16]},
-        "duration": f"{STEPS} steps",
-    }
-    return load_recipe(toy_recipe(folder / "recipe.yaml", **{**sizes, "checkpoint_every": "4 steps", **changes}))
+    preprocess = {**RECIPE["preprocess"], "slice_size": [16, 16]}  # the hospital's
+    ours = {"preprocess": preprocess, "duration": f"{STEPS} steps", "checkpoint_every": "4 steps"}
+    return load_recipe(toy_recipe(folder / "recipe.yaml", **(ours | changes)))
 
 
 def run(folder: Path, store: Store, on_validation: OnValidation | None, **changes: Any) -> dict[str, Any]:
@@ -68,6 +67,13 @@ def test_training_is_the_same_to_the_last_bit_with_it(tmp_path: Path, store: Sto
     assert steps == [step for step in range(STEPS) if due(step + 1, STEPS)]
     names = {name for name in measured["log"][-1] if name.startswith("selection/")}
     assert {"selection/auroc", "selection/layer_2/hit@1", "selection/l_vl/oracle_slices"} < names
+
+
+def test_the_command_measures_it(tmp_path: Path, store: Store, measured: dict[str, Any]) -> None:
+    recipe(tmp_path)
+    given = ["--config", tmp_path / "recipe.yaml", "--data", store.path, "--out", tmp_path / "run"]
+    assert main(["pretrain", *map(str, given)]) == 0
+    assert result(tmp_path / "run") == measured
 
 
 class PowerCut(BaseException):
