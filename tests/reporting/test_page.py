@@ -142,3 +142,16 @@ def test_details_have_a_table_where_zero_shot_stands(drawable: EvaluationRecord,
     ]
     assert section.pictures == plain.pictures
     assert section.filled
+
+
+def test_the_page_says_how_often_chosen_planes_show_a_distractor(drawable: EvaluationRecord) -> None:
+    of: dict[str, Any] = {"task": "slice_selection", "metric": "innocents@1"}
+    rows = [
+        Measurement(0.125, 0.1, 0.15, 9, **of, method="attentive"),
+        Measurement(0.25, 0.2, 0.3, 9, **of, method="random"),
+        Measurement(-0.125, -0.2, -0.05, 9, **of, method="attentive", minus="random"),
+    ]
+    said = slices_section(drawable, Measurements(rows)).text
+    assert "plane of 0.125 (0.10–0.15) of them, in a random one of 0.250 (0.20–0.30)" in said
+    assert said.endswith("the difference is -0.125 (-0.20 to -0.05), lower.")
+    assert "distractor" not in slices_section(drawable, Measurements(rows[:1])).text

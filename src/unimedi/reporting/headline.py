@@ -134,7 +134,7 @@ def _linear_probe(kind: str) -> list[Line]:
 
 def _slice_selection() -> list[Line]:
     hit = {"task": "slice_selection", "metric": "hit@1"}
-    attentive = {"task": "slice_selection", "method": "attentive"}
+    attentive, innocents = {"task": "slice_selection", "method": "attentive"}, {"metric": "innocents@1"}
     return [
         Line(
             "slice selection, attentive, hit@1",
@@ -144,6 +144,9 @@ def _slice_selection() -> list[Line]:
         ),
         *(_reference(words, **hit, method=method) for method, words in SELECTOR_NAMES.items()),
         Line("slab score against lesion, AUROC within a volume", attentive | {"metric": "auroc"}),
+        Line("planes with a distractor, attentive, innocents@1", attentive | innocents),
+        _reference("random", **attentive | innocents | {"method": "random"}),
+        _reference("attentive minus random", **attentive, **innocents, minus="random"),
     ]
 
 

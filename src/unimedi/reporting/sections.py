@@ -2,7 +2,7 @@
 
 from unimedi.evaluation.record import LOSSES, Attention, EvaluationRecord
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
-from unimedi.metrics.formatting import columns, three_decimals, with_interval
+from unimedi.metrics.formatting import columns, three_decimals, verdict, with_interval
 from unimedi.metrics.measurement import Measurements
 from unimedi.reporting import plots
 from unimedi.reporting.overlays import BRIGHT, FAINT, in_millimetres
@@ -55,6 +55,7 @@ def slices_section(record: EvaluationRecord, measurements: Measurements) -> Sect
         f"{found.volumes} volumes with a masked focal lesion. Below, feet to head: the middle plane of each slab, "
         f"{taken}; its score (blue, in multiples of the mean); green: where a lesion is, by its mask."
     )
+    section.text += _distractors(measurements)
     names = {"attentive": "attentive (the model)"} | SELECTOR_NAMES
     for k, which in ((1, "the one chosen plane"), (4, "one of the 4 chosen planes")):
         rows = [
@@ -67,6 +68,19 @@ def slices_section(record: EvaluationRecord, measurements: Measurements) -> Sect
             section.pictures.append(Tile(f"Share of volumes where {which} shows a lesion", picture))
     section.pictures += [Tile(in_words(strip.findings), data_uri(plots.slice_strip(strip))) for strip in found.strips]
     return section
+
+
+def _distractors(measurements: Measurements) -> str:
+    """A sentence on how often the chosen plane shows a distractor; '' where the store has no masks of any."""
+    of = {"task": "slice_selection", "metric": "innocents@1"}
+    ours, random = (measurements.one(**of, method=method) for method in ("attentive", "random"))
+    minus = measurements.one(**of, method="attentive", minus="random")
+    if ours is None or random is None or minus is None:
+        return ""
+    return (
+        f" A distractor, which no report mentions, stands in the one chosen plane of {with_interval(ours)} of them, in "
+        f"a random one of {with_interval(random)}: the difference is {with_interval(minus)}, {verdict(minus)}."
+    )
 
 
 ATTENTION = (

@@ -57,6 +57,21 @@ def test_groups_have_their_count_and_notes_come_last() -> None:
     assert "Jaccard" not in text
 
 
+def test_distractors_stand_beside_chance() -> None:
+    shown = [
+        selected("attentive", 0.125, 0.1, 0.15, n=9, metric="innocents@1"),
+        selected("random", 0.1, 0.08, 0.12, n=9, metric="innocents@1"),
+        selected("attentive", 0.025, -0.01, 0.06, n=9, minus="random", metric="innocents@1"),
+    ]
+    text = as_text(FIGURES | Measurements(shown))
+    rows = text[text.index("innocents@1") :].splitlines()
+    assert rows[0].split() == ["innocents@1", "share", "95", "%", "attentive", "minus", "this"]
+    assert rows[1].split()[-2:] == ["0.125", "0.10-0.15"]
+    assert rows[2].split(maxsplit=3) == ["random", "0.100", "0.08-0.12", "0.025 (-0.01 to 0.06), not significant"]
+    assert rows[3].startswith("Share of volumes whose chosen plane shows a distractor")
+    assert "distractor" not in as_text(FIGURES)
+
+
 def test_layers_are_called_by_their_number() -> None:
     layers = [Measurement(0.1 * n, n=9, task="slice_selection", method=f"layer_{n}", metric="hit@1") for n in (1, 2, 3)]
     text = as_text(FIGURES | Measurements(layers))

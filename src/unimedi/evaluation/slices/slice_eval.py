@@ -15,6 +15,7 @@ from unimedi.cohort.study import Split
 from unimedi.errors import InputError
 from unimedi.evaluation.options import EvaluationOptions, with_prompts
 from unimedi.evaluation.slices.baselines import baseline_scores, brightest
+from unimedi.evaluation.slices.distractors import distractor_measurements
 from unimedi.evaluation.slices.input_ablation import input_ablation
 from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesions
 from unimedi.evaluation.slices.measurements import EvalSpec, slice_measurements
@@ -103,6 +104,7 @@ def slice_eval(
     compared = {name: scored[f"with_{name}"] for name in other_models if f"with_{name}" in scored}
     ablated, not_ablated = input_ablation(embedder, store, volumes, all_lesions, options)
     found = slice_measurements(scored, lesions, bootstrap, SPEC)
+    found |= distractor_measurements(store, indices, scored, bootstrap)
     found |= stability_measurements(scored["attentive"], compared, SPEC.budgets, bootstrap) | ablated
     found.write(out)
     say(as_text(found, notes + left_out + not_ablated))

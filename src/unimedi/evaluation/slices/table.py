@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from unimedi.evaluation.slices import input_ablation, measurements, selection_stability
+from unimedi.evaluation.slices.distractors import INNOCENTS
 from unimedi.evaluation.slices.scores import CONTROLS, TEXT
 from unimedi.evaluation.slices.selector_names import SELECTOR_NAMES
 from unimedi.evaluation.zero_shot.tasks import DETAIL_AUROC
 from unimedi.metrics.bootstrap import Estimate
-from unimedi.metrics.formatting import three_decimals
+from unimedi.metrics.formatting import three_decimals, verdict, with_interval
 from unimedi.metrics.measurement import Measurements
 
 WORDS = {
@@ -44,6 +45,7 @@ _ABLATION_LEGEND = (
     "below volume alone (95 % paired bootstrap by patient); the last column says it of the first figure. < 10 mm: only",
     "positives whose largest lesion is less deep. A fall below 'as shipped' says: the model used what is gone.",
 )
+_DISTRACTORS = "Share of volumes whose chosen plane shows a distractor, which no report mentions. random: by chance."
 _DETAILS = (
     "details: the mean zero-shot AUROC of what reports say of a lesion beyond that it is there, then each detail."
 )
@@ -53,7 +55,8 @@ def as_text(found: Measurements, notes: Sequence[str] = ()) -> str:
     """Selectors, hit@1 by finding and size, stability, inputs, what columns mean, and what could not be measured."""
     tasks = (measurements.TASK, selection_stability.TASK, input_ablation.TASK)
     selection, stability, ablation = (found.select(task=task).named(task="") for task in tasks)
-    tables = [_selectors(selection), _groups(selection), _stability(stability), _inputs(ablation)]
+    about_selection = [_selectors(selection), _groups(selection), _distractors(selection)]
+    tables = [*about_selection, _stability(stability), _inputs(ablation)]
     return "\n\n".join("\n".join(table) for table in [*tables, [*_LEGEND, *notes]] if table)
 
 
@@ -109,6 +112,21 @@ def _groups(selection: Measurements) -> list[str]:
         (words,) = (name.replace("_", " ") for name in group.values())
         lines.append(f"{words:<38}{each[0].n:>5}" + "".join(f"{_number(one):>10}" for one in each))
     return lines
+
+
+def _distractors(selection: Measurements) -> list[str]:
+    """How often the chosen plane shows a distractor, beside chance; nothing where the store has no masks of any."""
+    shown = [name for name in IN_BRIEF if selection.one(method=name, metric=INNOCENTS)]
+    if not shown:
+        return []
+    lines = [f"{INNOCENTS:<38}{'share':>5} {'95 %':>9}  attentive minus this"]
+    for name in shown:
+        share = _estimate(selection, method=name, metric=INNOCENTS)
+        difference = selection.one(method="attentive", minus=name, metric=INNOCENTS)
+        against = f"{with_interval(difference)}, {verdict(difference)}" if difference else ""
+        interval = f"{share.low:.2f}-{share.high:.2f}"
+        lines.append(f"{WORDS.get(name, name):<38}{_number(share):>5} {interval:>9}  {against}".rstrip())
+    return [*lines, _DISTRACTORS]
 
 
 def _stability(stability: Measurements) -> list[str]:

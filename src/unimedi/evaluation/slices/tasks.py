@@ -5,6 +5,7 @@ import numpy as np
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.result import SliceResults, TaskResult
 from unimedi.evaluation.slices.baselines import baseline_scores
+from unimedi.evaluation.slices.distractors import distractor_measurements
 from unimedi.evaluation.slices.lesions import affected_volumes, connected_lesions
 from unimedi.evaluation.slices.measurements import EvalSpec, slice_measurements
 from unimedi.evaluation.split import EvalSplit
@@ -29,7 +30,10 @@ def slice_selection(
     grid: tuple[int, int, int],
     options: EvaluationOptions,
 ) -> TaskResult:
-    """``slice_selection/…`` of every selector. ``grid`` is the model's T_3D grid (depth, height, width)."""
+    """``slice_selection/…`` of every selector; where a store has masks of distractors, what is shown of these.
+
+    ``grid`` is the model's T_3D grid (depth, height, width).
+    """
     if split.table.slice_scores is None or untrained.slice_scores is None:
         raise NotComputable("the model gives no slice scores")
     rows, lesions = affected_volumes(connected_lesions(store, split.indices, options.focal), options.focal)
@@ -42,4 +46,5 @@ def slice_selection(
     }
     bootstrap = PatientBootstrap([split.patients[row] for row in rows], options.resamples, options.seed)
     found = slice_measurements(scores, lesions, bootstrap, SPEC)
+    found |= distractor_measurements(store, indices, scores, bootstrap)
     return TaskResult(found, notes, slices=SliceResults(rows, lesions.planes(), scores["attentive"]))

@@ -1,0 +1,42 @@
+"""Whether chosen planes show things that no report mentions, more often than chance would.
+
+A store may have masks of such harmless things, named ``distractor``: ``unimedi phantom`` writes them. Who looks for
+whatever is bright shows them; who was taught by reports has no reason to.
+"""
+
+from collections.abc import Sequence
+
+from unimedi.evaluation.slices.choices import Scores, choices, oracle_scores
+from unimedi.evaluation.slices.lesions import connected_lesions
+from unimedi.evaluation.slices.measurements import OURS, TASK, means_and_differences
+from unimedi.evaluation.slices.measures import aggregate, expected_at_random
+from unimedi.inputs.store import Store
+from unimedi.metrics.bootstrap import PatientBootstrap
+from unimedi.metrics.measurement import Measurements
+
+DISTRACTOR = "distractor"
+INNOCENTS = "innocents@1"
+
+
+def distractor_measurements(
+    store: Store, indices: Sequence[int], scored: Scores, bootstrap: PatientBootstrap
+) -> Measurements:
+    """``innocents@1``: the share of volumes where the middle plane of a selector's first slab shows a distractor.
+
+    Args:
+        store: the store that holds the volumes.
+        indices: their places in the store.
+        scored: selector → scores of their slabs; ``attentive`` must be among them.
+        bootstrap: resamples of their patients.
+
+    Returns:
+        The share of each selector, of ``random`` the expectation, and attentive minus each other, paired by patient,
+        all of the task ``slice_selection``. Empty where none of the volumes has a mask of a distractor.
+    """
+    planes = connected_lesions(store, indices, (DISTRACTOR,)).planes()
+    if not planes.any():
+        return Measurements()
+    shown = oracle_scores(planes, scored[OURS].shape[1])
+    values = {"random": expected_at_random(shown, 1)}
+    values |= {name: aggregate(shown, slabs) for name, slabs in choices(scored, 1).items()}
+    return Measurements(means_and_differences(values, INNOCENTS, bootstrap)).named(task=TASK)
