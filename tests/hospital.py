@@ -48,7 +48,7 @@ def write_hospital(
 def add_details(whole: Store, path: Path, distractors: bool = False) -> Store:
     """The same studies whose CTs have labels of two details, which the pixels do not show.
 
-    ``distractors``: CTs with masks also have one of a distractor, in the corner of four planes.
+    ``distractors``: of the CTs with masks four in five also have one of a distractor, in the corner of four planes.
     """
     draws = np.random.default_rng(1)
     findings = (*whole.findings, *DETAILS, *(["distractor"] if distractors else []))
@@ -57,7 +57,7 @@ def add_details(whole: Store, path: Path, distractors: bool = False) -> Store:
         drawn = {name: bool(draws.random() < 0.5) for name in DETAILS}
         mask, start = whole.mask(index), int(draws.integers(0, 12))
         labels = study.labels | (drawn if study.modality is Modality.CT else {})
-        if distractors and mask is not None:
+        if distractors and mask is not None and index % 5:
             mask = mask.copy()
             mask[start : start + 4, -4:, -4:] |= 1 << findings.index("distractor")
         records.append(Record(replace(study, labels=labels), whole.pixels(index), mask))

@@ -152,6 +152,10 @@ def test_the_page_says_how_often_chosen_planes_show_a_distractor(drawable: Evalu
         Measurement(-0.125, -0.2, -0.05, 9, **of, method="attentive", minus="random"),
     ]
     said = slices_section(drawable, Measurements(rows)).text
-    assert "plane of 0.125 (0.10–0.15) of them, in a random one of 0.250 (0.20–0.30)" in said
+    assert (
+        "the 9 with a distractor, which no report mentions, the one chosen plane shows it in 0.125 (0.10–0.15), "
+        in said
+    )
+    assert "a random one in 0.250 (0.20–0.30): " in said
     assert said.endswith("the difference is -0.125 (-0.20 to -0.05), lower.")
     assert "distractor" not in slices_section(drawable, Measurements(rows[:1])).text

@@ -78,8 +78,9 @@ def _distractors(measurements: Measurements) -> str:
     if ours is None or random is None or minus is None:
         return ""
     return (
-        f" A distractor, which no report mentions, stands in the one chosen plane of {with_interval(ours)} of them, in "
-        f"a random one of {with_interval(random)}: the difference is {with_interval(minus)}, {verdict(minus)}."
+        f" In the {ours.n} with a distractor, which no report mentions, the one chosen plane shows it in "
+        f"{with_interval(ours)}, a random one in {with_interval(random)}: the difference is {with_interval(minus)}, "
+        f"{verdict(minus)}."
     )
 
 

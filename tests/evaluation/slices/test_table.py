@@ -68,7 +68,7 @@ def test_distractors_stand_beside_chance() -> None:
     assert rows[0].split() == ["innocents@1", "share", "95", "%", "attentive", "minus", "this"]
     assert rows[1].split()[-2:] == ["0.125", "0.10-0.15"]
     assert rows[2].split(maxsplit=3) == ["random", "0.100", "0.08-0.12", "0.025 (-0.01 to 0.06), not significant"]
-    assert rows[3].startswith("Share of volumes whose chosen plane shows a distractor")
+    assert rows[3].startswith("How often the chosen plane shows a distractor")
     assert "distractor" not in as_text(FIGURES)
 
 

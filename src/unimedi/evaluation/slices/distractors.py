@@ -6,6 +6,8 @@ whatever is bright shows them; who was taught by reports has no reason to.
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from unimedi.evaluation.slices.choices import Scores, choices, oracle_scores
 from unimedi.evaluation.slices.lesions import connected_lesions
 from unimedi.evaluation.slices.measurements import OURS, TASK, means_and_differences
@@ -13,15 +15,15 @@ from unimedi.evaluation.slices.measures import aggregate, expected_at_random
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
 from unimedi.metrics.measurement import Measurements
+from unimedi.phantom.painting.distractors import DISTRACTOR
 
-DISTRACTOR = "distractor"
 INNOCENTS = "innocents@1"
 
 
 def distractor_measurements(
     store: Store, indices: Sequence[int], scored: Scores, bootstrap: PatientBootstrap
 ) -> Measurements:
-    """``innocents@1``: the share of volumes where the middle plane of a selector's first slab shows a distractor.
+    """``innocents@1``: how often the middle plane of a selector's first slab shows a distractor, where there is any.
 
     Args:
         store: the store that holds the volumes.
@@ -30,13 +32,15 @@ def distractor_measurements(
         bootstrap: resamples of their patients.
 
     Returns:
-        The share of each selector, of ``random`` the expectation, and attentive minus each other, paired by patient,
-        all of the task ``slice_selection``. Empty where none of the volumes has a mask of a distractor.
+        The share of the volumes with a distractor, of each selector, of ``random`` the expectation; and attentive minus
+        each other, paired by patient; all of the task ``slice_selection``. Empty where there are no such masks.
     """
     planes = connected_lesions(store, indices, (DISTRACTOR,)).planes()
-    if not planes.any():
+    there = planes.any(axis=1)
+    if not there.any():
         return Measurements()
     shown = oracle_scores(planes, scored[OURS].shape[1])
     values = {"random": expected_at_random(shown, 1)}
     values |= {name: aggregate(shown, slabs) for name, slabs in choices(scored, 1).items()}
-    return Measurements(means_and_differences(values, INNOCENTS, bootstrap)).named(task=TASK)
+    known = {name: np.where(there, each, np.nan) for name, each in values.items()}
+    return Measurements(means_and_differences(known, INNOCENTS, bootstrap)).named(task=TASK)

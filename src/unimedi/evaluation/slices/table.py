@@ -45,7 +45,9 @@ _ABLATION_LEGEND = (
     "below volume alone (95 % paired bootstrap by patient); the last column says it of the first figure. < 10 mm: only",
     "positives whose largest lesion is less deep. A fall below 'as shipped' says: the model used what is gone.",
 )
-_DISTRACTORS = "Share of volumes whose chosen plane shows a distractor, which no report mentions. random: by chance."
+_DISTRACTORS = (
+    "How often the chosen plane shows a distractor, of the volumes with any; no report mentions it. random: chance."
+)
 _DETAILS = (
     "details: the mean zero-shot AUROC of what reports say of a lesion beyond that it is there, then each detail."
 )
