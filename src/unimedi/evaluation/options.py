@@ -8,9 +8,8 @@ from typing import Annotated
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.slices.lesions import FOCAL
 from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, prompts_for
+from unimedi.phantom.patient.catalogue import DETAILS
 from unimedi.ranges import SEED, SOME_SHARE, at_least, check_settings
-
-DETAILS = ("spiculated", "part_solid", "cavitating", "calcified")
 
 
 @dataclass(frozen=True, slots=True)

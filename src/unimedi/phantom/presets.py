@@ -75,6 +75,8 @@ class HospitalPreset:
             low, high = getattr(self, name)
             if not least <= low <= high:
                 raise InputError(f"{name} must be (fewest, most) with {least} <= fewest <= most, got {(low, high)}")
+        if self.look_alikes[1] and not self.lesions[1]:
+            raise InputError(f"look_alikes {self.look_alikes} stand beside lesions: set lesions, got {self.lesions}")
         low, high = self.xray_size
         if not 16 <= low <= high:
             raise InputError(
@@ -168,7 +170,7 @@ PRESETS: Mapping[str, HospitalPreset] = {
     ),
     # The demo: a CT is a file of 2 MB.
     "tiny": HospitalPreset(3600, 2000, 120, 400, ct_shape=(64, 128, 128), xray_size=(128, 160)),
-    # The control for slice selection: every patient has nodules or masses whose details only a fine slice shows.
+    # The control for slice selection: every patient has masses with details meant for fine slices.
     "focal": HospitalPreset(
         train_xray=2400,
         train_ct=2400,

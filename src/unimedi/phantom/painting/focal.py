@@ -37,7 +37,7 @@ def _inside(finding: Finding, part: Grid, view: Array, share: Array, distance: A
     """What makes a lesion more than an even lump: a cavity; of a lesion with details many small ones, solid cores in a
     part-solid one, or specks of calcium: little where voxels are larger than they are."""
     if finding.form == "cavitating" and not finding.margin:
-        blend(view, cover(distance + 0.21 * finding.size_mm, part.voxel) * share, -960.0)
+        blend(view, cover(distance + 0.42 * (finding.size_mm / 2), part.voxel) * share, -960.0)
     if finding.margin and finding.form in INSIDE:
         assert finding.centre_mm is not None
         hu, radius, apart = INSIDE[finding.form]

@@ -1,8 +1,9 @@
 """Focal lesions with details: nodules and masses whose margin and inside the report states and a fine slice shows.
 
-They exist to ask whether slices matter: that a lesion is there, and where, a coarse volume shows as well; a speck of
-calcium, a small cavity, a solid core and thin spicules only the planes that pass through it. Things that no report
-mentions are as large as the lesions and brighter, so that brightness alone does not find them.
+They exist to ask whether slices matter: specks of calcium, small cavities, solid cores and thin spicules are a few
+millimetres large, less than a voxel of a coarse volume. How much of them a volume still shows is for
+``benchmarks/references.py`` to say. Things that no report mentions are as large as the lesions and brighter, so that
+brightness alone does not find them.
 """
 
 from dataclasses import dataclass, replace
@@ -31,10 +32,6 @@ class LesionMix:
     width_mm: tuple[int, int]  # smallest and largest, in the axial plane
     depth_mm: tuple[int, int]  # smallest and largest, from feet to head
     look_alikes: tuple[int, int]  # fewest and most
-
-    @property
-    def wanted(self) -> bool:
-        return self.count[1] > 0
 
 
 def sample_lesions(
