@@ -1,6 +1,6 @@
 """How hard a hospital's details are: what the same encoder learns of them from labels, by what it is shown.
 
-    python benchmarks/references.py STORE [--config tiny] [--shown own_slices] [--reader encoder] [--steps 600]
+    python benchmarks/references.py STORE [--config focal] [--shown own_slices] [--reader encoder] [--steps 600]
 
 ``--shown``: a lesion's own planes by the mask (``own_slices``), random planes (``random_slices``), or the volume input
 alone (``volume``). ``--reader``: E_v's [CLS] (``encoder``), or the maximum over the tokenizer's tokens without any
@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unimedi.adaptation.classifier import finding_loss, label_matrix, stored_batch
+from unimedi.adaptation.classifier import finding_loss, label_matrix
 from unimedi.adaptation.training import train
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.lesions import Lesions, connected_lesions
+from unimedi.inputs.augment import apply, draw
 from unimedi.inputs.labels import label_columns
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
@@ -66,7 +67,7 @@ def own_planes(lesions: Lesions, row: int, count: int, depth: int, generator: np
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--config", default="tiny")
+    parser.add_argument("--config", default="focal")
     parser.add_argument("--shown", choices=("own_slices", "random_slices", "volume"), default="own_slices")
     parser.add_argument("--reader", choices=("encoder", "tokenizer"), default="encoder")
     parser.add_argument("--steps", type=int, default=600)
@@ -96,7 +97,10 @@ def main() -> None:
         return torch.tensor([own_planes(lesions[split], row, count, depth, generator) for row in rows])
 
     def logits(split: str, rows: np.ndarray, generator: np.random.Generator, vary: bool) -> Tensor:
-        stored = stored_batch(store, [studies[split][row] for row in rows], generator if vary else None)
+        arrays = [store.pixels(studies[split][row]) for row in rows]
+        if vary:
+            arrays = [apply(array, draw(recipe.batch.volume_augmentation, array.shape, generator)) for array in arrays]
+        stored = torch.from_numpy(np.stack(arrays))
         with mixed:
             answer: Tensor = learner(stored, planes(split, rows, generator))
         return answer

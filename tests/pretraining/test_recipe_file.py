@@ -163,7 +163,7 @@ def test_a_file_comes_before_a_name_that_ships(tmp_path: Path, monkeypatch: pyte
 def test_a_name_that_does_not_ship_is_told_the_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        RecipeError, match=r"no recipe tyni: no such file.*base, small, tiny, comparison/aclip, .*joint"
+        RecipeError, match=r"no recipe tyni: no such file.*base, focal, small, tiny, comparison/aclip, .*joint"
     ):
         load_recipe("tyni")
     assert all(load_recipe(f"comparison/{path.stem}") for path in ROWS.glob("*.yaml"))

@@ -150,7 +150,9 @@ def write_part(out: Path, number: int, plans: list[PatientPlan], preset: Hospita
         patient = preset.patient(plan.patient_id, patient_seed(seed, plan.split))
         for study in plan.studies:
             files = write_study(out, patient, study, preset)
-            report = write_report(patient, study.modality, seed, study.language, view=study.view)
+            report = write_report(
+                patient, study.modality, seed, study.language, view=study.view, brief=preset.brief_reports
+            )
             _save_report(out, study.study_id, report)
             pair = [other.study_id for other in plan.studies if other is not study]
             labels = labels_for(patient, study.modality)
@@ -197,7 +199,13 @@ def _make_distinct(out: Path, rows: Iterable[Row], preset: HospitalPreset, seed:
                 raise HospitalError(f"no wording of {row['study_id']}'s report is unlike the others of its split")
             patient = preset.patient(row["patient_id"], patient_seed(seed, Split(row["split"])))
             report = write_report(
-                patient, Modality(row["modality"]), seed, row["language"], view=row["view"], attempt=attempt
+                patient,
+                Modality(row["modality"]),
+                seed,
+                row["language"],
+                view=row["view"],
+                attempt=attempt,
+                brief=preset.brief_reports,
             )
         if attempt:
             _save_report(out, row["study_id"], report)

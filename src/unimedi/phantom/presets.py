@@ -10,9 +10,10 @@ from unimedi.phantom.patient.lesions import LesionMix
 from unimedi.phantom.patient.patient import Patient, sample_patient
 
 RENAMED = {"mask_innocents": "mask_distractors"}  # options by their former names
-LATER = frozenset(
-    {"mask_distractors", "lungs_only", "lesions", "lesion_width_mm", "lesion_depth_mm", "look_alikes"}
-)  # fields that older hospitals lack
+LATER = frozenset({  # fields that older hospitals lack
+    "mask_distractors", "lungs_only", "variety", "brief_reports", "lesions", "lesion_width_mm", "lesion_depth_mm",
+    "look_alikes",
+})  # fmt: skip
 COUNTS = ("train_xray", "train_ct", "validation_paired", "test_paired")
 SHARES = (
     "share_ct_dicom", "share_ct_gzip", "share_ct_reoriented", "share_xray_dx", "share_xray_cr", "share_xray_png",
@@ -50,6 +51,8 @@ class HospitalPreset:
     mask_distractors: bool = False  # CTs with masks get one more, of the distractors that look like lesions
     prevalence: Mapping[str, float] = field(default_factory=dict)  # finding -> probability; others keep their default
     lungs_only: bool = False  # a CT's field ends with the lungs
+    variety: float = 1.0  # of the patients' build and position: 1 as in a hospital, 0 all alike
+    brief_reports: bool = False  # where there is a finding, nothing is said of what is normal
     lesions: tuple[int, int] = (0, 0)  # fewest and most nodules and masses with details; 0 most: no detail is written
     lesion_width_mm: tuple[int, int] = (16, 36)  # in the axial plane
     lesion_depth_mm: tuple[int, int] = (16, 36)  # from feet to head
@@ -59,6 +62,8 @@ class HospitalPreset:
         for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if not 0 <= self.variety <= 1:
+            raise InputError(f"variety must lie between 0 and 1, got {self.variety}")
         formats = self.share_xray_dx + self.share_xray_cr + self.share_xray_png + self.share_xray_jpeg
         if abs(formats - 1) > 1e-6:
             raise InputError(f"the shares of DX, CR, PNG and JPEG must add up to 1, got {formats:g}")
@@ -91,7 +96,7 @@ class HospitalPreset:
 
     def patient(self, patient_id: str, seed: int) -> Patient:
         """The patient of this hospital with this id, drawn with its split's seed."""
-        return sample_patient(patient_id, seed, self.prevalence, self.lesion_mix)
+        return sample_patient(patient_id, seed, self.prevalence, self.lesion_mix, self.variety)
 
     @property
     def patients(self) -> int:
@@ -182,6 +187,8 @@ PRESETS: Mapping[str, HospitalPreset] = {
         share_train_masks=1.0,
         mask_distractors=True,
         lungs_only=True,
+        variety=0.25,
+        brief_reports=True,
         prevalence=dict.fromkeys(FINDINGS, 0.0),
         lesions=(1, 3),
         lesion_width_mm=(50, 90),

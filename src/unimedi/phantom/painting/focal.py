@@ -58,11 +58,14 @@ def _spikes(canvas: Canvas, finding: Finding, radius: float, count: int) -> None
     centre = np.asarray(finding.centre_mm)
     reach, width, tip = (1.3, 1.75), 0.09 * radius + 0.4, 0.3
     if finding.margin:
-        direction *= (0.3, 1, 1)
-        reach, width, tip = (1.35, 1.8), 3.0, 1.2
-    ends = centre + direction * radius * rng.uniform(*reach, (count, 1))
+        direction *= (0.1, 1, 1)
+        reach, width, tip = (1.5, 2.0), 5.0, 3.0
+    roots = np.zeros((count, 3))
+    if finding.margin:
+        roots[:, 0] = rng.uniform(-0.4, 0.4, count) * finding.depth_mm
+    ends = centre + roots + direction * radius * rng.uniform(*reach, (count, 1))
     widths = np.array([[width, tip]])
-    rows = np.concatenate([centre + 0.8 * radius * direction, ends, np.repeat(widths, count, 0)], axis=1)
+    rows = np.concatenate([centre + roots + 0.8 * radius * direction, ends, np.repeat(widths, count, 0)], axis=1)
     _, part, view, lung = within(canvas, finding, max(1.8, reach[1]) * radius + soft_edge(canvas))
     blend(view, threads(part, rows.astype(np.float32)) * lung, finding.hu)
 
@@ -82,7 +85,7 @@ def mass(canvas: Canvas, finding: Finding, mask: Mask) -> None:
     share *= np.clip(heart_free * 4, 0, 1)
     blend(view, share, finding.hu)
     if _spiculated(finding):
-        _spikes(canvas, finding, radius, 30 if finding.margin else 18)
+        _spikes(canvas, finding, radius, 20 if finding.margin else 18)
     _inside(finding, part, view, share, distance)
     mark(canvas, mask, box, share)
 

@@ -5,7 +5,10 @@ towards the patient's left; the origin lies in the middle of the chest, a little
 Side 0 is the patient's right, side 1 the left.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +50,9 @@ class Anatomy:
     vessels: NDArray[np.float32]  # (segments, 8): start, end (depth, height, width), radius at both ends
 
 
+_LENGTHS = tuple(field.name for field in fields(Anatomy) if field.name != "vessels")
+
+
 def sample_anatomy(rng: np.random.Generator, sex: str, age: int) -> Anatomy:
     """A healthy chest without its vessels (``grow_vessels`` adds them once findings have changed the shape)."""
     size = float(rng.normal(1.0 if sex == "M" else 0.92, 0.05))
@@ -84,6 +90,40 @@ def sample_anatomy(rng: np.random.Generator, sex: str, age: int) -> Anatomy:
         calcium=float(np.clip(rng.beta(1.2, 1.6) * (age - 25) / 45, 0, 1)),
         vessels=np.zeros((0, 8), np.float32),
     )
+
+
+@cache
+def average_anatomy() -> Anatomy:
+    """The mean of many healthy chests, women's and men's: nobody's own."""
+    rng = np.random.default_rng(0)
+    chests = [sample_anatomy(rng, sex, 60) for sex in ("F", "M") for _ in range(100)]
+    return _with_lengths(
+        chests[0], {name: np.mean([getattr(one, name) for one in chests], axis=0) for name in _LENGTHS}
+    )
+
+
+def _with_lengths(anatomy: Anatomy, lengths: Mapping[str, Any]) -> Anatomy:
+    """The chest with these numbers and pairs, given as arrays."""
+    plain: dict[str, Any] = {
+        name: tuple(value) if isinstance(value := array.tolist(), list) else value for name, array in lengths.items()
+    }
+    return replace(anatomy, **plain)
+
+
+def towards_average(anatomy: Anatomy, variety: float) -> Anatomy:
+    """The same chest with this share of what sets it apart from the average one: 1 leaves it as it is."""
+    if variety == 1:
+        return anatomy
+    usual, changed = average_anatomy(), {}
+    for name in _LENGTHS:
+        middle, mine = np.asarray(getattr(usual, name)), np.asarray(getattr(anatomy, name))
+        changed[name] = middle + variety * (mine - middle)
+    return _with_lengths(anatomy, changed)
+
+
+def towards(value: float, middle: float, variety: float) -> float:
+    """``value`` with this share of its distance from ``middle``."""
+    return value if variety == 1 else middle + variety * (value - middle)
 
 
 def cage_profile(anatomy: Anatomy, depth: Array) -> tuple[Array, Array, Array]:

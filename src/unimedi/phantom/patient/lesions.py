@@ -7,6 +7,7 @@ brightness alone does not find them.
 """
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -38,26 +39,28 @@ def sample_lesions(
     rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, mix: LesionMix
 ) -> tuple[tuple[Finding, ...], tuple[Distractor, ...]]:
     """The lesions, nodules first, and the harmless things that look like them: spread evenly over the lungs' depth,
-    clear of each other and of the findings ``drawn``."""
+    clear of each other and of the findings ``drawn``. The lesions of a patient come from one disease: they share form
+    and margin."""
     count, look_alikes = (int(rng.integers(low, high + 1)) for low, high in (mix.count, mix.look_alikes))
+    form = str(rng.choice(FORMS, p=FORM_RATES))
+    margin: Literal["smooth", "spiculated"] = "spiculated" if rng.random() < SPICULATED else "smooth"
     placed: list[Finding] = []
     for _ in range(count + look_alikes):
-        placed.append(_sample(rng, anatomy, {**drawn, **{f"{n}": one for n, one in enumerate(placed)}}, mix))
+        others = {**drawn, **{f"{n}": one for n, one in enumerate(placed)}}
+        placed.append(replace(_sample(rng, anatomy, others, mix, form), margin=margin))
     lesions = sorted(placed[:count], key=lambda one: one.name == "mass")
     return tuple(lesions), tuple(_look_alike(rng, one) for one in placed[count:])
 
 
-def _sample(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, mix: LesionMix) -> Finding:
+def _sample(rng: np.random.Generator, anatomy: Anatomy, drawn: Drawn, mix: LesionMix, form: str) -> Finding:
     width, depth = float(rng.uniform(*mix.width_mm)), float(rng.uniform(*mix.depth_mm))
-    form = str(rng.choice(FORMS, p=FORM_RATES))
-    spiculated = rng.random() < SPICULATED
     where = in_lung(rng, anatomy, drawn, min(depth, width) / 2 + 4)
     severity: Severity = "moderate" if width < MASS_MM else "severe"
     name = "nodule" if width < MASS_MM else "mass"
     hu = float(rng.uniform(*(PART_SOLID_HU if form == "part_solid" else SOLID_HU)))
     seen = BOTH if width >= SEEN_ON_XRAY_MM and not is_hidden(anatomy, where) else CT_ONLY
     found = lesion(anatomy, name, where, width, severity, seen, form, hu, new_seed(rng))
-    return replace(found, margin="spiculated" if spiculated else "smooth", depth_mm=round(depth, 1))
+    return replace(found, depth_mm=round(depth, 1))
 
 
 def _look_alike(rng: np.random.Generator, lesion: Finding) -> Distractor:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from unimedi.errors import InputError
-from unimedi.phantom.patient.anatomy import Anatomy, grow_vessels, sample_anatomy
+from unimedi.phantom.patient.anatomy import Anatomy, grow_vessels, sample_anatomy, towards_average
 from unimedi.phantom.patient.catalogue import DEFAULT_PREVALENCE, FINDINGS, FOCAL, Finding
 from unimedi.phantom.patient.distractors import Distractor, sample_distractors
 from unimedi.phantom.patient.findings import SAMPLERS
@@ -26,6 +26,7 @@ class Patient:
     anatomy: Anatomy
     findings: tuple[Finding, ...]
     distractors: tuple[Distractor, ...]
+    variety: float = 1.0  # of build and position; 0: as all others
 
     def finding(self, name: str) -> Finding | None:
         """The first finding of that name, or None."""
@@ -43,13 +44,18 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 
 def sample_patient(
-    patient_id: str, seed: int, prevalence: Mapping[str, float] | None = None, lesions: LesionMix | None = None
+    patient_id: str,
+    seed: int,
+    prevalence: Mapping[str, float] | None = None,
+    lesions: LesionMix | None = None,
+    variety: float = 1.0,
 ) -> Patient:
     """The patient that these arguments stand for: the same each time.
 
     Args:
         prevalence: finding -> probability; findings left out keep their default.
         lesions: nodules and masses with details, beside the findings of ``prevalence``.
+        variety: how far patients differ in build and position: 1 as in a hospital, 0 not at all.
 
     Raises:
         InputError: an unknown finding, or a probability outside 0..1.
@@ -58,7 +64,7 @@ def sample_patient(
     rng = generator(seed, patient_id)
     sex: Literal["M", "F"] = "M" if rng.random() < 0.54 else "F"
     age = int(np.clip(rng.normal(60, 15), 20, 93))
-    anatomy = sample_anatomy(rng, sex, age)
+    anatomy = towards_average(sample_anatomy(rng, sex, age), variety)
     present = [name for name in FINDINGS if rng.random() < rates[name]]
     large: dict[str, Finding] = {}
     for name in ("cardiomegaly", "emphysema", "fibrosis", "pleural_effusion", "pneumothorax", "atelectasis"):
@@ -73,7 +79,7 @@ def sample_patient(
     anatomy = grow_vessels(rng, anatomy)
     distractors = (*sample_distractors(rng, anatomy, age, sex), *look_alikes)
     findings = tuple(one for name in FINDINGS for one in (*drawn.values(), *detailed) if one.name == name)
-    return Patient(patient_id, seed, sex, age, anatomy, findings, distractors)
+    return Patient(patient_id, seed, sex, age, anatomy, findings, distractors, variety)
 
 
 def _rates(prevalence: Mapping[str, float] | None) -> dict[str, float]:

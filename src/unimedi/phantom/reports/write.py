@@ -70,6 +70,7 @@ def write_report(
     reader: int | None = None,
     view: str = "PA",
     attempt: int = 0,
+    brief: bool = False,
 ) -> Report:
     """The report of one study.
 
@@ -77,6 +78,7 @@ def write_report(
         reader: index into ``READERS``; None draws one.
         view: of an X-ray, ``PA`` or ``AP``; ignored for a CT.
         attempt: another number words the same findings anew.
+        brief: where there is a finding, nothing is said of what is normal or to be done.
 
     Raises:
         InputError: the language is not one of ``WORDINGS``.
@@ -88,18 +90,19 @@ def write_report(
     kind = modality.image_kind
     rng = Random(f"{patient.patient_id}/{kind}/{seed}/{language}/{attempt}")
     habits = READERS[rng.randrange(len(READERS)) if reader is None else reader]
-    writer = _Writer(WORDINGS[language], habits, rng, kind)
+    writer = _Writer(WORDINGS[language], habits, rng, kind, brief)
     return Report(writer.report(patient, reportable(patient, modality), view), language)
 
 
 @dataclass(frozen=True, slots=True)
 class _Writer:
-    """One reader at one study: a language, habits, random numbers, and whether it is an X-ray or a CT."""
+    """One reader at one study: a language, habits, random numbers, whether it is an X-ray or a CT, and to be brief."""
 
     wording: Wording
     habits: Habits
     rng: Random
     kind: ImageKind
+    brief: bool
 
     def report(self, patient: Patient, present: Sequence[Finding], view: str) -> str:
         """The text, with this reader's headings."""
@@ -112,7 +115,8 @@ class _Writer:
             "technique": rng.choice(wording.technique[view if self.kind == ImageKind.XRAY else "ct"]),
             "comparison": rng.choice(wording.comparison),
         }
-        findings = self._findings(present, slots, WORDS - _words(impression))
+        budget = 0 if self.brief and present else WORDS - _words(impression)
+        findings = self._findings(present, slots, budget)
         bodies["findings"] = ("\n" if self.habits.organ_labels else " ").join(findings)
         bodies["impression"] = _statements(impression, self.habits.impression)
         return self._lay_out(bodies)
@@ -187,7 +191,7 @@ class _Writer:
             return (self._favour((*wording.normal_impression["any"], *wording.normal_impression[self.kind])),)
         gravest = sorted(present, key=lambda finding: IMPORTANCE.index(finding.name))[:4]
         told = [self._sentence(self._favour(self._impressions(one)).format(**slots[one]) + ".") for one in gravest]
-        if gravest[0].name in ("mass", "nodule", "lymph_node") and rng.random() < 0.25:
+        if gravest[0].name in ("mass", "nodule", "lymph_node") and rng.random() < 0.25 and not self.brief:
             told.append(rng.choice(wording.follow_up))
         return tuple(told)
 
