@@ -27,6 +27,7 @@ CAPTIONS = {
     "phantom/reports/spanish.yaml": "the phrases of Spanish reports",
     "recipes/": "all settings of a run, by name",
     "recipes/base.yaml": "the size of the paper",
+    "recipes/focal.yaml": "the control hospital, where slices matter",
     "recipes/small.yaml": "one GPU, from scratch",
     "recipes/tiny.yaml": "the demo: two CPU cores",
     "recipes/comparison/": "the tiny recipe with one thing changed, a file for each row of docs/results.md",
