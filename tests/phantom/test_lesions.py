@@ -24,10 +24,11 @@ from unimedi.phantom.painting.voxelise import Grid
 from unimedi.phantom.patient.anatomy import average_anatomy, lung_distance
 from unimedi.phantom.patient.catalogue import BOTH, DETAILS, FINDINGS, Finding
 from unimedi.phantom.patient.distractors import Distractor
-from unimedi.phantom.patient.lesions import FORMS, LOOK_ALIKE_HU, MASS_MM, LesionMix
+from unimedi.phantom.patient.lesions import FORM_RATES, FORMS, LOOK_ALIKE_HU, MASS_MM, SPICULATED, LesionMix
 from unimedi.phantom.patient.patient import Patient, sample_patient
 from unimedi.phantom.presets import LATER, PRESETS
 from unimedi.phantom.reports.write import READERS, WORDINGS, details_for, labels_for, reportable, write_report
+from unimedi.phantom.xray import _setup
 
 FOCAL = PRESETS["focal"]
 MIXED = FOCAL.with_options({"lesion_width_mm": (16, 60)})  # nodules, too
@@ -133,12 +134,21 @@ def test_variety_scales_how_far_patients_lie_from_the_average(name: str) -> None
         np.testing.assert_allclose(np.asarray(getattr(none.anatomy, name)), usual)
 
 
-def test_without_variety_all_fields_of_cts_are_the_same_and_with_it_they_differ() -> None:
+@pytest.mark.parametrize("lungs_only", [True, False])
+def test_without_variety_all_fields_of_cts_are_the_same_and_with_it_they_differ(lungs_only: bool) -> None:
     for variety, alike in ((0.0, True), (1.0, False)):
         patients = [sample_patient(f"p{number}", 2, NO_FINDINGS, None, variety) for number in range(6)]
-        fields = [_field(one, (16, 24, 24), one.generator("ct"), lungs_only=True) for one in patients]
+        fields = [_field(one, (16, 24, 24), one.generator("ct"), lungs_only) for one in patients]
         edges = {(*grid.depth[[0, -1]], *grid.height[[0, -1]], *grid.width[[0, -1]]) for grid in fields}
         assert (len(edges) == 1) == alike
+
+
+def test_without_variety_all_xrays_are_taken_alike_and_with_it_they_differ() -> None:
+    for variety, alike in ((0.0, True), (1.0, False)):
+        patients = [sample_patient(f"p{number}", 2, NO_FINDINGS, None, variety) for number in range(6)]
+        setups = [_setup(one, "PA", (24, 24), 400.0, one.generator("PA")) for one in patients]
+        taken = {(geometry, *grid.depth[[0, -1]], *grid.width[[0, -1]]) for geometry, grid in setups}
+        assert (len(taken) == 1) == alike
 
 
 # -- pixels -----------------------------------------------------------------------------------------------------------
@@ -298,7 +308,8 @@ def test_labels_are_those_of_the_lesions() -> None:
             assert details[name] == any(one.form == name for one in patient.findings)
         assert details["spiculated"] == any(one.margin == "spiculated" for one in patient.findings)
     shares = np.mean([[*details_for(patient, Modality.CT).values()] for patient in PATIENTS], axis=0)
-    assert ((shares > 0.12) & (shares < 0.8)).all()  # both classes, often
+    rates = np.array([SPICULATED, *FORM_RATES[1:]])  # of a patient: the lesions share them
+    assert (np.abs(shares - rates) < 3 * np.sqrt(rates * (1 - rates) / len(PATIENTS))).all()
 
 
 # -- the hospital -----------------------------------------------------------------------------------------------------

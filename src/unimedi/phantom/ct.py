@@ -10,7 +10,7 @@ from unimedi.phantom.painting.distractors import paint_distractors
 from unimedi.phantom.painting.findings import paint_findings
 from unimedi.phantom.painting.thorax import paint_thorax
 from unimedi.phantom.painting.voxelise import Grid, cover
-from unimedi.phantom.patient.anatomy import Array, towards
+from unimedi.phantom.patient.anatomy import Array
 from unimedi.phantom.patient.patient import Patient
 
 LOWEST_LESIONS = 0.6  # of the diaphragm's fall: below it the lung is a rim too thin for a lesion
@@ -64,16 +64,15 @@ def render_ct(patient: Patient, shape: tuple[int, int, int] = (64, 128, 128), lu
 def _field(patient: Patient, shape: tuple[int, int, int], rng: np.random.Generator, lungs_only: bool) -> Grid:
     anatomy = patient.anatomy
     # One scan in seven goes on into the abdomen, one in ten begins in the neck: the middle slice means little.
-    below = rng.uniform(70, 150) if rng.random() < 0.15 else rng.uniform(4, 60)
-    above = rng.uniform(45, 90) if rng.random() < 0.1 else rng.uniform(6, 45)
-    variety = patient.variety
+    below = rng.uniform(70, 150) if rng.random() < 0.15 * patient.variety else patient.varied(rng.uniform(4, 60), 32.0)
+    above = rng.uniform(45, 90) if rng.random() < 0.1 * patient.variety else patient.varied(rng.uniform(6, 45), 25.0)
     low, high = min(anatomy.dome) - anatomy.dome_drop - float(below), anatomy.apex + float(above)
     if lungs_only:
-        low = min(anatomy.dome) - LOWEST_LESIONS * anatomy.dome_drop - towards(float(rng.uniform(0, 12)), 6.0, variety)
-        high = anatomy.apex + towards(float(rng.uniform(-8, 0)), -4.0, variety)
+        low = min(anatomy.dome) - LOWEST_LESIONS * anatomy.dome_drop - patient.varied(rng.uniform(0, 12), 6.0)
+        high = anatomy.apex + patient.varied(rng.uniform(-8, 0), -4.0)
     skin = float(body_half_sizes(anatomy, np.zeros(1, np.float32))[0][0])
-    half = skin * towards(float(rng.uniform(0.98, 1.16)), 1.07, variety)
-    shift_y, shift_x = variety * float(rng.normal(0, 7)), variety * float(rng.normal(0, 6))
+    half = skin * patient.varied(rng.uniform(0.98, 1.16), 1.07)
+    shift_y, shift_x = patient.varied(rng.normal(0, 7)), patient.varied(rng.normal(0, 6))
     step = 2 * half / min(shape[1:])
     reach = (step * shape[1] / 2, step * shape[2] / 2)
     return Grid.spanning(

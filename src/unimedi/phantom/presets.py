@@ -51,7 +51,7 @@ class HospitalPreset:
     mask_distractors: bool = False  # CTs with masks get one more, of the distractors that look like lesions
     prevalence: Mapping[str, float] = field(default_factory=dict)  # finding -> probability; others keep their default
     lungs_only: bool = False  # a CT's field ends with the lungs
-    variety: float = 1.0  # of the patients' build and position: 1 as in a hospital, 0 all alike
+    variety: float = 1.0  # of build, position and contrast medium: 1 as in a hospital, 0 all alike
     brief_reports: bool = False  # where there is a finding, nothing is said of what is normal
     lesions: tuple[int, int] = (0, 0)  # fewest and most nodules and masses with details; 0 most: no detail is written
     lesion_width_mm: tuple[int, int] = (16, 36)  # in the axial plane

@@ -18,7 +18,7 @@ from unimedi.phantom.painting.distractors import paint_distractors
 from unimedi.phantom.painting.findings import paint_findings
 from unimedi.phantom.painting.thorax import paint_thorax
 from unimedi.phantom.painting.voxelise import Grid
-from unimedi.phantom.patient.anatomy import Array, towards
+from unimedi.phantom.patient.anatomy import Array
 from unimedi.phantom.patient.patient import Patient
 
 View = Literal["PA", "AP"]
@@ -66,7 +66,7 @@ def render_xray(
     # The radiographer collimates to the chest.
     lungs = sum(patient.anatomy.half_width)
     chest = max(lungs, 1.05 * (patient.anatomy.apex - min(patient.anatomy.dome) + 45))
-    field = chest * towards(float(rng.uniform(1.32, 1.52)), 1.42, patient.variety)
+    field = chest * patient.varied(rng.uniform(1.32, 1.52), 1.42)
     geometry, grid = _setup(patient, view, size, field, rng)
     canvas = paint_thorax(patient, grid, "upright" if view == "PA" else "reclined", 42.0)
     found = paint_findings(canvas)
@@ -140,7 +140,7 @@ def project_mask(mask: NDArray[np.bool_], grid: Grid, geometry: Geometry, size: 
 def _setup(
     patient: Patient, view: View, size: tuple[int, int], field: float, rng: np.random.Generator
 ) -> tuple[Geometry, Grid]:
-    anatomy, variety = patient.anatomy, patient.variety
+    anatomy = patient.anatomy
     deep = float(body_half_sizes(anatomy, np.zeros(1, np.float32))[1][0]) + 12
     sign = 1.0 if view == "PA" else -1.0  # PA: the source stands behind the patient
     reach = 1800.0 if view == "PA" else float(rng.uniform(1000, 1300))
@@ -148,11 +148,11 @@ def _setup(
     # Detectors are larger than the field at the patient's middle by the magnification.
     pitch = field / min(size) * reach / (reach - abs(detector))
     turn = 0.03 if view == "PA" else 0.06
-    yaw, tilt = variety * float(rng.normal(0, turn)), variety * float(rng.normal(0, turn))
+    yaw, tilt = patient.varied(rng.normal(0, turn)), patient.varied(rng.normal(0, turn))
     geometry = Geometry(detector + sign * reach, detector, pitch, yaw, tilt)
     shape = [min(LARGEST, max(16, round(0.88 * n))) for n in size]
     extent = [field * n / min(size) / 2 for n in size]
-    off_depth, off_width = variety * float(rng.normal(0, 7)), variety * float(rng.normal(0, 6))
+    off_depth, off_width = patient.varied(rng.normal(0, 7)), patient.varied(rng.normal(0, 6))
     middle = (anatomy.apex + min(anatomy.dome)) / 2 - 20 + off_depth, off_width
     layers = min(160, max(44, round(0.4 * min(shape))))
     grid = Grid.spanning(

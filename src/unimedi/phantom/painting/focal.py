@@ -57,11 +57,10 @@ def _spikes(canvas: Canvas, finding: Finding, radius: float, count: int) -> None
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     centre = np.asarray(finding.centre_mm)
     reach, width, tip = (1.3, 1.75), 0.09 * radius + 0.4, 0.3
-    if finding.margin:
+    roots = np.zeros((count, 3))
+    if finding.margin:  # thick, and in the plane: spread over the lesion's depth
         direction *= (0.1, 1, 1)
         reach, width, tip = (1.5, 2.0), 5.0, 3.0
-    roots = np.zeros((count, 3))
-    if finding.margin:
         roots[:, 0] = rng.uniform(-0.4, 0.4, count) * finding.depth_mm
     ends = centre + roots + direction * radius * rng.uniform(*reach, (count, 1))
     widths = np.array([[width, tip]])

@@ -121,11 +121,6 @@ def towards_average(anatomy: Anatomy, variety: float) -> Anatomy:
     return _with_lengths(anatomy, changed)
 
 
-def towards(value: float, middle: float, variety: float) -> float:
-    """``value`` with this share of its distance from ``middle``."""
-    return value if variety == 1 else middle + variety * (value - middle)
-
-
 def cage_profile(anatomy: Anatomy, depth: Array) -> tuple[Array, Array, Array]:
     """Inner chest wall by depth: (offset of the apices from the midline, half width factor, half depth)."""
     rise = np.clip((depth - 20) / (anatomy.apex - 20), 0, 1)

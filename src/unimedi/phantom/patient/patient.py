@@ -26,11 +26,15 @@ class Patient:
     anatomy: Anatomy
     findings: tuple[Finding, ...]
     distractors: tuple[Distractor, ...]
-    variety: float = 1.0  # of build and position; 0: as all others
+    variety: float = 1.0  # of build, position and contrast medium; 0: as all others
 
     def finding(self, name: str) -> Finding | None:
         """The first finding of that name, or None."""
         return next((finding for finding in self.findings if finding.name == name), None)
+
+    def varied(self, value: float, middle: float = 0.0) -> float:
+        """``value`` with this hospital's share of its distance from ``middle``."""
+        return value if self.variety == 1 else middle + self.variety * (value - middle)
 
     def generator(self, purpose: str) -> np.random.Generator:
         """Random numbers for one purpose ("ct", "PA", "report"): the same each time they are asked for."""
@@ -55,7 +59,7 @@ def sample_patient(
     Args:
         prevalence: finding -> probability; findings left out keep their default.
         lesions: nodules and masses with details, beside the findings of ``prevalence``.
-        variety: how far patients differ in build and position: 1 as in a hospital, 0 not at all.
+        variety: how far patients differ in build, position and contrast medium: 1 as in a hospital, 0 not at all.
 
     Raises:
         InputError: an unknown finding, or a probability outside 0..1.
