@@ -92,7 +92,7 @@ def test_slices_may_stand_without_their_volume_for_l_vl() -> None:
     batch = tiny_batch(2, 4)
     images, _ = training.volume_batches(batch, 0, torch.Generator().manual_seed(0))
     assert [(len(each.pixels), each.contrastive_only) for each in images] == [(1, True), (2, False), (1, True)]
-    assert [each.tokenizers(training.student) for each in images] == [{"T_2D"}, {"T_2D", "T_3D"}, {"T_3D"}]
+    assert [each.sequence(training.student) for each in images] == ["slices", "pair", "volume"]
     assert torch.equal(torch.cat([each.pixels for each in images]), training.student.normalise(batch.hires_volumes))
     unpaired, pair = (each.tokens(training.student).content for each in images[:2])
     assert pair.shape[1] == unpaired.shape[1] + 16  # T_3D's tokens

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.model.scoring import SCORERS
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.unimedi import UniMediModel
 
 BATCH = tiny_batch(3, 2)
@@ -136,10 +137,10 @@ def long_mean() -> UniMediModel:
         made.vision.norm.bias += 10 * torch.randn(
             made.vision.norm.bias.shape, generator=torch.Generator().manual_seed(0)
         )
-        for kind, images in enumerate((RADIOGRAPHS, BATCH.hires_volumes)):
+        for kind, images in ((SequenceKind.RADIOGRAPH, RADIOGRAPHS), (made.volume_sequence, BATCH.hires_volumes)):
             projected = made.image_projection.project(made.encode_images(images).cls)
-            made.image_projection.centre[kind].mean.copy_(projected.mean(0))
-            made.image_projection.centre[kind].weight.fill_(1)
+            made.image_projection.centre[kind.place].mean.copy_(projected.mean(0))
+            made.image_projection.centre[kind.place].weight.fill_(1)
             assert projected.norm(dim=-1).mean() > 5 * (projected - projected.mean(0)).norm(dim=-1).mean()
     return made
 

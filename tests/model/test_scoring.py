@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tests.tiny import tiny_batch, tiny_model
-from unimedi.cohort.image_kind import ImageKind
 from unimedi.model import scoring
 from unimedi.model.scoring import SCORERS, planes_of
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.unimedi import UniMediModel
 
 SLABS, DEPTH, TOKENS = 4, 16, 4  # of the tiny model: a slab is 4 planes, a slice 4 tokens
@@ -98,7 +98,7 @@ def test_text_is_the_cosine_with_the_mean_state() -> None:
     for volume in range(2):
         for slab in range(SLABS):
             state = sum(states[volume, 4 * slab + token] for token in range(4)) / 4
-            projected = model.image_projection(state[None], kind=ImageKind.CT)[0]
+            projected = model.image_projection(state[None], kind=SequenceKind.VOLUME)[0]
             assert float(scores[volume, slab]) == pytest.approx(float(projected @ reports[volume]), abs=1e-6)
     with pytest.raises(ValueError, match="needs the embeddings of the reports"):
         scoring.text(model, batch.hires_volumes)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.tiny import tiny_batch, tiny_config, tiny_model
-from unimedi.cohort.image_kind import ImageKind
 from unimedi.model.projection import Projection
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.text_encoder import TextEncoder, learn_tokenizer, scratch_text_config
 from unimedi.model.unimedi import UniMediModel
 
@@ -108,12 +108,12 @@ def test_running_mean_follows_training_and_rests_in_evaluation() -> None:
     projection = Projection(4, 3, "running_mean", means=2).train()
     rows = torch.randn(50, 4) + 5
     for _ in range(60):
-        projection(rows, kind=ImageKind.CT)
+        projection(rows, kind=SequenceKind.VOLUME)
     centre = projection.centre[1]
     torch.testing.assert_close(centre.mean / centre.weight, projection.linear(rows).mean(0).detach())
     assert float(projection.centre[0].weight) == 0  # the other kind has seen nothing
     state = centre.mean.clone()
-    projection.eval()(rows * 2, kind=ImageKind.CT)
+    projection.eval()(rows * 2, kind=SequenceKind.VOLUME)
     assert torch.equal(centre.mean, state)
 
 

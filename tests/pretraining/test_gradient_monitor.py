@@ -12,6 +12,7 @@ from tests.tiny import tiny_batch, tiny_model
 from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.dataset import TrainingSteps
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.build import build
 from unimedi.pretraining.gradient_monitor import GradientMonitor
@@ -106,7 +107,8 @@ def test_a_branch_that_is_cut_off_is_found(branch: str, detach: bool) -> None:
 def test_the_loss_of_one_kind_may_be_cut_off_while_its_branch_learns_from_another() -> None:
     """The fault that was: L_vl sent nothing to the volumes, L_icl and L_pcl went on teaching T_3D."""
     training = Pretraining(tiny_model(), Recipe(distillation=SMALL), NOW).train()
-    training.gradient_centring["ct"].without_common = lambda gradient: 0.0 * gradient  # type: ignore[assignment, method-assign]
+    for kind in ("pair", "volume"):
+        training.gradient_centring[kind].without_common = lambda gradient: 0.0 * gradient  # type: ignore[assignment, method-assign]
     records = [
         {"step": n, **{f"gradient/{key}": norm for key, norm in felt(training, 3, 2, n).items()}}
         for n in range(GRADIENT_PATIENCE)
@@ -165,9 +167,9 @@ def test_micro_batches_of_one_volume_are_a_batch_of_several(tmp_path: Path) -> N
     steps = TrainingSteps(store, recipe.batch, processor.text, 0, 80)
     for micro in range(8):
         module(steps[micro], 0, micro).loss.backward()
-    centre = module.student.image_projection.centre[1]
-    assert float(centre.weight) == pytest.approx(1 - 0.9, rel=1e-4)
-    assert float(module.gradient_centring["ct"].before.weight) == pytest.approx(1 - 0.9, rel=1e-4)
+    kind = SequenceKind.PAIR
+    assert float(module.student.image_projection.centre[kind.place].weight) == pytest.approx(1 - 0.9, rel=1e-4)
+    assert float(module.gradient_centring[kind].before.weight) == pytest.approx(1 - 0.9, rel=1e-4)
     assert module.gradients()["gradient/T_3D"] > 0
 
 

@@ -14,6 +14,7 @@ from unimedi.inputs.sampling import drawn
 from unimedi.inputs.store import Store, StoredStudy
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.processor import UniMediProcessor
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.text_encoder import learn_tokenizer
 from unimedi.model.unimedi import UniMediModel
 from unimedi.pretraining import running_means
@@ -35,13 +36,18 @@ def test_centred_features_of_the_training_split_have_mean_zero(tmp_path: Path) -
     processor = UniMediProcessor(PREPROCESS, learn_tokenizer(["Report 1. Clear lungs."] * 3, 40, 12), 12)
     model = tiny_model()
     recompute_running_means(model, processor, store)
-    for ndim, count in ((2, 20), (3, 5)):
-        studies = store.select("train", ImageKind.of(ndim))
+    for kind, changes in {
+        SequenceKind.RADIOGRAPH: {},
+        SequenceKind.VOLUME: {"slices": 0},
+        SequenceKind.PAIR: {},
+        SequenceKind.SLICES: {"volume_tokens": False},
+    }.items():
+        studies = store.select("train", kind.image_kind)
         inputs = processor.from_stored([store.pixels(i) for i in studies])
-        cls = model.encode_images(**inputs).cls
+        cls = model.with_config(**changes).encode_images(**inputs).cls
         raw = model.image_projection.linear(cls)
-        centred = model.image_projection.centre[ndim - 2](raw)
-        assert len(centred) == count
+        centred = model.image_projection.centre[kind.place](raw)
+        assert len(centred) == (20 if kind is SequenceKind.RADIOGRAPH else 5)
         torch.testing.assert_close(centred.mean(0), torch.zeros(8), atol=1e-5, rtol=0)
         assert float(raw.detach().mean(0).norm()) > 1e-3
     words = processor.text([study.report for study in store.studies])
@@ -54,8 +60,7 @@ def test_a_kind_that_is_not_there_keeps_its_mean(tmp_path: Path) -> None:
     processor = UniMediProcessor(PREPROCESS, learn_tokenizer(["Report 1. Clear lungs."] * 3, 40, 12), 12)
     model = tiny_model()
     recompute_running_means(model, processor, store)
-    assert float(model.image_projection.centre[1].weight) == 0
-    assert float(model.image_projection.centre[0].weight) == 1
+    assert [float(centre.weight) for centre in model.image_projection.centre] == [1, 0, 0, 0]
 
 
 def buffers(model: UniMediModel) -> dict[str, torch.Tensor]:

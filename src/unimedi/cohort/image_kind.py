@@ -4,14 +4,14 @@ from enum import StrEnum
 
 
 class ImageKind(StrEnum):
-    """A kind of image with a tokenizer and a mean of its own. Its value is its name in keys and files: ``ct/l_icl``."""
+    """A kind of image with a tokenizer of its own. Its value is its name in keys and files: ``ct/l_icl``."""
 
     XRAY = "xray"  # any 2D image: T_2D
     CT = "ct"  # any volume: T_3D
 
     @property
     def place(self) -> int:
-        """Its place among the kinds: in the projection's centrings and in the draws of a training step."""
+        """Its place among the kinds: in the draws of a training step."""
         return list(ImageKind).index(self)
 
     @property

@@ -48,7 +48,7 @@ class Reconstruction(Pretraining):
         """Heads, and the pixels that each should give, in the order of the tokens."""
         config, (flat, deep) = self.student.config, self.pixel_heads
         patch, parts = (config.patch_size, config.patch_size), []
-        if "T_3D" in images.tokenizers(self.student):
+        if "T_3D" in images.sequence(self.student).tokenizers:
             parts.append((deep, patch_pixels(images.pixels, (config.slab_depth, *patch))))
         if images.kind is ImageKind.XRAY:
             parts.append((flat, patch_pixels(images.pixels, patch)))

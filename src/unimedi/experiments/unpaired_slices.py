@@ -9,6 +9,7 @@ import torch
 
 from unimedi.errors import InputError
 from unimedi.inputs.batch import MixedBatch
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
 from unimedi.pretraining.image_batch import ImageBatch
@@ -27,8 +28,8 @@ class UnpairedSlicesBatch(ImageBatch):
         assert self.slices is not None
         return model.vision.slices(self.slices.pixels, self.slices.depth)
 
-    def tokenizers(self, model: UniMediModel) -> set[str]:
-        return {"T_2D"}
+    def sequence(self, model: UniMediModel) -> SequenceKind:
+        return SequenceKind.SLICES
 
 
 class UnpairedSlices(Pretraining):

@@ -2,7 +2,7 @@
 
 Without a centring the embeddings share one large direction and nothing is learnt from scratch for a long time. A
 BatchNorm over a batch that mixes 2D and 3D centres them but separates the two, so the default is a running mean a
-kind, which uses no statistics of the batch in the forward pass (docs/paper.md, open point 3.19).
+kind of sequence, which uses no statistics of the batch in the forward pass (docs/paper.md, open point 3.19).
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from unimedi.cohort.image_kind import ImageKind
+from unimedi.model.sequence_kind import SequenceKind
 
 MOMENTUM = 0.9  # of the running means: a window of about ten steps
 
@@ -79,7 +79,7 @@ class Projection(nn.Module):
         hidden_size: length of the encoder's vectors.
         embedding_size: length of the embeddings.
         centring: ``running_mean``, or ``none``.
-        means: how many kinds of rows have a mean of their own: one kind of report, the kinds of images.
+        means: how many kinds of rows have a mean of their own: one kind of report, the kinds of sequences.
     """
 
     def __init__(self, hidden_size: int, embedding_size: int, centring: str, means: int = 1) -> None:
@@ -90,7 +90,7 @@ class Projection(nn.Module):
             RunningMean(embedding_size) if self.centred else nn.Identity() for _ in range(means)
         )
 
-    def forward(self, features: Float[Tensor, "n hidden"], kind: ImageKind | None = None) -> Float[Tensor, "n size"]:
+    def forward(self, features: Float[Tensor, "n hidden"], kind: SequenceKind | None = None) -> Float[Tensor, "n size"]:
         """``kind`` says which mean is subtracted of images; reports have one."""
         return self.onto_sphere(self.project(features), kind)
 
@@ -104,7 +104,9 @@ class Projection(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             return F.linear(features.to(exact), weight.to(exact))
 
-    def onto_sphere(self, projected: Float[Tensor, "n size"], kind: ImageKind | None = None) -> Float[Tensor, "n size"]:
+    def onto_sphere(
+        self, projected: Float[Tensor, "n size"], kind: SequenceKind | None = None
+    ) -> Float[Tensor, "n size"]:
         """What the linear map gave, centred and at unit length."""
         centred: Tensor = self.centre[kind.place if kind else 0](projected)
         return F.normalize(centred.to(torch.promote_types(centred.dtype, torch.float32)), dim=-1)

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int, Int16
 from torch import Tensor
 
-from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import InputError
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.slice_selection import slice_scores
 from unimedi.model.unimedi import UniMediModel
 
@@ -71,7 +71,7 @@ def text(model: UniMediModel, hires: Hires, reports: Reports = None) -> Scores:
     slabs = model.vision.volume_grid[0]
     states = model.vision(model.tokens(model.normalise(hires))).patches
     means = states.unflatten(1, (slabs, -1)).mean(2)
-    projected = model.image_projection(means.flatten(0, 1), ImageKind.CT).unflatten(0, (len(hires), slabs))
+    projected = model.image_projection(means.flatten(0, 1), SequenceKind.VOLUME).unflatten(0, (len(hires), slabs))
     cosine: Tensor = (projected * reports[:, None]).sum(-1)
     return cosine
 

@@ -46,7 +46,7 @@ class ModelSettings:
     embedding_size: Annotated[int, at_least(1)] = 512
     """dimensions of the space of images and reports"""
     projection_norm: Literal["running_mean", "none"] = "running_mean"
-    """what is subtracted from a projection before L_vl: a running mean of each kind of image, or nothing"""
+    """what is subtracted from a projection before L_vl: a running mean of each kind of sequence, or nothing"""
     text_pooling: Literal["cls", "mean"] = "cls"
     """what stands for a report: its [CLS], or the mean over its tokens"""
     text_length: Annotated[int, at_least(3)] = 256

@@ -1,5 +1,6 @@
 """The model that ships: E_v and E_l into one space (UniMedI, figure 3)."""
 
+import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.config import UniMediConfig
 from unimedi.model.positions import Positions
 from unimedi.model.projection import Projection
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.slice_selection import (
     BLIND_SELECTORS,
     SLICE_CONTENTS,
@@ -72,7 +74,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self.vision = VisionEncoder(config, self.preprocess)
         self.text = TextEncoder(config.text, config.text_pooling)
         self.image_projection = Projection(
-            config.hidden_size, config.embedding_size, config.projection_norm, len(ImageKind)
+            config.hidden_size, config.embedding_size, config.projection_norm, len(SequenceKind)
         )
         self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection_norm)
         self.logit_scale = nn.Parameter(torch.empty(()))
@@ -128,6 +130,21 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         tokens = self.vision.slices(slices.pixels, slices.depth)
         return volume + tokens if self.config.volume_tokens else tokens
 
+    @property
+    def volume_sequence(self) -> SequenceKind:
+        """What E_v reads of a volume as the model is configured."""
+        if not self.config.slices:
+            return SequenceKind.VOLUME
+        return SequenceKind.PAIR if self.config.volume_tokens else SequenceKind.SLICES
+
+    def with_config(self, **changes: object) -> "UniMediModel":
+        """The same weights (shared, not copied) with other values in the configuration, such as ``slab_pooling``."""
+        variant = copy.copy(self)
+        variant.config = copy.copy(self.config)
+        for name, value in changes.items():
+            setattr(variant.config, name, value)
+        return variant
+
     # -- which slices ---------------------------------------------------------------------------------------------
 
     def score_slabs(self, volume: Tokens) -> tuple[Float[Tensor, "n slabs"], Float[Tensor, "n layers heads patches"]]:
@@ -178,9 +195,9 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
             InputError: the pixels are not int16.
         """
         tokens = self.tokens(self.normalise(pixel_values))
-        if (kind := ImageKind.of(pixel_values.ndim - 1)) is ImageKind.XRAY:
+        if ImageKind.of(pixel_values.ndim - 1) is ImageKind.XRAY:
             output = self.vision(tokens, attention_rows=True)
-            embedding = self.image_projection(output.cls, kind)
+            embedding = self.image_projection(output.cls, SequenceKind.RADIOGRAPH)
             return ImageOutput(embedding, output.cls, output.patches, output.cls_attention)
         own_scores, attention = self.score_slabs(tokens)
         scores, planes = own_scores if scores is None else scores, None
@@ -188,7 +205,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
             planes = self.select_planes(scores)
             tokens = self.with_slices(tokens, self.cut_slices(pixel_values, planes))
         output = self.vision(tokens)
-        embedding = self.image_projection(output.cls, kind)
+        embedding = self.image_projection(output.cls, self.volume_sequence)
         return ImageOutput(embedding, output.cls, output.patches, attention, scores, planes)
 
     def get_image_features(self, pixel_values: Shaped[Tensor, "n *size"], **_: Any) -> Float[Tensor, "n embedding"]:

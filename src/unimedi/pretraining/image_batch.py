@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unimedi.cohort.image_kind import ImageKind
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.unimedi import CutSlices, UniMediModel
 from unimedi.model.vision_encoder import Tokens
 
@@ -27,10 +28,8 @@ class ImageBatch:
         """The tokens that E_v reads."""
         return model.tokens(self.pixels, self.slices)
 
-    def tokenizers(self, model: UniMediModel) -> set[str]:
-        """Those that :meth:`tokens` come from: ``T_2D``, ``T_3D`` or both."""
+    def sequence(self, model: UniMediModel) -> SequenceKind:
+        """What these tokens are to E_v."""
         if self.kind is ImageKind.XRAY:
-            return {"T_2D"}
-        if self.slices is None:
-            return {"T_3D"}
-        return {"T_2D", "T_3D"} if model.config.volume_tokens else {"T_2D"}
+            return SequenceKind.RADIOGRAPH
+        return SequenceKind.VOLUME if self.slices is None else model.volume_sequence

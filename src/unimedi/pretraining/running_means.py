@@ -33,15 +33,26 @@ def recompute_running_means(
 ) -> None:
     """Set the running means of ``model`` (in evaluation mode) to those of the training split.
 
-    Of images those of ``kinds``, of reports the mean over the same studies. A kind that is not there keeps its mean.
+    Of images those of ``kinds`` (of CTs with their slices, without them, and of the slices alone), of reports the mean
+    over the same studies. A kind that is not there keeps its mean.
     """
     studies = [drawn(store.select("train", kind, reported=True), STUDIES, seed) for kind in kinds]
+    readers = _readers(model)
     with _averaging([module for module in model.modules() if isinstance(module, RunningMean)]):
         for batch in (few[start : start + BATCH] for few in studies for start in range(0, len(few), BATCH)):
             images = processor.from_stored([store.pixels(i) for i in batch])
             words = processor.text([store.studies[i].report for i in batch])
-            model.get_image_features(**{name: value.to(model.device) for name, value in images.items()})
+            for reader in readers[store.studies[batch[0]].image_kind]:
+                reader.get_image_features(**{name: value.to(model.device) for name, value in images.items()})
             model.get_text_features(**{name: value.to(model.device) for name, value in words.items()})
+
+
+def _readers(model: UniMediModel) -> dict[ImageKind, list[UniMediModel]]:
+    """The model with every sequence that it can read of a kind of image: each has a mean of its own."""
+    if not model.config.slices:
+        return {kind: [model] for kind in ImageKind}
+    volume, pair, slices = {"slices": 0}, {"volume_tokens": True}, {"volume_tokens": False}
+    return {ImageKind.XRAY: [model], ImageKind.CT: [model.with_config(**changes) for changes in (volume, pair, slices)]}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from unimedi.inputs.batch import MixedBatch
 from unimedi.inputs.sampling import generator_of
 from unimedi.metrics.effective_rank import effective_rank
 from unimedi.model.projection import MOMENTUM, Projection, RunningMean
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import EncoderOutput, Tokens
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
@@ -67,7 +68,7 @@ class Pretraining(nn.Module):
         self.targets = Targets(head.targets, head.prototypes, head.teacher_temperature)
         centred = model.config.projection_norm == "running_mean" and recipe.contrastive_weight > 0
         self.gradient_centring = nn.ModuleDict()
-        for name in (*map(str, ImageKind), "report"):
+        for name in (*map(str, SequenceKind), "report"):
             self.gradient_centring[name] = GradientCentring(model.config.embedding_size) if centred else nn.Identity()
         for mean in (module for module in self.modules() if isinstance(module, RunningMean)):
             mean.momentum = MOMENTUM ** (1 / recipe.batch.grad_accum_steps)  # a window of steps, not of micro-batches
@@ -98,7 +99,7 @@ class Pretraining(nn.Module):
         # Radiographs: T_2D. Volumes: T_3D, and T_2D of the slices that the teacher's attention selects.
         images, logs = self.image_batches(batch, step, generator)
         tokens = [each.tokens(self.student) for each in images]
-        self.monitor.expect("E_v", *(name for each in images for name in each.tokenizers(self.student)))
+        self.monitor.expect("E_v", *(name for each in images for name in each.sequence(self.student).tokenizers))
         loss = torch.zeros((), device=tokens[0].content.device)
 
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from all kinds of image and all ranks.
@@ -165,9 +166,9 @@ class Pretraining(nn.Module):
     def contrast(self, images: list[ImageBatch], outputs: list[EncoderOutput], batch: MixedBatch) -> StepOutput:
         """L_vl over all images of the step, on all ranks."""
         self.monitor.expect("E_l", "image_projection", "text_projection")
-        states: dict[ImageKind, list[Tensor]] = {}
+        states: dict[SequenceKind, list[Tensor]] = {}
         for each, output in zip(images, outputs, strict=True):
-            states.setdefault(each.kind, []).append(output.cls)
+            states.setdefault(each.sequence(self.student), []).append(output.cls)
         embeddings = torch.cat([self.embed(torch.cat(cls), kind) for kind, cls in states.items()])
         reports = self.embed(self.student.text(batch.input_ids, batch.attention_mask))
         scale, keys = self.student.scale(), gather(batch.report_keys)
@@ -179,12 +180,14 @@ class Pretraining(nn.Module):
             logs["effective_rank"] = effective_rank(embeddings.detach())
         return StepOutput(l_vl, logs)
 
-    def embed(self, states: Float[Tensor, "n hidden"], kind: ImageKind | None = None) -> Float[Tensor, "n embedding"]:
-        """The student's embeddings of images of a kind, or of reports; on the way back their gradients are centred."""
+    def embed(
+        self, states: Float[Tensor, "n hidden"], kind: SequenceKind | None = None
+    ) -> Float[Tensor, "n embedding"]:
+        """The student's embeddings of sequences of a kind, or of reports, with centred gradients on the way back."""
         name = str(kind or "report")
         projection: Projection = self.student.image_projection if kind else self.student.text_projection
         projected = self.gradient_centring[name](projection.project(states))
-        self.monitor.watch(f"l_vl/{name}", projected)
+        self.monitor.watch(f"l_vl/{kind.image_kind if kind else name}", projected)
         return projection.onto_sphere(projected, kind)
 
     # -- L_icl and L_pcl (section 3.3) ----------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from sklearn.metrics import roc_auc_score
 
 from tests.hospital import DETAILS, FINDINGS, add_details, write_hospital, write_pretrained
 from tests.tiny import PREPROCESS, tiny_model
-from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.choices import oracle_scores, slabs_by_score
 from unimedi.evaluation.slices.input_ablation import (
@@ -38,6 +37,7 @@ from unimedi.inputs.store import Store
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate
 from unimedi.metrics.measurement import Measurement, Measurements, named
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.slice_selection import BLIND_SELECTORS
 from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder
@@ -91,7 +91,8 @@ def encoded(model: UniMediModel, fine: ndarray, slabs: list[int], volume: bool =
         runs.append((cut.content, cut.position))
     content, position = (torch.cat(part, dim=1) for part in zip(*runs, strict=True))
     cls = model.vision(type(whole)(content, position)).cls
-    return model.image_projection(cls, kind=ImageKind.CT)[0].numpy()
+    kind = SequenceKind.SLICES if not volume else SequenceKind.PAIR if slabs else SequenceKind.VOLUME
+    return model.image_projection(cls, kind=kind)[0].numpy()
 
 
 def one_by_one(model: UniMediModel, fine: ndarray, shown: list[float], drawn: list[int], order: list[int]) -> dict:

@@ -12,7 +12,6 @@ from sklearn.metrics import roc_auc_score
 from tests.evaluation.slices.test_input_ablation import seeing
 from tests.hospital import SENTENCES, write_hospital
 from tests.tiny import PREPROCESS, WORDS, tiny_model
-from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Modality, Split
 from unimedi.evaluation.slices import over_time
 from unimedi.evaluation.slices.input_ablation import slice_inputs
@@ -21,6 +20,7 @@ from unimedi.inputs.store import Store, StoredStudy
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.checks import NotComputable
 from unimedi.model.processor import UniMediProcessor
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.slice_selection import slice_scores
 from unimedi.model.text_encoder import learn_tokenizer
 from unimedi.model.unimedi import UniMediModel
@@ -110,10 +110,11 @@ def test_the_worth_of_slices_is_l_vl_of_a_model_that_carries_the_means_of_these_
     ships = copy.deepcopy(model)
     hires = torch.from_numpy(np.stack([watched.store.pixels(i) for i in MARKED]))
     words = processor.text([REPORTS[i] for i in MARKED])
-    images, texts = ships.encode_images(hires).cls, ships.text(**words)
+    pairs, volumes = ships.encode_images(hires).cls, ships.with_config(slices=0).encode_images(hires).cls
     for projection, rows, kind in (
-        (ships.image_projection, images, ImageKind.CT),
-        (ships.text_projection, texts, None),
+        (ships.image_projection, pairs, SequenceKind.PAIR),
+        (ships.image_projection, volumes, SequenceKind.VOLUME),
+        (ships.text_projection, ships.text(**words), None),
     ):
         mean = projection.centre[kind.place if kind else 0]
         mean.mean.copy_(projection.project(rows).mean(0))

@@ -14,11 +14,10 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from unimedi.cohort.image_kind import ImageKind
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.choices import oracle_scores
 from unimedi.evaluation.slices.lesions import SIZE_BANDS_MM, Lesions
-from unimedi.evaluation.slices.scores import VolumeFunction, apply_to_volumes, depth_orders, shuffle_slabs, with_config
+from unimedi.evaluation.slices.scores import VolumeFunction, apply_to_volumes, depth_orders, shuffle_slabs
 from unimedi.evaluation.zero_shot.prompts import PromptVectors, embed_prompts, read_prompts
 from unimedi.evaluation.zero_shot.tasks import detail_measurements, log_odds
 from unimedi.inputs.labels import label_columns
@@ -27,6 +26,7 @@ from unimedi.metrics.auroc import macro_auroc
 from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate, paired_difference
 from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.metrics.recall import first_right_rank, report_groups, same_group
+from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import Tokens
 from unimedi.representation.embedder import Embedder
@@ -215,7 +215,7 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
     them. ``random_slices`` and ``centre_slices``: k others. ``oracle_slices``: slabs that show a focal lesion first,
     the model's scores among them and where there is none; knows the mask, so it is a ceiling and no method.
     """
-    slices_alone = with_config(model, volume_tokens=False)
+    slices_alone = model.with_config(volume_tokens=False)
     drawn, lesion = depth_orders(len(shown), shown.shape[1], seed + 1).double(), torch.from_numpy(shown)
 
     def embed(hires: Tensor, rows: slice) -> dict[str, Tensor]:
@@ -223,13 +223,14 @@ def slice_inputs(model: UniMediModel, shown: Float[ndarray, "volumes slabs"], se
         scores, _ = model.score_slabs(volume)
 
         def sliced(variant: UniMediModel, planes: Int[Tensor, "n k"]) -> Tensor:
-            return embedding(variant, variant.with_slices(volume, variant.cut_slices(hires, planes)))
+            tokens = variant.with_slices(volume, variant.cut_slices(hires, planes))
+            return embedding(variant, tokens, variant.volume_sequence)
 
         own = model.select_planes(scores)
         best = oracle(scores, lesion[rows].to(hires.device))
         return {
             AS_SHIPPED: sliced(model, own),
-            VOLUME_ALONE: embedding(model, volume),
+            VOLUME_ALONE: embedding(model, volume, SequenceKind.VOLUME),
             "slices_alone": sliced(slices_alone, own),
             "random_slices": sliced(model, model.select_planes(drawn[rows].to(hires.device), selector="attentive")),
             "centre_slices": sliced(model, model.select_planes(scores, selector="centre")),
@@ -249,9 +250,9 @@ def depth_shuffled_input(model: UniMediModel, orders: Int[Tensor, "volumes slabs
     return embed
 
 
-def embedding(model: UniMediModel, tokens: Tokens) -> Float[Tensor, "n dim"]:
-    """Of a volume's tokens, in the common space."""
-    projected: Tensor = model.image_projection(model.vision(tokens).cls, ImageKind.CT)
+def embedding(model: UniMediModel, tokens: Tokens, kind: SequenceKind) -> Float[Tensor, "n dim"]:
+    """Of a volume's tokens, which are a sequence of this kind, in the common space."""
+    projected: Tensor = model.image_projection(model.vision(tokens).cls, kind)
     return projected
 
 

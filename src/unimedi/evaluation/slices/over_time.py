@@ -97,7 +97,7 @@ class Watched:
         reports = on_sphere(model.text_projection, texts, texts)
         scale, found = float(model.scale()), {"l_vl/chance": float(np.log(len(reports)))}
         for name, rows in projected.items():
-            images = on_sphere(model.image_projection, rows, projected["attentive"])
+            images = on_sphere(model.image_projection, rows, rows if name == "volume_alone" else projected["attentive"])
             found[f"l_vl/{name}"] = info_nce(scale * images @ reports.T, self.right)
         return found
 

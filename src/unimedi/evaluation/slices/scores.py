@@ -3,7 +3,6 @@
 The controls ask whether it is what a slab shows that is scored, or where it lies. Each volume is read once for all.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -113,20 +112,11 @@ def other_scorers(model: UniMediModel, reports: Float[ndarray, "volumes dim"]) -
     sentences = torch.from_numpy(reports).to(model.device)
 
     def named(name: str, shown: str) -> Scoring:
-        variant = with_config(model, slab_pooling="max") if name == "separate" else model
+        variant = model.with_config(slab_pooling="max") if name == "separate" else model
         return lambda hires, rows: {shown: SCORERS[name](variant, hires, sentences[rows] if name == "text" else None)}
 
     shown = {name: name for name in SCORERS if name != "volume"} | {"separate": "separate_max", "text": TEXT}
     return [named(name, shown[name]) for name in shown]
-
-
-def with_config(model: UniMediModel, **changes: object) -> UniMediModel:
-    """The same weights (shared, not copied) with other values in the configuration, such as ``slab_pooling``."""
-    variant = copy.copy(model)
-    variant.config = copy.copy(model.config)
-    for name, value in changes.items():
-        setattr(variant.config, name, value)
-    return variant
 
 
 # -- controls: the same scores where depth says nothing ---------------------------------------------------------------
