@@ -12,7 +12,7 @@ from unimedi.errors import InputError
 from unimedi.experiments.reconstruction import Reconstruction
 from unimedi.experiments.registry import EXPERIMENTS, pretrain
 from unimedi.experiments.scorers import OtherScorer, StudentScorer
-from unimedi.experiments.top_attended_tokens import KEEP_RATIO, TopAttendedTokens, kept
+from unimedi.experiments.top_attended_tokens import KEEP_RATIO, TopAttendedTokens
 from unimedi.experiments.unpaired_slices import UnpairedSlices
 from unimedi.inputs.dataset import TrainingSteps
 from unimedi.model.scoring import SCORERS
@@ -111,7 +111,7 @@ def test_l_vl_on_the_tokens_that_the_teacher_attends_to() -> None:
         count = round(KEEP_RATIO * len(row))
         assert place.tolist() == sorted(row.argsort(descending=True)[:count].tolist())
     seen = images.tokens(training.student)
-    part = kept(seen, places)
+    part = seen.at(places)
     assert torch.equal(part.content[1, 2], seen.content[1, places[1, 2]])
     assert torch.equal(part.position[1, 2], seen.position[0, places[1, 2]])
 

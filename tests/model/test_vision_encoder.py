@@ -139,7 +139,32 @@ def test_cls_may_start_from_the_strongest_tokens() -> None:
     torch.testing.assert_close(plain(tokens).cls, plain.norm(plain.cls_token[:, 0]).expand(2, -1))
 
 
-@pytest.mark.parametrize("start", ["learned", "max_pool"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_cls_may_start_from_the_strongest_tokens_of_t2d_alone(masked: bool) -> None:
+    """Before any attention [CLS] holds the slices' strongest tokens of a pair, and nothing of a volume."""
+    model = tiny_model(cls_init="max_pool_2d")
+    encoder = model.vision
+    encoder.layers = torch.nn.ModuleList()
+    volume = encoder.volumes(torch.randn(3, 1, *model.preprocess.volume_shape))
+    slices = encoder.slices(torch.randn(3, 2, 1, *model.preprocess.slice_size), torch.rand(3, 2))
+    learned, mask = encoder.cls_token[:, 0], torch.rand(3, volume.content.shape[1] + slices.content.shape[1]) < 0.5
+    seen = torch.where(mask[..., None], encoder.mask_token, torch.cat([volume.content, slices.content], 1))
+    ours = (seen if masked else slices.content)[:, -slices.content.shape[1] :]
+    expected = encoder.norm(learned + torch.stack([row.max(0).values for row in ours]))
+    pair = volume + slices
+    torch.testing.assert_close(encoder(pair, mask if masked else None).cls, expected)
+    torch.testing.assert_close(encoder(pair[1:], mask[1:] if masked else None).cls, expected[1:])
+    torch.testing.assert_close(encoder(volume).cls, encoder.norm(learned).expand(3, -1))
+    alone = encoder(slices).cls
+    torch.testing.assert_close(alone, encoder.norm(learned + slices.content.amax(1)))
+    places = torch.tensor([[0, volume.content.shape[1]]] * 3)  # one token of each tokenizer
+    torch.testing.assert_close(encoder(pair.at(places)).cls, encoder.norm(learned + slices.content[:, 0]))
+    model.zero_grad()
+    encoder(volume).cls.sum().backward()
+    assert not any(parameter.grad.isnan().any() for parameter in model.parameters() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("start", ["learned", "max_pool", "max_pool_2d"])
 def test_a_masked_token_loses_its_content_and_keeps_its_place(start: str) -> None:
     encoder = tiny_model(cls_init=start).vision
     tokens = encoder.radiographs(torch.randn(2, 1, 32, 32))

@@ -108,7 +108,7 @@ def test_centres_move_only_where_they_are_used() -> None:
     assert float(sinkhorn.targets.cls_centre.abs().sum()) == 0
 
 
-@pytest.mark.parametrize("start", ["learned", "max_pool"])
+@pytest.mark.parametrize("start", ["learned", "max_pool", "max_pool_2d"])
 def test_a_masked_patch_is_predicted_without_seeing_it(start: str) -> None:
     """With every token masked, two different radiographs give the student the same states, [CLS] included."""
     training = pretraining(cls_init=start)

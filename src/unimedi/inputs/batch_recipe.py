@@ -8,11 +8,12 @@ from unimedi.ranges import NOT_NEGATIVE, PART, SHARE, at_least
 
 @dataclass(frozen=True)
 class AugmentationRange:
-    """Largest random changes of an image."""
+    """Largest random changes of an image. Small, as ``model.centre_inputs`` subtracts a mean image that does not shift:
+    what is left along a shifted body is brighter than a lesion (docs/log.md, 2026-11-30)."""
 
-    shift: Annotated[float, PART] = 0.06
+    shift: Annotated[float, PART] = 0.02
     """as a share of each axis"""
-    gain: Annotated[float, PART] = 0.1
+    gain: Annotated[float, PART] = 0.03
     """of intensities, around 1"""
     offset: Annotated[float, NOT_NEGATIVE] = 0.0
     """of intensities, in stored units: HU for CTs"""
@@ -34,5 +35,5 @@ class BatchRecipe:
     """share of the run, from its start, in which reports are read whole: they say more at first"""
     radiograph_augmentation: AugmentationRange = field(default_factory=AugmentationRange)
     """random changes of X-rays"""
-    volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.05, 0.05, 20.0))
+    volume_augmentation: AugmentationRange = field(default_factory=lambda: AugmentationRange(0.02, 0.02, 5.0))
     """random changes of CTs"""

@@ -27,8 +27,8 @@ class ModelSettings:
     """planes of the volume input that one T_3D token covers"""
     stem_channels: Annotated[int, at_least(1)] = 24
     """width of the stem's first convolution; it doubles each time the resolution is halved"""
-    cls_init: Literal["learned", "max_pool"] = "learned"
-    """how [CLS] enters E_v: a learned vector, the paper's, or that plus each channel's maximum over the tokens"""
+    cls_init: Literal["learned", "max_pool", "max_pool_2d"] = "learned"
+    """how [CLS] enters E_v: a learned vector, the paper's, or that and the maximum over all tokens or over T_2D's"""
     positions: Literal["factorised", "none"] = "factorised"
     """position embeddings: of depth and plane, added; or none"""
     centre_inputs: bool = False

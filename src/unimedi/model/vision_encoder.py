@@ -23,22 +23,25 @@ class Tokens:
 
     content: Float[Tensor, "n patches hidden"]
     position: Float[Tensor, "n_or_1 patches hidden"]
+    of_t2d: Bool[Tensor, "_ patches"]  # which of them T_2D made; a row for all images, or one for each
 
     def __add__(self, other: "Tokens") -> "Tokens":
         """One sequence of both: the volume's tokens, then its slices'."""
         place = other.position.expand(self.content.shape[0], -1, -1)
         mine = self.position.expand(self.content.shape[0], -1, -1)
-        return Tokens(torch.cat([self.content, other.content], 1), torch.cat([mine, place], 1))
+        of_t2d = torch.cat([self.of_t2d, other.of_t2d], 1)
+        return Tokens(torch.cat([self.content, other.content], 1), torch.cat([mine, place], 1), of_t2d)
 
     def at(self, places: Int[Tensor, "n kept"]) -> "Tokens":
         """Of each row the tokens at ``places``, the others dropped."""
         where = places.unsqueeze(-1).expand(-1, -1, self.content.shape[-1])
         position = self.position.expand(self.content.shape[0], -1, -1)
-        return Tokens(self.content.gather(1, where), position.gather(1, where))
+        of_t2d = self.of_t2d.expand(len(places), -1).gather(1, places)
+        return Tokens(self.content.gather(1, where), position.gather(1, where), of_t2d)
 
     def __getitem__(self, rows: slice) -> "Tokens":
-        position = self.position if self.position.shape[0] == 1 else self.position[rows]
-        return Tokens(self.content[rows], position)
+        position, of_t2d = (part if len(part) == 1 else part[rows] for part in (self.position, self.of_t2d))
+        return Tokens(self.content[rows], position, of_t2d)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +112,15 @@ class VisionEncoder(nn.Module):
         if self.centre_inputs:
             pixels = pixels - self.mean_radiograph
         grid = (pixels.shape[2] // self.patch, pixels.shape[3] // self.patch)
-        return Tokens(self.embed_2d(self._typed(pixels)), self.positions.radiograph(grid).to(pixels.device))
+        position = self.positions.radiograph(grid).to(pixels.device)
+        return Tokens(self.embed_2d(self._typed(pixels)), position, _all(position, True))
 
     def volumes(self, voxels: Float[Tensor, "n 1 depth height width"]) -> Tokens:
         """T_3D's tokens of volumes, values in [-1, 1]."""
         if self.centre_inputs:
             voxels = voxels - self.mean_volume
-        return Tokens(self.embed_3d(self._typed(voxels)), self.positions.volume(self.volume_grid).to(voxels.device))
+        position = self.positions.volume(self.volume_grid).to(voxels.device)
+        return Tokens(self.embed_3d(self._typed(voxels)), position, _all(position, False))
 
     def slices(self, pixels: Float[Tensor, "n k 1 height width"], depth: Float[Tensor, "n k"]) -> Tokens:
         """T_2D's tokens of the k slices of each volume, one slice behind the other: ``k * patches``.
@@ -128,7 +133,8 @@ class VisionEncoder(nn.Module):
         if self.centre_inputs:
             pixels = pixels - self._mean_slices(depth, pixels.shape[-2:])
         content = self.embed_2d(self._typed(pixels.flatten(0, 1)))
-        return Tokens(content.reshape(n, -1, content.shape[-1]), self.positions.slices(self.slice_grid, depth))
+        position = self.positions.slices(self.slice_grid, depth)
+        return Tokens(content.reshape(n, -1, content.shape[-1]), position, _all(position[:1], True))
 
     def _typed(self, values: Tensor) -> Tensor:
         """In the type of the weights (fp32 under autocast): pixels, means and heights come in fp32."""
@@ -158,6 +164,8 @@ class VisionEncoder(nn.Module):
             content = torch.where(mask.unsqueeze(-1), self.mask_token.to(content.dtype), content)
         if self.cls_init == "max_pool":
             cls = cls + content.amax(1, keepdim=True)
+        elif self.cls_init == "max_pool_2d":
+            cls = cls + _strongest(content, tokens.of_t2d)
         sequence = self._typed(content + tokens.position)
         sequence = torch.cat([cls.to(sequence.dtype), sequence], dim=1)
         rows: list[Tensor] | None = [] if attention_rows else None
@@ -177,3 +185,16 @@ class VisionEncoder(nn.Module):
             return None
         norm = self.norm
         return F.layer_norm(cls.float(), norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
+
+
+def _all(position: Float[Tensor, "_ patches hidden"], of_t2d: bool) -> Bool[Tensor, "_ patches"]:
+    """The same answer for every token."""
+    return torch.full(position.shape[:2], of_t2d, device=position.device)
+
+
+def _strongest(
+    content: Float[Tensor, "n patches hidden"], among: Bool[Tensor, "_ patches"]
+) -> Float[Tensor, "n 1 hidden"]:
+    """Each channel's maximum over the tokens of a row that are ``among``; 0 where none is."""
+    strongest = content.masked_fill(~among.unsqueeze(-1), -torch.inf).amax(1, keepdim=True)
+    return strongest.masked_fill(~among.any(1)[:, None, None], 0)

@@ -173,8 +173,27 @@ PRESETS: Mapping[str, HospitalPreset] = {
         share_spanish=0.2,
         share_train_masks=1.0,
     ),
-    # The demo: a CT is a file of 2 MB.
-    "tiny": HospitalPreset(3600, 2000, 120, 400, ct_shape=(64, 128, 128), xray_size=(128, 160)),
+    # The demo: a CT is a file of 2 MB. Two patients in three have masses that a model of its size can read.
+    "tiny": HospitalPreset(
+        train_xray=3600,
+        train_ct=2000,
+        validation_paired=120,
+        test_paired=400,
+        ct_shape=(64, 128, 128),
+        xray_size=(128, 160),
+        mask_distractors=True,
+        lungs_only=True,
+        variety=0.5,
+        # Nodules and masses are drawn as lesions below. Of what lies in many planes, or near the middle, there is less
+        # than in mixed: there a slice from the centre shows something half of the time.
+        prevalence={"nodule": 0.0, "mass": 0.0, "consolidation": 0.08, "ground_glass": 0.08, "lymph_node": 0.05},
+        lesions=(0, 2),
+        lesion_width_mm=(24, 80),
+        lesion_depth_mm=(16, 24),
+        look_alikes=(0, 1),
+    ),
+    # The harder mixture: small lesions among everything else, which a model of tiny's size can hardly read.
+    "mixed": HospitalPreset(3600, 2000, 120, 400, ct_shape=(64, 128, 128), xray_size=(128, 160)),
     # The control for slice selection: every patient has masses with details meant for fine slices.
     "focal": HospitalPreset(
         train_xray=2400,

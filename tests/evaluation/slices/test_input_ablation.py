@@ -40,6 +40,7 @@ from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.slice_selection import BLIND_SELECTORS
 from unimedi.model.unimedi import UniMediModel
+from unimedi.model.vision_encoder import Tokens
 from unimedi.representation.embedder import Embedder
 
 SLABS, THICK, CUT = 4, 4, 2  # the tiny model's: four slabs of four planes, two slices
@@ -83,14 +84,13 @@ def encoded(model: UniMediModel, fine: ndarray, slabs: list[int], volume: bool =
     """One volume with the middle planes of ``slabs`` (or with none), token by token."""
     stored = torch.from_numpy(fine)[None]
     whole = model.vision.volumes(model.preprocess.volumes(stored))
-    runs = [(whole.content, whole.position)] if volume else []
+    runs = [whole] if volume else []
     for slab in slabs:
         plane = THICK * slab + THICK // 2
         pixels = model.preprocess.slices(stored, torch.tensor([[plane]]))
-        cut = model.vision.slices(pixels, torch.tensor([[(plane + 0.5) / len(fine)]]))
-        runs.append((cut.content, cut.position))
-    content, position = (torch.cat(part, dim=1) for part in zip(*runs, strict=True))
-    cls = model.vision(type(whole)(content, position)).cls
+        runs.append(model.vision.slices(pixels, torch.tensor([[(plane + 0.5) / len(fine)]])))
+    parts = ((run.content, run.position, run.of_t2d) for run in runs)
+    cls = model.vision(Tokens(*(torch.cat(part, dim=1) for part in zip(*parts, strict=True)))).cls
     kind = SequenceKind.SLICES if not volume else SequenceKind.PAIR if slabs else SequenceKind.VOLUME
     return model.image_projection(cls, kind=kind)[0].numpy()
 

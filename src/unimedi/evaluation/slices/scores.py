@@ -4,6 +4,7 @@ The controls ask whether it is what a slab shows that is scored, or where it lie
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,7 +18,6 @@ from unimedi.metrics.checks import NotComputable, refuse_not_finite
 from unimedi.model.scoring import SCORERS
 from unimedi.model.slice_selection import SLAB_POOLINGS, slice_scores
 from unimedi.model.unimedi import UniMediModel
-from unimedi.model.vision_encoder import Tokens
 
 # (stored volumes in HU, their rows among all volumes to score) → name → a row a volume
 VolumeFunction = Callable[[Tensor, slice], Mapping[str, Tensor]]
@@ -154,7 +154,7 @@ def tokens_shuffled(model: UniMediModel, orders: Int[Tensor, "volumes slabs"]) -
         order = orders[rows].to(hires.device)
         tokens = model.tokens(model.normalise(hires))
         moved = tokens.content.unflatten(1, (slabs, -1))[_each_row(hires), order].flatten(1, 2)
-        attention = model.vision(Tokens(moved, tokens.position), attention_rows=True).cls_attention
+        attention = model.vision(replace(tokens, content=moved), attention_rows=True).cls_attention
         return {f"{name}_tokens_shuffled": unshuffle(value, order) for name, value in _pooled(model, attention).items()}
 
     return scoring
