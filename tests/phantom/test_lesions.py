@@ -357,8 +357,32 @@ def test_wrong_ranges_are_refused_in_a_sentence(options: dict[str, object], mess
 
 def test_presets_of_before_say_nothing_of_lesions() -> None:
     for name, preset in PRESETS.items():
-        assert bool(LATER & preset.to_dict().keys()) == (name == "focal")
-        assert (preset.lesion_mix is not None) == (name == "focal")
+        assert bool(LATER & preset.to_dict().keys()) == (name in ("focal", "tiny"))
+        assert (preset.lesion_mix is not None) == (name in ("focal", "tiny"))
+
+
+def test_the_demos_hospital_has_readable_lesions_among_all_other_findings() -> None:
+    """Of three patients one has no nodule or mass, one has one, one has two; every other finding is drawn as well."""
+    tiny = PRESETS["tiny"]
+    patients = [tiny.patient(f"P{number:06}", seed=0) for number in range(600)]
+    lesions = [[one for one in patient.findings if one.name in ("nodule", "mass")] for patient in patients]
+    for count in range(3):
+        assert sum(len(each) == count for each in lesions) == pytest.approx(200, abs=36)  # three standard deviations
+    assert all(one.details or one.margin == "smooth" for each in lesions for one in each)
+    assert all(24 <= one.size_mm <= 80 and 16 <= one.depth_mm <= 24 for each in lesions for one in each)
+    assert {one.name for patient in patients for one in patient.findings} == set(FINDINGS)
+
+
+def test_mixed_is_the_hospital_that_tiny_was_before() -> None:
+    mixed = PRESETS["mixed"]
+    for number in range(20):
+        ours, plain = mixed.patient(f"P{number:06}", seed=3), sample_patient(f"P{number:06}", 3)
+        assert (ours.findings, ours.distractors) == (plain.findings, plain.distractors)
+        assert ours.anatomy.half_width == plain.anatomy.half_width
+    options = mixed.to_dict()
+    counts = [options[name] for name in ("train_xray", "train_ct", "validation_paired", "test_paired")]
+    assert counts == [3600, 2000, 120, 400]
+    assert (options["ct_shape"], options["xray_size"], options["prevalence"]) == ([64, 128, 128], [128, 160], {})
 
 
 def test_a_hospital_of_an_older_preset_is_what_it_was(tmp_path: Path) -> None:

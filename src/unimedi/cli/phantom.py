@@ -21,7 +21,7 @@ class Phantom:
     sheet: bool = False
     """only a picture OUT.png: each finding on CT and X-ray"""
     preset: str = "tiny"
-    """micro, tiny, small or full; focal: lesions with details for fine slices"""
+    """micro, tiny, small or full; mixed: as tiny, harder; focal: lesions with details for fine slices"""
     patients: Annotated[int | None, at_least(1)] = None
     """as many, in the preset's proportions"""
     seed: Annotated[int, SEED] = 0
