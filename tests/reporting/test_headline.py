@@ -43,19 +43,22 @@ def test_a_gain_must_be_large_and_outside_its_interval(value: float, low: float,
 
 
 def test_selection_must_beat_random_centre_and_prior() -> None:
-    def rows(times: float, centre: float, prior: float) -> list[Measurement]:
+    def rows(random: float, centre: float, prior: float) -> list[Measurement]:
         attentive: Any = {"task": "slice_selection", "method": "attentive"}
         return [
             Measurement(0.5, 0.4, 0.6, 100, **attentive, metric="hit@1"),
-            Measurement(times, n=100, **attentive, metric="enrichment@1"),
+            Measurement(0.2, random, 0.4, 100, **attentive, minus="random", metric="hit@1"),
             Measurement(0.2, centre, 0.4, 100, **attentive, minus="centre", metric="hit@1"),
             Measurement(0.2, prior, 0.4, 100, **attentive, minus="prior", metric="hit@1"),
         ]
 
     name = "slice selection, attentive"
-    assert verdict(rows(2.6, 0.1, 0.1), name) == "reached"
-    for lacking in (rows(2.4, 0.1, 0.1), rows(2.6, -0.1, 0.1), rows(2.6, 0.1, 0.0)):
+    assert verdict(rows(0.1, 0.1, 0.1), name) == "reached"
+    for lacking in (rows(-0.1, 0.1, 0.1), rows(0.1, -0.1, 0.1), rows(0.1, 0.1, 0.0)):
         assert verdict(lacking, name) == "missed"
+    first, _, *others = rows(0.1, 0.1, 0.1)
+    assert verdict([first, *others], name) == "missed"  # nothing to compare with
+    assert verdict(rows(0.1, 0.1, 0.1)[:2], name) == "reached"  # no centre and no prior
 
 
 def test_method_at_work_needs_falling_losses_and_no_warning() -> None:

