@@ -28,6 +28,9 @@ def test_the_section_says_how_many_volumes_there_are() -> None:
     section = selection_over_time_section(Training(100, {}, (), measured))
     assert "with 64 validation CTs that have a masked focal lesion" in section.text
     assert len(section.pictures) == 1
+    assert "A distractor looks like a lesion" in section.text
+    del measured["innocents_hit@1"]
+    assert "distractor" not in selection_over_time_section(Training(100, {}, (), measured)).text
 
 
 def test_a_run_that_measured_none_of_it_has_no_section() -> None:

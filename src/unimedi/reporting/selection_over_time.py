@@ -24,11 +24,12 @@ def selection_over_time_section(training: Training) -> Section:
     section, curves = Section("slices-over-time", "Slice selection over time"), training.selection
     if "hit@1" not in curves:
         return section
+    distractors = "A distractor looks like a lesion, and no report mentions it. " * ("innocents_hit@1" in curves)
     section.text = (
         f"Measured on the teacher while it trained, with {curves['volumes'][1][-1]:.0f} validation CTs that have a "
-        "masked focal lesion. A layer's score is from its attention alone, the mean over its heads. A "
-        "distractor looks like a lesion, and no report mentions it. L_vl is between these CTs and their reports, lower "
-        "is better: slices are worth something where the line with them lies below that of the volume alone."
+        f"masked focal lesion. A layer's score is from its attention alone, the mean over its heads. {distractors}"
+        "L_vl is between these CTs and their reports, lower is better: slices are worth something where the line with "
+        "them lies below that of the volume alone."
     )
     caption = (
         "Left: share of CTs where the best plane shows a lesion. Middle: within a CT, the chance that a slab with a "
