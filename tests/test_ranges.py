@@ -121,7 +121,7 @@ def test_every_number_of_recipes_and_settings_has_a_range() -> None:
         (["--optimization.learning_rate", ".nan"], r"learning_rate: expected a number above 0, got nan"),
         (["--optimization.beta1", "1"], r"beta1: expected a number from 0 and below 1, got 1"),
         (["--model.slices=-1"], r"model\.slices: expected a whole number from 0 on, got -1"),
-        (["--model.slices=9"], r"model\.slices: expected up to 8, one a slab of 4 planes, got 9"),
+        (["--model.slices=17"], r"model\.slices: expected up to 16, one a slab, got 17"),
         (["--batch.radiographs=0", "--batch.volumes=0"], "expected radiographs or volumes in a step"),
         (["--batch.volume_augmentation.shift", "1"], "shift: expected a number from 0 and below 1, got 1"),
         (["--text.num_attention_heads", "5"], "text: hidden_size 128 is not a multiple of its 5 heads"),

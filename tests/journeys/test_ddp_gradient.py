@@ -20,8 +20,8 @@ def train(rank: int, ranks: int, count: int) -> dict[str, torch.Tensor]:
     """Projections of two kinds of image and of reports, trained by plain gradient steps on this rank's rows."""
     from torch.nn.parallel import DistributedDataParallel
 
-    from unimedi.cohort.image_kind import ImageKind
     from unimedi.model.projection import Projection
+    from unimedi.model.sequence_kind import SequenceKind
     from unimedi.objectives.contrastive import contrastive_loss
     from unimedi.pretraining.gather import gather, gather_with_gradient
     from unimedi.pretraining.gradient_centring import GradientCentring
@@ -31,15 +31,18 @@ def train(rank: int, ranks: int, count: int) -> dict[str, torch.Tensor]:
             super().__init__()
             self.image, self.text = Projection(4, 3, "running_mean", 2), Projection(4, 3, "running_mean", 1)
             self.centring = torch.nn.ModuleDict(
-                {name: GradientCentring(3) for name in (*map(str, ImageKind), "report")}
+                {name: GradientCentring(3) for name in (*map(str, SequenceKind), "report")}
             )
 
-        def embed(self, rows: torch.Tensor, kind: ImageKind | None = None) -> torch.Tensor:
+        def embed(self, rows: torch.Tensor, kind: SequenceKind | None = None) -> torch.Tensor:
             projection = self.image if kind else self.text
             return projection.onto_sphere(self.centring[str(kind or "report")](projection.linear(rows)), kind)
 
         def forward(self, images: list[torch.Tensor], reports: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            embedded = [self.embed(rows, kind) for kind, rows in zip(ImageKind, images, strict=True)]
+            embedded = [
+                self.embed(rows, kind)
+                for kind, rows in zip((SequenceKind.RADIOGRAPH, SequenceKind.VOLUME), images, strict=True)
+            ]
             return torch.cat(embedded), self.embed(reports)
 
     torch.manual_seed(0)

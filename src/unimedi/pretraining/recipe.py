@@ -191,10 +191,7 @@ class Recipe:
             raise InputError("batch: expected radiographs or volumes in a step, got 0 of both")
         slabs = self.preprocess.volume_shape[0] // self.model.slab_depth
         if self.method == "unimedi" and self.batch.volumes and self.model.slices > slabs:
-            raise InputError(
-                f"model.slices: expected up to {slabs}, one a slab of {self.model.slab_depth} planes, got "
-                f"{self.model.slices}"
-            )
+            raise InputError(f"model.slices: expected up to {slabs}, one a slab, got {self.model.slices}")
         for name, part in (("model", self.model), ("text", self.text)):
             if part.hidden_size % part.num_attention_heads:
                 raise InputError(
