@@ -89,7 +89,8 @@ class Watched:
         """L_vl over the reported volumes under each input, of what the projections' linear maps gave.
 
         A teacher in training carries the student's running means, which are not those of its own features (they are
-        taken anew before it ships): so the means of these very rows stand in for them, one for all inputs.
+        taken anew before it ships): so the means of these very rows stand in for them, that of the volumes alone and
+        that of the pairs with attentive slices.
         """
         with torch.inference_mode():
             words = {name: value.to(model.device) for name, value in self.words.items()}
