@@ -16,10 +16,11 @@ MINUTES = 5.0  # of training for every row, where nothing is said
 class Reproduce:
     """Train and evaluate every row of the comparison on the same data, and build the tables. Resumes."""
 
-    what: Annotated[Literal["phantom", "tables"] | None, Argument(positional=True)] = None
-    """phantom: on a phantom hospital, made in OUT first; tables: of all that RESULTS has, nothing is trained"""
+    what: Annotated[Literal["phantom", "slices", "tables"] | None, Argument(positional=True)] = None
+    """phantom: on a phantom hospital, made in OUT first; slices: the map of when slices are worth their cost, in place
+    of the comparison; tables: of all that RESULTS has, nothing is trained"""
     preset: str = "tiny"
-    """of the phantom hospital; tiny is the demo's"""
+    """of the phantom hospital; tiny is the demo's (slices has its own)"""
     cohort: Annotated[Path | None, Argument(metavar="MANIFEST")] = None
     """on a cohort of your own, prepared in OUT first"""
     root: Root = None
@@ -33,7 +34,7 @@ class Reproduce:
     seeds: Annotated[int, at_least(1)] = 1
     """how many a row"""
     rows: Annotated[list[str], Argument(metavar="NAME")] = field(default_factory=list)
-    """only these recipes"""
+    """only these recipes, or these points of the map"""
     task: Annotated[list[str], Argument(metavar="NAME=STORE")] = field(default_factory=list)
     """downstream tasks, by name or file, each with its own store, that every row answers as well"""
     recipes: Annotated[Path | None, Argument(metavar="FOLDER")] = None
@@ -47,8 +48,10 @@ class Reproduce:
 
     def run(self) -> None:
         if sum(map(bool, (self.what, self.cohort, self.data))) != 1:
-            raise InputError("expected one of: the word phantom, the word tables, --cohort MANIFEST, --data STORE")
-        if self.what != "tables":
+            raise InputError("expected one of: the word phantom, slices or tables, --cohort MANIFEST, --data STORE")
+        if self.what == "slices":
+            self._map()
+        elif self.what != "tables":
             self._train()
         elif self.steps or self.budget or self.task:
             raise InputError("tables are of what is finished: --steps, --budget and --task train and do not go with it")
@@ -62,6 +65,23 @@ class Reproduce:
         found = read_results(self.results)
         show([one for one in found if not self.rows or one.terms.name in self.rows], self.page)
 
+    def _map(self) -> None:
+        from unimedi.files.destination import file_to_write, folder_to_write
+        from unimedi.reproduction.results import read_results
+        from unimedi.reproduction.slice_map import POINTS, chosen_points, of_control
+        from unimedi.reproduction.slice_map_page import BEGIN, END, show
+        from unimedi.reproduction.table import around
+
+        if self.budget or self.task or self.recipes:
+            raise InputError("the map of slices is of equal steps: --budget, --task and --recipes do not go with it")
+        points = chosen_points(self.rows)
+        results = folder_to_write(self.results / "slices")
+        if self.page:
+            around(file_to_write(self.page, (".md",)), BEGIN, END)
+        slice_map = of_control(folder_to_write(self.out), results, self.steps)
+        slice_map.run(points, self.seeds)
+        show(slice_map.current(read_results(results), POINTS), results, self.page)
+
     def _train(self) -> None:
         from unimedi.files.destination import file_to_write, folder_to_write
         from unimedi.inputs.store import Store
@@ -70,7 +90,7 @@ class Reproduce:
         from unimedi.reproduction.downstream import read_downstream
         from unimedi.reproduction.results import current, read_results
         from unimedi.reproduction.run import chosen_rows, reproduce
-        from unimedi.reproduction.table import around_tables, show
+        from unimedi.reproduction.table import around, show
         from unimedi.reproduction.terms import Budget
 
         budget = Budget(self.steps, MINUTES if self.steps is None and self.budget is None else self.budget)
@@ -79,7 +99,7 @@ class Reproduce:
         folder_to_write(self.out)
         folder_to_write(self.results)
         if self.page:
-            around_tables(file_to_write(self.page, (".md",)))
+            around(file_to_write(self.page, (".md",)))
         if self.what == "phantom":
             store = data.phantom_store(self.out, recipes, self.preset)
         elif self.cohort:

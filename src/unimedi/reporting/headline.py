@@ -146,6 +146,7 @@ def _slice_selection() -> list[Line]:
         Line("slab score against lesion, AUROC within a volume", attentive | {"metric": "auroc"}),
         Line("planes with a distractor, attentive, innocents@1", attentive | innocents),
         _reference("random", **attentive | innocents | {"method": "random"}),
+        _reference("planes that show a lesion (by the mask)", **attentive | innocents | {"method": "oracle"}),
         _reference("attentive minus random", **attentive, **innocents, minus="random"),
     ]
 

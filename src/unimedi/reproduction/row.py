@@ -49,7 +49,7 @@ class Row:
     @property
     def timing(self) -> Path:
         """The short run that says what a step costs on this machine: one for all seeds."""
-        return self.folder / f"{self.terms.name}-timing-{digest(self.terms.store, self.terms.recipe_key, _machine())}"
+        return self.folder / f"{self.terms.name}-timing-{digest(self.terms.store, self.terms.recipe_key, machine())}"
 
     @property
     def title(self) -> str:
@@ -80,9 +80,9 @@ class Row:
         found = evaluate(self.run, self.store, say=self.say).measurements
         folder = RunFolder(self.run)
         seconds, precision = float(read_json_lines(folder.log)[-1]["seconds"]), folder.begun()["precision"]
-        kept = _named(found, [*COLUMNS.values(), *UNTRAINED.values()])
+        kept = named_so(found, [*COLUMNS.values(), *UNTRAINED.values()])
         software = f"unimedi {__version__}"
-        return Result(self.terms, steps, seconds, f"{_machine()}, {precision}", kept, software=software)
+        return Result(self.terms, steps, seconds, f"{machine()}, {precision}", kept, software=software)
 
     def minus_reference(self) -> Measurements:
         """Paired differences to the reference with the same seed; empty where its run, or our own, is not there."""
@@ -94,7 +94,7 @@ class Row:
         ours, other = read_runs(runs)
         if why_not_paired(ours.conditions, other):
             return Measurements()
-        return _named(differences(ours.measurements, other), COLUMNS.values())
+        return named_so(differences(ours.measurements, other), COLUMNS.values())
 
     def answered(self, asked: Downstream, store: str) -> Answers:
         self.say(f"--- {self.title}: {asked.task.name}")
@@ -102,7 +102,7 @@ class Row:
         return Answers(asked.task.name, asked.key, store, measure(self.run, asked, self.say))
 
 
-def _named(measurements: Measurements, names: Iterable[Name]) -> Measurements:
+def named_so(measurements: Measurements, names: Iterable[Name]) -> Measurements:
     """Those of these names, as far as they were measured."""
     return Measurements(row for name in names if (row := measurements.one(**name)))
 
@@ -120,7 +120,7 @@ def steps_within(seconds: float, recipe: Path, store: Path, out: Path) -> int:
     return max(1, int(seconds * (len(times) - 1) / (times[-1] - times[0])))
 
 
-def _machine() -> str:
+def machine() -> str:
     """The GPU's name, or the processor's and how many threads compute."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()

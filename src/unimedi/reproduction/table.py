@@ -40,17 +40,22 @@ def show(results: Sequence[Result], page: Path | None) -> None:
 
 def write_tables(results: Sequence[Result], page: Path) -> None:
     """Replace what stands between the markers of a Markdown page. InputError if it has none."""
-    before, behind = around_tables(page)
-    write_text(page, f"{before}{BEGIN}\n{tables(results)}\n{END}{behind}")
+    write_between(page, tables(results), BEGIN, END)
 
 
-def around_tables(page: Path) -> tuple[str, str]:
-    """What stands before and behind the markers of a page; InputError if it has none."""
+def write_between(page: Path, text: str, begin: str, end: str) -> None:
+    """Replace what stands between two markers of a Markdown page. InputError if it has none."""
+    before, behind = around(page, begin, end)
+    write_text(page, f"{before}{begin}\n{text}\n{end}{behind}")
+
+
+def around(page: Path, begin: str = BEGIN, end: str = END) -> tuple[str, str]:
+    """What stands before and behind two markers of a page; InputError if it has none."""
     text = page.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise InputError(f"{page}: expected the markers {BEGIN} and {END}")
-    before, rest = text.split(BEGIN, 1)
-    return before, rest.split(END, 1)[1]
+    if begin not in text or end not in text:
+        raise InputError(f"{page}: expected the markers {begin} and {end}")
+    before, rest = text.split(begin, 1)
+    return before, rest.split(end, 1)[1]
 
 
 def _table(budget: str, results: Sequence[Result]) -> str:
@@ -90,7 +95,7 @@ def _row(
     what was never trained."""
     cells = [name, str(len(results)), "0", "0"]
     if references is not None:
-        cells[2:] = [_over([float(r.steps) for r in results], 0), _over([r.seconds / 60 for r in results], 1)]
+        cells[2:] = [over([float(r.steps) for r in results], 0), over([r.seconds / 60 for r in results], 1)]
     for column in COLUMNS:
         wanted = names.get(column)
         found = [result.measurements.one(**wanted) for result in results] if wanted else []
@@ -100,11 +105,11 @@ def _row(
             continue
         # A difference to a reference that is not the one of this table would mislead.
         gaps = [r.minus_reference.one(**wanted) if references == {r.reference} else None for r in results]
-        cells.append(_over(values, 3) + _mark(gaps))
+        cells.append(over(values, 3) + mark(gaps))
     return "| " + " | ".join(cells) + " |"
 
 
-def _mark(gaps: Sequence[Measurement | None]) -> str:
+def mark(gaps: Sequence[Measurement | None]) -> str:
     """Whether the paired differences of all seeds lie on one side of 0 with their whole intervals."""
     known = [gap for gap in gaps if gap and math.isfinite(gap.low) and math.isfinite(gap.high)]
     if len(known) < len(gaps):
@@ -114,6 +119,6 @@ def _mark(gaps: Sequence[Measurement | None]) -> str:
     return BELOW if all(gap.high < 0 for gap in known) else LEVEL
 
 
-def _over(values: Sequence[float], digits: int) -> str:
+def over(values: Sequence[float], digits: int) -> str:
     spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 and digits == 3 else ""
     return f"{mean(values):.{digits}f}{spread}"

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,9 @@ def terms_of(recipe: Path, seed: int, budget: Budget, store: str) -> Terms:
     return Terms(recipe.stem, seed, budget.name, store, settings_of(recipe, seed))
 
 
-def settings_of(recipe: Path, seed: int) -> dict[str, Any]:
-    """A recipe, resolved, without its duration."""
-    resolved = plain(load_recipe(recipe, ["--seed", str(seed)]))
+def settings_of(recipe: Path, seed: int, words: Sequence[str] = ()) -> dict[str, Any]:
+    """A recipe, resolved, without its duration; ``words`` change it as on a command line."""
+    resolved = plain(load_recipe(recipe, [*words, "--seed", str(seed)]))
     del resolved["duration"]
     return resolved
 

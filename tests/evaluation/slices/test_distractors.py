@@ -9,6 +9,7 @@ from tests.hospital import FINDINGS, add_details, write_hospital, write_pretrain
 from unimedi.evaluation.evaluate import evaluate
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.slices.distractors import distractor_measurements
+from unimedi.evaluation.slices.lesions import connected_lesions
 from unimedi.evaluation.slices.slice_eval import slice_eval
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
@@ -32,37 +33,43 @@ def test_shares_and_differences_by_loops(store: Store) -> None:
     draws = np.random.default_rng(0)
     scored = {name: draws.random((len(indices), 4)) for name in ("attentive", "brightest")}
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], 50, 0)
-    found = distractor_measurements(store, indices, scored, bootstrap)
+    lesions = connected_lesions(store, indices, FINDINGS)
+    found = distractor_measurements(store, indices, scored, lesions, bootstrap)
     bit = store.findings.index("distractor")
     shown = [[bool(((store.mask(i)[z] >> bit) & 1).any()) for z in MIDDLES] for i in indices]  # type: ignore[index]
     there = np.array([bool((store.mask(i) >> bit & 1).any()) for i in indices])  # type: ignore[operator]
     assert 0.1 < np.mean(shown) < 0.5
     assert 0 < there.sum() < len(there)
-    by_loops = {"random": [np.mean(row) for row in shown]}
+    lesion = [[bool((store.mask(i)[z] & 0b111).any()) for z in MIDDLES] for i in indices]  # type: ignore[index]
+    own = [[one for one, is_lesion in zip(*rows, strict=True) if is_lesion] for rows in zip(shown, lesion, strict=True)]
+    assert not all(own)  # some have no lesion in any of these planes
+    by_loops = {"random": [np.mean(row) for row in shown], "oracle": [np.mean(row) if row else np.nan for row in own]}
     for name, scores in scored.items():
         best = [max(range(4), key=lambda slab, own=own: own[slab]) for own in scores]
         by_loops[name] = [float(row[slab]) for row, slab in zip(shown, best, strict=True)]
     for name, each in by_loops.items():
         one = found[f"slice_selection/{name}/innocents@1"]
-        assert (one.value, one.n) == (pytest.approx(np.mean(np.array(each)[there])), there.sum())
+        known = there & ~np.isnan(each)
+        assert (one.value, one.n) == (pytest.approx(np.mean(np.array(each)[known])), known.sum())
         assert one.low <= one.value <= one.high
         if name != "attentive":
-            gap = np.subtract(by_loops["attentive"], each)[there]
+            gap = np.subtract(by_loops["attentive"], each)[known]
             difference = found[f"slice_selection/attentive/minus_{name}/innocents@1"]
             assert difference.value == pytest.approx(gap.mean())
-            resampled = bootstrap.weights[:, there] @ gap / bootstrap.weights[:, there].sum(1)
+            resampled = bootstrap.weights[:, known] @ gap / bootstrap.weights[:, known].sum(1)
             assert (difference.low, difference.high) == pytest.approx(tuple(np.percentile(resampled, [2.5, 97.5])))
-    assert {row.method for row in found.values()} == {"random", "uniform", "centre", *scored}  # an oracle seeks lesions
+    assert {row.method for row in found.values()} == {"random", "oracle", "uniform", "centre", *scored}
 
 
 def test_who_seeks_distractors_shows_them_significantly_more_often_than_chance(store: Store) -> None:
     indices = store.select()
     bit = store.findings.index("distractor")
+    lesions = connected_lesions(store, indices, FINDINGS)
     seeker = np.array([[((store.mask(i)[z] >> bit) & 1).sum() for z in MIDDLES] for i in indices], np.float64)  # type: ignore[index]
     bootstrap = PatientBootstrap([store.studies[i].patient_id for i in indices], 50, 0)
     for sign, significant in ((1, True), (-1, True), (0, False)):
         scores = sign * seeker if sign else np.random.default_rng(0).random(seeker.shape)
-        found = distractor_measurements(store, indices, {"attentive": scores}, bootstrap)
+        found = distractor_measurements(store, indices, {"attentive": scores}, lesions, bootstrap)
         difference = found["slice_selection/attentive/minus_random/innocents@1"]
         assert difference.significant == significant
         assert difference.value * sign >= 0
@@ -87,7 +94,8 @@ def test_both_commands_say_it_where_there_are_masks_and_nothing_else_changes(
         assert kept == before.select(task="slice_selection").to_json()
         assert "slice_selection/attentive/minus_random/innocents@1" in selection
     bootstrap = PatientBootstrap(["a"] * len(plain), 5, 0)
-    assert not distractor_measurements(plain, plain.select(), {"attentive": np.zeros((len(plain), 4))}, bootstrap)
+    lesions, zeros = connected_lesions(plain, plain.select(), FINDINGS), np.zeros((len(plain), 4))
+    assert not distractor_measurements(plain, plain.select(), {"attentive": zeros}, lesions, bootstrap)
     added = {key for key in evaluated[1].measurements if key not in evaluated[0].measurements}
     assert {key.split("/")[0] for key in added} == {"zero_shot", "linear_probe", "slice_selection"}
     unchanged = {key: row for key, row in evaluated[1].measurements.to_json().items() if key not in added}

@@ -104,7 +104,7 @@ def slice_eval(
     compared = {name: scored[f"with_{name}"] for name in other_models if f"with_{name}" in scored}
     ablated, not_ablated = input_ablation(embedder, store, volumes, all_lesions, options)
     found = slice_measurements(scored, lesions, bootstrap, SPEC)
-    found |= distractor_measurements(store, indices, scored, bootstrap)
+    found |= distractor_measurements(store, indices, scored, lesions, bootstrap)
     found |= stability_measurements(scored["attentive"], compared, SPEC.budgets, bootstrap) | ablated
     found.write(out)
     say(as_text(found, notes + left_out + not_ablated))

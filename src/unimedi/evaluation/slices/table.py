@@ -46,7 +46,8 @@ _ABLATION_LEGEND = (
     "positives whose largest lesion is less deep. A fall below 'as shipped' says: the model used what is gone.",
 )
 _DISTRACTORS = (
-    "How often the chosen plane shows a distractor, of the volumes with any; no report mentions it. random: chance."
+    "How often the chosen plane shows a distractor, of the volumes with any; no report mentions it. random: of all",
+    "slabs; oracle: of those that show a lesion, so the chance of who looks for lesions alone.",
 )
 _DETAILS = (
     "details: the mean zero-shot AUROC of what reports say of a lesion beyond that it is there, then each detail."
@@ -128,7 +129,7 @@ def _distractors(selection: Measurements) -> list[str]:
         against = f"{with_interval(difference)}, {verdict(difference)}" if difference else ""
         interval = f"{share.low:.2f}-{share.high:.2f}"
         lines.append(f"{WORDS.get(name, name):<38}{_number(share):>5} {interval:>9}  {against}".rstrip())
-    return [*lines, _DISTRACTORS]
+    return [*lines, *_DISTRACTORS]
 
 
 def _stability(stability: Measurements) -> list[str]:

@@ -46,5 +46,5 @@ def slice_selection(
     }
     bootstrap = PatientBootstrap([split.patients[row] for row in rows], options.resamples, options.seed)
     found = slice_measurements(scores, lesions, bootstrap, SPEC)
-    found |= distractor_measurements(store, indices, scores, bootstrap)
+    found |= distractor_measurements(store, indices, scores, lesions, bootstrap)
     return TaskResult(found, notes, slices=SliceResults(rows, lesions.planes(), scores["attentive"]))
