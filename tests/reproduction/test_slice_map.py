@@ -102,17 +102,17 @@ def test_the_maps_own_points_and_axes_go_together() -> None:
         assert len(axis.points) == 3
         assert CENTRE in axis.points.values()
         assert {*axis.points.values()} <= {*names}
-    doubled = control.terms(next(p for p in POINTS if p.steps == 2), 0, "store").budget
-    assert doubled == f"{2 * control.steps} steps"
+    halved = control.terms(next(p for p in POINTS if p.name == "steps-half"), 0, "store").budget
+    assert halved == f"{control.steps // 2} steps"
 
 
 def test_points_by_name() -> None:
-    assert [point.name for point in chosen_points(["volume-64", CENTRE])] == [CENTRE, "volume-64"]
+    assert [point.name for point in chosen_points(["volume-32", CENTRE])] == [CENTRE, "volume-32"]
     assert chosen_points() == list(POINTS)
     with pytest.raises(
-        InputError, match=r"no point volume-46 \(did you mean 'volume-64'\?\) in the map; there are focal"
+        InputError, match=r"no point volume-23 \(did you mean 'volume-32'\?\) in the map; there are focal"
     ):
-        chosen_points(["volume-46"])
+        chosen_points(["volume-23"])
 
 
 # -- the page ---------------------------------------------------------------------------------------------------------

@@ -68,15 +68,15 @@ POINTS: tuple[Point, ...] = (
     _width(25, 45),
     _width(35, 65),
     _volume(16),
-    _volume(64),
+    _volume(32),
     Point("steps-half", steps=0.5),
-    Point("steps-double", steps=2.0),
+    Point("steps-longer", steps=1.5),
     Point("shuffled-reports", ("--experiment", "shuffled_reports")),  # on no axis: a control
 )
 AXES: tuple[Axis, ...] = (
     Axis("width", "width of lesions (mm)", {"25-45": "width-25-45", "35-65": "width-35-65", "50-90": CENTRE}),
-    Axis("volume", "volume input (voxels across)", {"16": "volume-16", "32": CENTRE, "64": "volume-64"}),
-    Axis("steps", "training steps", {"half": "steps-half", "as the recipe": CENTRE, "double": "steps-double"}),
+    Axis("volume", "volume input (voxels across)", {"16": "volume-16", "32": "volume-32", "64": CENTRE}),
+    Axis("steps", "training steps", {"half": "steps-half", "recipe": CENTRE, "half again": "steps-longer"}),
 )
 
 
