@@ -343,7 +343,7 @@ def test_the_index_of_a_focal_hospital_has_details_of_cts_alone_and_their_masks(
         ({"lesion_width_mm": (0, 5)}, r"lesion_width_mm must be .* with 1 <= .* got \(0, 5\)"),
         ({"lesion_depth_mm": (30, 20)}, r"lesion_depth_mm must be .* got \(30, 20\)"),
         ({"look_alikes": (2, 0)}, r"look_alikes must be .* got \(2, 0\)"),
-        ({"lesions": (0, 0)}, r"look_alikes \(0, 3\) stand beside lesions: set lesions, got \(0, 0\)"),
+        ({"lesions": (0, 0)}, r"look_alikes \(0, 2\) stand beside lesions: set lesions, got \(0, 0\)"),
         ({"lesions": 3}, "lesions: expected whole numbers such as "),
         ({"lesion_width_mm": (16, 20, 30)}, "lesion_width_mm: expected whole numbers such as "),
         ({"variety": 1.5}, "variety must lie between 0 and 1, got 1.5"),

@@ -16,7 +16,7 @@ from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurement, Measurements, named
 from unimedi.phantom.presets import PRESETS
 from unimedi.reproduction import slice_map
-from unimedi.reproduction.results import Result, find_result, read_results
+from unimedi.reproduction.results import Result, find_result, read_results, write_result
 from unimedi.reproduction.slice_map import AXES, CENTRE, POINTS, Axis, Point, SliceMap, chosen_points
 from unimedi.reproduction.slice_map_page import BEGIN, END, pictures, readings, table
 from unimedi.reproduction.terms import Terms
@@ -186,7 +186,7 @@ def test_the_command_fills_the_page(
     small: SliceMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the control hospital at toy size."""
-    monkeypatch.setattr(slice_map, "of_control", lambda out, results, steps: replace(small, results=results))
+    monkeypatch.setattr(slice_map, "of_control", lambda out, results, steps=None: replace(small, results=results))
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\n{END}\nbehind\n")
     words = ["reproduce", "slices", "--out", str(small.out), "--results", str(tmp_path), "--rows", CENTRE]
@@ -199,6 +199,11 @@ def test_the_command_fills_the_page(
     terms = small.terms(Point(CENTRE), 0, read_results(tmp_path / "slices")[0].terms.store)
     assert find_result(tmp_path / "slices", terms) is not None
     assert file.parent.name == "2-steps"
+    before = page.read_text()
+    page.write_text(f"<!-- results:begin -->\n<!-- results:end -->\n{before.replace('focal', 'gone')}")
+    write_result(result_of(terms=replace(TERMS, recipe={})), tmp_path)  # a row of the comparison
+    assert main(["reproduce", "tables", "--results", str(tmp_path), "--page", str(page)]) == 0
+    assert page.read_text().endswith(before)  # nothing is trained, and no hospital is needed
 
 
 @pytest.mark.parametrize(

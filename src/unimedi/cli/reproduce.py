@@ -59,28 +59,33 @@ class Reproduce:
             self._show()
 
     def _show(self) -> None:
+        from unimedi.reproduction import slice_map, slice_map_page
         from unimedi.reproduction.results import read_results
         from unimedi.reproduction.table import show
 
         found = read_results(self.results)
         show([one for one in found if not self.rows or one.terms.name in self.rows], self.page)
+        folder = self.results / "slices"
+        control = slice_map.of_control(self.out, folder)
+        if mapped := control.current(read_results(folder), slice_map.POINTS):
+            print()
+            slice_map_page.show(mapped, folder, self.page)
 
     def _map(self) -> None:
         from unimedi.files.destination import file_to_write, folder_to_write
+        from unimedi.reproduction import slice_map, slice_map_page
         from unimedi.reproduction.results import read_results
-        from unimedi.reproduction.slice_map import POINTS, chosen_points, of_control
-        from unimedi.reproduction.slice_map_page import BEGIN, END, show
         from unimedi.reproduction.table import around
 
         if self.budget or self.task or self.recipes:
             raise InputError("the map of slices is of equal steps: --budget, --task and --recipes do not go with it")
-        points = chosen_points(self.rows)
+        points = slice_map.chosen_points(self.rows)
         results = folder_to_write(self.results / "slices")
         if self.page:
-            around(file_to_write(self.page, (".md",)), BEGIN, END)
-        slice_map = of_control(folder_to_write(self.out), results, self.steps)
-        slice_map.run(points, self.seeds)
-        show(slice_map.current(read_results(results), POINTS), results, self.page)
+            around(file_to_write(self.page, (".md",)), slice_map_page.BEGIN, slice_map_page.END)
+        control = slice_map.of_control(folder_to_write(self.out), results, self.steps)
+        control.run(points, self.seeds)
+        slice_map_page.show(control.current(read_results(results), slice_map.POINTS), results, self.page)
 
     def _train(self) -> None:
         from unimedi.files.destination import file_to_write, folder_to_write

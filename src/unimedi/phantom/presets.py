@@ -213,7 +213,7 @@ PRESETS: Mapping[str, HospitalPreset] = {
         lesions=(1, 3),
         lesion_width_mm=(50, 90),
         lesion_depth_mm=(16, 24),
-        look_alikes=(0, 3),
+        look_alikes=(0, 2),
     ),
     "small": HospitalPreset(
         4000, 2000, 200, 400, ct_shape=(128, 256, 256), xray_size=(256, 320), share_ct_dicom=0.1, share_ct_gzip=0.2

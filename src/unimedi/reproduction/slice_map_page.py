@@ -130,7 +130,11 @@ def axis_picture(label: str, shown: Mapping[str, Sequence[Result]]) -> bytes:
 
 
 def show(results: Sequence[Result], folder: Path, page: Path | None) -> None:
-    """Print the table and the readings, draw the pictures into ``folder``, fill the page where there is one."""
+    """Print the table and the readings, draw the pictures into ``folder``, fill the page where there is one.
+
+    Raises:
+        InputError: there is no result, or the page has no place for the map.
+    """
     text = table(results)
     print("\n".join([text, "", *readings(results)]))
     for path in pictures(results, folder):
