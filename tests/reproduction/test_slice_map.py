@@ -174,6 +174,13 @@ def test_innocents_are_compared_with_planes_that_show_a_lesion() -> None:
     assert cells([result_of(row(math.nan, **of))])["6"] == "–"
 
 
+def test_the_committed_map_is_that_of_the_committed_points() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    control = slice_map.of_control(Path("out"), folder := docs / "results" / "slices")
+    shown = (docs / "results.md").read_text().split(BEGIN)[1].split(END)[0]
+    assert shown.strip() == table(control.current(read_results(folder), POINTS))
+
+
 def test_without_any_point_there_is_no_table() -> None:
     with pytest.raises(InputError, match="expected finished points of the map of slices, found none"):
         table([result_of(terms=replace(TERMS, name="other"))])

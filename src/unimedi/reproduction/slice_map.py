@@ -33,6 +33,7 @@ from unimedi.reproduction.terms import Budget, Terms, settings_of
 CENTRE = "focal"  # the point that all axes share
 SEED = 0  # of the hospitals
 SELECTORS = ("attentive", "random", "centre", "prior", "intensity", "untrained", "oracle")
+METRICS = ("hit@1", "hit@2", "auroc", "depth_error_mm@1", "innocents@1", "detail_auroc", "r@10")
 INPUTS = ("as_shipped", "volume_alone", "random_slices", "oracle_slices", "slices_alone")
 
 
@@ -159,9 +160,9 @@ class SliceMap:
 
 
 def kept(rows: Iterable[Measurement]) -> list[Measurement]:
-    """Of what slice-eval measures, what table and pictures show: some selectors over all lesions, and the inputs."""
+    """Of what slice-eval measures, what table and pictures show: some selectors and inputs, over all lesions."""
     methods = {"slice_selection": SELECTORS, "input_ablation": INPUTS}
-    whole = [row for row in rows if not row.size and not (row.finding and row.task == "slice_selection")]
+    whole = [row for row in rows if row.metric in METRICS and not row.finding and not row.size]
     return [row for row in whole if {row.method, row.minus} <= {"", *methods.get(row.task, ())} and row.method]
 
 

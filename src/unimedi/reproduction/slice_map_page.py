@@ -42,7 +42,7 @@ _INPUTS = {
 }
 _PANELS: tuple[tuple[str, Name, Mapping[str, tuple[str, str, str]]], ...] = (
     ("hit@1", _HIT, _SELECTORS),
-    ("depth error of the first slice (mm)", _ERROR, _SELECTORS),
+    ("from the first slice to each lesion (mm)", _ERROR, _SELECTORS),
     ("AUROC of details", _DETAILS, _INPUTS),
     ("image → report R@10", _REPORT, _INPUTS),
 )
@@ -51,8 +51,8 @@ LEGEND = (
     "frequency by depth, brightest patch and untrained encoder. ▲ ▼: above or below all of these (hit@1), or the "
     "volume alone (details, R@10), with every seed (95 %, the same patients drawn for both); ≈: not with every one of "
     "them. innocents: how often the first slice shows a distractor; ▲ ▼ ≈ against planes that show a lesion. mm: from "
-    "the first slice to the nearest plane of a lesion. Details: mean zero-shot AUROC of what reports say of a lesion "
-    "beyond that it is there."
+    "the first slice to the nearest plane of each lesion, the mean over all lesions. Details: mean zero-shot AUROC of "
+    "what reports say of a lesion beyond that it is there."
 )
 _HEAD = (
     "point", "seeds", "steps", "hit@1", "best other", "mm", "innocents", "details", "volume alone", "random slices",
