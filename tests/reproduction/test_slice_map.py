@@ -14,6 +14,7 @@ from unimedi.cli import main
 from unimedi.errors import InputError
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurement, Measurements, named
+from unimedi.phantom.hospital import HospitalError
 from unimedi.phantom.presets import PRESETS
 from unimedi.reproduction import slice_map
 from unimedi.reproduction.results import Result, find_result, read_results, write_result
@@ -90,6 +91,13 @@ def test_a_finished_point_serves_on_its_own_terms_alone(small: SliceMap) -> None
         small.current(twice, [Point(CENTRE)])
 
 
+def test_a_hospital_of_another_preset_is_refused(small: SliceMap) -> None:
+    """A preset may change from version to version: what lies below ``out`` is not taken for the new one."""
+    small.store(Point(CENTRE))
+    with pytest.raises(HospitalError, match="look_alikes"):
+        replace(small, preset=replace(small.preset, look_alikes=(0, 3))).store(Point(CENTRE))
+
+
 def test_the_maps_own_points_and_axes_go_together() -> None:
     """Each is a recipe that can be read and a hospital that can be built; an axis has the centre and two others."""
     control = slice_map.of_control(Path("out"), Path("results"))
@@ -153,7 +161,7 @@ def test_a_row_says_what_slices_bring_and_marks_what_every_seed_shows() -> None:
     rows = [*hits(0.8, random=0.2, intensity=0.5), *inputs("detail_auroc", 0.7, 0.6, 0.65, 0.02)]
     unsure = [*hits(0.8, random=0.2, intensity=0.78), *inputs("detail_auroc", 0.7, 0.6, 0.65, 0.2)]
     one, both = result_of(*rows), [result_of(*rows), result_of(*unsure, terms=replace(TERMS, seed=1))]
-    assert list(cells([one]).values())[:5] == ["focal", "1", "2", "0.800 ▲", "0.500 intensity"]
+    assert list(cells([one]).values())[:5] == ["focal", "1", "2", "0.800 ▲", "0.500 brightest anomalous patch"]
     assert list(cells([one]).values())[7:11] == ["0.700 ▲", "0.600", "0.650", "–"]
     assert cells(both)["3"] == "0.800 ± 0.000 ≈"
     assert cells(both)["7"] == "0.700 ± 0.000 ≈"
@@ -164,6 +172,7 @@ def test_a_row_says_what_slices_bring_and_marks_what_every_seed_shows() -> None:
     assert "+0.100 (outside the interval in 1 of 2) over the volume alone" in readings(both)[0]
     below = result_of(*inputs("r@10", 0.3, 0.4, 0.3, 0.02))
     assert "R@10 -0.100 (outside the interval in 1 of 1) over the volume alone, +0.000 (outs" in readings([below])[0]
+    assert set(list(cells([result_of()]).values())[3:]) == {"–"}
     assert readings([result_of()]) == ["focal: no details and no reports to measure."]
 
 

@@ -148,13 +148,17 @@ class SliceMap:
         )
 
     def store(self, point: Point) -> Path:
-        """The prepared store of a point's hospital, made where it is not there yet; points share what is the same."""
+        """The prepared store of a point's hospital, made where it is not there yet; points share what is the same.
+
+        Raises:
+            HospitalError: the hospital below ``out`` is of other options: the preset was another when it was made.
+        """
         preprocess = load_recipe(self.recipe, point.words).preprocess
         preset = self.preset.with_options(point.hospital)
         folder = self.out / (f"hospital-{point.name}" if point.hospital else "hospital")
         store = folder / f"store-{preprocess.fingerprint()[:8]}"
+        build_hospital(folder / "phantom", preset, SEED)
         if not (store / "store.json").is_file():  # a finished one is not locked: points may be trained side by side
-            build_hospital(folder / "phantom", preset, SEED)
             prepare(phantom_cohort(folder / "phantom"), store, preprocess)
         return store
 

@@ -149,7 +149,8 @@ def _row(name: str, rows: Sequence[Result]) -> list[str]:
     ahead = [
         gap for method in _REFERENCES for gap in _gaps(rows, {**_HIT, "method": "attentive", "minus": method}) if gap
     ]
-    cells += [_cell(rows, _HIT, "attentive") + mark(ahead), f"{_cell(rows, _HIT, best)} {best}"]
+    cells += [_cell(rows, _HIT, "attentive") + (mark(ahead) if ahead else "")]
+    cells.append(f"{_cell(rows, _HIT, best)} {_SELECTORS[best][0]}" if ahead else "–")
     cells.append(_cell(rows, _ERROR, "attentive", digits=0))
     against = _gaps(rows, {**_INNOCENTS, "method": "attentive", "minus": "oracle"})
     cells.append(_cell(rows, _INNOCENTS, "attentive") + (mark(against) if any(against) else ""))
