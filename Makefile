@@ -1,4 +1,4 @@
-# make demo       a phantom hospital, prepared, pre-trained on, evaluated: runs/demo/report.html (20 to 40 minutes on 2 cores)
+# make demo       a phantom hospital, prepared, pre-trained on, evaluated: runs/demo/report.html (15 to 40 minutes on 2 cores)
 # make demo-full  the long comparison: every method, 3 seeds (hours)
 # make test       sets up and runs the tests          make test-slow  the long ones, by themselves
 # make check      ruff, mypy and the import contracts
