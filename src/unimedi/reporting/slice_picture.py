@@ -10,7 +10,7 @@ from unimedi.metrics.measurement import Measurement, Measurements
 from unimedi.reporting.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY, STYLE, png
 
 # Selector → (name, colour, line); Okabe and Ito's colours. References without a network are dashed.
-_LINES = {
+LINES = {
     "oracle": ("oracle (knows the mask)", GREY, "-"),
     "prior": ("lesion frequency by depth", GREEN, "--"),
     "centre": ("centre", ORANGE, "--"),
@@ -26,7 +26,7 @@ def selection_picture(measurements: Measurements) -> bytes:
     """Two panels as PNG: hit@k against k, hit@1 by lesion extent; every point with its 95 % interval."""
     rows = measurements.select(task="slice_selection", minus="", finding="").values()
     hits = {(row.method, row.metric, row.size): row for row in rows}
-    shown = [name for name in _LINES if (name, "hit@1", "") in hits]
+    shown = [name for name in LINES if (name, "hit@1", "") in hits]
     budgets = [k for k in range(1, 65) if ("attentive", f"hit@{k}", "") in hits]
     bands = [band for band in SIZE_BANDS_MM if ("attentive", "hit@1", band) in hits]
     with plt.rc_context(STYLE):
@@ -52,7 +52,7 @@ def selection_picture(measurements: Measurements) -> bytes:
 
 
 def _points(axis: plt.Axes, places: np.ndarray, found: list[Measurement], name: str, joined: bool) -> None:
-    words, colour, line = _LINES[name]
+    words, colour, line = LINES[name]
     values = np.array([one.value for one in found])
     # An interval of the bootstrap's quantiles may leave the value itself out by a hair; a length is never negative.
     spread = [(max(f.value - f.low, 0), max(f.high - f.value, 0)) if math.isfinite(f.low) else (0, 0) for f in found]

@@ -80,7 +80,7 @@ class Row:
         found = evaluate(self.run, self.store, say=self.say).measurements
         folder = RunFolder(self.run)
         seconds, precision = float(read_json_lines(folder.log)[-1]["seconds"]), folder.begun()["precision"]
-        kept = named_so(found, [*COLUMNS.values(), *UNTRAINED.values()])
+        kept = _named(found, [*COLUMNS.values(), *UNTRAINED.values()])
         software = f"unimedi {__version__}"
         return Result(self.terms, steps, seconds, f"{machine()}, {precision}", kept, software=software)
 
@@ -94,7 +94,7 @@ class Row:
         ours, other = read_runs(runs)
         if why_not_paired(ours.conditions, other):
             return Measurements()
-        return named_so(differences(ours.measurements, other), COLUMNS.values())
+        return _named(differences(ours.measurements, other), COLUMNS.values())
 
     def answered(self, asked: Downstream, store: str) -> Answers:
         self.say(f"--- {self.title}: {asked.task.name}")
@@ -102,7 +102,7 @@ class Row:
         return Answers(asked.task.name, asked.key, store, measure(self.run, asked, self.say))
 
 
-def named_so(measurements: Measurements, names: Iterable[Name]) -> Measurements:
+def _named(measurements: Measurements, names: Iterable[Name]) -> Measurements:
     """Those of these names, as far as they were measured."""
     return Measurements(row for name in names if (row := measurements.one(**name)))
 

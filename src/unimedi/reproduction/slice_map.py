@@ -164,19 +164,19 @@ class SliceMap:
 
 
 def kept(rows: Iterable[Measurement]) -> list[Measurement]:
-    """Of what slice-eval measures, what table and pictures show: some selectors and inputs, over all lesions."""
+    """Of what slice-eval measures, what the map is about: some selectors and inputs, over all lesions."""
     methods = {"slice_selection": SELECTORS, "input_ablation": INPUTS}
     whole = [row for row in rows if row.metric in METRICS and not row.finding and not row.size]
     return [row for row in whole if {row.method, row.minus} <= {"", *methods.get(row.task, ())} and row.method]
 
 
-def chosen_points(names: Sequence[str] = (), points: Sequence[Point] = POINTS) -> list[Point]:
+def chosen_points(names: Sequence[str] = ()) -> list[Point]:
     """Those named, or all; InputError names what is no point."""
-    known = {point.name: point for point in points}
+    known = {point.name: point for point in POINTS}
     if unknown := [name for name in names if name not in known]:
         told = ", ".join(f"{name}{nearest(name, known)}" for name in unknown)
         raise InputError(f"no point {told} in the map; there are {', '.join(known)}")
-    return [point for point in points if point.name in names or not names]
+    return [point for point in POINTS if point.name in names or not names]
 
 
 def of_control(out: Path, results: Path, steps: int | None = None) -> SliceMap:

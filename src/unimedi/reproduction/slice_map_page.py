@@ -11,7 +11,8 @@ from unimedi.errors import InputError
 from unimedi.evaluation.zero_shot.tasks import DETAIL_AUROC
 from unimedi.files.atomic import write_bytes
 from unimedi.metrics.measurement import Measurement
-from unimedi.reporting.plots import BLUE, GREEN, GREY, ORANGE, RED, SKY, STYLE, png
+from unimedi.reporting.plots import BLUE, GREEN, GREY, STYLE, png
+from unimedi.reporting.slice_picture import LINES
 from unimedi.reproduction.results import Name, Result
 from unimedi.reproduction.slice_map import AXES, POINTS, Axis, Point
 from unimedi.reproduction.table import mark, over, write_between
@@ -25,15 +26,7 @@ _INNOCENTS: Name = {"task": "slice_selection", "metric": "innocents@1"}
 _SHIPPED, _ALONE, _RANDOM, _ORACLE = "as_shipped", "volume_alone", "random_slices", "oracle_slices"
 _REFERENCES = ("random", "centre", "prior", "intensity", "untrained")
 
-# Colours and words of the lines; the same method has the same colour in every panel.
-_SELECTORS = {
-    "attentive": ("attentive", BLUE, "-"),
-    "random": ("random", GREY, ":"),
-    "centre": ("centre", ORANGE, "--"),
-    "prior": ("lesion frequency by depth", GREEN, "--"),
-    "intensity": ("brightest anomalous patch", RED, "--"),
-    "untrained": ("untrained encoder", SKY, "-"),
-}
+_SELECTORS = {name: LINES[name] for name in ("attentive", *_REFERENCES)}
 _INPUTS = {
     _SHIPPED: ("with attentive slices", BLUE, "-"),
     _ALONE: ("the volume alone", "#4a4a4a", "-"),
