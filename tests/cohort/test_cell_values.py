@@ -1,8 +1,10 @@
 """Words for splits, modalities, labels and languages: the usual spellings, and a sentence for the rest."""
 
+import datetime
+
 import pytest
 
-from unimedi.cohort.cell_values import read_label, read_language, read_modality, read_split
+from unimedi.cohort.cell_values import read_date, read_label, read_language, read_modality, read_split
 from unimedi.cohort.study import Modality, Split
 
 
@@ -51,3 +53,11 @@ def test_languages_are_codes() -> None:
     for word in ("English", "español", "sp", "xx", "e", "eng"):
         with pytest.raises(ValueError, match=rf"unknown language '{word}', expected a code of ISO 639-1"):
             read_language(word)
+
+
+def test_dates_are_days_as_iso_and_dicom_write_them() -> None:
+    day = datetime.date(2024, 1, 31)
+    assert [read_date(word) for word in ("2024-01-31", "20240131", " 2024-01-31 ", "", "NA")] == [day] * 3 + [None] * 2
+    for word in ("31/01/2024", "2024-02-30", "2024", "2024-W05-3", "yesterday", "2024-01-31T10:00"):
+        with pytest.raises(ValueError, match=r"unknown date .* expected one like 2024-01-31"):
+            read_date(word)

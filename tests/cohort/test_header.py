@@ -1,5 +1,6 @@
 """What a DICOM header says before the pixels are read."""
 
+import datetime
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -11,7 +12,11 @@ from unimedi.cohort.study import Modality
 
 
 def test_a_header_is_read_from_a_file_or_the_first_of_a_folder(tmp_path: Path) -> None:
-    header = read_header(put_xray(tmp_path / "a.dcm", PatientID=" P  7 ", BodyPartExamined="CHEST"))
+    tags = {"PatientID": " P  7 ", "BodyPartExamined": "CHEST", "StudyDate": "20240131"}
+    header = read_header(put_xray(tmp_path / "a.dcm", **tags))
+    assert header.date == datetime.date(2024, 1, 31)
+    (tmp_path / "b.dcm").write_bytes((tmp_path / "a.dcm").read_bytes().replace(b"20240131", b"20241331"))
+    assert read_header(tmp_path / "b.dcm").date is None
     assert (header.patient, header.modality, header.body_part) == ("P 7", Modality.DX, "CHEST")
     assert (header.view.frontal, header.unfit, header.foreign) == (True, "", "")
     first = header_of(put_ct(tmp_path / "ct"))

@@ -1,4 +1,5 @@
 import csv
+import datetime
 import sys
 from collections import Counter
 from pathlib import Path
@@ -102,6 +103,7 @@ def test_a_row_with_a_label_or_a_mask_needs_no_report(folder: Path, measured: di
         ({"split": "tset"}, "unknown split 'tset' (did you mean 'test'?), expected one of train, validation, test"),
         ({"split": "holdout"}, "expected one of train, validation, test"),
         ({"language": "Spanish"}, "unknown language 'Spanish', expected a code of ISO 639-1"),
+        ({"study_date": "31.1.2024"}, "study_date: unknown date '31.1.2024', expected one like 2024-01-31"),
         ({"image": "C:\\x.png"}, "begins at a drive or a share of Windows, and must be a path relative to"),
         ({"image": "gs://bucket/x.png"}, "is an address, expected a file"),
         ({"patient_id": "1.23457E+15"}, "is a number that a spreadsheet shortened"),
@@ -199,6 +201,7 @@ def test_what_is_written_is_read_back(
             Split.TEST,
             {"a b": label},
             {"m": Mask(about[1])},
+            date=datetime.date(2024, 1, 1 + k) if k else None,
         )
         for k, text in enumerate(reports)
     ]

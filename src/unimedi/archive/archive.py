@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from unimedi.archive import traces
@@ -113,7 +114,7 @@ class Archive:
                 table = place.connect().create_table(TABLE, schema=schema(dim, model, languages), exist_ok=True)
                 _index_text(table, languages)
             archive = cls(uri)
-        archive._refuse_other(model)
+        archive.refuse_other(model)
         return archive
 
     def add(self, studies: Sequence[ArchivedStudy], model: str) -> int:
@@ -132,7 +133,7 @@ class Archive:
             InputError: the vectors are of another model, or one is not finite or not of length 1.
             LockedError: another process writes.
         """
-        self._refuse_other(model)
+        self.refuse_other(model)
         rows = to_table(studies, self.schema)
         if not len(rows):
             return 0
@@ -188,7 +189,7 @@ class Archive:
         if not 1 <= k <= MOST:
             raise InputError(f"expected 1 to {MOST} hits, got {k}")
         if query.vector is not None:
-            self._refuse_other(query.model)
+            self.refuse_other(query.model)
             check_vector(query.vector, self.dim, "query")
         allowed = where or Filter()
         with explained(self.place):
@@ -223,9 +224,14 @@ class Archive:
 
     def stamps(self) -> dict[str, str]:
         """The stamp of each study by its id."""
+        columns = self.columns()
+        return dict(zip(columns["study_id"].to_pylist(), columns["stamp"].to_pylist(), strict=True))
+
+    def columns(self, where: Filter | None = None) -> pa.Table:
+        """What is known of each study that obeys the filter, but for its report, vectors and image: a row a study."""
         with explained(self.place):
             columns = twice(self._hold).snapshot.columns
-        return dict(zip(columns["study_id"].to_pylist(), columns["stamp"].to_pylist(), strict=True))
+        return columns.filter((where or Filter()).mask(columns))
 
     def study(self, study_id: str) -> ArchivedStudy:
         """One study with its vectors; MissingError where it is not there."""
@@ -315,7 +321,8 @@ class Archive:
     def _reports(self) -> int:
         return int(self._table.count_rows("report != ''"))
 
-    def _refuse_other(self, model: str) -> None:
+    def refuse_other(self, model: str) -> None:
+        """InputError where vectors of ``model``, a fingerprint, cannot be compared with those of this archive."""
         if model != self.model:
             raise InputError(
                 f"{self.place} holds vectors of the model {self.model[:12]}, got some of {model[:12] or 'no model'}: "

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from unimedi.errors import InputError
 
 WAYS: Final = ("image", "report", "text")  # to compare: with the images' vectors, the reports', the reports' words
+CHOICES: Final = {  # a word for some of them
+    "image": ("image",), "report": ("report",), "vector": ("image", "report"), "text": ("text",), "both": WAYS,
+}  # fmt: skip
 LONGEST: Final = 10_000  # characters of a query: more than a report has
 MOST: Final = 10_000  # hits
 FUSED: Final = 60  # of reciprocal rank fusion (Cormack et al. 2009): how little the first ranks stand out

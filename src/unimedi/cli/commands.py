@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from unimedi.cli import adapt, cohort, embed, evaluate, info, phantom, prepare, pretrain, reproduce
+from unimedi.cli import adapt, archive, cohort, embed, evaluate, info, phantom, prepare, pretrain, reproduce
 from unimedi.errors import nearest
 from unimedi.settings import keys_of, options_in
 
@@ -118,6 +118,10 @@ def commands() -> dict[str, Command]:
         Command("segment", adapt.Segment, _segmentation),
         Command("predict", adapt.Predict),
         Command("embed", embed.Embed),
+        Command("index", archive.Index),
+        Command("search", archive.Search),
+        Command("search-eval", archive.SearchEval),
+        Command("forget", archive.Forget),
         Command("info", info.Info),
     ]
     return {command.name: command for command in found}

@@ -117,7 +117,7 @@ def _how(field: "Field[Any]", hint: Any) -> tuple[str, dict[str, Any]]:
         how |= {"required": True} if required else {}
     if not required and field.default_factory is MISSING and kind is not bool:
         how["default"] = field.default
-    return f"--{_key(field).replace('_', '-')}", how
+    return f"{'--' if len(field.name) > 1 else '-'}{_key(field).replace('_', '-')}", how
 
 
 def _key(field: "Field[Any]") -> str:

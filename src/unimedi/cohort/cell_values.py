@@ -3,6 +3,7 @@
 Each ``read_…`` raises InputError that says what came and what was expected.
 """
 
+import datetime
 import re
 
 from unimedi.cohort.study import Modality, Split
@@ -52,6 +53,19 @@ def read_modality(text: str) -> Modality:
         xray = "; an X-ray is DX, or CR" if text.strip().casefold() in XRAYS else ""
         meant = "" if xray else nearest(text, [one.value for one in Modality], 0.75, str.upper)
         raise InputError(f"unknown modality {text!r}{meant}, expected one of {', '.join(Modality)}{xray}") from None
+
+
+def read_date(text: str) -> datetime.date | None:
+    """A day as ISO 8601 or DICOM write it, ``2024-01-31`` or ``20240131``; None where nothing is given."""
+    day = without_missing(text.strip())
+    if not day:
+        return None
+    if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", day):
+        try:
+            return datetime.date.fromisoformat(day)
+        except ValueError:
+            pass
+    raise InputError(f"unknown date {text[:80]!r}, expected one like 2024-01-31")
 
 
 def read_label(text: str) -> bool | None:

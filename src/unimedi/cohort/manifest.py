@@ -1,12 +1,12 @@
 """The manifest: a cohort as a table on disk, one row a study. CSV, Excel and Parquet are read, CSV and Parquet written.
 
-Columns: ``study_id, patient_id, modality, split, image``, then exactly one of ``report`` (text) and ``report_path`` in
-each row, or none of them where the row has a label or a mask; optional ``language`` (detected where empty),
-``translation`` (trains in the report's place), ``series`` (its UID, where the folder holds several),
-``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``: a label image, ``organs.nii.gz#6`` for one value of it, or
-``boxes:264,152,213,379;562,152,256,453`` (left, top, width, height in pixels). Paths are relative to the manifest's
-folder and stay inside it. Other columns are ignored. Rows are counted as a spreadsheet shows them: the header is row 1,
-the first study row 2.
+Columns: ``study_id, patient_id, modality, split, image``, then exactly one of ``report`` (text) and ``report_path``
+in each row, or none of them where the row has a label or a mask; optional ``language`` (detected where empty),
+``translation`` (trains in the report's place), ``series`` (its UID, where the folder holds several), ``study_date``
+(2024-01-31), ``label:<finding>`` (1, 0 or empty) and ``mask:<finding>``: a label image, ``organs.nii.gz#6`` for one
+value of it, or ``boxes:264,152,213,379;562,152,256,453`` (left, top, width, height in pixels). Paths are relative to
+the manifest's folder and stay inside it. Other columns are ignored. Rows are counted as a spreadsheet shows them: the
+header is row 1, the first study row 2.
 """
 
 import csv
@@ -81,7 +81,8 @@ def _wrong_columns(header: Sequence[str]) -> list[str]:
     if not set(WRITTEN) & set(header) and not any(column.startswith(MEASURES) for column in header):
         others = [name for name in header if name not in known]
         wrong.append(f"column 'report' or 'report_path' is missing{nearest_column('report', others, header)}")
-    looked_for = [column for column in OPTIONAL if not wrong or column not in WRITTEN]
+    # A date of somebody's own, in whatever form, is no mistake.
+    looked_for = [column for column in OPTIONAL if column != "study_date" and (not wrong or column not in WRITTEN)]
     return wrong + misspelt_columns(header, looked_for)
 
 
@@ -105,6 +106,7 @@ def write_manifest(studies: Iterable[Study], path: str | Path, root: str | Path 
     columns = [*REQUIRED, "report", "language"]
     columns += ["translation"] if any(study.report.translation for study in studies) else []
     columns += ["series"] if any(study.series for study in studies) else []
+    columns += ["study_date"] if any(study.date for study in studies) else []
     columns += [*(f"label:{finding}" for finding in findings), *(f"mask:{finding}" for finding in masked)]
     root = os.path.abspath(root or path.parent)
     rows = [_cells(study, findings, masked, root) for study in studies]
@@ -127,6 +129,7 @@ def _cells(study: Study, findings: Sequence[str], masked: Sequence[str], root: s
     """The cells of a row by their column."""
     row = {"study_id": study.study_id, "patient_id": study.patient_id, "modality": study.modality.value}
     row |= {"split": study.split.value, "image": _relative(study.image, root), "series": study.series}
+    row["study_date"] = study.date.isoformat() if study.date else ""
     row |= {name: getattr(study.report, name) for name in ("language", "translation")} | {"report": study.report.text}
     row |= {f"label:{f}": {True: "1", False: "0", None: ""}[study.labels.get(f)] for f in findings}
     row |= {f"mask:{f}": _mask_text(study.masks[f], root) if f in study.masks else "" for f in masked}

@@ -1,12 +1,13 @@
 """One row of a manifest as a study; what is wrong with it is collected, so that all of a manifest is told at once."""
 
+import datetime
 import math
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from unimedi.cohort.cell_values import read_label, read_language, read_modality, read_split, without_missing
+from unimedi.cohort.cell_values import read_date, read_label, read_language, read_modality, read_split, without_missing
 from unimedi.cohort.patient_id import is_shortened_number
 from unimedi.cohort.reports.report import written_report
 from unimedi.cohort.study import Mask, Modality, Report, Split, Study
@@ -18,7 +19,7 @@ from unimedi.files.text_file import TextError
 
 REQUIRED = ("study_id", "patient_id", "modality", "split", "image")
 WRITTEN = ("report", "report_path")
-OPTIONAL = (*WRITTEN, "language", "translation", "series")
+OPTIONAL = (*WRITTEN, "language", "translation", "series", "study_date")
 MEASURES = ("label:", "mask:")  # how the columns begin of what measures
 BOXES = "boxes:"
 ModeTest = Callable[[int], bool]  # of the module stat: whether a mode is a file's, or a folder's
@@ -102,6 +103,13 @@ class ManifestRow:
             self.problem(str(error))
             return ""
 
+    def date(self) -> datetime.date | None:
+        try:
+            return read_date(self.values.get("study_date", ""))
+        except ValueError as error:
+            self.problem(f"study_date: {error}")
+            return None
+
     def measures(self) -> bool:
         """Whether the row has a label or a mask."""
         return any(value and column.startswith(MEASURES) for column, value in self.values.items())
@@ -142,6 +150,7 @@ class ManifestRow:
             labels=self.labels(),
             masks={column.removeprefix("mask:"): self.mask(column, check_files) for column in masks},
             series=self.values.get("series", ""),
+            date=self.date(),
         )
 
 

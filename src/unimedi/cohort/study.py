@@ -1,5 +1,6 @@
 """One imaging examination: who, with what device, where its files lie, what was written about it."""
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -75,6 +76,8 @@ class Study:
 
     ``series`` is the SeriesInstanceUID where the folder holds several.
 
+    ``date`` is the day of the examination, where it is known.
+
     ``labels`` maps a finding to present (True), absent (False) or unknown (None); ``masks`` maps a finding to where it
     is marked.
     """
@@ -88,3 +91,4 @@ class Study:
     labels: Mapping[str, bool | None] = field(default_factory=dict)
     masks: Mapping[str, Mask] = field(default_factory=dict)
     series: str = ""
+    date: datetime.date | None = None

@@ -3,19 +3,29 @@
 Read with pydicom; ``quick_header.py`` is for whether a file is DICOM at all, ``report.py`` for structured reports.
 """
 
+import datetime
 import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unimedi.cohort.cell_values import read_date
 from unimedi.cohort.sources.dicom.quick_header import is_dicom
 from unimedi.cohort.sources.dicom.view import UNSEEN, VIEW_TAGS, View, view_of
 from unimedi.cohort.study import Modality
 
 TAGS = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber", "PatientID", "Modality"),
-    *("ImageType", "NumberOfFrames", "Rows", "PresentationIntentType", "BodyPartExamined", "ImageOrientationPatient"),
+    *(
+        "ImageType",
+        "StudyDate",
+        "NumberOfFrames",
+        "Rows",
+        "PresentationIntentType",
+        "BodyPartExamined",
+        "ImageOrientationPatient",
+    ),
     *VIEW_TAGS,
 )
 INDEX = "1.2.840.10008.1.3.10"  # the SOP class of a DICOMDIR
@@ -41,6 +51,7 @@ class Header:
         raw: whether it is a radiograph before processing ("FOR PROCESSING").
         body_part: BodyPartExamined, in capitals.
         unfit: why the file is not an image that can be used, whatever its modality.
+        date: StudyDate, where it is one.
         foreign: a sentence that names a modality which is not known here.
     """
 
@@ -58,6 +69,7 @@ class Header:
     body_part: str = ""
     unfit: str = ""
     foreign: str = ""
+    date: datetime.date | None = None
 
 
 def read_header(path: Path) -> Header:
@@ -118,7 +130,15 @@ def _header(path: Path, found: Any) -> Header:
         text("BodyPartExamined").upper(),
         _unfit(found, seen),
         "" if modality or stated in UNSTATED else f"modality {stated}: expected one of {', '.join(Modality)}",
+        _date(text("StudyDate")),
     )
+
+
+def _date(text: str) -> datetime.date | None:
+    try:
+        return read_date(text.replace(".", "-"))  # 2024.01.31, as files of before 1993 write it
+    except ValueError:
+        return None
 
 
 def _is_axial(cosines: Any) -> bool:

@@ -1,0 +1,60 @@
+"""Hits as people and programs read them: a table, JSON, or CSV."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from unimedi.archive.query import Hit
+
+COLUMNS: Final = ("study_id", "patient_id", "modality", "date", "split", "findings", "report", "image")
+SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?:- )?")
+WORD: Final = re.compile(r"\w+")
+ROOT: Final = 5  # letters by which words are alike: effusion, effusions
+
+
+def as_table(hits: Sequence[Hit], words: str = "", width: int = 160) -> str:
+    """A line a hit, as wide as ``width`` characters at most, with the sentence of the report that shares most words."""
+    if not hits:
+        return "no study was found"
+    head = ("", "score", "study", "modality", "date", "split", "findings", "report")
+    rows = [
+        (
+            str(rank), f"{hit.score:.3f}", hit.study_id, hit.modality, hit.date.isoformat() if hit.date else "",
+            hit.split, ", ".join(hit.findings), matching_sentence(hit.report, words),
+        )
+        for rank, hit in enumerate(hits, start=1)
+    ]  # fmt: skip
+    shown = [place for place in range(len(head)) if place < 4 or any(row[place] for row in rows)]
+    sizes = {place: max(len(row[place]) for row in (head, *rows)) for place in shown}
+    lines = ["  ".join(row[place].ljust(sizes[place]) for place in shown).rstrip() for row in (head, *rows)]
+    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in lines)
+
+
+def as_json(hits: Sequence[Hit]) -> str:
+    """A list of objects, with the report as a whole and the score of each way to compare."""
+    return json.dumps([hit.to_json() for hit in hits], ensure_ascii=False, indent=1)
+
+
+def as_csv(hits: Sequence[Hit]) -> str:
+    """A row a hit; findings are joined by ``;``."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("rank", "score", *COLUMNS))
+    for rank, hit in enumerate(hits, start=1):
+        row = hit.to_json() | {"findings": ";".join(hit.findings), "date": hit.date.isoformat() if hit.date else ""}
+        writer.writerow((rank, f"{hit.score:.6f}", *(row[name] for name in COLUMNS)))
+    return text.getvalue().rstrip("\r\n")
+
+
+def matching_sentence(report: str, words: str) -> str:
+    """The first sentence of a report that shares most words with the query."""
+    asked = _roots(words)
+    sentences = SENTENCE.split(" ".join(report.split()))
+    return max(sentences, key=lambda sentence: len(asked & _roots(sentence)))
+
+
+def _roots(text: str) -> set[str]:
+    return {word[:ROOT] for word in WORD.findall(text.casefold())}
