@@ -143,22 +143,26 @@ def test_an_index_of_vectors_finds_nearly_what_is_there_and_obeys(archive: Archi
     assert np.mean(shares) > 0.9
 
 
-def slow_fusion(rankings: Sequence[Sequence[int]]) -> dict[int, float]:
+def slow_fusion(rankings: Sequence[tuple[float, Sequence[int]]]) -> dict[int, float]:
     return {
-        key: sum(1 / (60 + list(ranking).index(key) + 1) for ranking in rankings if key in ranking)
-        for key in {key for ranking in rankings for key in ranking}
+        key: sum(weight / (60 + list(ranking).index(key) + 1) for weight, ranking in rankings if key in ranking)
+        for key in {key for _, ranking in rankings for key in ranking}
     }
 
 
 def test_rankings_are_fused_by_reciprocal_rank() -> None:
     draws = np.random.default_rng(0)
     for _ in range(50):
-        first, second = (draws.permutation(12)[:7].tolist() for _ in range(2))
+        first, second, third = (draws.permutation(12)[:7].tolist() for _ in range(3))
         fused = fuse({"image": [(key, 0.1) for key in first], "text": [(key, 7.0) for key in second]})
-        expected = slow_fusion([first, second])
+        expected = slow_fusion([(1, first), (1, second)])
         assert {key: score for key, score, _ in fused} == pytest.approx(expected)
         assert [score for _, score, _ in fused] == sorted(expected.values(), reverse=True)
         assert all(scores == {"image": 0.1} for key, _, scores in fused if key not in second)
+        fused = fuse({"image": [(key, 0.1) for key in first], "report": [(key, 0.2) for key in third],
+                      "text": [(key, 7.0) for key in second]})  # fmt: skip
+        expected = slow_fusion([(0.5, first), (0.5, third), (1, second)])
+        assert {key: score for key, score, _ in fused} == pytest.approx(expected)
     assert fuse({"text": [(4, 2.5)]}) == [(4, 2.5, {"text": 2.5})]
 
 

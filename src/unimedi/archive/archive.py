@@ -1,7 +1,6 @@
 """An archive of studies that can be searched: add, forget, search, optimise, stats."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,13 +9,17 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+from lancedb.expr import col
+from lancedb.query import MatchQuery
 from numpy.typing import NDArray
 
 from unimedi.archive import traces
 from unimedi.archive.connection import NOW, TABLE, ArchiveError, Place, explained, prune, twice
 from unimedi.archive.filters import Filter
+from unimedi.archive.indices import index_vectors, index_words, indexed
 from unimedi.archive.query import MOST, Hit, Query, fuse
 from unimedi.archive.snapshot import BATCH, VECTORS, Ranked, Snapshot
+from unimedi.archive.stats import ArchiveStats, counts
 from unimedi.archive.study import (
     FORMAT,
     LANGUAGES,
@@ -33,29 +36,6 @@ from unimedi.errors import InputError, MissingError
 ANN_FROM: Final = 300_000  # studies: below, a product with all vectors is as fast, and exact
 DEEP: Final = 200  # places of each ranking, at least, that are fused
 KEPT: Final = timedelta(hours=1)  # versions of the table: a reader may be at work on one
-# The stemmers that LanceDB has, by ISO 639-1.
-STEMMERS: Final = {
-    "ar": "Arabic", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fi": "Finnish",
-    "fr": "French", "hu": "Hungarian", "it": "Italian", "nl": "Dutch", "no": "Norwegian", "pt": "Portuguese",
-    "ro": "Romanian", "ru": "Russian", "sv": "Swedish", "tr": "Turkish",
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveStats:
-    """What is in an archive; ``findings`` counts studies that are labelled with each as present."""
-
-    studies: int
-    patients: int
-    reports: int
-    modalities: dict[str, int]
-    splits: dict[str, int]
-    findings: dict[str, int]
-    model: str
-    languages: tuple[str, ...]
-    dim: int
-    version: int
-    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +92,7 @@ class Archive:
         except MissingError:
             with place.alone(), explained(place):
                 table = place.connect().create_table(TABLE, schema=schema(dim, model, languages), exist_ok=True)
-                _index_text(table, languages)
+                index_words(table, languages)
             archive = cls(uri)
         archive.refuse_other(model)
         return archive
@@ -149,7 +129,7 @@ class Archive:
         """Remove a patient's studies, or one study, from every byte of the archive, and look whether they are gone.
 
         The table is written anew without them, its indices are made anew, every earlier version is deleted. Searches of
-        words are refused for the seconds that this takes; a reader never sees a removed study.
+        words are refused while they are indexed; no reader sees a removed study any more.
 
         Raises:
             InputError: not one of the two is given.
@@ -158,8 +138,6 @@ class Archive:
         """
         if bool(patient) == bool(study):
             raise InputError("expected a patient or a study to forget, one of the two")
-        from lancedb.expr import col
-
         column, name = ("patient_id", patient) if patient else ("study_id", study)
         with self.place.alone(), explained(self.place):
             rows = self._table.search().where(col(column).isin([name])).to_arrow()
@@ -197,30 +175,27 @@ class Archive:
 
     def optimise(self) -> None:
         """Merge small files, index new reports and, from ``ann_from`` studies on, vectors; drop versions of before."""
-        from lancedb.index import IvfSq
-
         with self.place.alone(), explained(self.place):
-            indexed = {column for index in self._table.list_indices() for column in index.columns}
-            if "report" not in indexed:
-                _index_text(self._table, self.languages)
-            if self._table.count_rows() >= self.ann_from:
-                for column in VECTORS.values():
-                    if column not in indexed and (column == "vector" or self._reports()):
-                        self._table.create_index(column, config=IvfSq(distance_type="cosine"))
-            prune(self._table, KEPT)
+            self._index(KEPT)
 
     def stats(self) -> ArchiveStats:
         """Counts of what is there."""
         with explained(self.place):
             held = twice(self._hold)
         columns = held.snapshot.columns
-        modalities, splits = (dict(Counter(columns[name].to_pylist()).most_common()) for name in ("modality", "split"))
-        findings = Counter(name for names in columns["findings"].to_pylist() for name in parted(names))
-        patients = len(set(columns["patient_id"].to_pylist()) - {""})
         return ArchiveStats(
-            len(columns), patients, self._reports(), modalities, splits, dict(findings.most_common()),
-            self.model, self.languages, self.dim, held.snapshot.version, not held.approximate,
-        )  # fmt: skip
+            studies=len(columns),
+            patients=len(counts(columns, "patient_id").keys() - {""}),
+            reports=int(self._table.count_rows("report != ''")),
+            modalities=counts(columns, "modality"),
+            splits=counts(columns, "split"),
+            findings=counts(columns, "findings"),
+            model=self.model,
+            languages=self.languages,
+            dim=self.dim,
+            version=held.snapshot.version,
+            exact=not held.approximate,
+        )
 
     def stamps(self) -> dict[str, str]:
         """The stamp of each study by its id."""
@@ -235,8 +210,6 @@ class Archive:
 
     def study(self, study_id: str) -> ArchivedStudy:
         """One study with its vectors; MissingError where it is not there."""
-        from lancedb.expr import col
-
         with explained(self.place):
             rows = twice(lambda: self._table.search().where(col("study_id").isin([study_id])).to_arrow()).to_pylist()
         if not rows:
@@ -263,8 +236,6 @@ class Archive:
         return self._hits(fuse(rankings)[:k])
 
     def _by_words(self, held: "_Held", text: str, allowed: Filter, k: int) -> Ranked:
-        from lancedb.query import MatchQuery
-
         if not held.has_words:
             raise ArchiveError(f"{self.place}: its words are being indexed anew; ask again in a moment, or index again")
         asked = self._table.search(MatchQuery(text, "report"), query_type="fts")
@@ -278,14 +249,11 @@ class Archive:
         if (expression := allowed.expression()) is not None:
             asked = asked.where(expression, prefilter=True)
         found = asked.select(["key", column]).limit(k).to_arrow()
-        return [
-            (key, score(value)) for key, value in zip(found["key"].to_pylist(), found[column].to_pylist(), strict=True)
-        ]
+        scored = zip(found["key"].to_pylist(), found[column].to_pylist(), strict=True)
+        return [(key, score(value)) for key, value in scored if value is not None]
 
     def _hits(self, ranked: Sequence[tuple[int, float, dict[str, float]]]) -> list[Hit]:
         """The rows as they are now: one that has been removed in between is left out."""
-        from lancedb.expr import col
-
         if not ranked:
             return []
         names = [name for name in Hit.__dataclass_fields__ if name not in ("score", "scores")]
@@ -301,25 +269,26 @@ class Archive:
         """What is in memory, read anew where the table has changed."""
         version, held = self._table.version, self._held
         if held is None or held.snapshot.version != version:
-            indexed = {column for index in self._table.list_indices() for column in index.columns}
-            approximate = "vector" in indexed and self._table.count_rows() >= self.ann_from
-            held = _Held(Snapshot(self._table, version, vectors=not approximate), approximate, "report" in indexed)
+            done = indexed(self._table)
+            approximate = "vector" in done and self._table.count_rows() >= self.ann_from
+            held = _Held(Snapshot(self._table, version, vectors=not approximate), approximate, "report" in done)
             self._held = held
         return held
 
     def _rewrite_without(self, keys: Sequence[int]) -> None:
-        from lancedb.expr import col
-
         rows = self._table.search()
         living = (rows.where(~col("key").isin(list(keys))) if keys else rows).to_batches(batch_size=BATCH)
         self._table = self.place.connect().create_table(
             TABLE, data=living, schema=self.schema, mode="overwrite", on_bad_vectors="null"
         )
-        _index_text(self._table, self.languages)
-        prune(self._table, NOW)
+        self._index(NOW)
 
-    def _reports(self) -> int:
-        return int(self._table.count_rows("report != ''"))
+    def _index(self, older: timedelta) -> None:
+        if "report" not in indexed(self._table):
+            index_words(self._table, self.languages)
+        if self._table.count_rows() >= self.ann_from:
+            index_vectors(self._table)
+        prune(self._table, older)
 
     def refuse_other(self, model: str) -> None:
         """InputError where vectors of ``model``, a fingerprint, cannot be compared with those of this archive."""
@@ -335,12 +304,3 @@ class _Held:
     snapshot: Snapshot
     approximate: bool
     has_words: bool
-
-
-def _index_text(table: Any, languages: Sequence[str]) -> None:
-    """Index the words of reports: "no" and "without" are kept, for they carry the diagnosis; positions are not."""
-    from lancedb.index import FTS
-
-    language = next((STEMMERS[one] for one in languages if one in STEMMERS), "English")
-    config = FTS(with_position=False, base_tokenizer="simple", language=language, stem=True, remove_stop_words=False)
-    table.create_index("report", config=config, replace=True)

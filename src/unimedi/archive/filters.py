@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool
+from lancedb.expr import col, lit
 from numpy import ndarray
 
 from unimedi.archive.study import SEPARATOR
@@ -55,8 +56,6 @@ class Filter:
 
     def expression(self) -> Any:
         """The same for LanceDB, or None where nothing is asked; a builder does the quoting."""
-        from lancedb.expr import col, lit
-
         found = [col(name).isin(list(values)) for name, values in self._one_of() if values]
         found += [col("findings").contains(_between(name)) for name in self.finding]
         found += [col("date") >= lit(self.since)] if self.since else []

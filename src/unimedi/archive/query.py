@@ -56,7 +56,7 @@ class Hit:
     """A study that was found.
 
     Attributes:
-        score: of a single way its own; of several the sum of 1 / (60 + rank).
+        score: of a single way its own; of several the sum of 1 / (60 + rank), as :func:`fuse` weighs them.
         scores: way → cosine with the vector of the image or report, or BM25 of the words; only where it was found.
         other fields: as of :class:`~unimedi.archive.study.ArchivedStudy`.
     """
@@ -90,6 +90,8 @@ def check_words(text: str) -> None:
 def fuse(rankings: Mapping[str, Sequence[tuple[int, float]]]) -> list[tuple[int, float, dict[str, float]]]:
     """Several rankings as one, by reciprocal rank; a single one keeps its scores.
 
+    Words weigh as much as the vectors together, so images and reports have a half each where both are compared.
+
     Args:
         rankings: way → (key, score), best first.
 
@@ -98,9 +100,11 @@ def fuse(rankings: Mapping[str, Sequence[tuple[int, float]]]) -> list[tuple[int,
     """
     fused: dict[int, float] = {}
     scores: dict[int, dict[str, float]] = {}
+    vectors = sum(way != "text" for way in rankings)
     for way, ranking in rankings.items():
+        weight = 1.0 if way == "text" else 1 / vectors
         for rank, (key, score) in enumerate(ranking, start=1):
-            fused[key] = fused.get(key, 0.0) + 1 / (FUSED + rank) if len(rankings) > 1 else score
+            fused[key] = fused.get(key, 0.0) + weight / (FUSED + rank) if len(rankings) > 1 else score
             scores.setdefault(key, {})[way] = score
     return [(key, fused[key], scores[key]) for key in sorted(fused, key=lambda key: -fused[key])]
 
