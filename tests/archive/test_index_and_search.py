@@ -201,7 +201,7 @@ def test_forget_says_what_it_looked_for(
     count = sum(study.patient_id == ours.patient_id for study in store.studies)
     capsys.readouterr()
     assert main(["forget", str(tmp_path / "a"), "--patient", ours.patient_id]) == 0
-    assert f"{count} studies removed from {tmp_path / 'a'}\n" in capsys.readouterr().out
+    assert f"studies removed from {tmp_path / 'a'}: {count}\n" in capsys.readouterr().out
     for path in (tmp_path / "a").rglob("*"):
         assert path.is_dir() or ours.patient_id.encode() not in path.read_bytes()
     assert "none is; nothing was changed" in said(capsys, "forget", tmp_path / "a", "--patient", ours.patient_id)

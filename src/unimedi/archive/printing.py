@@ -12,6 +12,7 @@ from unimedi.archive.query import Hit
 COLUMNS: Final = ("study_id", "patient_id", "modality", "date", "split", "findings", "report", "image")
 SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?:- )?")
 WORD: Final = re.compile(r"\w+")
+WIDE: Final = 32  # characters of a hit's findings that a table shows
 ROOT: Final = 5  # letters by which words are alike: effusion, effusions
 
 
@@ -23,14 +24,14 @@ def as_table(hits: Sequence[Hit], words: str = "", width: int = 160) -> str:
     rows = [
         (
             str(rank), f"{hit.score:.3f}", hit.study_id, hit.modality, hit.date.isoformat() if hit.date else "",
-            hit.split, ", ".join(hit.findings), matching_sentence(hit.report, words),
+            hit.split, _cut(", ".join(hit.findings), WIDE), matching_sentence(hit.report, words),
         )
         for rank, hit in enumerate(hits, start=1)
     ]  # fmt: skip
     shown = [place for place in range(len(head)) if place < 4 or any(row[place] for row in rows)]
     sizes = {place: max(len(row[place]) for row in (head, *rows)) for place in shown}
     lines = ["  ".join(row[place].ljust(sizes[place]) for place in shown).rstrip() for row in (head, *rows)]
-    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in lines)
+    return "\n".join(_cut(line, width) for line in lines)
 
 
 def as_json(hits: Sequence[Hit]) -> str:
@@ -52,8 +53,12 @@ def as_csv(hits: Sequence[Hit]) -> str:
 def matching_sentence(report: str, words: str) -> str:
     """The first sentence of a report that shares most words with the query."""
     asked = _roots(words)
-    sentences = SENTENCE.split(" ".join(report.split()))
+    sentences = SENTENCE.split(" ".join(report.split()).removeprefix("- "))
     return max(sentences, key=lambda sentence: len(asked & _roots(sentence)))
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _roots(text: str) -> set[str]:

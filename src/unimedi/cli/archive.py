@@ -130,7 +130,7 @@ class Forget:
         from unimedi.archive.archive import Archive
 
         done = Archive(self.archive).forget(self.patient, self.study)
-        print(f"{done.studies} studies removed from {self.archive}")
+        print(f"studies removed from {self.archive}: {done.studies}")
         print(
             f"{done.looked_for} traces (ids, paths, pieces of reports, vectors) looked for in every byte: none is left"
         )
