@@ -121,3 +121,17 @@ def test_another_reader_does_not_show_who_is_forgotten(tmp_path: Path) -> None:
     archive.forget(patient="PATIENT-000100")
     assert "PATIENT-000100" not in {hit.patient_id for hit in reader.search(query, k=100)}
     assert reader.stats().studies == len(STUDIES) - 2
+
+
+def test_an_index_of_vectors_forgets_too(tmp_path: Path) -> None:
+    filled(tmp_path / "a")
+    archive = Archive(tmp_path / "a", ann_from=100)
+    archive.optimise()
+    assert not archive.stats().exact
+    assert archive.forget(patient="PATIENT-000005").studies == 2
+    assert not archive.stats().exact
+    for study in STUDIES[10:12]:
+        assert not any(seen(tmp_path / "a", study).values())
+    hits = archive.search(Query(STUDIES[10].vector, MODEL, ways=("image",)), k=20)
+    assert len(hits) == 20
+    assert "PATIENT-000005" not in {hit.patient_id for hit in hits}

@@ -76,6 +76,15 @@ def test_vectors_of_another_model_are_refused(tmp_path: Path) -> None:
     assert Archive.create(tmp_path / "a", 32, MODEL).model == MODEL
 
 
+def test_an_archive_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"expected an archive or an empty folder, notes\.txt is there"):
+        Archive.create(tmp_path, 32, MODEL)
+    with pytest.raises(InputError, match="a file is there"):
+        Archive.create(tmp_path / "notes.txt", 32, MODEL)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_a_second_writer_is_told_and_readers_read_on(tmp_path: Path) -> None:
     archive = Archive.create(tmp_path / "a", 32, MODEL)
     archive.add(STUDIES[:300], MODEL)

@@ -84,16 +84,15 @@ class Archive:
             languages: of the reports that it was trained with, ISO 639-1; the first decides how words are stemmed.
 
         Raises:
-            InputError: the one that is there is of another model.
+            InputError: the one that is there is of another model, or the folder has something else in it.
         """
         place = Place(uri)
         try:
             archive = cls(uri)
         except MissingError:
-            with place.alone(), explained(place):
-                table = place.connect().create_table(TABLE, schema=schema(dim, model, languages), exist_ok=True)
-                index_words(table, languages)
+            place.make(schema(dim, model, languages))
             archive = cls(uri)
+            archive.optimise()
         archive.refuse_other(model)
         return archive
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import lancedb
 
 from unimedi.errors import MissingError, StateError, UnimediError
+from unimedi.files.destination import DestinationError
 from unimedi.files.lock import alone_in
 
 TABLE: Final = "archive"
@@ -51,6 +52,15 @@ class Place:
                 if "not found" in str(error).lower() and self.folder is None:
                     raise MissingError(missing) from None
                 raise
+
+    def make(self, columns: Any) -> Any:
+        """An empty table. DestinationError where the folder has other files: forgetting looks at all bytes in it."""
+        if self.folder is not None and self.folder.is_dir():
+            others = [path.name for path in self.folder.iterdir() if not path.name.startswith(".")]
+            if others:
+                raise DestinationError(f"{self}: expected an archive or an empty folder, {min(others)} is there")
+        with self.alone(), explained(self):
+            return self.connect().create_table(TABLE, schema=columns, exist_ok=True)
 
     def alone(self) -> AbstractContextManager[None]:
         """Hold the one writer's lock. An object store has none: there the caller sees to it that one process writes."""
