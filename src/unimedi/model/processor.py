@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast, ProcessorMixin
 
 from unimedi.cohort.reports.report import sections, training_text
 from unimedi.cohort.study import Report
@@ -24,11 +24,17 @@ AS_CLIP = {"return_tensors": "pt", "padding": True, "truncation": True}  # what 
 AT_ONCE = 1000  # texts whose tokens are held in memory while they are counted
 
 
-class UniMediProcessor:
-    """``preprocess`` for images and ``tokenizer`` for text; saved in the folder of the model."""
+class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
+    """``preprocess`` for images and ``tokenizer`` for text; saved in the folder of the model.
+
+    A processor of transformers: ``AutoProcessor`` opens its folder, ``push_to_hub`` saves and sends it.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
 
     def __init__(self, preprocess: Preprocess, tokenizer: PreTrainedTokenizerBase, text_length: int) -> None:
-        self.preprocess, self.tokenizer, self.text_length = preprocess, tokenizer, text_length
+        super().__init__(tokenizer=tokenizer)
+        self.preprocess, self.text_length = preprocess, text_length
 
     def __call__(self, images: Any = None, text: Any = None, spacing: Any = None, **as_clip: Any) -> BatchFeature:
         """What :meth:`UniMediModel.get_image_features` and ``get_text_features`` take.
@@ -105,21 +111,41 @@ class UniMediProcessor:
             for text, length in zip(sentences, self.lengths(sentences), strict=True)
         ]
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.tokenizer.save_pretrained(folder)
-        settings = {
-            "processor_class": "UniMediProcessor",
+    @property
+    def model_input_names(self) -> list[str]:
+        return ["pixel_values", "input_ids", "attention_mask"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What :meth:`save_pretrained` writes beside the tokenizer's files."""
+        return {
+            "processor_class": type(self).__name__,
             "text_length": self.text_length,
             "preprocess": self.preprocess.to_dict(),
         }
-        write_json(folder / FILE, settings)
+
+    def save_pretrained(self, save_directory: str | Path, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
+        """Write ``preprocessor_config.json`` and the tokenizer's files; nothing is sent unless ``push_to_hub``.
+
+        Args:
+            save_directory: made if it is not there.
+            push_to_hub: send it to a hub as well, as of transformers; ``kwargs`` go there (``repo_id``, ``token`` …).
+
+        Returns:
+            The files written.
+        """
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = self.tokenizer.save_pretrained(folder)
+        write_json(folder / FILE, self.to_dict())
+        if push_to_hub:
+            self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
+        return [*files, str(folder / FILE)]
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "UniMediProcessor":
-        """Read what :meth:`save_pretrained` wrote; ``MissingError`` names what is missing, ``InputError`` what is
-        another model's or damaged."""
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **_: Any) -> "UniMediProcessor":
+        """Read what :meth:`save_pretrained` wrote. What transformers says of caches and hubs is not looked at: nothing
+        is downloaded. ``MissingError`` names what is missing, ``InputError`` what is another model's or damaged."""
+        folder = pretrained_model_name_or_path
         path = Path(folder) / FILE
         if not path.is_file():
             raise MissingError(f"expected a pretrained UniMedI folder with {FILE}, found none in {folder}")
