@@ -6,14 +6,9 @@ from typing import Any, Final
 from transformers import PreTrainedConfig
 
 from unimedi.errors import InputError
+from unimedi.model.schema import RENAMED, SCHEMA_VERSION, migrated_config
 from unimedi.model.settings import ModelSettings
 from unimedi.ranges import check_settings
-
-# Fields of a config.json of before 2026-11-30, and what they are called now.
-RENAMED: Final = {
-    "cls_start": "cls_init (max_pool in place of strongest, learned in place of learnt)",
-    "projection": "projection_norm",
-}
 
 
 class UniMediConfig(ModelSettings, PreTrainedConfig):  # type: ignore[misc]
@@ -24,11 +19,12 @@ class UniMediConfig(ModelSettings, PreTrainedConfig):  # type: ignore[misc]
         report_languages: ISO 639-1 codes of the reports that the model was trained with.
         preprocess: :meth:`unimedi.inputs.preprocess.Preprocess.to_dict`.
         text: the configuration of a BERT-like model: its ``model_type`` and fields.
+        schema_version: of the file; a folder of an earlier one is read under the names of today.
         **others: the fields of :class:`~unimedi.model.settings.ModelSettings`, and transformers' own.
 
     Raises:
-        InputError: a choice that is none, a number out of its range, or a field of an earlier version (the sentence
-            says what it is called now).
+        InputError: a choice that is none, a number out of its range, or a former name (the sentence says what it is
+            called now).
     """
 
     model_type = "unimedi"
@@ -37,12 +33,16 @@ class UniMediConfig(ModelSettings, PreTrainedConfig):  # type: ignore[misc]
     report_languages: tuple[str, ...] | list[str] = ()
     preprocess: dict[str, Any] | None = None
     text: dict[str, Any] | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """As transformers reads a ``config.json``, of any schema version (:mod:`unimedi.model.schema`)."""
+        return super().from_dict(migrated_config(config_dict), **kwargs)
 
     def __post_init__(self, **kwargs: Any) -> None:
         if old := [f"{name} has been renamed: it is {new} now" for name, new in RENAMED.items() if name in kwargs]:
-            raise InputError(f"config.json: {'; '.join(old)}")
-        if kwargs.get("slice_gap", 1) != 1:
-            raise InputError(f"config.json: slice_gap has been taken out, expected 1, got {kwargs['slice_gap']}")
+            raise InputError("; ".join(old))
         super().__post_init__(**kwargs)
         check_settings(self, of=ModelSettings)
         if self.hidden_size % self.num_attention_heads:
@@ -53,5 +53,5 @@ class UniMediConfig(ModelSettings, PreTrainedConfig):  # type: ignore[misc]
 
 FIELDS: Final = (
     *(field.name for field in fields(ModelSettings)),
-    *UniMediConfig.__annotations__,
-)  # without transformers'
+    *(name for name in UniMediConfig.__annotations__ if name != "schema_version"),
+)  # what the model is: without transformers' fields, and without the file's version

@@ -18,6 +18,7 @@ from unimedi.files.atomic import write_json
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.plain_words import plain_words
 from unimedi.inputs.preprocess import Preprocess
+from unimedi.model.schema import SCHEMA_VERSION, SchemaError, version_of
 
 FILE = "preprocessor_config.json"
 AS_CLIP = {"return_tensors": "pt", "padding": True, "truncation": True}  # what a CLIP user writes, and gets anyway
@@ -119,6 +120,7 @@ class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
         """What :meth:`save_pretrained` writes beside the tokenizer's files."""
         return {
             "processor_class": type(self).__name__,
+            "schema_version": SCHEMA_VERSION,
             "text_length": self.text_length,
             "preprocess": self.preprocess.to_dict(),
         }
@@ -151,7 +153,10 @@ class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
             raise MissingError(f"expected a pretrained UniMedI folder with {FILE}, found none in {folder}")
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
+            version_of(settings, str(path))
             preprocess, text_length = Preprocess.from_dict(settings["preprocess"]), int(settings["text_length"])
+        except SchemaError:
+            raise
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             said = f"{type(error).__name__}: {error}"
             raise InputError(f"{path} is not that of a UniMedI model, or damaged: {said}") from error

@@ -3,7 +3,8 @@
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float, Int, Int16, Shaped
@@ -16,7 +17,9 @@ from unimedi.errors import InputError
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.config import UniMediConfig
 from unimedi.model.positions import Positions
+from unimedi.model.pretrained import refuse_unmatched
 from unimedi.model.projection import Projection
+from unimedi.model.schema import older_weights
 from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.slice_selection import (
     BLIND_SELECTORS,
@@ -29,6 +32,7 @@ from unimedi.model.slice_selection import (
 from unimedi.model.text_encoder import TextEncoder
 from unimedi.model.vision_encoder import Tokens, VisionEncoder
 
+KIND: Final = "a UniMedI model"
 MAX_LOGIT_SCALE = math.log(100.0)  # as CLIP: keeps the softmax from hardening without end
 
 
@@ -79,6 +83,27 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
         self.text_projection = Projection(self.text.hidden_size, config.embedding_size, config.projection_norm)
         self.logit_scale = nn.Parameter(torch.empty(()))
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, *args: Any, **kwargs: Any) -> Any:
+        """As transformers loads a model, from a folder of any schema version (:mod:`unimedi.model.schema`).
+
+        Args:
+            pretrained_model_name_or_path: a pretrained folder.
+            *args, **kwargs: as of transformers; ``dtype``, ``local_files_only``, ``output_loading_info`` …
+
+        Raises:
+            PretrainedError: its weights are not those that its configuration asks for; the sentence lists names.
+        """
+        told = kwargs.pop("output_loading_info", False)
+        name: str | Path | None = pretrained_model_name_or_path
+        if (older := older_weights(pretrained_model_name_or_path)) is not None:
+            kwargs |= {"state_dict": older, "config": kwargs.get("config") or UniMediConfig.from_pretrained(name)}
+            name = None  # transformers takes weights or a name
+        kwargs |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # it tells, and we refuse
+        model, found = super().from_pretrained(name, *args, **kwargs)
+        refuse_unmatched(found, pretrained_model_name_or_path, KIND)
+        return (model, found) if told else model
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

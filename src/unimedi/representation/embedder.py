@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from unimedi.errors import MissingError
 from unimedi.files.lock import writer_in
 from unimedi.inputs.store import Store
-from unimedi.model.pretrained import opened, refuse_missing
+from unimedi.model.pretrained import opened
 from unimedi.model.processor import UniMediProcessor
-from unimedi.model.unimedi import ImageOutput, UniMediModel
+from unimedi.model.unimedi import KIND, ImageOutput, UniMediModel
 from unimedi.representation.fingerprint import model_fingerprint
 from unimedi.representation.table import EmbeddingTable
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 A = TypeVar("A")
 B = TypeVar("B")
-KIND = "a UniMedI model"
 SIDE_BY_SIDE = 4  # batches at a time, at most: each holds its own activations
 Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
 
@@ -157,10 +156,7 @@ def load_model(folder: Path) -> UniMediModel:
     """The model of a pretrained folder in float32, whatever it was saved in: figures are of its weights, and what goes
     on to learn from labels learns in full. ``PretrainedError`` where it is damaged or not whole."""
     with opened(folder, KIND):
-        model, found = UniMediModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
-    refuse_missing(found["missing_keys"], folder, KIND)
+        model = UniMediModel.from_pretrained(folder, local_files_only=True, use_safetensors=True, dtype=torch.float32)
     return cast(UniMediModel, model)
 
 
