@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
-from unimedi.imaging.intensity import check, hu_window, robust_range, to_hu
+from unimedi.imaging.intensity import check, robust_range, to_hu
+from unimedi.inputs.preprocess import hu_window
 
 ONES = (1.0, 1.0, 1.0)
 

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unimedi.imaging.resample import Placement, downsample, resize, resize_array, resize_bits
+from unimedi.imaging.placement import Placement
+from unimedi.imaging.resample import downsample, resize, resize_array, resize_bits
 
 SIDE = st.integers(1, 9)
 

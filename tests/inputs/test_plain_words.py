@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import AddedToken, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tests.tiny import PREPROCESS
-from unimedi.inputs.plain_words import plain_words
+from unimedi.inputs.plain_words import plain_words, special_tokens
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.text_encoder import SPECIAL_TOKENS, learn_tokenizer
 
@@ -57,12 +57,12 @@ def test_it_becomes_the_word_in_it(token: str) -> None:
     tokenizer = bert()
     word = token.strip("[]").lower()
     assert inside(tokenizer, f"seen by {token}.") == inside(tokenizer, f"seen by {word}.")
-    assert plain_words([f"a{token}b", "c"], tokenizer) == [f"a {token.strip('[]')} b", "c"]
+    assert plain_words([f"a{token}b", "c"], special_tokens(tokenizer)) == [f"a {token.strip('[]')} b", "c"]
 
 
 def test_what_is_no_special_token_is_left_as_it_is() -> None:
     texts = ["A [nodule] of < 3 mm; <b>", "[mask] [ MASK ] [MASK", "##a", "", "  two  blanks "]
-    assert plain_words(texts, bert()) == texts
+    assert plain_words(texts, special_tokens(bert())) == texts
 
 
 def test_a_piece_of_a_word_that_is_written_is_no_piece() -> None:

@@ -1,9 +1,7 @@
-"""Values: what an image must hold to be usable, Hounsfield windows, and the robust window of a radiograph."""
+"""Values: what an image must hold to be usable, and the robust window of a radiograph."""
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
 from unimedi.imaging.bounded import check_finite
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
@@ -52,12 +50,6 @@ def check_no_slice(plane: NDArray[np.generic], name: str) -> None:
             f"{name}: one plane of values from {plane.min():g}: a single slice of a CT; one slab needs {MIN_SLICES}"
         )
         raise ImagingError("too_few_slices", message)
-
-
-def hu_window(hu: Float[Tensor, "*shape"], window: tuple[float, float]) -> Float[Tensor, "*shape"]:
-    """Hounsfield units to [-1, 1]: the window's ends map to -1 and 1, beyond them is clamped."""
-    low, high = window
-    return ((hu - low) * (2.0 / (high - low)) - 1.0).clamp(-1.0, 1.0)
 
 
 def robust_range(pixels: NDArray[np.float32], name: str = "radiograph") -> NDArray[np.int16]:

@@ -1,14 +1,13 @@
 """Anything a user may hold, as a radiograph or a volume in physical units: a path, a PIL image, an array, a tensor."""
 
 import os
+import sys
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from unimedi.cohort.study import Modality
 from unimedi.errors import InputError
@@ -50,7 +49,7 @@ def open_image(image: Any, spacing: Any = None, name: str = "image") -> Radiogra
         held = _with_spacing(image, spacing, name)
     elif isinstance(image, Image.Image):
         held = _radiograph(grey_values(image, name), spacing, name)
-    elif isinstance(image, np.ndarray | Tensor):
+    elif isinstance(image, np.ndarray) or _is_tensor(image):
         held = _of_array(_numbers(image, name), spacing, name)
     else:
         raise TypeError(f"{name}: {EXPECTED}; got {type(image).__name__}")
@@ -74,10 +73,16 @@ def _modality(image: Radiograph | Volume) -> Modality:
     return Modality.MR if image.modality == Modality.MR else Modality.CT
 
 
-def _numbers(image: NDArray[Any] | Tensor, name: str) -> NDArray[Any]:
-    if isinstance(image, Tensor):
+def _is_tensor(image: Any) -> bool:
+    """Nobody holds one where torch was not imported, and it need not be installed."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
+
+
+def _numbers(image: Any, name: str) -> NDArray[Any]:
+    if _is_tensor(image):
         held = image.detach().cpu()
-        array: NDArray[Any] = (held.float() if held.dtype is torch.bfloat16 else held).numpy()
+        array: NDArray[Any] = (held.float() if str(held.dtype) == "torch.bfloat16" else held).numpy()
     else:
         array = image
     if array.dtype.kind not in "iuf":

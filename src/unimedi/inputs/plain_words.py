@@ -7,19 +7,20 @@ a part of it.
 import re
 from collections.abc import Iterable
 from string import punctuation
+from typing import Any
 
-from transformers import PreTrainedTokenizerBase
 
-
-def plain_words(sentences: Iterable[str], tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """The sentences with every special token of ``tokenizer`` as a word: ``[MASK]`` as ``MASK``, ``</s>`` as ``s``.
+def plain_words(sentences: Iterable[str], special: Iterable[str]) -> list[str]:
+    """The sentences with every token of ``special`` as a word: ``[MASK]`` as ``MASK``, ``</s>`` as ``s``.
 
     Without the brackets, as these would be [UNK] to a vocabulary that never saw them. Of a special token without
     any, the tokenizer's own ``split_special_tokens`` takes care.
     """
-    special = {
-        *tokenizer.all_special_tokens,
-        *(t.content for t in tokenizer.added_tokens_decoder.values() if t.special),
-    }
     found = re.compile("|".join(re.escape(token) for token in sorted(special, key=len, reverse=True)) or r"(?!)")
     return [found.sub(lambda match: f" {match[0].strip(punctuation)} ", sentence) for sentence in sentences]
+
+
+def special_tokens(tokenizer: Any) -> set[str]:
+    """Those of a tokenizer of transformers."""
+    added = tokenizer.added_tokens_decoder.values()
+    return {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)}

@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 from unimedi.errors import MissingError
-from unimedi.inputs.plain_words import plain_words
+from unimedi.inputs.plain_words import plain_words, special_tokens
 
 LONGEST = 512  # tokens of a translated sentence
 
@@ -30,7 +30,7 @@ class ModelTranslator:
 
     @torch.inference_mode()
     def __call__(self, sentences: list[str]) -> list[str]:
-        plain = plain_words(sentences, self.tokenizer)
+        plain = plain_words(sentences, special_tokens(self.tokenizer))
         words = self.tokenizer(plain, return_tensors="pt", padding=True, truncation=True)
         room = getattr(self.model.config, "max_position_embeddings", LONGEST + 1) - 1
         found = self.model.generate(**words, num_beams=1, do_sample=False, max_new_tokens=min(LONGEST, room))

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, PreTrainedTokenizerFast, ProcessorMixin
 
-from unimedi.cohort.reports.report import sections, training_text
-from unimedi.cohort.study import Report
+from unimedi.cohort.reports.report import conclusion_first
 from unimedi.errors import InputError, MissingError
 from unimedi.files.atomic import write_json
 from unimedi.inputs.open_image import open_image
-from unimedi.inputs.plain_words import plain_words
+from unimedi.inputs.plain_words import plain_words, special_tokens
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.schema import SCHEMA_VERSION, SchemaError, version_of
 
@@ -102,13 +101,13 @@ class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
     def _tokens(self, sentences: Sequence[str], **options: Any) -> BatchEncoding:
         """The one place where text becomes tokens: no control token comes of what is written."""
         tokens: BatchEncoding = self.tokenizer(
-            plain_words(sentences, self.tokenizer), split_special_tokens=True, **options
+            plain_words(sentences, special_tokens(self.tokenizer)), split_special_tokens=True, **options
         )
         return tokens
 
     def _shortened(self, sentences: Sequence[str]) -> list[str]:
         return [
-            _conclusion_first(text) if length > self.text_length else text
+            conclusion_first(text) if length > self.text_length else text
             for text, length in zip(sentences, self.lengths(sentences), strict=True)
         ]
 
@@ -186,9 +185,3 @@ def _refuse_no_text(sentence: Any, name: str) -> None:
         sentence.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{name}: expected Unicode text, got half a character at place {error.start}") from None
-
-
-def _conclusion_first(text: str) -> str:
-    """A report as the store keeps it, impression and addendum first; a text that has neither stays as it is."""
-    found = sections(text)
-    return training_text(Report(text)) if found.impression or found.addendum else text

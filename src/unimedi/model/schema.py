@@ -1,8 +1,8 @@
 """Schema versions of a pretrained folder, and what brings an older one to today's names.
 
 Version 1 is every folder without a number, of before 2026-12-01: its ``config.json`` may have old names and values, its
-``preprocessor_config.json`` too (``RENAMED`` in ``inputs/preprocess.py``, for stores as well), and its weights may have
-one running mean for all sequences of a CT. Version 2 is the first that says its number.
+``preprocessor_config.json`` too (``RENAMED`` in ``inputs/stored_form.py``, for stores as well), and its weights may
+have one running mean for all sequences of a CT. Version 2 is the first that says its number.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from unimedi.errors import InputError
-from unimedi.inputs import preprocess
+from unimedi.inputs import stored_form
 from unimedi.model.sequence_kind import SequenceKind
 
 SCHEMA_VERSION: Final = 2
@@ -63,7 +63,7 @@ def migrated_config(saved: Mapping[str, Any]) -> dict[str, Any]:
             if name in values:
                 values[name] = new.get(values[name], values[name])
         if sizes := values.get("preprocess"):
-            values["preprocess"] = {preprocess.RENAMED.get(name, name): size for name, size in sizes.items()}
+            values["preprocess"] = {stored_form.RENAMED.get(name, name): size for name, size in sizes.items()}
     return values | {"schema_version": SCHEMA_VERSION}
 
 

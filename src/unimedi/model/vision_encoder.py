@@ -129,7 +129,7 @@ class VisionEncoder(nn.Module):
             pixels: in [-1, 1].
             depth: the height of each slice in its volume, from 0 (feet) to 1 (head).
         """
-        n = len(pixels)
+        n = pixels.shape[0]
         if self.centre_inputs:
             pixels = pixels - self._mean_slices(depth, pixels.shape[-2:])
         content = self.embed_2d(self._typed(pixels.flatten(0, 1)))
@@ -159,7 +159,7 @@ class VisionEncoder(nn.Module):
             mask: true where a token's content is replaced by [MASK]; its position stays.
             attention_rows: whether the output has ``cls_attention``.
         """
-        content, cls = tokens.content, self.cls_token.expand(len(tokens.content), -1, -1)
+        content, cls = tokens.content, self.cls_token.expand(tokens.content.shape[0], -1, -1)
         if mask is not None:
             content = torch.where(mask.unsqueeze(-1), self.mask_token.to(content.dtype), content)
         if self.cls_init == "max_pool":

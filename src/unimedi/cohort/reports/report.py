@@ -134,6 +134,12 @@ def training_text(report: Report) -> str:
     return joined or _plain(text)
 
 
+def conclusion_first(text: str) -> str:
+    """A report as the store keeps it, impression and addendum first; a text that has neither stays as it is."""
+    found = sections(text)
+    return training_text(Report(text)) if found.impression or found.addendum else text
+
+
 def training_language(report: Report) -> str:
     """The language of ``training_text``."""
     return detect_language(report.translation) if report.translation else report.language
