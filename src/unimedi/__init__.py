@@ -19,9 +19,10 @@ _PUBLIC = {
     "UniMediModel": "unimedi.model.unimedi",
     "UniMediConfig": "unimedi.model.config",
     "UniMediProcessor": "unimedi.model.processor",
+    "load": "unimedi.representation.load",
     "read_image": "unimedi.imaging.read",
 }
-__all__ = ["UniMediConfig", "UniMediModel", "UniMediProcessor", "__version__", "read_image"]
+__all__ = ["UniMediConfig", "UniMediModel", "UniMediProcessor", "__version__", "load", "read_image"]
 
 # Modules of transformers, their tables by model_type, and what stands in these for ours.
 _TABLES: Final = {

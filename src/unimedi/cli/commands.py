@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from unimedi.cli import adapt, archive, cohort, embed, evaluate, info, phantom, prepare, pretrain, reproduce
+from unimedi.cli import adapt, archive, cohort, embed, evaluate, export, info, phantom, prepare, pretrain, reproduce
 from unimedi.errors import nearest
 from unimedi.settings import keys_of, options_in
 
@@ -122,6 +122,7 @@ def commands() -> dict[str, Command]:
         Command("search", archive.Search),
         Command("search-eval", archive.SearchEval),
         Command("forget", archive.Forget),
+        Command("export", export.Export),
         Command("info", info.Info),
     ]
     return {command.name: command for command in found}

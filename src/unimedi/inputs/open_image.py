@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,20 @@ def open_image(image: Any, spacing: Any = None, name: str = "image") -> Radiogra
     check(held, name)
     refuse_foreign(held, _modality(held), name)
     return held
+
+
+def open_images(images: Any, spacing: Any = None) -> dict[str, Radiograph | Volume]:
+    """One image or a sequence of them, opened (:func:`open_image`), by the names that messages give them."""
+    return {name: open_image(image, spacing, name) for name, image in named(images, "image", "images").items()}
+
+
+def named(given: Any, one: str, several: str) -> dict[str, Any]:
+    """What was given, one or several, by the name that a message gives it: ``image``, or ``images[3]``."""
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray | memoryview):
+        return {one: given}
+    if not len(given):
+        raise InputError(f"expected at least one {one}, got an empty {type(given).__name__}")
+    return {f"{several}[{place}]": item for place, item in enumerate(given)}
 
 
 def _read(path: str, name: str) -> Radiograph | Volume:

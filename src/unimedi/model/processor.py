@@ -14,7 +14,7 @@ from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, P
 from unimedi.cohort.reports.report import conclusion_first
 from unimedi.errors import InputError, MissingError
 from unimedi.files.atomic import write_json
-from unimedi.inputs.open_image import open_image
+from unimedi.inputs.open_image import named, open_images
 from unimedi.inputs.plain_words import plain_words, special_tokens
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.schema import SCHEMA_VERSION, SchemaError, version_of
@@ -62,14 +62,13 @@ class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
             raise InputError("expected images, text or both, got neither")
         out: dict[str, Tensor] = {}
         if images is not None:
-            named = _named(images, "image", "images")
-            opened = {name: open_image(image, spacing, name) for name, image in named.items()}
+            opened = open_images(images, spacing)
             if len({image.ndim for image in opened.values()}) != 1:
                 kinds = ", ".join(f"{name} {image.ndim}-D" for name, image in opened.items())
                 raise InputError(f"expected all radiographs or all volumes in one call, got a mixture: {kinds}")
             out |= self.from_stored([self.preprocess.stored(image) for image in opened.values()])
         if text is not None:
-            sentences = _named(text, "text", "text")
+            sentences = named(text, "text", "text")
             for name, sentence in sentences.items():
                 _refuse_no_text(sentence, name)
             out |= self.text(list(sentences.values()))
@@ -167,15 +166,6 @@ class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
         if tokenizer.pad_token is None:
             raise InputError(f"{folder}: its tokenizer_config.json is not there, or names no pad_token")
         return cls(preprocess, tokenizer, text_length)
-
-
-def _named(given: Any, one: str, several: str) -> dict[str, Any]:
-    """What was given, one or several, by the name that a message gives it."""
-    if not isinstance(given, Sequence) or isinstance(given, str | bytes | bytearray | memoryview):
-        return {one: given}
-    if not len(given):
-        raise InputError(f"expected at least one {one}, got an empty {type(given).__name__}")
-    return {f"{several}[{place}]": item for place, item in enumerate(given)}
 
 
 def _refuse_no_text(sentence: Any, name: str) -> None:

@@ -1,0 +1,80 @@
+"""One line in Python: a run, a pretrained folder or an export opens, and gives unit vectors of files and sentences."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unimedi.inputs.open_image import named, open_images
+from unimedi.representation.onnx_embedder import OnnxEmbedder, is_onnx
+
+if TYPE_CHECKING:
+    from unimedi.representation.embedder import Embedder
+
+BATCH = 8  # images of a pass
+
+
+class LoadedModel:
+    """Images and sentences as vectors of one space, whatever runs the model.
+
+    Args:
+        embedder: by torch, or by onnxruntime.
+        preprocess: what brings an image to its stored form (``stored``).
+    """
+
+    def __init__(self, embedder: "Embedder | OnnxEmbedder", preprocess: Any) -> None:
+        self.embedder, self.preprocess = embedder, preprocess
+
+    def images(self, images: Any, spacing: Any = None) -> NDArray[np.float32]:
+        """Embed images, X-rays and CTs mixed as they come.
+
+        Args:
+            images: one or a list: a path (a file, a folder that holds a DICOM series), a PIL image, an array or tensor
+                (2-D: a radiograph; 3-D: Hounsfield units, axes depth, height, width).
+            spacing: of arrays, in mm an axis; required for 3-D ones.
+
+        Returns:
+            (images, dim), each row of unit length, in the order given.
+
+        Raises:
+            TypeError, InputError: what was expected, what came, and which of several it was.
+        """
+        stored = [self.preprocess.stored(image) for image in open_images(images, spacing).values()]
+        vectors: dict[int, NDArray[np.float32]] = {}
+        for ndim in (2, 3):
+            places = [place for place, array in enumerate(stored) if array.ndim == ndim]
+            for start in range(0, len(places), BATCH):
+                batch = places[start : start + BATCH]
+                rows = self.embedder.rows([stored[place] for place in batch])
+                vectors |= {place: row["embedding"] for place, row in zip(batch, rows, strict=True)}
+        return np.stack([vectors[place] for place in range(len(stored))])
+
+    def texts(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
+        """Embed sentences or reports: (texts, dim), each row of unit length."""
+        return self.embedder.texts(list(named(texts, "text", "texts").values()))
+
+    def similarity(self, images: Any, texts: str | Sequence[str], spacing: Any = None) -> NDArray[np.float32]:
+        """Cosines of every image with every text, -1 to 1: (images, texts)."""
+        return self.images(images, spacing) @ self.texts(texts).T
+
+
+def load(folder: str | Path) -> LoadedModel:
+    """Open a model: ``unimedi.load("runs/demo").similarity("chest.dcm", ["Pneumothorax.", "No pneumothorax."])``.
+
+    Args:
+        folder: a run, a pretrained folder, or what ``unimedi export`` wrote, which needs no torch.
+
+    Raises:
+        MissingError: no model is there.
+        PretrainedError, OnnxError: it is damaged, or of another version.
+    """
+    folder = Path(folder)
+    if is_onnx(folder):
+        exported = OnnxEmbedder(folder)
+        return LoadedModel(exported, exported.preprocess)
+    from unimedi.representation.embedder import Embedder
+
+    embedder = Embedder.from_pretrained(folder)
+    return LoadedModel(embedder, embedder.processor.preprocess)
