@@ -47,10 +47,9 @@ def pictures() -> list[Path]:
 def readme_lines(pretrained: Path, image: Path) -> dict[str, Any]:
     """Run the README's example on other paths; returns its variables."""
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    code = code.replace("runs/demo/pretrained", str(pretrained)).replace("chest.dcm", str(image))
+    code = code.replace("runs/demo", str(pretrained)).replace("chest.dcm", str(image))
     names: dict[str, Any] = {}
-    with torch.inference_mode():
-        exec(code, names)
+    exec(code, names)
     return names
 
 
@@ -59,7 +58,7 @@ def test_the_lines_of_the_readme(pretrained: Path, chest_ct: Path, pictures: lis
         names = readme_lines(pretrained, path)
         assert names["similarity"].shape == (1, 1), path
         for vector in (names["image"], names["report"]):
-            assert float(vector.norm()) == pytest.approx(1, abs=1e-5), path
+            assert float(np.linalg.norm(vector)) == pytest.approx(1, abs=1e-5), path
 
 
 def test_a_file_an_array_and_a_folder_are_the_same_ct(pretrained: Path, chest_ct: Path, tmp_path: Path) -> None:

@@ -9,6 +9,28 @@ from collections.abc import Iterable
 from string import punctuation
 from typing import Any
 
+from unimedi.errors import InputError
+from unimedi.inputs.open_image import named
+
+
+def open_texts(texts: Any) -> list[str]:
+    """One sentence or a sequence of them, checked.
+
+    Raises:
+        TypeError: it is no string.
+        InputError: none was given, or half a character; both say which of several it was.
+    """
+    sentences = named(texts, "text", "text")
+    for name, sentence in sentences.items():
+        if not isinstance(sentence, str):
+            raise TypeError(f"{name}: expected a string, got {type(sentence).__name__}")
+        try:
+            sentence.encode()
+        except UnicodeEncodeError as error:
+            told = f"{name}: expected Unicode text, got half a character at place {error.start}"
+            raise InputError(told) from None
+    return list(sentences.values())
+
 
 def plain_words(sentences: Iterable[str], special: Iterable[str]) -> list[str]:
     """The sentences with every token of ``special`` as a word: ``[MASK]`` as ``MASK``, ``</s>`` as ``s``.

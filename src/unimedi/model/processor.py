@@ -14,8 +14,8 @@ from transformers import BatchEncoding, BatchFeature, PreTrainedTokenizerBase, P
 from unimedi.cohort.reports.report import conclusion_first
 from unimedi.errors import InputError, MissingError
 from unimedi.files.atomic import write_json
-from unimedi.inputs.open_image import named, open_images
-from unimedi.inputs.plain_words import plain_words, special_tokens
+from unimedi.inputs.open_image import open_images
+from unimedi.inputs.plain_words import open_texts, plain_words, special_tokens
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.model.schema import SCHEMA_VERSION, SchemaError, version_of
 
@@ -68,10 +68,7 @@ class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
                 raise InputError(f"expected all radiographs or all volumes in one call, got a mixture: {kinds}")
             out |= self.from_stored([self.preprocess.stored(image) for image in opened.values()])
         if text is not None:
-            sentences = named(text, "text", "text")
-            for name, sentence in sentences.items():
-                _refuse_no_text(sentence, name)
-            out |= self.text(list(sentences.values()))
+            out |= self.text(open_texts(text))
         return BatchFeature(out)
 
     def from_stored(self, stored: Sequence[NDArray[np.int16]]) -> dict[str, Tensor]:
@@ -166,12 +163,3 @@ class UniMediProcessor(ProcessorMixin):  # type: ignore[misc]
         if tokenizer.pad_token is None:
             raise InputError(f"{folder}: its tokenizer_config.json is not there, or names no pad_token")
         return cls(preprocess, tokenizer, text_length)
-
-
-def _refuse_no_text(sentence: Any, name: str) -> None:
-    if not isinstance(sentence, str):
-        raise TypeError(f"{name}: expected a string, got {type(sentence).__name__}")
-    try:
-        sentence.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{name}: expected Unicode text, got half a character at place {error.start}") from None

@@ -20,9 +20,11 @@ from torch import nn
 from transformers.utils.logging import disable_progress_bar
 
 from unimedi.cohort.image_kind import ImageKind
+from unimedi.cohort.study import Split
 from unimedi.files.lock import LockedError, alone_in
 from unimedi.inputs.dataset import training_loader
 from unimedi.inputs.store import Store
+from unimedi.model.card import write_card
 from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.schedule import EpochLength, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
@@ -78,7 +80,7 @@ def pretrain(
     epoch_length = epoch_length_of(recipe, store, devices)
     refuse_one_pair(recipe, epoch_length, devices)
     total = steps(recipe.duration, epoch_length)
-    facts = {"store": store.fingerprint, "devices": devices, "device": str(fabric.device), "steps": total} | computed_in
+    facts = {"devices": devices, "device": str(fabric.device), "steps": total} | computed_in | _about(store)
     with _alone(fabric, run, plain(recipe), facts, resume) as taken:
         with reproducible(earlier.get("threads", torch.get_num_threads())):
             if fabric.is_global_zero:
@@ -107,11 +109,20 @@ def pretrain(
         kinds = list(micro_steps.sizes)
         recompute_running_means(module.teacher, processor, store, recipe.seed, kinds)  # on every rank: they end alike
         if fabric.is_global_zero:
-            run.export(module.teacher.save_pretrained, processor.save_pretrained)
+            run.export(module.teacher.save_pretrained, processor.save_pretrained, partial(write_card, run=run.path))
         fabric.barrier()
     if stopped:
         raise stopped
     return run.pretrained
+
+
+def _about(store: Store) -> dict[str, Any]:
+    """What ``environment.json`` and the model card say of the data."""
+    studies = {
+        str(split): {str(kind): count for kind in ImageKind if (count := len(store.select(split, kind)))}
+        for split in Split
+    }
+    return {"store": store.fingerprint, "phantom": store.phantom, "studies": studies}
 
 
 @contextmanager

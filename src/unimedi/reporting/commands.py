@@ -11,6 +11,7 @@ from unimedi.evaluation.slices import slice_eval as selecting
 from unimedi.evaluation.task_file import answer_lines
 from unimedi.files.atomic import write_bytes
 from unimedi.metrics.measurement import Measurements
+from unimedi.model.card import renew_figures
 from unimedi.reporting.headline import as_text, headline
 from unimedi.reporting.report import report
 from unimedi.reporting.slice_picture import selection_picture
@@ -19,10 +20,15 @@ from unimedi.reporting.slice_picture import selection_picture
 def evaluate(
     run: Path, data: Path, out: Path | None = None, *, say: Callable[[str], None] = print, **options: Any
 ) -> Evaluation:
-    """:func:`unimedi.evaluation.evaluate.evaluate`, then ``report.html`` beside its ``metrics.json``."""
+    """:func:`unimedi.evaluation.evaluate.evaluate`, then ``report.html`` beside its ``metrics.json``.
+
+    Where the figures are the run's own, they also go into its model card.
+    """
     started = time.monotonic()
     found = measuring.evaluate(run, data, out, say=say, **options)
     page = report(found.out)
+    if found.out == run:
+        renew_figures(run)
     say(as_text(headline(found.measurements, found.patients, found.store.phantom)))
     for line in answer_lines(found.task, found.measurements):
         say(line)

@@ -1,13 +1,13 @@
 """One line in Python: a run, a pretrained folder or an export opens, and gives unit vectors of files and sentences."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unimedi.inputs.open_image import named, open_images
+from unimedi.inputs.open_image import open_images
+from unimedi.inputs.plain_words import open_texts
 from unimedi.representation.onnx_embedder import OnnxEmbedder, is_onnx
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ class LoadedModel:
                 vectors |= {place: row["embedding"] for place, row in zip(batch, rows, strict=True)}
         return np.stack([vectors[place] for place in range(len(stored))])
 
-    def texts(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
-        """Embed sentences or reports: (texts, dim), each row of unit length."""
-        return self.embedder.texts(list(named(texts, "text", "texts").values()))
+    def texts(self, texts: Any) -> NDArray[np.float32]:
+        """Embed a sentence or report, or a list of them: (texts, dim), each row of unit length."""
+        return self.embedder.texts(open_texts(texts))
 
-    def similarity(self, images: Any, texts: str | Sequence[str], spacing: Any = None) -> NDArray[np.float32]:
+    def similarity(self, images: Any, texts: Any, spacing: Any = None) -> NDArray[np.float32]:
         """Cosines of every image with every text, -1 to 1: (images, texts)."""
         return self.images(images, spacing) @ self.texts(texts).T
 

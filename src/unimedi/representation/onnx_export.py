@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unimedi.errors import InputError, StateError
-from unimedi.files.atomic import atomic_folder, write_json
+from unimedi.files.atomic import atomic_folder, write_json, write_text
 from unimedi.files.destination import DestinationError
 from unimedi.files.lock import alone_at
 from unimedi.inputs.plain_words import special_tokens
 from unimedi.inputs.store import Store
-from unimedi.representation.embedder import Embedder
+from unimedi.model.card import CARD
+from unimedi.representation.embedder import Embedder, pretrained_folder
 from unimedi.representation.onnx_embedder import (
     FORMAT,
     RADIOGRAPH,
@@ -92,7 +93,20 @@ def export_onnx(run: Path, out: Path, data: Path | None = None) -> dict[str, Par
         packages = {name: metadata.version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")}
         said = {"compared_on": source, "opset": OPSET, "packages": packages}
         write_json(partial / "parity.json", said | {name: asdict(found) for name, found in parity.items()})
+        write_text(partial / CARD, _card(pretrained_folder(run) / CARD, parity, source))
     return parity
+
+
+def _card(original: Path, parity: dict[str, Parity], source: str) -> str:
+    """The model's own card, and what the graphs are."""
+    card = original.read_text(encoding="utf-8") if original.is_file() else "# A UniMedI model\n"
+    rows = [
+        f"| `{name}.onnx` | {found.largest_difference:.1e} | {found.least_cosine:.6f} | {found.compared} |\n"
+        for name, found in parity.items()
+    ]
+    told = f"Opset {OPSET}, any number of inputs. Compared with torch on {source}; `parity.json` says more."
+    head = "| graph | largest difference | least cosine | compared |\n|---|---|---|---|\n"
+    return f"{card}\n## In ONNX\n\n{told}\n\n{head}{''.join(rows)}"
 
 
 def _check_installed() -> None:
