@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,9 @@ def test_the_run_folder_is_complete(ground: Path) -> None:
     assert {"model.safetensors", "config.json", "tokenizer.json", "preprocessor_config.json"} <= {
         path.name for path in (ground / "run" / "pretrained").iterdir()
     }
+    card = (ground / "run" / "pretrained" / "README.md").read_text()
+    assert "**on the phantom**" in card
+    assert re.search(r"\| train \| \d+ X-rays, \d+ CTs \|", card)
     recipe = (ground / "run" / "recipe.yaml").read_text()
     for line in ("seed: 5", "duration: 3 steps", "  slices: 1"):
         assert f"\n{line}\n" in recipe

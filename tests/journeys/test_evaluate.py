@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from tests.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.cli import main
@@ -23,7 +24,10 @@ from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, PROMPTS
 from unimedi.inputs.store import Store, StoreError
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.metrics.measurement import NAMES, Measurements
+from unimedi.model.card import write_card
 from unimedi.model.unimedi import ImageOutput
+from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.run_folder import plain
 from unimedi.reporting.commands import evaluate
 from unimedi.reporting.report import report
 from unimedi.representation.embedder import Embedder
@@ -351,3 +355,15 @@ def test_prompts_are_named_on_the_command_line(
     mine, others = Measurements.read(tmp_path / "metrics.json"), evaluated[2]
     key = "zero_shot_by_prompts/ct/chest_en_v1/auroc"
     assert mine["zero_shot/ct/auroc"].value == pytest.approx(others[key].value, abs=1e-6)
+
+
+def test_a_run_that_is_measured_in_place_has_its_figures_in_its_card(tmp_path: Path) -> None:
+    run = write_pretrained(tmp_path / "run" / "pretrained").parent
+    write_hospital(tmp_path / "store", ndims=(3,))
+    (run / "recipe.yaml").write_text(yaml.safe_dump(plain(Recipe())))
+    write_card(run / "pretrained", run)
+    evaluate(run, tmp_path / "store", options=QUICK, say=silent)
+    card = (run / "pretrained" / "README.md").read_text()
+    value = Measurements.read(run / "metrics.json")["zero_shot/ct/auroc"].value
+    assert f"| zero-shot macro AUROC, CT | {value:.3f} | " in card
+    assert "None yet" not in card

@@ -77,6 +77,7 @@ def test_the_graphs_are_compared_before_they_are_kept(exported: Path) -> None:
         assert parity[name]["least_cosine"] == pytest.approx(1, abs=1e-5)
     assert parity["volume"]["same_planes"] is True
     assert parity["compared_on"] == "random images, seed 0"
+    assert "## In ONNX" in (exported / "README.md").read_text()
 
 
 def test_without_torch_files_arrays_and_texts_have_the_vectors_of_torch(
