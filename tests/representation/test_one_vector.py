@@ -1,5 +1,6 @@
 """One image has one vector: from Python, the command line and ONNX, alone or in any batch, from a file or an array."""
 
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -55,12 +56,14 @@ def expected(pretrained: Path, files: list[Path]) -> Vectors:
 
 
 def test_python_gives_them_alone_and_in_any_batch_from_files_and_what_they_hold(
-    pretrained: Path, files: list[Path], expected: Vectors
+    pretrained: Path, files: list[Path], expected: Vectors, tmp_path: Path
 ) -> None:
     model = unimedi.load(pretrained)
     same(model.images(files), expected)
     same(model.images([*files, *files][::-1]), np.concatenate([expected, expected])[::-1])
     same(model.images([str(file) for file in files[:2]]), expected[:2])
+    shutil.make_archive(str(tmp_path / "series"), "zip", files[1])
+    same(model.images(tmp_path / "series.zip"), expected[1:2])
     opened = [open_image(file) for file in files]
     same(model.images(opened), expected)
     for image, row in zip(opened, expected, strict=True):

@@ -16,7 +16,6 @@ from unimedi.imaging.bounded import SLACK, check_finite, check_length, check_siz
 from unimedi.imaging.image import ImagingError, Volume, unreadable_if_damaged
 from unimedi.imaging.intensity import to_hu
 
-ZIP = b"PK\x03\x04"
 ENTRY = "ct.npy"
 SPACING = (0.8, 0.8, 0.8)  # mm
 NOTE = "geometry_by_collection"

@@ -1,8 +1,9 @@
 """A path becomes a radiograph or a volume: the one way in for preparing, serving and the pages.
 
 What a file is, is decided by its first bytes not its name: DICOM (``dicom/read.py``), NIfTI (``nifti.py``), NRRD and
-MetaImage (``itk_volume.py``), PNG, JPEG and TIFF (``pictures.py``). A file that cannot be used raises ``ImagingError``
-with a reason; nothing is returned half-read. docs/formats.md lists what is read and what is refused.
+MetaImage (``itk_volume.py``), PNG, JPEG and TIFF (``pictures.py``), or a zip of these (``zip_file.py``). A file that
+cannot be used raises ``ImagingError`` with a reason; nothing is returned half-read. docs/formats.md lists what is read
+and what is refused.
 """
 
 import warnings
@@ -20,13 +21,14 @@ from unimedi.imaging.intensity import check, to_hu
 from unimedi.imaging.itk_volume import read_itk
 from unimedi.imaging.nifti import first_bytes, is_nifti, read_nifti
 from unimedi.imaging.pictures import is_picture, is_slice_folder, read_picture, read_slices
-from unimedi.imaging.radchestct import ZIP, read_radchestct
+from unimedi.imaging.radchestct import ENTRY, read_radchestct
 from unimedi.imaging.text_header import METAIMAGE, NRRD
+from unimedi.imaging.zip_file import ZIP, names_in, unpacked
 
 NAMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
 SUPPORTED = (
     "DICOM file, folder of a DICOM series, NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), "
-    "PNG, JPEG, TIFF"
+    "PNG, JPEG, TIFF, a zip of one of these or of a series"
 )
 
 
@@ -34,7 +36,7 @@ def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
     """Read an image file, or a folder that holds a DICOM series.
 
     Args:
-        path: a file, or a folder of a DICOM series or of one picture a slice.
+        path: a file, or a folder of a DICOM series or of one picture a slice; or a zip of one of these.
         series: SeriesInstanceUID of the wanted series; without it the one that ``dicom.series.chosen`` takes.
 
     Returns:
@@ -48,7 +50,7 @@ def read_image(path: str | Path, series: str = "") -> Radiograph | Volume:
     if not path.exists():
         raise ImagingError("missing", f"{path}: no such file or folder")
     with _quiet():
-        image = _read_folder(path, series) if path.is_dir() else _read_file(path)
+        image = _read_folder(path, series) if path.is_dir() else _read_file(path, series)
     check(image, str(path))
     return image
 
@@ -70,7 +72,7 @@ def read_mask(path: str | Path, value: int | None = None) -> NDArray[np.bool_]:
     if not path.is_file():
         raise ImagingError("missing", f"{path}: no such mask file")
     file_format = _file_format(path)
-    if file_format in ("dicom", "radchestct"):
+    if file_format in ("dicom", "radchestct", "zip"):
         raise ImagingError("unsupported", f"{path}: a mask is NIfTI, NRRD, MetaImage or PNG")
     with _quiet():
         labels = read_picture(path) if file_format == "picture" else _grid(path, file_format)[0]
@@ -89,8 +91,23 @@ def _read_folder(path: Path, series: str) -> Radiograph | Volume:
     return read_slices(path) if is_slice_folder(path) else read_series(path, series)
 
 
-def _read_file(path: Path) -> Radiograph | Volume:
+def _read_zip(path: Path, series: str) -> Radiograph | Volume:
+    with unpacked(path) as inside:
+        try:
+            if inside.is_dir():
+                return _read_folder(inside, series)
+            if _file_format(inside) == "zip":
+                raise ImagingError("unsupported", f"{path}: an archive within an archive")
+            return _read_file(inside)
+        except ImagingError as error:
+            place = str(inside if inside.is_dir() else inside.parent)
+            raise ImagingError(error.reason, str(error).replace(place, str(path))) from error
+
+
+def _read_file(path: Path, series: str = "") -> Radiograph | Volume:
     file_format = _file_format(path)
+    if file_format == "zip":
+        return _read_zip(path, series)
     if file_format == "dicom":
         return read_dicom(path)
     if file_format == "picture":
@@ -130,7 +147,7 @@ def _file_format(path: Path) -> str:
     if METAIMAGE.match(head):
         return "metaimage"
     if head.startswith(ZIP):
-        return "radchestct"
+        return "radchestct" if names_in(path) == [ENTRY] else "zip"
     name = path.name.lower()
     if name.endswith(".dcm") or begins_dicom(head):  # old files have no preamble
         return "dicom"

@@ -31,7 +31,7 @@ class LoadedModel:
         """Embed images, X-rays and CTs mixed as they come.
 
         Args:
-            images: one or a list: a path (a file, a folder that holds a DICOM series), a PIL image, an array or tensor
+            images: one or a list: a path (a file, a folder or zip of a DICOM series), a PIL image, an array or tensor
                 (2-D: a radiograph; 3-D: Hounsfield units, axes depth, height, width).
             spacing: of arrays, in mm an axis; required for 3-D ones.
 
