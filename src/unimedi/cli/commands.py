@@ -5,7 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from unimedi.cli import adapt, archive, cohort, embed, evaluate, export, info, phantom, prepare, pretrain, reproduce
+from unimedi.cli import (
+    adapt,
+    archive,
+    cohort,
+    embed,
+    evaluate,
+    explain,
+    export,
+    info,
+    phantom,
+    prepare,
+    pretrain,
+    reproduce,
+)
 from unimedi.errors import nearest
 from unimedi.settings import keys_of, options_in
 
@@ -123,6 +136,8 @@ def commands() -> dict[str, Command]:
         Command("search-eval", archive.SearchEval),
         Command("forget", archive.Forget),
         Command("export", export.Export),
+        Command("explain", explain.Explain),
+        Command("explain-eval", explain.ExplainEval),
         Command("info", info.Info),
     ]
     return {command.name: command for command in found}

@@ -1,4 +1,4 @@
-"""A mask written as a file that lies on its image: NIfTI for a volume, PNG for a radiograph.
+"""A mask written as a file that lies on its image: NIfTI for a volume, PNG for a radiograph; a volume's map, too.
 
 A NIfTI image gives its mask its own header, so that both have the same axes, affine and units. The mask of any other
 volume has the axes of ``read_image`` (to the left, the back and the head) and an affine that puts it where the volume
@@ -39,18 +39,31 @@ def write_mask(mask: NDArray[np.bool_], image: Radiograph | Volume, source: Path
         if isinstance(image, Radiograph):
             Image.fromarray(mask.astype(np.uint8) * INSIDE).save(temporary)
         else:
-            _nifti(mask, image, source).to_filename(temporary)
+            _nifti(mask.astype(np.uint8), image, source).to_filename(temporary)
 
 
-def _nifti(mask: NDArray[np.bool_], image: Volume, source: Path) -> Nifti1Image:
-    array = mask.astype(np.uint8).T  # (width, height, depth), as an affine counts
-    if not source.is_file() or not is_nifti(first_bytes(source)):
+def write_map(values: NDArray[np.float32], image: Volume, source: Path | None, target: Path) -> None:
+    """Write a map of real numbers over a volume as NIfTI, whole or not at all; viewers begin with 0 to its maximum.
+
+    Args:
+        values: of the shape of ``image.voxels``.
+        image, source, target: as :func:`write_mask`; None where ``image`` was not read from a file.
+    """
+    written = _nifti(values, image, source)
+    written.header["cal_max"] = max(float(values.max()), 0.0)
+    with atomic_file(target) as temporary:
+        written.to_filename(temporary)
+
+
+def _nifti(values: NDArray[np.generic], image: Volume, source: Path | None) -> Nifti1Image:
+    array = values.T  # (width, height, depth), as an affine counts
+    if source is None or not source.is_file() or not is_nifti(first_bytes(source)):
         return Nifti1Image(array, _affine(image), _in_mm())
     header = stored_header(source)
     affine = header.get_best_affine()
     array = apply_orientation(array, ornt_transform(LPS, io_orientation(affine)))
     header = header.as_byteswapped("<")
-    header.set_data_dtype(np.uint8)
+    header.set_data_dtype(array.dtype)
     header.set_data_shape(array.shape)
     header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, 0

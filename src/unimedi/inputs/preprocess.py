@@ -55,6 +55,16 @@ class Preprocess(StoredForm):
         :meth:`stored_mask` does, the other way."""
         return resize_bits(self._placement(image).cut(bits), image.array.shape)
 
+    def own_map(self, values: NDArray[np.float32], image: Radiograph | Volume) -> NDArray[np.float32]:
+        """A map over the whole of ``stored(image)``, its cells of any size, to ``image``'s own grid.
+
+        Values are of the middles of cells and linear between them; what lies over padding is left out.
+        """
+        depth = () if isinstance(image, Radiograph) else (self.hires_shape[0],)
+        stored = self.resize_array(values, (*depth, *self._plane(image)))
+        own: NDArray[np.float32] = self.resize_array(self._placement(image).cut(stored), image.array.shape)
+        return own
+
     def _plane(self, image: Radiograph | Volume) -> tuple[int, int]:
         return self.radiograph_size if isinstance(image, Radiograph) else self.hires_shape[1:]
 

@@ -136,6 +136,22 @@ class VisionEncoder(nn.Module):
         position = self.positions.slices(self.slice_grid, depth)
         return Tokens(content.reshape(n, -1, content.shape[-1]), position, _all(position[:1], True))
 
+    def reference(
+        self, pixels: Float[Tensor, "n *axes height width"], depth: Float[Tensor, "n k"] | None = None
+    ) -> Float[Tensor, "_ *shape"]:
+        """The image that says nothing: the training set's mean where inputs are centred by it, else black (air).
+
+        Args:
+            pixels: normalised radiographs ``(n, 1, height, width)``, volumes ``(n, 1, depth, height, width)`` or, with
+                their ``depth``, slices ``(n, k, 1, height, width)``; the answer goes with them.
+            depth: of slices: their height in the volume.
+        """
+        if not self.centre_inputs:
+            return torch.full_like(pixels, -1.0)
+        if depth is not None:
+            return self._mean_slices(depth, pixels.shape[-2:]).to(pixels.dtype)
+        return (self.mean_radiograph if pixels.ndim == 4 else self.mean_volume)[None].to(pixels.dtype)
+
     def _typed(self, values: Tensor) -> Tensor:
         """In the type of the weights (fp32 under autocast): pixels, means and heights come in fp32."""
         return values.to(self.cls_token.dtype)
