@@ -75,11 +75,16 @@ def test_python_gives_them_alone_and_in_any_batch_from_files_and_what_they_hold(
     np.testing.assert_allclose(np.linalg.norm(expected, axis=1), 1, rtol=1e-5)
 
 
-def test_the_command_line_gives_them(pretrained: Path, files: list[Path], expected: Vectors, tmp_path: Path) -> None:
-    main(["embed", *map(str, files), "--model", str(pretrained), "--out", str(tmp_path / "table.parquet")])
-    table = read_table(tmp_path / "table.parquet")
+@pytest.mark.parametrize(("way", "within"), [("pretrained", 1e-5), ("exported", 1e-4)])
+def test_the_command_line_gives_them(
+    way: str, within: float, files: list[Path], expected: Vectors, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    model, out = request.getfixturevalue(way), tmp_path / "table.parquet"
+    main(["embed", *map(str, files), "--model", str(model), "--out", str(out)])
+    table = read_table(out)
     assert table.study_ids == tuple(map(str, files))
-    same(table.embedding, expected)
+    assert table.model == unimedi.load(model).embedder.fingerprint
+    same(table.embedding, expected, within)
 
 
 def test_onnx_gives_them(exported: Path, files: list[Path], expected: Vectors) -> None:

@@ -69,7 +69,7 @@ def write_images(folder: Path) -> list[Path]:
     return [xray, ct]
 
 
-def test_the_graphs_are_compared_before_they_are_kept(exported: Path) -> None:
+def test_the_graphs_are_compared_before_they_are_kept(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parity = json.loads((exported / "parity.json").read_text())
     for name in ("radiograph", "volume", "text"):
         assert parity[name]["compared"] == 8
@@ -78,6 +78,10 @@ def test_the_graphs_are_compared_before_they_are_kept(exported: Path) -> None:
     assert parity["volume"]["same_planes"] is True
     assert parity["compared_on"] == "random images, seed 0"
     assert "## In ONNX" in (exported / "README.md").read_text()
+    main(["info", str(exported), "--json"])
+    found = json.loads(capsys.readouterr().out)["path"]
+    assert found["kind"] == "model in ONNX"
+    assert found["parity"] == parity
 
 
 def test_without_torch_files_arrays_and_texts_have_the_vectors_of_torch(

@@ -88,6 +88,7 @@ def _holds(path: Path) -> dict[str, Any]:
         ("recipe.yaml", _run),
         ("store.json", _store),
         ("preprocessor_config.json", _model),
+        ("onnx.json", _exported),
         ("hospital.json", _hospital),
         ("xray.json", _trained),
         ("ct.json", _trained),
@@ -134,6 +135,10 @@ def _model(path: Path) -> dict[str, Any]:
     config, size = _json(path / "config.json"), (path / "model.safetensors").stat().st_size
     names = ("hidden_size", "num_hidden_layers", "num_attention_heads", "embedding_size", "slices", "selector")
     return {"kind": "model", "megabytes": round(size / 1e6, 1), **{n: config[n] for n in names if n in config}}
+
+
+def _exported(path: Path) -> dict[str, Any]:
+    return {"kind": "model in ONNX", **_json(path / "onnx.json"), "parity": _json(path / "parity.json")}
 
 
 def _trained(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class Embed:
     files: Annotated[list[Path], POSITIONAL]
     """images, folders of a DICOM series, or folders of these"""
     model: Path
-    """a pretrained folder"""
+    """a run, a pretrained folder, or an export"""
     out: Path
     """the table, .parquet"""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,9 @@ from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
 from unimedi.files.destination import file_to_write
-from unimedi.inputs.preprocess import Preprocess
-from unimedi.representation.embedder import Embedder, Row
+from unimedi.inputs.stored_form import StoredForm
 from unimedi.representation.image_files import find_images, read_images
+from unimedi.representation.load import load
 from unimedi.representation.table import EmbeddingTable, write_table
 
 
@@ -25,16 +26,18 @@ def embed_files(
 ) -> tuple[EmbeddingTable, SourceCohort]:
     """Embed image files, DICOM series and folders of either into a Parquet table; ``study_id`` is the path.
 
+    ``model`` is a run, a pretrained folder, or an export, which needs no torch.
+
     ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. What was left out,
     returned as well, always stands beside the table in ``.skipped.csv``. NothingEmbeddedError where all was.
     """
     file_to_write(out, (".parquet",), (".skipped.csv",), paths)
-    embedder = Embedder.from_pretrained(model, batch_size)
+    loaded = load(model)
     listed = SourceCohort(Path())
     images = find_images(paths, listed)
-    rows: dict[Path, tuple[str, Row]] = {}
-    for batch in _batches(images, embedder.processor.preprocess, batch_size, listed):
-        encoded = embedder.rows([stored for _, stored in batch])
+    rows: dict[Path, tuple[str, dict[str, Any]]] = {}
+    for batch in _batches(images, loaded.preprocess, batch_size, listed):
+        encoded = loaded.embedder.rows([stored for _, stored in batch])
         rows |= {
             path: ("CT" if stored.ndim == 3 else "DX", row) for (path, stored), row in zip(batch, encoded, strict=True)
         }
@@ -43,13 +46,15 @@ def embed_files(
         said = listed.complaint() or "there is no file"
         raise NothingEmbeddedError(f"expected at least one image that can be used, got none: {said}")
     kept = [path for path in images if path in rows]
-    table = embedder.table([str(path) for path in kept], *zip(*(rows[path] for path in kept), strict=True))
+    vectors = np.stack([rows[path][1]["embedding"] for path in kept])
+    modalities = tuple(rows[path][0] for path in kept)
+    table = EmbeddingTable(tuple(map(str, kept)), modalities, vectors, loaded.embedder.fingerprint)
     write_table(table, out)
     return table, listed
 
 
 def _batches(
-    images: Sequence[Path], preprocess: Preprocess, size: int, listed: SourceCohort
+    images: Sequence[Path], preprocess: StoredForm, size: int, listed: SourceCohort
 ) -> Iterator[list[tuple[Path, NDArray[np.int16]]]]:
     """Images as they are stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
     waiting: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}

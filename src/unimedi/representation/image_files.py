@@ -15,7 +15,7 @@ from unimedi.errors import MissingError
 from unimedi.files.walk import inside, name_of, walk
 from unimedi.imaging.image import ImagingError, Radiograph, Volume
 from unimedi.inputs.open_image import open_image
-from unimedi.inputs.preprocess import Preprocess
+from unimedi.inputs.stored_form import StoredForm
 
 INDEX = "DICOMDIR"
 OTHER_SERIES = "other_series_dropped"  # the note of a folder that holds more than the series that was read
@@ -40,7 +40,7 @@ def find_images(paths: Sequence[Path], listed: SourceCohort) -> list[Path]:
 
 
 def read_images(
-    images: Sequence[Path], preprocess: Preprocess, listed: SourceCohort
+    images: Sequence[Path], preprocess: StoredForm, listed: SourceCohort
 ) -> Iterator[tuple[Path, Radiograph | Volume, NDArray[np.int16]]]:
     """Each image that can be used, and what the store would keep of it; the others go to ``listed`` with the reason."""
     for path in images:

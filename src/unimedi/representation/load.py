@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from unimedi.inputs.open_image import open_images
 from unimedi.inputs.plain_words import open_texts
+from unimedi.inputs.stored_form import StoredForm
 from unimedi.representation.onnx_embedder import OnnxEmbedder, is_onnx
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class LoadedModel:
         preprocess: what brings an image to its stored form (``stored``).
     """
 
-    def __init__(self, embedder: "Embedder | OnnxEmbedder", preprocess: Any) -> None:
+    def __init__(self, embedder: "Embedder | OnnxEmbedder", preprocess: StoredForm) -> None:
         self.embedder, self.preprocess = embedder, preprocess
 
     def images(self, images: Any, spacing: Any = None) -> NDArray[np.float32]:
