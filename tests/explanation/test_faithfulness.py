@@ -22,6 +22,7 @@ from unimedi.explanation.faithfulness import (
     mean_image,
     spread,
 )
+from unimedi.explanation.relevance import text_relevance
 from unimedi.imaging.image import Radiograph
 from unimedi.inputs.store import Store
 from unimedi.representation.embedder import Embedder
@@ -60,8 +61,6 @@ def test_what_deleting_and_erasing_cost_is_what_loops_give(store: Store, embedde
 
     planes = None if output.selected is None else output.selected[0]
     vector = torch.from_numpy(question.vector)[None]
-    from unimedi.explanation.relevance import text_relevance
-
     places = text_relevance(embedder.model, torch.from_numpy(stored.copy()), planes, vector)[0].numpy()
     order = sorted(np.ndindex(*places.shape), key=lambda place: -places[place])
     for share, expected in zip(FRACTIONS, found.drops["mean_image"][TEXT], strict=True):
@@ -96,8 +95,6 @@ def test_the_map_that_is_measured_is_the_one_that_is_shown(store: Store, embedde
     image = Radiograph(store.pixels(question.index).astype(np.float32), (1.0, 1.0))
     stored = embedder.processor.preprocess.stored(image)
     shown = explain(embedder, image, f"There is a {question.finding}.")
-    from unimedi.explanation.relevance import text_relevance
-
     measured = text_relevance(embedder.model, torch.from_numpy(stored), None, torch.from_numpy(question.vector)[None])
     assert np.allclose(shown.relevance, measured.numpy(), atol=1e-6)
 

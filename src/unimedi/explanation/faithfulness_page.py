@@ -63,7 +63,9 @@ def _deletion(found: Measurements, rows: Measurements, kind: ImageKind, fill: st
 def _erasing(rows: Measurements) -> list[str]:
     erased = [(name, one) for name in ERASED if (one := _one(rows, method=name, metric="erased"))]
     lines = [f"  erased: {WORDS[name]:<41}{_cell(one)}, {one.n} studies" for name, one in erased]
-    by_finding = [row for row in rows.select(metric="erased").values() if row.finding]
+    by_finding = sorted(
+        (row for row in rows.select(metric="erased").values() if row.finding), key=lambda row: -row.value
+    )
     each = ", ".join(f"{row.finding.replace('_', ' ')} {three_decimals(row.value)} ({row.n})" for row in by_finding)
     return [*lines, *_differences(rows, "erased", "named"), *([f"  named, by finding: {each}"] if each else [])]
 

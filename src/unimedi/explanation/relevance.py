@@ -2,10 +2,10 @@
 
 Sundararajan et al. (2017). The image is blended in from a reference that says nothing (the training set's mean image;
 black for a model that keeps none), and each pixel gets the cosine that is gained by it on the way. The gains of all
-pixels add up to the cosine of the image less that of the reference, more exactly with more steps. Single pixels are noise, so their gains are summed
-over *places*: a slab in depth, half a patch in the plane. A chosen slice is read beside its volume: its gains are
-added to the places where it lies. Gradients of tokens, cosines of patch states and the attention of [CLS] were
-measured beside it on the phantom and are less faithful (docs/log.md).
+pixels add up to the cosine of the image less that of the reference, more exactly with more steps. Single pixels are
+noise, so their gains are summed over *places*: a slab in depth, half a patch in the plane. A chosen slice is read
+beside its volume: its gains are added to the places where it lies. Gradients of tokens, cosines of patch states and
+the attention of [CLS] were measured beside it on the phantom and are less faithful (docs/log.md).
 """
 
 import torch
