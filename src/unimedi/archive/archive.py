@@ -40,12 +40,19 @@ KEPT: Final = timedelta(hours=1)  # versions of the table: a reader may be at wo
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many studies were removed; how many traces of them were looked for in all bytes and not found; and how many
-    prove nothing, as studies that stay have the same text."""
+    """What was removed, and what shows it.
+
+    Attributes:
+        studies: removed.
+        looked_for: traces that the bytes showed before, and show no more.
+        shared: traces that are there, since studies that stay have the same: they prove nothing.
+        unseen: traces that the bytes did not show before either, as short ids or pieces across two blocks of a file.
+    """
 
     studies: int
     looked_for: int
     shared: int
+    unseen: int
 
 
 class Archive:
@@ -141,18 +148,21 @@ class Archive:
         with self.place.alone(), explained(self.place):
             rows = self._table.search().where(col(column).isin([name])).to_arrow()
             wanted = traces.traces_of(rows) or [traces.Trace(column, name.encode())]
-            if not len(rows) and not (len(name) >= traces.LEAST and traces.left(self.place, wanted, self._table)[0]):
+            before = traces.seen(self.place, wanted)
+            if not len(rows) and (len(name) < traces.LEAST or not before.keys() - self._shared(before)):
                 what = "patient" if patient else "study"
                 raise MissingError(f"{self.place}: expected {what} {name!r} in it, none is; nothing was changed")
             self._rewrite_without(rows["key"].to_pylist())
-            found, shared = traces.left(self.place, wanted, self._table)
+            after = traces.seen(self.place, wanted)
+            shared = self._shared(after)
+            found = [f"{trace.what} in {file}" for trace, file in after.items() if trace not in shared]
             found += traces.old_versions(self.place)
         if found:
             raise ArchiveError(
                 f"{self.place}: {len(rows)} studies are no longer found by any search, but NOT ALL BYTES ARE GONE: "
                 f"{'; '.join(found[:5])}. Delete the archive and index it again without them"
             )
-        return Forgotten(len(rows), len(wanted) - shared, shared)
+        return Forgotten(len(rows), len(before.keys() - shared), len(shared), len(wanted) - len(before))
 
     def search(self, query: Query, where: Filter | None = None, k: int = 10) -> list[Hit]:
         """The k best studies that obey the filter, best first.
@@ -273,6 +283,9 @@ class Archive:
             held = _Held(Snapshot(self._table, version, vectors=not approximate), approximate, "report" in done)
             self._held = held
         return held
+
+    def _shared(self, found: dict[traces.Trace, str]) -> set[traces.Trace]:
+        return traces.shared_by(list(found), self._table)
 
     def _rewrite_without(self, keys: Sequence[int]) -> None:
         rows = self._table.search()

@@ -17,8 +17,8 @@ FORMAT: Final = "1"
 MODEL, LANGUAGES, VERSION = b"unimedi.model", b"unimedi.languages", b"unimedi.format"
 SEPARATOR: Final = "\n"  # before, between and after the findings of a study
 UNIT: Final = 1e-3  # how far the length of a vector may be from 1
-# Lance compresses text by default: a search of the folder's bytes for a patient's id would then be blind.
-PLAIN: Final = {b"lance-encoding:compression": b"none"}
+# Lance compresses text, and the dictionaries of repeated texts: a search of all bytes for an id would be blind.
+PLAIN: Final = {b"lance-encoding:compression": b"none", b"lance-encoding:dict-values-compression": b"none"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,31 +40,16 @@ def traces_of(rows: pa.Table) -> list[Trace]:
     return [trace for trace in dict.fromkeys(found) if len(trace.data) >= LEAST]
 
 
-def left(place: Place, traces: Sequence[Trace], table: Any) -> tuple[list[str], int]:
-    """What is still there: each trace that some file holds though no row of the table has it, as ``what in FILE``.
-
-    Args:
-        table: LanceDB's, after the removal.
-
-    Returns:
-        These, then how many traces prove nothing, as rows that stay have the same (an equal report, or P1 in P10).
-    """
+def seen(place: Place, traces: Sequence[Trace]) -> dict[Trace, str]:
+    """Each trace that the archive's bytes, or the names of its files, hold, and a file that does."""
     where: dict[Trace, str] = {}
     for name, block in _blocks(place, max((len(trace.data) for trace in traces), default=1)):
         where |= {trace: name for trace in traces if trace not in where and trace.data in block}
-    shared = _shared(list(where), table)
-    return [f"{trace.what} in {name}" for trace, name in where.items() if trace not in shared], len(shared)
+    return where
 
 
-def old_versions(place: Place) -> list[str]:
-    """Files of versions before the last, and lists of deleted rows: after a removal there must be none."""
-    names = [name for name, _ in _files(place)]
-    manifests = [name for name in names if name.endswith(".manifest")]
-    return [name for name in names if "/_deletions/" in name] + (manifests if len(manifests) > 1 else [])
-
-
-def _shared(traces: Sequence[Trace], table: Any) -> set[Trace]:
-    """Those that a row of the table has as well."""
+def shared_by(traces: Sequence[Trace], table: Any) -> set[Trace]:
+    """Those that prove nothing, as a row of LanceDB's table has the same: an equal report, or P1 in P10."""
     shared: set[Trace] = set()
     waiting = list(traces)
     for batch in table.search().select([*TEXTS, *VECTORS.values()]).to_batches(batch_size=BATCH) if waiting else ():
@@ -78,6 +63,13 @@ def _shared(traces: Sequence[Trace], table: Any) -> set[Trace]:
             shared |= {trace} if known else set()
         waiting = [trace for trace in waiting if trace not in shared]
     return shared
+
+
+def old_versions(place: Place) -> list[str]:
+    """Files of versions before the last, and lists of deleted rows: after a removal there must be none."""
+    names = [name for name, _ in _files(place)]
+    manifests = [name for name in names if name.endswith(".manifest")]
+    return [name for name in names if "/_deletions/" in name] + (manifests if len(manifests) > 1 else [])
 
 
 def _heads(column: pa.Array) -> Iterator[Any]:

@@ -134,8 +134,12 @@ class Forget:
         print(
             f"{done.looked_for} traces (ids, paths, pieces of reports, vectors) looked for in every byte: none is left"
         )
-        if done.shared:
-            print(f"{done.shared} more are also those of studies that stay, and prove nothing", file=sys.stderr)
+        for count, why in (
+            (done.shared, "are also those of studies that stay"),
+            (done.unseen, "were not seen before either"),
+        ):
+            if count:
+                print(f"{count} more {why}, and prove nothing", file=sys.stderr)
 
 
 @dataclass(frozen=True)
