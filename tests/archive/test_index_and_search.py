@@ -123,13 +123,16 @@ def test_like_a_study_leaves_its_own_patient_out(
     assert len(less) == 10
 
 
-def test_tables_and_csv_are_for_people_and_programs(indexed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_and_csv_are_for_people_and_programs(
+    indexed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a line is as wide as the terminal
     capsys.readouterr()
     assert main(["search", str(indexed), "effusion", "--by", "text", "-k", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["score", "study", "modality", "split", "findings", "report"]
     assert len(lines) == 4
-    assert all("There is a left pleural effusion." in line for line in lines[1:])
+    assert all("There is a left pleural effusion." in line for line in lines[1:]), lines
     assert main(["search", str(indexed), "effusion", "--by", "text", "-k", "3", "--format", "csv"]) == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row["rank"] for row in rows] == ["1", "2", "3"]
