@@ -5,6 +5,7 @@ Each ``read_…`` raises InputError that says what came and what was expected.
 
 import datetime
 import re
+from contextlib import suppress
 
 from unimedi.cohort.study import Modality, Split
 from unimedi.errors import InputError, nearest
@@ -61,10 +62,8 @@ def read_date(text: str) -> datetime.date | None:
     if not day:
         return None
     if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", day):
-        try:
+        with suppress(ValueError):  # the 31st of February
             return datetime.date.fromisoformat(day)
-        except ValueError:
-            pass
     raise InputError(f"unknown date {text[:80]!r}, expected one like 2024-01-31")
 
 
