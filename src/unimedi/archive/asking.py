@@ -16,6 +16,14 @@ from unimedi.representation.embedder import Embedder
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """What hits shall be like, or not like: its vector, float32 (dim,), of length 1, and its patient, '' if unknown."""
+
+    vector: NDArray[np.float32]
+    patient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A query; the patients of the studies that hits shall be like, who are no answer; and sentences to say first."""
 
@@ -27,6 +35,7 @@ class Asked:
 def ask(
     archive: Archive,
     load: Callable[[], Embedder] | None,
+    example: Callable[[str], Example],
     words: str = "",
     like: Sequence[str] = (),
     and_text: Sequence[str] = (),
@@ -37,59 +46,84 @@ def ask(
 
     Args:
         archive: that is asked.
-        load: loads the model, called where words or files need a vector; None: words are only looked for in reports.
+        load: loads the model, called once, where words need a vector; None: words are only looked for in reports.
+        example: what a name in ``like`` or ``not_like`` stands for. Nothing else decides it: a page passes a function
+            that opens no file, such as :func:`study`.
         words: free text.
-        like, not_like: image files, or ids of studies in the archive.
+        like, not_like: names of examples.
         and_text: more free text.
         ways: as of :class:`~unimedi.archive.query.Query`.
 
     Raises:
-        InputError: nothing is asked, a text is too long, or a file is no image that can be used.
-        MissingError: neither a file nor a study of the archive has the name.
+        InputError: nothing is asked, a text is too long, or the model is another than the archive's.
+        UnimediError: what ``example`` raises.
     """
     texts = [text for text in (words, *and_text) if text.strip()]
     for text in texts:
         check_words(text)
     compared = any(way != "text" for way in ways)
-    embedder = load() if load and compared and (texts or any(map(_is_file, (*like, *not_like)))) else None
-    if embedder is not None and embedder.fingerprint != archive.model:
-        archive.refuse_other(embedder.fingerprint)
-    if texts and embedder is None and "text" not in ways:
+    if texts and load is None and "text" not in ways:
         raise InputError("words need --model to be compared with vectors")
-    towards = [*embedder.texts(texts)] if embedder and texts else []
-    patients: list[str] = []
-    examples: list[list[NDArray[np.float32]]] = [[], []]
-    for names, found in zip((like, not_like), examples, strict=True):
-        for name in names if compared else ():
-            vector, patient = _example(name, archive, embedder)
-            found.append(vector)
-            patients += [patient] if patient and names is like else []
-    towards = [*towards[:1], *examples[0], *towards[1:]]
+    towards = [*_loaded(load, archive).texts(texts)] if load and texts and compared else []
+    more, less = ([example(name) for name in names if compared] for names in (like, not_like))
+    towards = [*towards[:1], *(one.vector for one in more), *towards[1:]]
     if not towards and not_like:
         raise InputError("expected words or --like beside --not-like: away from something is no direction")
-    moved = more_like(towards[0], towards[1:], examples[1]) if towards else None
+    moved = more_like(towards[0], towards[1:], [one.vector for one in less]) if towards else None
     query = Query(moved, archive.model, " ".join(texts), tuple(ways))
-    return Asked(query, tuple(dict.fromkeys(patients)), tuple(_notes(texts, archive, compared and embedder is None)))
+    patients = dict.fromkeys(one.patient for one in more if one.patient)
+    return Asked(query, tuple(patients), tuple(_notes(texts, archive, compared and load is None)))
 
 
-def _example(name: str, archive: Archive, embedder: Embedder | None) -> tuple[NDArray[np.float32], str]:
-    """The vector of an image file, or of a study of the archive and then its patient."""
-    if not _is_file(name):
-        try:
-            study = archive.study(name)
-        except MissingError:
-            found = f"{name!r}: expected an image file or a study of {archive.place}, found neither"
-            raise MissingError(found) from None
-        return study.vector, study.patient_id
-    if embedder is None:
-        raise InputError(f"{name}: an image file needs --model to be compared")
-    stored = embedder.processor.preprocess.stored(open_image(name))
-    return embedder.rows([stored])[0]["embedding"], ""
+def study(archive: Archive) -> Callable[[str], Example]:
+    """For :func:`ask`: a name is the id of a study of the archive; MissingError where it is none."""
+
+    def example(name: str) -> Example:
+        found = archive.study(name)
+        return Example(found.vector, found.patient_id)
+
+    return example
+
+
+def file_or_study(archive: Archive, load: Callable[[], Embedder] | None) -> Callable[[str], Example]:
+    """For :func:`ask` at a command line: a name is an image file or folder, or else the id of a study.
+
+    Whoever can say the names can have any file of the machine opened: not for a server.
+
+    Args:
+        archive: that is asked.
+        load: loads the model, called for each file; None: files are refused.
+
+    Raises:
+        InputError: (by what it returns) a file is no image that can be used, or there is no model to compare it.
+        MissingError: (the same) neither a file nor a study has the name.
+    """
+
+    def example(name: str) -> Example:
+        if not _is_file(name):
+            try:
+                return study(archive)(name)
+            except MissingError:
+                found = f"{name!r}: expected an image file or a study of {archive.place}, found neither"
+                raise MissingError(found) from None
+        if load is None:
+            raise InputError(f"{name}: an image file needs --model to be compared")
+        embedder = _loaded(load, archive)
+        stored = embedder.processor.preprocess.stored(open_image(name))
+        return Example(embedder.rows([stored])[0]["embedding"])
+
+    return example
+
+
+def _loaded(load: Callable[[], Embedder], archive: Archive) -> Embedder:
+    embedder = load()
+    archive.refuse_other(embedder.fingerprint)
+    return embedder
 
 
 def _is_file(name: str) -> bool:
     try:
-        return Path(name).exists()
+        return name != "" and Path(name).exists()  # Path('') is the current folder
     except (OSError, ValueError):  # too long for a name, or a NUL
         return False
 

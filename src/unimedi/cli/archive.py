@@ -81,18 +81,20 @@ class Search:
     """how they are printed"""
 
     def run(self) -> None:
+        import functools
         import shutil
 
         from unimedi.archive.archive import Archive
-        from unimedi.archive.asking import ask
+        from unimedi.archive.asking import ask, file_or_study
         from unimedi.archive.filters import Filter
         from unimedi.archive.printing import as_csv, as_json, as_table
         from unimedi.archive.query import CHOICES
         from unimedi.cohort.cell_values import read_date
 
         archive, since, until = Archive(self.archive), read_date(self.since or ""), read_date(self.until or "")
+        load = functools.cache(self._load) if self.model else None
         asked = ask(
-            archive, self._load if self.model else None, self.words or "", self.like, self.and_text, self.not_like,
+            archive, load, file_or_study(archive, load), self.words or "", self.like, self.and_text, self.not_like,
             CHOICES[self.by],
         )  # fmt: skip
         allowed = Filter(
