@@ -1,0 +1,1 @@
+"""The page: an archive searched, and studies looked at, in a browser."""
