@@ -1,5 +1,6 @@
 """CT collections with labels or reports, as they are unpacked: the same paths and columns, a few rows, their quirks."""
 
+import datetime
 import gzip
 import json
 import tempfile
@@ -66,6 +67,7 @@ def ctrate(base: Path) -> Path:
         part, patient, scan, _ = name.split("_")
         put(base / f"{part}_fixed/{part}_{patient}/{part}_{patient}_{scan}/{name}.nii.gz")
     put(base / "train/train_4/train_4_a/train_4_a_1.nii.gz")
+    put(base / "metadata/train_metadata.csv", "VolumeName,Rows,StudyDate\ntrain_1_a_1.nii.gz,512,20210427\n")
     return base
 
 
@@ -86,6 +88,7 @@ def test_ct_rate(tmp_path: Path, inner: str) -> None:
     assert training_text(second.report) == "Clear."
     assert first.labels["lung_nodule"] is True
     assert first.labels["arterial_wall_calcification"] is False
+    assert (first.date, second.date) == (datetime.date(2021, 4, 27), None)
     assert second.labels == {}  # its second reconstruction has no row of labels here
     assert reasons(cohort) == {
         "another reconstruction of a scan that is taken": 1,
@@ -177,6 +180,8 @@ def test_bimcv_covid19(tmp_path: Path) -> None:
     assert (ct.report.language, ct.report.text) == ("es", "infiltrado en lobulo superior izquierdo .")
     assert ct.labels == {"covid_19": True, "pneumonia": True, "normal": False, "pleural_effusion": False}
     assert found["ses-E2_xray"].report.text == "sin hallazgos ."  # the table of labels goes before the session's
+    assert found["ses-E3_xray"].date == datetime.date(2020, 4, 2)
+    assert ct.date is None
     assert found["ses-E3_xray"].report.text == "Torax AP .\nSin derrame ."
     assert set(found["ses-E3_xray"].labels.values()) == {None}
     assert reasons(cohort) == {

@@ -1,6 +1,7 @@
 """X-ray collections as they are unpacked: the same paths and columns with a few rows, and the quirks that each has."""
 
 import csv
+import datetime
 import gzip
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_mimic_cxr(tmp_path: Path, name: str, suffix: str, reports: str) -> None
     assert {name: value for name, value in first.labels.items() if value is not None} == {"atelectasis": True}
     assert len(first.labels) == 14
     assert second.split == Split.TEST
+    assert first.date == second.date == datetime.date(2180, 5, 6)
     assert reasons(cohort) == {
         "view LATERAL: not frontal": 1,
         "view not stated: not frontal": 1,
@@ -123,6 +125,8 @@ def test_padchest_by_rows_of_the_real_table(tmp_path: Path) -> None:
     first = cohort.studies[0]
     assert (first.report.language, first.report.text) == ("es", "sin hallazg patolog edad pacient .")
     assert (first.patient_id, first.modality) == ("839860488694292331637988235681460987", Modality.DX)
+    day = frontal[0][place["StudyDate_DICOM"]]
+    assert first.date == datetime.date(int(day[:4]), int(day[4:6]), int(day[6:]))
     assert len(cohort.studies) + len(cohort.skipped) == 40 + 1 + 1
     assert reasons(cohort)["listed in no table"] == 1
     assert reasons(cohort)["no image"] == len(frontal) - 3

@@ -67,6 +67,13 @@ def read_date(text: str) -> datetime.date | None:
     raise InputError(f"unknown date {text[:80]!r}, expected one like 2024-01-31")
 
 
+def date_or_none(text: str) -> datetime.date | None:
+    """As :func:`read_date`; None, too, where it is no day: for dates that others wrote."""
+    with suppress(InputError):
+        return read_date(text)
+    return None
+
+
 def read_label(text: str) -> bool | None:
     """Present, absent, or None for unknown."""
     try:

@@ -4,6 +4,7 @@ Arrays follow ``imaging.image``: volumes (depth, height, width) from feet to hea
 radiographs (height, width), dense bright. Files are the same bytes each time: identifiers are hashes, no clock is read.
 """
 
+import datetime
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +42,12 @@ class Header:
         """A DICOM UID under the UUID root (2.25), a hash of the study and ``parts``."""
         text = "/".join(map(str, (self.patient_id, self.study_id, *parts)))
         return f"2.25.{int.from_bytes(hashlib.blake2b(text.encode(), digest_size=15).digest(), 'big')}"
+
+
+def study_date(study_id: str) -> datetime.date:
+    """The day of an examination: a function of its id, within 2015 to 2020."""
+    drawn = _drawn(study_id)
+    return datetime.date(2015 + drawn % 6, 1 + drawn // 7 % 12, 1 + drawn // 91 % 28)
 
 
 def write_dicom_xray(
@@ -136,6 +143,11 @@ def write_masks(
     return written
 
 
+def _drawn(study_id: str) -> int:
+    """A number of 32 bits that a study has by its id."""
+    return int(hashlib.blake2b(study_id.encode(), digest_size=4).hexdigest(), 16)
+
+
 def _origin(shape: tuple[int, ...], spacing: tuple[float, ...]) -> tuple[float, float, float]:
     """LPS position in mm of the first voxel (x, y, z) of a volume centred on the scanner's axis."""
     z, y, x = (-round(count * step / 2, 3) for count, step in zip(shape, spacing, strict=True))
@@ -148,11 +160,11 @@ def _dataset(header: Header, instance: str) -> FileDataset:
     meta.MediaStorageSOPInstanceUID = instance
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", Dataset(), file_meta=meta, preamble=b"\0" * 128)
-    day = int(hashlib.blake2b(header.study_id.encode(), digest_size=4).hexdigest(), 16)
+    drawn, day = _drawn(header.study_id), study_date(header.study_id)
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID, dataset.SOPInstanceUID = STORAGE[header.modality], instance
-    dataset.StudyDate = f"{2015 + day % 6}{1 + day // 7 % 12:02d}{1 + day // 91 % 28:02d}"
-    dataset.StudyTime = f"{day % 24:02d}{day // 24 % 60:02d}00"
+    dataset.StudyDate = f"{day:%Y%m%d}"
+    dataset.StudyTime = f"{drawn % 24:02d}{drawn // 24 % 60:02d}00"
     dataset.AccessionNumber = header.study_id[:16]
     dataset.Modality, dataset.Manufacturer = header.modality, "unimedi phantom"
     dataset.PatientName, dataset.PatientID = f"Phantom^{header.patient_id}", header.patient_id

@@ -29,6 +29,7 @@ from unimedi.cohort.study import Modality, Report, Split
 from unimedi.errors import StateError
 from unimedi.files.atomic import write_json, write_text
 from unimedi.files.lock import LOCK, alone_in
+from unimedi.phantom.files import study_date
 from unimedi.phantom.painting.distractors import DISTRACTOR
 from unimedi.phantom.patient.catalogue import DETAILS, FINDINGS
 from unimedi.phantom.planning import PatientPlan, patient_seed, plan_hospital
@@ -42,7 +43,7 @@ ATTEMPTS = 100  # wordings tried until a report of a held-out split is unlike ev
 BUILDING = ".building"
 FOLDERS = ("patients", "reports", "masks")
 COLUMNS = ("study_id", "patient_id", "modality", "split", "image", "report_path", "language", "format", "view", "pair",
-           "sex", "age")  # fmt: skip
+           "sex", "age", "study_date")  # fmt: skip
 # What a worker starts with: one thread, and an allocator that keeps freed blocks (else a sixth goes to page faults).
 WORKER_ENVIRONMENT = {
     **dict.fromkeys(
@@ -271,7 +272,7 @@ def _write_index(path: Path, rows: list[Row], labels: tuple[str, ...], masked: t
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({**row, "study_date": study_date(row["study_id"]).isoformat()} for row in rows)
     write_text(path, text.getvalue())
 
 

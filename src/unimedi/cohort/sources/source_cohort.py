@@ -1,5 +1,6 @@
 """The studies that a source gives (a collection, a folder, a table), and a list of what could not be used."""
 
+import datetime
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class SourceCohort:
         labels: Mapping[str, bool | None] | None = None,
         masks: Mapping[str, Mask] | None = None,
         series: str = "",
+        date: datetime.date | None = None,
     ) -> None:
         """Add a study, or note why it is none.
 
@@ -88,6 +90,7 @@ class SourceCohort:
             labels: finding → present, absent, or None for unknown.
             masks: finding → where it is marked.
             series: the SeriesInstanceUID, where the folder holds several.
+            date: of the examination.
         """
         if not inside(image, self.root):
             return self.skip(what, "image outside the root")
@@ -114,7 +117,7 @@ class SourceCohort:
         self.unnamed |= set() if patient_id else {name}
         written = written_report(text, language)
         self.studies.append(
-            Study(name, patient_id or name, modality, image, written, split, labels or {}, masks or {}, series)
+            Study(name, patient_id or name, modality, image, written, split, labels or {}, masks or {}, series, date)
         )
         return None
 

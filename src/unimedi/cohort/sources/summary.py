@@ -12,7 +12,7 @@ from unimedi.files.atomic import write_text
 
 
 def summary(cohort: SourceCohort) -> str:
-    """Studies by modality and split, patients, reports by language, labels, masks; that nothing is missing;
+    """Studies by modality and split, patients, reports by language, labels, masks, dates; that nothing is missing;
     doubts about patients."""
     studies = cohort.studies
     modalities = Counter(str(study.modality) for study in studies)
@@ -26,7 +26,8 @@ def summary(cohort: SourceCohort) -> str:
     lines.append(f"patients: {len({study.patient_id for study in studies})}   reports: {written}")
     labelled = sum(any(value is not None for value in study.labels.values()) for study in studies)
     masked = sum(bool(study.masks) for study in studies)
-    lines.append(f"with labels: {labelled}   with masks: {masked}")
+    dated = sum(study.date is not None for study in studies)
+    lines.append(f"with labels: {labelled}   with masks: {masked}   with a date: {dated}")
     patients = [study.patient_id for study in studies]
     lines += cohort.notes + overused_id_note(patients) + similar_ids_note(patients)
     listed = len(studies) + len(cohort.skipped)

@@ -1,5 +1,6 @@
 """BIMCV's X-rays and CTs with Spanish reports and their findings: BIMCV-COVID19+ and -, and the CTs of BIMCV-R."""
 
+import datetime
 import json
 import re
 from collections import Counter
@@ -7,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from unimedi.cohort.cell_values import date_or_none
 from unimedi.cohort.sources.collections.listing import find, python_list, rows, snake
 from unimedi.cohort.sources.file_names import suffix
 from unimedi.cohort.sources.nifti_header import planes_of
@@ -92,10 +94,11 @@ def bimcv_r(root: Path) -> SourceCohort:
 
 @dataclass(slots=True)
 class Session:
-    """What the tables say of a session: the report, and the findings drawn from it."""
+    """What the tables say of a session: the report, the findings drawn from it, and the day."""
 
     text: str = ""
     names: frozenset[str] | None = None
+    date: datetime.date | None = None
 
 
 def bimcv_covid19(root: Path) -> SourceCohort:
@@ -131,7 +134,8 @@ def _sessions(part: Path) -> dict[str, Session]:
     found: dict[str, Session] = {}
     for table in sorted(part.glob("sub-*/*sessions.tsv")):
         for row in rows(table, "session_id"):
-            found[row["session_id"]] = Session(text_of(row.get("medical_evaluation", "")))
+            date = date_or_none(row.get("study_date", ""))
+            found[row["session_id"]] = Session(text_of(row.get("medical_evaluation", "")), date=date)
     tables = part.glob("derivatives/labels/*.tsv")
     for table in sorted(table for table in tables if table.name.lower().startswith("labels")):
         for row in rows(table, "ReportID", "Report", "Labels"):
@@ -194,7 +198,8 @@ def _add(cohort: SourceCohort, image: Path, modality: Modality, session: Session
     subject, name = image.parts[-4], image.parts[-3]
     labels = labels_of(session.names, columns)
     study = f"{name}_{'ct' if modality is Modality.CT else 'xray'}"
-    cohort.add(_what(image), image, modality, session.text or None, study, subject, "es", labels=labels)
+    text = session.text or None
+    cohort.add(_what(image), image, modality, text, study, subject, "es", labels=labels, date=session.date)
 
 
 def _device(file: Path) -> str:

@@ -1,17 +1,19 @@
 """CT-RATE: chest CTs with English reports and 18 labels; of several reconstructions of a scan one is taken."""
 
+import datetime
 import re
 from pathlib import Path
 
+from unimedi.cohort.cell_values import date_or_none
 from unimedi.cohort.sources.collections.listing import find, headed, rows, snake
 from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.study import Modality, Split
 
 NAME = re.compile(r"((train|valid)_\d+)_[a-z]+_\d+\.nii\.gz")
-# Reports, labels and the list of what is no chest, by the folder of the images.
+# Reports, labels, the list of what is no chest, and what DICOM headers said, by the folder of the images.
 TABLES = {
-    "train": ("train_reports.csv", "train_predicted_labels.csv", "no_chest_train.txt"),
-    "valid": ("validation_reports.csv", "valid_predicted_labels.csv", "no_chest_valid.txt"),
+    "train": ("train_reports.csv", "train_predicted_labels.csv", "no_chest_train.txt", "train_metadata.csv"),
+    "valid": ("validation_reports.csv", "valid_predicted_labels.csv", "no_chest_valid.txt", "validation_metadata.csv"),
 }
 SECTIONS = {
     "clinical information": "ClinicalInformation_EN",
@@ -40,10 +42,11 @@ def ct_rate(root: Path) -> SourceCohort:
 
 
 def _read_part(cohort: SourceCohort, base: Path, part: str, reports: Path) -> None:
-    _, labels, no_chest = TABLES[part]
+    _, labels, no_chest, headers = TABLES[part]
     table = rows(find(base / "multi_abnormality_labels", labels), "VolumeName")
     known = {row.pop("VolumeName"): {snake(name): LABEL.get(value) for name, value in row.items()} for row in table}
     other = _names(base / "metadata" / no_chest)
+    dates = _dates(base / "metadata" / headers)
     taken: set[str] = set()
     for row in rows(reports, "VolumeName", *SECTIONS.values()):
         name = row["VolumeName"]
@@ -58,8 +61,8 @@ def _read_part(cohort: SourceCohort, base: Path, part: str, reports: Path) -> No
             continue
         before = len(cohort.studies)
         split = Split.TEST if part == "valid" else Split.TRAIN
-        about = known.get(name, {})
-        cohort.add(name, image, Modality.CT, _text(row), scan, found[1], "en", split, about)
+        about, date = known.get(name, {}), dates.get(name)
+        cohort.add(name, image, Modality.CT, _text(row), scan, found[1], "en", split, about, date=date)
         taken |= {scan} if len(cohort.studies) > before else set()
 
 
@@ -78,6 +81,12 @@ def _text(row: dict[str, str]) -> str:
     """The report with headings; ``Not given.`` is no section."""
     given = {name: row[column] for name, column in SECTIONS.items()}
     return headed({name: text for name, text in given.items() if text.rstrip(".").lower() != "not given"})
+
+
+def _dates(path: Path) -> dict[str, datetime.date | None]:
+    """The day of each volume; none where there is no table."""
+    table = rows(path, "VolumeName") if path.is_file() else ()
+    return {row["VolumeName"]: date_or_none(row.get("StudyDate", "")) for row in table}
 
 
 def _names(path: Path) -> set[str]:

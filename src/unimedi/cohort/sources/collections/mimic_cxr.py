@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from unimedi.cohort.cell_values import date_or_none
 from unimedi.cohort.reports.report import last_of_each
 from unimedi.cohort.sources.collections.listing import find, rows, skip_unlisted, snake
 from unimedi.cohort.sources.source_cohort import SourceCohort
@@ -57,6 +58,7 @@ def _cohort(root: Path, suffix: str) -> SourceCohort:
                 language="en",
                 split=where,
                 labels=labels.get(study),
+                date=date_or_none(row.get("StudyDate", "")),  # shifted, into 2100 to 2200: right within a patient
             )
     skip_unlisted(cohort, images, listed, suffix)
     return cohort

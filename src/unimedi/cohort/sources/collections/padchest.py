@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from unimedi.cohort.cell_values import date_or_none
 from unimedi.cohort.sources.collections.listing import find, first_there, python_list, rows, skip_unlisted, snake
 from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.split import assign_splits
@@ -42,6 +43,7 @@ def padchest(root: Path) -> SourceCohort:
                 patient_id=row["PatientID"],
                 language="es",
                 labels=known,
+                date=date_or_none(row.get("StudyDate_DICOM", "")),
             )
     skip_unlisted(cohort, root, images, ".png")
     cohort.studies = assign_splits(cohort.studies)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from unimedi.cohort.sources.dicom.header import header_of
 from unimedi.cohort.sources.dicom.quick_header import modality_of
 from unimedi.cohort.sources.source_cohort import SourceCohort, SourceError
 from unimedi.cohort.split import assign_splits
@@ -69,8 +70,9 @@ def _add_xrays(cohort: SourceCohort, series: list[Series]) -> None:
         for number, file in enumerate(_files(folder)):
             name = f"1C_{patient}_{study}_{folder.name}_{number}".replace(" ", "-")
             labels = {"covid_19": True}
-            modality = modality_of(file) or Modality.DX
-            cohort.add(_what(folder), file, modality, None, name, patient, labels=labels)
+            modality, header = modality_of(file) or Modality.DX, header_of(file)
+            date = header.date if header else None
+            cohort.add(_what(folder), file, modality, None, name, patient, labels=labels, date=date)
 
 
 def _add_largest(cohort: SourceCohort, series: list[Series]) -> None:
@@ -108,8 +110,9 @@ def _add_listed(cohort: SourceCohort, series: list[Series], listed: dict[str, Sp
 def _add_ct(cohort: SourceCohort, part: str, patient: str, study: str, folder: Path, name: str) -> None:
     if not _files(folder):
         return cohort.skip(_what(folder), "no image")
-    labels = {"covid_19": part == "A"}
-    return cohort.add(_what(folder), folder, Modality.CT, None, name, patient, labels=labels)
+    labels, header = {"covid_19": part == "A"}, header_of(folder)
+    date = header.date if header else None
+    return cohort.add(_what(folder), folder, Modality.CT, None, name, patient, labels=labels, date=date)
 
 
 def _lists(root: Path) -> dict[str, Split]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unimedi.cohort.cell_values import read_date
+from unimedi.cohort.cell_values import date_or_none
 from unimedi.cohort.sources.dicom.quick_header import is_dicom
 from unimedi.cohort.sources.dicom.view import UNSEEN, VIEW_TAGS, View, view_of
 from unimedi.cohort.study import Modality
@@ -130,15 +130,8 @@ def _header(path: Path, found: Any) -> Header:
         text("BodyPartExamined").upper(),
         _unfit(found, seen),
         "" if modality or stated in UNSTATED else f"modality {stated}: expected one of {', '.join(Modality)}",
-        _date(text("StudyDate")),
+        date_or_none(text("StudyDate").replace(".", "-")),  # 2024.01.31, as files of before 1993 write it
     )
-
-
-def _date(text: str) -> datetime.date | None:
-    try:
-        return read_date(text.replace(".", "-"))  # 2024.01.31, as files of before 1993 write it
-    except ValueError:
-        return None
 
 
 def _is_axial(cosines: Any) -> bool:

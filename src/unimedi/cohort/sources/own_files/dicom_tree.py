@@ -218,5 +218,6 @@ def _add(cohort: SourceCohort, header: Header, what: str, image: Path, reports: 
         patient_id=header.patient,
         labels=label_values(row),
         series=header.series if image != header.path else "",
+        date=header.date,
     )
     return len(cohort.studies) > before

@@ -8,6 +8,7 @@ itself. Whatever cannot be used is listed with the reason, never left out in sil
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from unimedi.cohort.cell_values import read_modality
@@ -86,7 +87,10 @@ def scan_folder(
 
 
 def _check_listed(cohort: SourceCohort) -> dict[str, str]:
-    """List the table's images whose headers say that they are none for us. Returns PatientIDs by study id."""
+    """List the table's images whose headers say that they are none for us; headers date what the table does not.
+
+    Returns PatientIDs by study id.
+    """
     stated: dict[str, str] = {}
     kept = []
     for study in cohort.studies:
@@ -94,7 +98,7 @@ def _check_listed(cohort: SourceCohort) -> dict[str, str]:
         if header and header.unfit and study.image.is_file():
             cohort.skip(name_of(study.image, cohort.root), header.unfit)
             continue
-        kept.append(study)
+        kept.append(replace(study, date=header.date) if header and not study.date else study)
         if header and study.study_id in cohort.unnamed:
             stated[study.study_id] = header.patient
     cohort.studies = kept
@@ -151,7 +155,7 @@ def _add(cohort: SourceCohort, one: FoundImage, pairs: Pairs, taken: TakenImages
     elif report and (first := taken.copy(one)):
         cohort.skip(what, f"a copy of {name_of(first, cohort.root)}, which is taken")
     else:
-        cohort.add(what, one.path, one.modality, report)
+        cohort.add(what, one.path, one.modality, report, date=one.header.date if one.header else None)
     if len(cohort.studies) == before:
         return False
     taken.add(one)

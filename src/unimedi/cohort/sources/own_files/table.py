@@ -4,7 +4,14 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from unimedi.cohort.cell_values import read_label, read_language, read_modality, read_split, without_missing
+from unimedi.cohort.cell_values import (
+    date_or_none,
+    read_label,
+    read_language,
+    read_modality,
+    read_split,
+    without_missing,
+)
 from unimedi.cohort.column_names import check_names, missing_column, misspelt_columns, unnamed_patient_column
 from unimedi.cohort.patient_id import is_shortened_number
 from unimedi.cohort.sources.dicom.header import patient_in
@@ -18,7 +25,7 @@ from unimedi.files.markup import plain
 from unimedi.files.table_file import Row, TableError, read_table
 from unimedi.files.walk import name_of, walk
 
-FIELDS = ("image", "report", "report_path", "patient_id", "study_id", "modality", "split", "language")
+FIELDS = ("image", "report", "report_path", "patient_id", "study_id", "modality", "split", "language", "study_date")
 KEY = ("key", "report")
 OF_A_MANIFEST = ("translation", "series", "mask:")  # how the columns begin that a table of one's own does not have
 UNLISTED = "listed in no row of the table"
@@ -126,7 +133,9 @@ def _wrong_columns(header: Sequence[str], names: Mapping[str, str], columns: Map
     wanted = [names[field] for field in ("image", *columns)]
     if not {names["report"], names["report_path"]} & set(header):
         wanted.append(names["report"])
-    problems = _missing(header, names, wanted) or misspelt_columns(header, list(names.values()))
+    # A date of somebody's own, under whatever name, is no mistake.
+    looked_for = [name for field, name in names.items() if field != "study_date"]
+    problems = _missing(header, names, wanted) or misspelt_columns(header, looked_for)
     other = [name for name in header if name.startswith(OF_A_MANIFEST)]
     problems += [f"column {name!r} is of a manifest; use the table as one" for name in other]
     if names["patient_id"] not in header and (problem := unnamed_patient_column(header, names["patient_id"])):
@@ -172,6 +181,9 @@ def _add_row(
     for field in ("study_id", "patient_id"):
         if is_shortened_number(values[field]):
             return cohort.skip(what, f"{field} is a number that a spreadsheet shortened")
+    date = date_or_none(values["study_date"])
+    if values["study_date"] and date is None:
+        cohort.tell(what, f"taken without the date {values['study_date'][:80]!r}: expected one like 2024-01-31")
     return cohort.add(
         what,
         image,
@@ -182,6 +194,7 @@ def _add_row(
         language=language,
         split=split,
         labels=labels,
+        date=date,
     )
 
 
