@@ -19,10 +19,11 @@ _PUBLIC = {
     "UniMediModel": "unimedi.model.unimedi",
     "UniMediConfig": "unimedi.model.config",
     "UniMediProcessor": "unimedi.model.processor",
+    "explain": "unimedi.explanation.explain",
     "load": "unimedi.representation.load",
     "read_image": "unimedi.imaging.read",
 }
-__all__ = ["UniMediConfig", "UniMediModel", "UniMediProcessor", "__version__", "load", "read_image"]
+__all__ = ["UniMediConfig", "UniMediModel", "UniMediProcessor", "__version__", "explain", "load", "read_image"]
 
 # Modules of transformers, their tables by model_type, and what stands in these for ours.
 _TABLES: Final = {

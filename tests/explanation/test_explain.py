@@ -7,12 +7,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import unimedi
 from tests.hospital import write_pretrained
 from tests.tiny import PREPROCESS
-from unimedi.errors import InputError
+from unimedi.errors import InputError, MissingError
 from unimedi.explanation.explain import LONGEST, explain
 from unimedi.imaging.image import Radiograph, Volume
 from unimedi.representation.embedder import Embedder
+from unimedi.representation.onnx_embedder import SETTINGS
 
 DRAWS = np.random.default_rng(0)
 XRAY = Radiograph(DRAWS.random((45, 61)).astype(np.float32), (2.0, 1.0))
@@ -21,8 +23,34 @@ TEXTS = ("There is a nodule in the right lung.", "The heart is enlarged.")
 
 
 @pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    return Embedder.from_pretrained(write_pretrained(tmp_path_factory.mktemp("model"), report_languages=("en",)))
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pretrained(tmp_path_factory.mktemp("model"), report_languages=("en",))
+
+
+@pytest.fixture(scope="module")
+def embedder(pretrained: Path) -> Embedder:
+    return Embedder.from_pretrained(pretrained)
+
+
+def test_the_public_name_takes_a_folder_or_what_load_gave(embedder: Embedder, pretrained: Path) -> None:
+    expected = explain(embedder, XRAY, TEXTS)
+    for model in (pretrained, str(pretrained), unimedi.load(pretrained)):
+        found = unimedi.explain(model, XRAY, TEXTS)
+        np.testing.assert_array_equal(found.relevance, expected.relevance)
+        np.testing.assert_array_equal(found.similarity, expected.similarity)
+    alone = unimedi.explain(pretrained, XRAY.array, text=None, spacing=XRAY.spacing)
+    assert alone.texts == ()
+    np.testing.assert_array_equal(alone.attention, expected.attention)
+
+
+def test_a_model_without_gradients_or_of_another_kind_is_refused(embedder: Embedder, tmp_path: Path) -> None:
+    (tmp_path / SETTINGS).write_text("{}")
+    with pytest.raises(InputError, match=rf"{tmp_path.name}: an export in ONNX gives vectors and no gradients"):
+        unimedi.explain(tmp_path, XRAY)
+    with pytest.raises(MissingError, match="expected a run"):
+        unimedi.explain(tmp_path / "nowhere", XRAY)
+    with pytest.raises(TypeError, match="model"):
+        unimedi.explain(embedder.model, XRAY)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("image", [XRAY, CT], ids=["xray", "ct"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from unimedi.imaging.image import Radiograph, Volume
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.representation.embedder import Embedder
+from unimedi.representation.load import LoadedModel
+from unimedi.representation.onnx_embedder import OnnxEmbedder, is_onnx
 
 LONGEST = 10_000  # characters of a sentence: far beyond a report
 
@@ -67,41 +70,60 @@ class Explanation:
         return min(int(height * planes), planes - 1)
 
 
-def explain(embedder: Embedder, image: Any, text: str | Sequence[str] = (), spacing: Any = None) -> Explanation:
-    """Explain one image, without a sentence or with some.
+def explain(
+    model: Embedder | LoadedModel | str | Path, image: Any, text: str | Sequence[str] | None = None, spacing: Any = None
+) -> Explanation:
+    """Explain one image, without a sentence or with some: ``unimedi.explain("runs/demo", "ct.nii.gz", "Effusion.")``.
 
     Args:
-        embedder: the model with its processor.
+        model: a run or a pretrained folder; or what ``unimedi.load`` gave, or an ``Embedder``: for many images it is
+            loaded once so.
         image: a path, a PIL image, a ``Radiograph`` or ``Volume``, an array or tensor, as the processor takes it.
         text: one sentence or several.
         spacing: of arrays, in mm an axis; required for 3-D ones.
 
     Raises:
-        InputError: the image cannot be read (an ``ImagingError``), or a sentence is empty or longer than ``LONGEST``.
-        TypeError: the image or a sentence is of another type.
+        MissingError: no model is there.
+        InputError: the image cannot be read (an ``ImagingError``), a sentence is empty or longer than ``LONGEST``, or
+            the model is an export in ONNX, which has no gradients.
+        TypeError: the model, the image or a sentence is of another type.
     """
-    texts = (text,) if isinstance(text, str) else tuple(text)
+    texts = (text,) if isinstance(text, str) else tuple(text or ())
     for sentence in texts:
         _check(sentence)
-    model, processor = embedder.model, embedder.processor
+    embedder = _embedder(model)
+    encoders, processor = embedder.model, embedder.processor
     opened = open_image(image, spacing)
     stored = processor.preprocess.stored(opened)
     output = embedder.encode([stored])
-    vectors = torch.from_numpy(embedder.texts(texts)).to(model.device)
+    vectors = torch.from_numpy(embedder.texts(texts)).to(encoders.device)
     planes = None if output.selected is None else output.selected[0]
     attention = output.cls_attention[0].float().mean((0, 1)).cpu().numpy()
-    relevance = text_relevance(model, torch.from_numpy(stored).to(model.device), planes, vectors)
+    relevance = text_relevance(encoders, torch.from_numpy(stored).to(encoders.device), planes, vectors)
     return Explanation(
         image=opened,
         preprocess=processor.preprocess,
         texts=texts,
         similarity=(output.embedding[0].float() @ vectors.T).cpu().numpy(),
         relevance=relevance.cpu().numpy(),
-        attention=(attention / attention.mean()).reshape(token_grid(model, ImageKind.of(stored.ndim))),
+        attention=(attention / attention.mean()).reshape(token_grid(encoders, ImageKind.of(stored.ndim))),
         slab_scores=None if output.slice_scores is None else output.slice_scores[0].float().cpu().numpy(),
         planes=None if planes is None else planes.cpu().numpy(),
-        notes=(*_other_languages(texts, model.config.report_languages), *_cut(texts, embedder)),
+        notes=(*_other_languages(texts, encoders.config.report_languages), *_cut(texts, embedder)),
     )
+
+
+def _embedder(model: Embedder | LoadedModel | str | Path) -> Embedder:
+    if isinstance(model, str | Path) and not is_onnx(Path(model)):
+        return Embedder.from_pretrained(Path(model))
+    found = model.embedder if isinstance(model, LoadedModel) else model
+    if isinstance(found, Embedder):
+        return found
+    if not isinstance(found, OnnxEmbedder | str | Path):
+        expected = "expected a folder, what unimedi.load gave, or an Embedder"
+        raise TypeError(f"model: {expected}, got {type(found).__name__}")
+    where = f"{model}: " if isinstance(model, str | Path) else ""
+    raise InputError(f"{where}an export in ONNX gives vectors and no gradients; expected a run or a pretrained folder")
 
 
 def _check(sentence: Any) -> None:
