@@ -29,6 +29,13 @@ def test_it_agrees_with_the_system(top: Path, parts: list[str]) -> None:
     assert inside(path, root) == Path(os.path.realpath(path)).is_relative_to(root.resolve())
 
 
+def test_a_relative_root_is_that_of_the_moment(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, folder in ((top / "root", "a"), (top / "root" / "a", "b"), (top / "out", "new")):
+        monkeypatch.chdir(place)
+        assert inside(Path(folder, "x.png"), ".")
+        assert not inside(Path("..", "x.png"), ".")
+
+
 def test_the_root_may_be_a_link_itself(top: Path) -> None:
     link = top / "link"
     link.symlink_to("root")

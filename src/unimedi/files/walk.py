@@ -49,8 +49,10 @@ def inside(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> bool:
     """Whether ``path`` is ``root`` or lies under it, ``..`` and symbolic links followed."""
     folder, name = os.path.split(path)
     whole = not name or ".." in os.fspath(path).split(os.sep) or os.path.islink(path)
-    real = os.path.realpath(path) if whole else os.path.join(_real(folder), name)  # a folder of thousands: asked once
-    top = _real(os.fspath(root))
+    here = os.getcwd()  # a relative folder is another one after chdir
+    # a folder of thousands: asked once
+    real = os.path.realpath(path) if whole else os.path.join(_real(os.path.join(here, folder)), name)
+    top = _real(os.path.join(here, root))
     return os.path.commonpath([real, top]) == top
 
 
