@@ -1,4 +1,5 @@
-# make demo       a phantom hospital, prepared, pre-trained on, evaluated: runs/demo/report.html (15 to 40 minutes on 2 cores)
+# make demo       a phantom hospital, prepared, pre-trained on, evaluated, indexed: runs/demo/report.html (15 to 50 minutes on 2 cores)
+# make page       opens the demo's archive in the browser
 # make demo-full  the long comparison: every method, 3 seeds (hours)
 # make test       sets up and runs the tests          make test-slow  the long ones, by themselves
 # make check      ruff, mypy and the import contracts
@@ -26,7 +27,7 @@ SEED := 0
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE # many processes start here: each would compile all that it imports again
 
-.PHONY: python demo demo-room demo-trained demo-full test test-slow check clean-demo
+.PHONY: python demo demo-room demo-trained demo-full page test test-slow check clean-demo
 .DELETE_ON_ERROR:
 
 # --- set-up: one environment, every version from constraints.txt; Python compiles what it uses when it uses it -----
@@ -87,7 +88,13 @@ demo-trained: $(VENV)/ready $(DEMO)/store/store.json
 
 demo: demo-room demo-trained
 	$(BIN)/unimedi evaluate $(DEMO) --data $(DEMO)/store
+	$(BIN)/unimedi index $(DEMO)/store --model $(DEMO) --out $(DEMO)/archive --cohort $(DEMO)/hospital/cohort.csv
 	@echo "The report: $(DEMO)/report.html   the figures: $(DEMO)/metrics.json   the model: $(DEMO)/pretrained"
+	@echo "To search it in the browser: make page"
+
+page: | $(VENV)/ready
+	@test -d $(DEMO)/archive || { echo "make: the page needs the demo's archive: make demo" >&2; exit 1; }
+	$(BIN)/unimedi serve $(DEMO)/archive --model $(DEMO)
 
 # The same hospital, longer, every method with equal steps, three seeds each; every run is measured, then compared.
 demo-full: demo-room $(addsuffix /metrics.json,$(FULL_RUNS))

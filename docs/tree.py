@@ -20,6 +20,8 @@ ONE_LINE = (
     "evaluation/zero_shot/prompts/",
     "recipes/comparison/",
     "reporting/templates/",
+    "web/static/niivue/",
+    "web/templates/",
 )
 CAPTIONS = {
     "py.typed": "tells type checkers that the annotations are ours",
@@ -34,6 +36,15 @@ CAPTIONS = {
     "evaluation/tasks/": "what public collections ask: classes, metric, protocol, official split",
     "evaluation/zero_shot/prompts/": "the sentences of zero-shot classification, in English and Spanish",
     "reporting/templates/": "the pages of a run and of the doctor: one template, one stylesheet",
+    "web/static/": "what the browser runs: no build step, nothing from elsewhere",
+    "web/static/findings.js": "zero-shot findings whose sentences a reader edits",
+    "web/static/icon.svg": "the icon of the browser's tab",
+    "web/static/niivue/": "NiiVue 0.69.0 as published, for three planes at once",
+    "web/static/page.css": "dark and light, desk and phone",
+    "web/static/page.js": "search form, thumbnails, dropped files, keys",
+    "web/static/theme.js": "dark or light, before the first paint",
+    "web/static/viewer.js": "planes, windows, overlays, linked viewers",
+    "web/templates/": "a template for each page, and their parts",
 }
 HEAD = """# Every file and what it is for
 

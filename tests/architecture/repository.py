@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "unimedi"
 README = ROOT / "README.md"
+AS_PUBLISHED = PACKAGE / "web/static/niivue"  # another project's file, unchanged
 
 
 def source_files() -> list[Path]:
@@ -14,7 +15,8 @@ def source_files() -> list[Path]:
 
 
 def text_files() -> list[Path]:
-    """Every file that git tracks, or would track, and that is text; without git (an archive): the folders we know."""
+    """Every file of ours that git tracks, or would track, and that is text; without git (an archive): the folders we
+    know."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -26,7 +28,8 @@ def text_files() -> list[Path]:
     if listed.returncode != 0:
         folders = ("src", "tests", "docs", "examples", "benchmarks", ".ci")
         paths = [path for folder in folders for path in (ROOT / folder).rglob("*")] + list(ROOT.glob("*"))
-    return [path for path in paths if path.is_file() and _is_text(path)]
+    ours = [path for path in paths if AS_PUBLISHED not in path.parents]
+    return [path for path in ours if path.is_file() and _is_text(path)]
 
 
 def _is_text(path: Path) -> bool:

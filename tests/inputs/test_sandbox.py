@@ -120,6 +120,21 @@ def test_a_call_after_an_interrupted_one_gets_its_own_answer() -> None:
     pool.close()
 
 
+def test_an_end_does_not_wait_for_what_hangs_and_nothing_starts_after_it() -> None:
+    pool = SandboxPool(double_or_hang, Limits())
+    with ThreadPoolExecutor(2) as threads:
+        hanging = [threads.submit(pool, -1, "file") for _ in range(2)]
+        while len(pool._all) < 2 or any(sandbox._process is None for sandbox in pool._all):
+            time.sleep(0.01)
+        pool.end()
+        for call in hanging:
+            with pytest.raises(ImagingError, match="file: its process died twice") as caught:
+                call.result()
+            assert caught.value.reason == "crashed"
+    with pytest.raises(ImagingError, match="late: its process died twice"):
+        pool(1, "late")
+
+
 @pytest.mark.parametrize("wrong", [{"seconds": 0.0}, {"memory": -1}])
 def test_limits_are_positive(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="limits must be positive"):

@@ -46,7 +46,7 @@ def sent(uploads: Uploads, content: bytes, name: str = "x.png") -> Upload:
 def test_an_image_is_held_under_an_id_that_nobody_guesses(make: Make, good: dict[str, bytes], temporary: Path) -> None:
     uploads, ids = make(), set()
     for name, content in good.items():
-        upload = sent(uploads, content, f"/home/me/{name}")
+        upload = sent(uploads, content, f"/srv/me/{name}")
         assert upload.name == name
         assert upload.size == upload.image.array.nbytes
         assert uploads.get(upload.id) is upload
@@ -202,7 +202,7 @@ def test_what_nobody_uses_goes_by_itself(make: Make, good: dict[str, bytes]) -> 
     ("given", "shown"),
     [
         ("chest.dcm", "chest.dcm"),
-        ("/home/me/chest.dcm", "chest.dcm"),
+        ("/srv/me/chest.dcm", "chest.dcm"),
         ("C:\\scans\\chest.dcm", "chest.dcm"),
         ("a/b/", "b"),
         ("..", "image"),

@@ -18,6 +18,7 @@ from unimedi.cli import (
     prepare,
     pretrain,
     reproduce,
+    serve,
 )
 from unimedi.errors import nearest
 from unimedi.settings import keys_of, options_in
@@ -134,6 +135,7 @@ def commands() -> dict[str, Command]:
         Command("index", archive.Index),
         Command("search", archive.Search),
         Command("search-eval", archive.SearchEval),
+        Command("serve", serve.Serve),
         Command("forget", archive.Forget),
         Command("export", export.Export),
         Command("explain", explain.Explain),

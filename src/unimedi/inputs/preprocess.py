@@ -65,6 +65,15 @@ class Preprocess(StoredForm):
         own: NDArray[np.float32] = self.resize_array(self._placement(image).cut(stored), image.array.shape)
         return own
 
+    def own_map_plane(self, values: NDArray[np.float32], volume: Volume, plane: int) -> NDArray[np.float32]:
+        """``own_map(values, volume)[plane]``, made without the other planes; ``values`` has as many slabs as the stored
+        volume has planes, or fewer."""
+        cells = values.shape[1:]
+        deep = self.resize_array(self.resize_array(values, (self.hires_shape[0], *cells)), (len(volume.voxels), *cells))
+        stored = self.resize_array(deep[plane], self.hires_shape[1:])
+        own: NDArray[np.float32] = self.resize_array(self._placement(volume).cut(stored), volume.voxels.shape[1:])
+        return own
+
     def _plane(self, image: Radiograph | Volume) -> tuple[int, int]:
         return self.radiograph_size if isinstance(image, Radiograph) else self.hires_shape[1:]
 

@@ -58,6 +58,7 @@ class Sandbox(Generic[A, B]):
         self.work, self.limits = work, limits
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
+        self._ended = False
 
     def __call__(self, item: A, name: str) -> B:
         """``work(item)``; ``name`` says in messages which file it was.
@@ -82,6 +83,12 @@ class Sandbox(Generic[A, B]):
             self._process.kill()
             self._process.wait()
         self._process = self._pipe = None
+
+    def end(self) -> None:
+        """End the process for good, whatever it does: a call that another thread makes fails (``crashed``)."""
+        self._ended = True
+        if (process := self._process) is not None:
+            process.kill()
 
     def __enter__(self) -> "Sandbox[A, B]":
         return self
@@ -114,6 +121,8 @@ class Sandbox(Generic[A, B]):
         raise ImagingError(reason, f"{name}: {what} {self.limits.of(reason)}; raise the limit if the file is sound")
 
     def _started(self) -> "tuple[subprocess.Popen[bytes], Connection[Any, Any]]":
+        if self._ended:
+            raise EOFError
         if self._process is None or self._pipe is None:
             self._pipe, theirs = Pipe()
             end = theirs.fileno()
@@ -122,8 +131,13 @@ class Sandbox(Generic[A, B]):
                 [sys.executable, "-c", _CHILD, str(end)], pass_fds=(end,), start_new_session=True
             )
             theirs.close()
-            self._pipe.send((self.work, self.limits))
-            self._pipe.recv()  # it has imported what it needs, and the clock may start
+            if self._ended:  # meanwhile
+                self._process.kill()
+            try:
+                self._pipe.send((self.work, self.limits))
+                self._pipe.recv()  # it has imported what it needs, and the clock may start
+            except OSError as error:
+                raise EOFError from error
         return self._process, self._pipe
 
     def _death(self) -> str:
@@ -138,6 +152,8 @@ class SandboxPool(Generic[A, B]):
     def __init__(self, work: Callable[[A], B], limits: Limits) -> None:
         self.work, self.limits = work, limits
         self._idle: deque[Sandbox[A, B]] = deque()
+        self._all: list[Sandbox[A, B]] = []
+        self._ended = False
 
     def __call__(self, item: A, name: str) -> B:
         """As :meth:`Sandbox.__call__`."""
@@ -145,6 +161,9 @@ class SandboxPool(Generic[A, B]):
             sandbox = self._idle.pop()
         except IndexError:
             sandbox = Sandbox(self.work, self.limits)
+            self._all.append(sandbox)
+        if self._ended:
+            sandbox.end()
         try:
             return sandbox(item, name)
         except KeyboardInterrupt:
@@ -156,7 +175,16 @@ class SandboxPool(Generic[A, B]):
     def close(self) -> None:
         """End the processes that wait for another call."""
         while self._idle:
-            self._idle.pop().close()
+            sandbox = self._idle.pop()
+            sandbox.close()
+            self._all.remove(sandbox)
+
+    def end(self) -> None:
+        """End all processes for good: calls that are under way, and any later one, fail (``crashed``)."""
+        self._ended = True
+        for sandbox in list(self._all):
+            sandbox.end()
+        self.close()
 
 
 def serve(descriptor: int) -> None:

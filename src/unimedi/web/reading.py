@@ -47,8 +47,8 @@ class Reader:
         return found
 
     def close(self) -> None:
-        """End the processes that wait for another file."""
-        self._pool.close()
+        """End the processes, also of files that are being read: these, and any later one, are refused (``crashed``)."""
+        self._pool.end()
 
 
 def _read(job: Job) -> Radiograph | Volume | Refused:
