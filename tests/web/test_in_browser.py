@@ -192,7 +192,10 @@ def test_files_are_compared_and_gone_afterwards(page: Page, address: Address, fi
     expect(page.locator(".viewer")).to_have_count(2)
     page.locator(".screen").first.focus()
     page.keyboard.press("Home")
-    expect(page.locator("[data-plane]").nth(1)).to_have_text(re.compile("^plane 1/16"))  # they scroll together
+    for _ in range(9):
+        page.keyboard.press("PageDown")
+    page.keyboard.press("End")  # 38 mm up: beyond the other's head
+    expect(page.locator("[data-plane]").nth(1)).to_have_text(re.compile("^plane 16/16"))  # they scroll together
     keep(page, "compare")
     page.go_back()
     page.go_back()

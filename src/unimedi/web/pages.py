@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import numpy as np
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
 from pydantic import Field
 from starlette.templating import Jinja2Templates
 
@@ -88,12 +90,7 @@ async def study(request: Request, params: Annotated[ImageParams, Query()]) -> Re
         encoding = site.encodings.of(ref)
         similar = SearchParams(like=[str(ref)], by="vector", k=SIMILAR)
         hits: list[Hit] = [hit for hit in site.search(similar).hits if str(hit.study_id) != ref.id]
-        query = site.asked(params).query.vector if params.asks else None
-        height = 0.5
-        if shown.planes > 1:
-            chosen = encoding.relative_planes()
-            height = chosen[0] if chosen else height
-            height = height if query is None else site.encodings.best_plane(ref, query)
+        height = _height(site, ref, shown, _vector(site, params))
         return {
             "view": image_view(ref, shown, _title(site, ref, held, shown), params, height),
             "seen": seen_view(encoding, shown),
@@ -123,22 +120,39 @@ async def compare(request: Request, params: Annotated[CompareParams, Query()]) -
     """Two images, scrolled and windowed together."""
     site: Site = request.app.state.site
 
-    def both() -> Response:
-        views, reports = [], []
-        for name in (params.image, params.other):
-            ref = ImageRef.parse(name)
-            held, shown = _opened(site, ref)
-            views.append(image_view(ref, shown, _title(site, ref, held, shown), params))
-            reports.append(marked(held.report, params.q, site.archive.languages) if held else [])
-        return page(request, "compare.html", params=params, views=views, reports=reports)
+    refs = [ImageRef.parse(name) for name in (params.image, params.other)]
+    opened = await to_thread.run_sync(lambda: [_opened(site, ref) for ref in refs])
 
-    return await to_thread.run_sync(both)
+    def heights() -> list[float]:
+        query = _vector(site, params)
+        return [_height(site, ref, shown, query) for ref, (_, shown) in zip(refs, opened, strict=True)]
+
+    found = await site.model(heights)
+    views = [
+        image_view(ref, shown, _title(site, ref, held, shown), params, height)
+        for ref, (held, shown), height in zip(refs, opened, found, strict=True)
+    ]
+    reports = [marked(held.report, params.q, site.archive.languages) if held else [] for held, _ in opened]
+    return await to_thread.run_sync(lambda: page(request, "compare.html", params=params, views=views, reports=reports))
 
 
 @router.get("/about")
 async def about(request: Request) -> Response:
     """What the page is, and what it cannot do."""
     return await to_thread.run_sync(lambda: page(request, "about.html"))
+
+
+def _vector(site: Site, params: SearchParams) -> NDArray[np.float32] | None:
+    return site.asked(params).query.vector if params.asks else None
+
+
+def _height(site: Site, ref: ImageRef, shown: Shown, query: NDArray[np.float32] | None) -> float:
+    """Where a volume is opened: at what matches the query, else at the first plane that the model chose."""
+    if shown.planes == 1:
+        return 0.5
+    if query is not None:
+        return site.encodings.best_plane(ref, query)
+    return (site.encodings.of(ref).relative_planes() or [0.5])[0]
 
 
 def _opened(site: Site, ref: ImageRef) -> tuple[ArchivedStudy | None, Shown]:

@@ -36,6 +36,7 @@ def serve(app: FastAPI, host: str, port: int, limits: Limits, ready: Callable[[s
         SystemExit: SIGTERM, after all was closed.
     """
     sweep()
+    app.state.site.reader.warm()
     before = signal.signal(signal.SIGTERM, _leave)
     try:
         with _listener(host, port) as listener:

@@ -129,9 +129,9 @@ class Viewer {
     this.place();
     this.draw();
     if (!linked) return;
-    for (const other of this.others) {
+    for (const [other, apart] of this.others) {
       const theirs = { ...changes };
-      if ("plane" in changes) theirs.plane = ((this.state.plane + 0.5) / this.view.planes) * other.view.planes - 0.5;
+      if ("plane" in changes) theirs.plane = (this.height() + apart) / (other.view.step_mm || 1);
       if (other.view.unit !== this.view.unit) {
         delete theirs.width;
         delete theirs.level;
@@ -139,6 +139,11 @@ class Viewer {
       if (theirs.over === "query" && !other.view.asked) delete theirs.over;
       other.set(theirs, false);
     }
+  }
+
+  /** mm above the lowest plane. */
+  height() {
+    return this.state.plane * this.view.step_mm;
   }
 
   reset() {
@@ -263,7 +268,9 @@ export function viewers() {
   const found = [...document.querySelectorAll(".viewer")].map((element) => new Viewer(element));
   const link = document.querySelector("[data-link]");
   const linked = () => {
-    for (const viewer of found) viewer.others = link?.checked ? found.filter((other) => other !== viewer) : [];
+    // As far apart as they are now: each begins at its own finding.
+    for (const viewer of found)
+      viewer.others = link?.checked ? found.filter((other) => other !== viewer).map((other) => [other, other.height() - viewer.height()]) : [];
   };
   link?.addEventListener("change", linked);
   linked();
