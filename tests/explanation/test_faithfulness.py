@@ -47,7 +47,8 @@ def questions(store: Store, embedder: Embedder, kind: str) -> list[Question]:
 @pytest.mark.parametrize("kind", ["xray", "ct"])
 def test_what_deleting_and_erasing_cost_is_what_loops_give(store: Store, embedder: Embedder, kind: str) -> None:
     question = questions(store, embedder, kind)[0]
-    found = Examiner(embedder, store, ImageKind(kind), seed=0).ask(question)
+    examiner = Examiner(embedder, store, ImageKind(kind), seed=0)
+    found = examiner.ask(question, examiner.draw())
     stored = store.pixels(question.index)
     train = [store.pixels(i).astype(float) for i in store.select(split="train", image_kind=kind)]
     mean = np.rint(sum(train) / len(train)).astype(np.int16)
@@ -122,7 +123,7 @@ def test_a_map_no_better_than_random_is_found_to_be_so(store: Store, embedder: E
             return real(*args) | {ATTENTION: torch.rand(examiner.grid, generator=fake)}  # type: ignore[arg-type]
 
         examiner._maps = maps  # type: ignore[method-assign,assignment]
-        answer = examiner.ask(question)
+        answer = examiner.ask(question, examiner.draw())
         falls.append(area(answer.drops["mean_image"][ATTENTION]) - area(answer.drops["mean_image"][RANDOM]))
     spread_of_falls = np.std(falls) / np.sqrt(len(falls))
     assert abs(np.mean(falls)) < 4 * spread_of_falls
@@ -146,7 +147,8 @@ def test_fills(store: Store) -> None:
 
 def test_a_store_without_masks_has_deletion_alone(embedder: Embedder, tmp_path: Path) -> None:
     store = write_hospital(tmp_path / "store", ndims=(2,), masked=False)
-    answer = Examiner(embedder, store, ImageKind.XRAY, seed=0).ask(questions(store, embedder, "xray")[0])
+    examiner = Examiner(embedder, store, ImageKind.XRAY, seed=0)
+    answer = examiner.ask(questions(store, embedder, "xray")[0], examiner.draw())
     assert np.isnan(list(answer.erased["blurred"].values())).all()
     assert np.isnan(list(answer.pointed.values())).all()
     assert np.isfinite(answer.drops["blurred"][TEXT]).all()

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from unimedi.files.destination import MANIFESTS, DestinationError, file_to_write, folder_to_write
+from unimedi.files.destination import (
+    MANIFESTS,
+    DestinationError,
+    file_to_write,
+    folder_to_write,
+    no_empty_folder,
+)
 
 
 def test_folders_are_made_and_nothing_is_left_in_them(tmp_path: Path) -> None:
@@ -61,3 +67,27 @@ def test_a_place_where_nothing_can_be_made(place: str) -> None:
         folder_to_write(Path(place))
     with pytest.raises(DestinationError, match="cannot be written"):
         file_to_write(Path(place) / "c.csv", MANIFESTS)
+
+
+def test_a_failure_leaves_no_empty_folder_of_its_own(tmp_path: Path) -> None:
+    def stop(folder: Path, *files: Path) -> None:
+        with no_empty_folder(folder):
+            folder_to_write(folder)
+            for file in files:
+                file.write_text("kept")
+            raise KeyboardInterrupt
+
+    def fail(*where: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            stop(*where)
+
+    (tmp_path / "mine").mkdir()  # empty, and there before
+    fail(tmp_path / "mine" / "new" / "deep")
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+    fail(tmp_path / "a" / "b" / "c", tmp_path / "a" / "beside.txt")
+    assert sorted(path.name for path in (tmp_path / "a").rglob("*")) == ["beside.txt"]
+    fail(tmp_path / "full", tmp_path / "full" / "one.txt")
+    assert (tmp_path / "full" / "one.txt").read_text() == "kept"
+    with no_empty_folder(tmp_path / "done"):
+        folder_to_write(tmp_path / "done")
+    assert (tmp_path / "done").is_dir()

@@ -75,8 +75,10 @@ def test_what_cannot_be_explained_is_said(
     placed = [str(ground / word) if word in ("nothing.png", "chest.png", ".") else word for word in more]
     asked = words(ground, *placed)
     asked = asked[:-2] if "--model" in placed else asked
-    assert main(asked if "--out" in asked else [*asked, "--out", str(ground / "new")]) == 2
+    before = sorted(ground.rglob("*"))
+    assert main(asked if "--out" in asked else [*asked, "--out", str(ground / "new" / "deeper")]) == 2
     assert said in capsys.readouterr().err
+    assert sorted(ground.rglob("*")) == before  # no empty folder
 
 
 def test_how_faithful_from_words_to_figures(ground: Path, capsys: pytest.CaptureFixture[str]) -> None:

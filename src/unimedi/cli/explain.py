@@ -25,10 +25,11 @@ class Explain:
     def run(self) -> None:
         from unimedi.explanation.explain import explain
         from unimedi.explanation.write import out_of_explanation, write_explanation
+        from unimedi.files.destination import no_empty_folder
         from unimedi.files.lock import alone_at
         from unimedi.representation.embedder import Embedder
 
-        with alone_at(self.out):
+        with no_empty_folder(self.out), alone_at(self.out):
             out_of_explanation(self.out)
             embedder = Embedder.from_pretrained(self.model)
             found = explain(embedder, self.file, self.text)

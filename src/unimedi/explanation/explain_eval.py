@@ -25,6 +25,7 @@ from unimedi.explanation.faithfulness import (
     area,
 )
 from unimedi.explanation.faithfulness_page import as_text, faithfulness_picture
+from unimedi.explanation.kept_answers import KeptAnswers
 from unimedi.files.atomic import write_bytes
 from unimedi.files.destination import file_to_write
 from unimedi.inputs.labels import subsample
@@ -49,6 +50,8 @@ def explain_eval(
 ) -> Measurements:
     """Measure how faithful a model's maps are on at most ``STUDIES`` X-rays and as many CTs with a known finding.
 
+    What each study gave is kept in a hidden folder beside ``out`` until all is measured: a stopped run goes on.
+
     Args:
         run: a run folder, or a ``pretrained`` folder itself.
         data: the prepared store.
@@ -69,6 +72,7 @@ def explain_eval(
     started = time.monotonic()
     pretrained_folder(run)  # a run that is not there is not made
     out = file_to_write(out or run / "explain_eval.json", (".json",), beside=(".png",))
+    folder = out.with_name(f".{out.name}.answers")
     embedder = Embedder.from_pretrained(run, options.batch_size)
     options, notes = with_prompts(options, embedder.model.config.report_languages)
     store = Store.open(data, expect=embedder.processor.preprocess)
@@ -80,18 +84,32 @@ def explain_eval(
             notes.append(f"{kind.label}: no study of the {split} split with a finding that has sentences")
             continue
         examiner = Examiner(embedder, store, kind, options.seed)
-        answers = []
-        with progress_bar(f"{kind.label}s explained", len(questions)) as done:
-            for question in questions:
-                answers.append(examiner.ask(question))
-                done(1)
+        kept = KeptAnswers(folder, embedder.fingerprint, store.fingerprint, kind, options.seed, options.batch_size)
+        answers = _answers(examiner, questions, kept)
         found |= measured(answers, questions, store, options).named(task=TASK, modality=str(kind))
     if not found:
         raise InputError(f"{data}: {'; '.join(notes)}")
     found.write(out)
     write_bytes(out.with_suffix(".png"), faithfulness_picture(found))
+    KeptAnswers(folder).clear()
     say(as_text(found, notes))
     say(f"measured in {time.monotonic() - started:.0f} s: {out}, {out.with_suffix('.png')}")
+    return found
+
+
+def _answers(examiner: Examiner, questions: Sequence[Question], kept: KeptAnswers) -> list[Answer]:
+    """Those that were kept, and all others, which are kept now."""
+    answers = [kept.get(number, question) for number, question in enumerate(questions)]
+    before = sum(answer is not None for answer in answers)
+    found = []
+    with progress_bar(f"{examiner.kind.label}s explained", len(questions), before) as done:
+        for number, (question, answer) in enumerate(zip(questions, answers, strict=True)):
+            drawn = examiner.draw()
+            if answer is None:
+                answer = examiner.ask(question, drawn)
+                kept.put(number, question, answer)
+                done(1)
+            found.append(answer)
     return found
 
 

@@ -73,13 +73,17 @@ class Examiner:
         self.generator = torch.Generator().manual_seed(seed)
         self.mean = mean_image(store, store.select(split="train", image_kind=kind)[:MEAN_OF])
 
-    def ask(self, question: Question) -> Answer:
-        """Everything of one study."""
+    def draw(self) -> dict[str, Float[Tensor, "*grid"]]:
+        """The random maps of the next question: drawn for each in turn, also where its answer is known already."""
+        return {f"{RANDOM}{n}": torch.rand(self.grid, generator=self.generator) for n in range(RANDOM_ORDERS)}
+
+    def ask(self, question: Question, drawn: dict[str, Float[Tensor, "*grid"]]) -> Answer:
+        """Everything of one study; ``drawn`` are its random maps."""
         stored = torch.from_numpy(self.store.pixels(question.index).copy())
         output = self.embedder.encode([stored.numpy()])
         text = torch.from_numpy(question.vector).to(self.model.device)
         cosine = float(output.embedding[0] @ text)
-        maps = self._maps(stored, question, output.selected, output.cls_attention)
+        maps = self._maps(stored, question, output.selected, output.cls_attention) | drawn
         named, others = self._masks(question)
         orders = [places.flatten().argsort(descending=True, stable=True) for places in maps.values()]
         deleted = [_highest(order, share, self.grid) for order in orders for share in FRACTIONS]
@@ -104,8 +108,7 @@ class Examiner:
         looked = attention[0].float().mean((0, 1)).cpu().reshape(token_grid(self.model, self.kind))
         maps = {TEXT: own, OTHER_TEXT: other, ATTENTION: spread(looked, self.grid)}
         maps[DIFFERENCE] = summed((stored.float() - self.mean.float()).abs(), self.grid)
-        draws = {f"{RANDOM}{n}": torch.rand(self.grid, generator=self.generator) for n in range(RANDOM_ORDERS)}
-        return maps | draws
+        return maps
 
     def _masks(self, question: Question) -> tuple[Bool[Tensor, "*size"], Bool[Tensor, "*size"]]:
         """Of the finding that is named, and of all others."""

@@ -1,7 +1,8 @@
 """Whether results can be written where they shall be: checked before the work begins, not hours later."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -71,6 +72,19 @@ def folder_to_write(path: Path) -> Path:
     _make_folder(path, path)
     _try_name(path / "results", path)
     return path
+
+
+@contextmanager
+def no_empty_folder(path: Path) -> Iterator[None]:
+    """Where the block fails, the folder ``path`` and those above it go again that are new since then and empty."""
+    new = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+    try:
+        yield
+    except BaseException:
+        for folder in new:
+            with suppress(OSError):  # something is in it, or it was never made
+                folder.rmdir()
+        raise
 
 
 def _is_same(one: Path, other: Path) -> bool:
