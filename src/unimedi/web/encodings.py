@@ -20,7 +20,7 @@ from unimedi.web.images import Images, Shown
 from unimedi.web.reference import ImageRef
 
 KEPT: Final = 512  # encodings, and as many maps: some kilobytes each
-FEW_STEPS: Final = 2  # of the blend, where only the plane is asked for: docs/page.md has what it costs
+FEW_STEPS: Final = 1  # of the blend, where only the plane is asked for: more find it no more often (docs/log.md)
 
 
 @dataclass(frozen=True, slots=True)
