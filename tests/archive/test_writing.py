@@ -187,3 +187,13 @@ def test_dates_and_empty_fields_come_back(tmp_path: Path) -> None:
     archive.add([replace(plain, date=datetime.date(1999, 12, 31))], MODEL)
     found = archive.study(plain.study_id)
     assert (found.date, found.patient_id, found.findings) == (datetime.date(1999, 12, 31), "", ())
+
+
+def test_counts_are_made_once_and_anew_after_another_writer(tmp_path: Path) -> None:
+    reader = Archive.create(tmp_path / "a", 32, MODEL)
+    Archive(tmp_path / "a").add(STUDIES[:10], MODEL)
+    first = reader.stats()
+    assert (first.studies, reader.stats()) == (10, first)
+    assert reader.stats() is first
+    Archive(tmp_path / "a").add(STUDIES[10:12], MODEL)
+    assert reader.stats().studies == 12

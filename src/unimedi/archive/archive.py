@@ -188,9 +188,13 @@ class Archive:
             self._index(KEPT)
 
     def stats(self) -> ArchiveStats:
-        """Counts of what is there."""
+        """Counts of what is there; counted once for each version of the table."""
         with explained(self.place):
             held = twice(self._hold)
+            held.stats = held.stats or self._counted(held)
+        return held.stats
+
+    def _counted(self, held: "_Held") -> ArchiveStats:
         columns = held.snapshot.columns
         return ArchiveStats(
             studies=len(columns),
@@ -311,8 +315,9 @@ class Archive:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Held:
     snapshot: Snapshot
     approximate: bool
     has_words: bool
+    stats: ArchiveStats | None = None  # once they are asked for
