@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.web.dropped_files import bad_files, good_files
+from tests.web.small_site import small_site
 from unimedi.inputs.sandbox import Limits
 from unimedi.web.reading import Reader
+from unimedi.web.site import Site
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,14 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(scope="session")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bytes, str, str]]:
     return bad_files(tmp_path_factory.mktemp("bad"))
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The whole page's site, which tests may ask whatever they like and leave as it is."""
+    site = small_site(tmp_path_factory.mktemp("whole"))
+    yield site
+    site.close()
 
 
 @pytest.fixture

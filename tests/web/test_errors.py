@@ -1,5 +1,6 @@
 """Every error is one answer, JSON or a page, and says neither a path nor a patient."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,11 +82,13 @@ def test_an_image_keeps_its_reason_and_a_broken_error_page_is_replaced() -> None
     def asked(path: str) -> Request:
         return Request({"type": "http", "path": path, "headers": [], "method": "GET"})
 
-    errors = Errors(broken)
-    told = errors.answer(asked("/images/x"), ImagingError("not_hu", "x.nii: a mask <b>"))
+    def run(request: Request, error: Exception) -> Response:
+        return asyncio.run(Errors(broken).answer(request, error))
+
+    told = run(asked("/images/x"), ImagingError("not_hu", "x.nii: a mask <b>"))
     assert ErrorAnswer.model_validate_json(bytes(told.body)).error.reason == "not_hu"
     assert told.status_code == 422
-    page = errors.answer(asked("/study"), ImagingError("not_hu", "x.nii: a mask <b>"))
+    page = run(asked("/study"), ImagingError("not_hu", "x.nii: a mask <b>"))
     assert b"a mask &lt;b&gt;" in bytes(page.body)
     assert page.status_code == 422
 

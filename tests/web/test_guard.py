@@ -8,9 +8,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.web.small_app import SmallSite, small_app
+from unimedi.errors import InputError
+from unimedi.web.app import create_app
 from unimedi.web.guard import HEADERS, is_loopback
 from unimedi.web.limits import Limits
 from unimedi.web.reading import Reader
+from unimedi.web.site import Site
 
 TOKEN = "a-token_that-nobody-guesses"
 HOME = "http://127.0.0.1:8765"
@@ -125,6 +128,14 @@ def test_a_token_in_an_address_serves_pages_alone(guarded: TestClient) -> None:
     assert guarded.get("/?tok%65n=" + TOKEN).status_code == 401
 
 
+@pytest.mark.parametrize(
+    "token", ["", "short", "a token with spaces", "semicolon;in-it-here", "ümlaut-ümlaut-ü", "x" * 201]
+)
+def test_a_token_that_is_none_is_refused(site: SmallSite, static: Path, token: str) -> None:
+    with pytest.raises(InputError, match="expected a token of 12 letters"):
+        small_app(site, static, token)
+
+
 def test_the_cookie_is_kept_to_https_where_that_is_spoken(site: SmallSite, static: Path) -> None:
     client = TestClient(small_app(site, static, TOKEN), "https://reading-room", follow_redirects=False)
     assert "Secure" in client.get(f"/?token={TOKEN}").headers["set-cookie"]
@@ -181,6 +192,20 @@ def test_every_answer_has_the_headers(local: TestClient, guarded: TestClient) ->
     policy = HEADERS["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+
+
+def test_every_page_and_route_of_the_whole_has_them_too(whole: Site) -> None:
+    client = TestClient(create_app(whole), HOME)
+    routes = [route for route in client.get("/openapi.json").json()["paths"] if "{" not in route]
+    for path in ("/", "/about", "/study", "/compare", "/static/page.js", "/health", "/metrics", *routes):
+        answer = client.get(path)
+        assert answer.status_code < 500
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    closed = TestClient(create_app(whole, TOKEN), "http://reading-room")
+    for path in ("/", "/about", "/study", "/static/page.js", "/metrics", *routes):
+        answer = closed.get(path)
+        assert answer.status_code == 401
+        assert whole.name not in answer.text
 
 
 def test_static_files_may_be_kept_and_asked_for_again(local: TestClient) -> None:

@@ -1,8 +1,6 @@
 """Any request that the description of the API allows, and many that it does not: no server error."""
 
-from collections.abc import Iterator
 from contextlib import nullcontext, suppress
-from pathlib import Path
 
 import pytest
 import schemathesis
@@ -11,25 +9,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 
-from tests.web.small_app import SmallSite, small_app
+from unimedi.web.app import create_app
 from unimedi.web.errors import ErrorAnswer
-from unimedi.web.reading import Reader
+from unimedi.web.site import Site
 
-EXAMPLES = 20  # of each operation, with right values and with wrong ones
+EXAMPLES = 8  # of each operation, with right values and with wrong ones
 
 
 @pytest.fixture(scope="module")
-def app(reader: Reader, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    site = SmallSite(reader)
-    yield small_app(site, tmp_path_factory.mktemp("static"))
-    site.close()
+def app(whole: Site) -> FastAPI:
+    return create_app(whole)
 
 
 def test_every_operation_answers_whatever_it_is_asked(app: FastAPI) -> None:
     schema = schemathesis.openapi.from_dict(app.openapi())
     schema.app = app
     operations = [one.ok() for one in schema.get_all_operations()]
-    assert len(operations) >= 3
+    assert len(operations) >= 10
     statuses = set()
     for operation in operations:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -49,7 +45,7 @@ def test_every_operation_answers_whatever_it_is_asked(app: FastAPI) -> None:
     assert {404, 422} <= statuses
 
 
-def test_the_description_names_what_an_upload_may_be_answered(app: FastAPI, tmp_path: Path) -> None:
+def test_the_description_names_what_an_upload_may_be_answered(app: FastAPI) -> None:
     described = app.openapi()["paths"]["/api/uploads"]["post"]
     assert described["requestBody"]["content"] == {
         "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}

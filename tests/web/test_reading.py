@@ -2,7 +2,9 @@
 
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from unimedi.imaging.image import ImagingError
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.sandbox import Limits, SandboxPool
 from unimedi.web import reading
+from unimedi.web.model_thread import BusyError
 from unimedi.web.reading import Reader
 
 
@@ -94,6 +97,23 @@ def test_one_that_takes_too_long_leaves_no_file_either(other: Reader, tmp_path: 
     with pytest.raises(ImagingError, match=r"ct: took longer than 0\.5 s") as caught:
         other(put(tmp_path, "ct.nii", nifti(CT, tmp_path / "ct.nii")), "ct")
     assert caught.value.reason == "too_slow"
+
+
+def test_as_many_as_may_be_are_read_at_once(tmp_path: Path, temporary: Path) -> None:
+    reader = Reader(Limits(seconds=600.0), at_once=2)
+    reader._pool = SandboxPool(hang, Limits(seconds=600.0))
+    path = put(tmp_path, "ct.nii", nifti(CT, tmp_path / "ct.nii"))
+    with ThreadPoolExecutor(2) as threads:
+        hanging = [threads.submit(reader, path, "ct") for _ in range(2)]
+        while len(list(temporary.iterdir())) < 2:
+            time.sleep(0.01)
+        reader._limits = Limits(seconds=0.05)
+        with pytest.raises(BusyError, match="late: too many files are being read"):
+            reader(path, "late")
+        reader.close()  # ends what hangs
+        for one in hanging:
+            with pytest.raises(ImagingError, match="ct: its process died"):
+                one.result()
 
 
 def fail(*_: object, **__: object) -> None:

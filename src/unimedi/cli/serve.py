@@ -1,6 +1,5 @@
 """``unimedi serve``: the page over an archive, for browsers."""
 
-import ipaddress
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +28,14 @@ class Serve:
         from unimedi.archive.archive import Archive
         from unimedi.representation.embedder import Embedder
         from unimedi.web.app import create_app
+        from unimedi.web.guard import check_token, is_loopback
         from unimedi.web.server import serve
         from unimedi.web.site import Site
 
-        token = self.token if self.token or _is_loopback(self.host) else secrets.token_urlsafe(16)
+        token = self.token
+        if token is None and not is_loopback(self.host):
+            token = secrets.token_urlsafe(16)
+        check_token(token)
         site = Site(Archive(self.archive), Embedder.from_pretrained(self.model))
 
         def ready(address: str) -> None:
@@ -40,10 +43,3 @@ class Serve:
             print(f"{site.archive.stats().studies:,} studies: {shown}   (Ctrl-C ends it)", flush=True)
 
         serve(create_app(site, token), self.host, self.port, site.limits, ready)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

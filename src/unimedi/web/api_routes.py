@@ -37,7 +37,10 @@ async def search(request: Request, params: Annotated[SearchParams, Query()]) -> 
     site: Site = request.app.state.site
     found = await site.model(lambda: site.search(params))
     site.metrics.searched(params.by)
-    return {"hits": [hit.to_json() for hit in found.hits], "notes": found.notes, "seconds": found.seconds}
+    hits = [hit.to_json() for hit in found.hits]
+    for hit in hits:
+        del hit["image"]  # where it lies is no visitor's business
+    return {"hits": hits, "notes": found.notes, "seconds": found.seconds}
 
 
 @router.get("/match")

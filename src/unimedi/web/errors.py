@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
+from anyio import to_thread
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -66,29 +67,28 @@ class Errors:
     """Turns exceptions into answers.
 
     Args:
-        render: draws a page from a request, a status and a sentence.
+        render: draws a page from a request, a status and a sentence; called in a thread, as it may read.
     """
 
     def __init__(self, render: RenderError) -> None:
         self._render = render
 
-    def answer(self, request: Request, error: Exception) -> Response:
+    async def answer(self, request: Request, error: Exception) -> Response:
         """The answer to a request that failed; what nobody explains is logged."""
         if isinstance(error, HTTPException):
-            return self._draw(request, error.status_code, _detail(error), headers=error.headers)
+            return await self._draw(request, error.status_code, _detail(error), headers=error.headers)
         if isinstance(error, RequestValidationError):
-            return self._draw(request, 422, _first(error))
+            return await self._draw(request, 422, _first(error))
         status = next((status for kind, status in STATUS if isinstance(error, kind)), 500)
         if status != 500:
             reason = error.reason if isinstance(error, ImagingError) else ""
             told = without_folders(str(error))
-            return self._draw(request, status, told, reason, AGAIN if status == 503 else None)
+            return await self._draw(request, status, told, reason, AGAIN if status == 503 else None)
         log(error)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return self._draw(request, 507, SENTENCES[507])
-        return self._draw(request, 500, SENTENCES[500])
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return await self._draw(request, 507 if full else 500, SENTENCES[507 if full else 500])
 
-    def _draw(
+    async def _draw(
         self,
         request: Request,
         status: int,
@@ -103,7 +103,7 @@ class Errors:
             response = _plain(status, message)
         else:
             try:
-                response = self._render(request, status, message)
+                response = await to_thread.run_sync(self._render, request, status, message)
             except Exception as error:
                 log(error)
                 response = _plain(status, message)
@@ -113,12 +113,8 @@ class Errors:
 
 def add_errors(app: FastAPI, errors: Errors) -> None:
     """Every error that a route raises, a bug too, becomes its answer where it was raised."""
-
-    async def answer(request: Request, error: Exception) -> Response:  # a plain function would wait for a thread
-        return errors.answer(request, error)
-
     for kind in (HTTPException, RequestValidationError, UnimediError, ClientDisconnect):
-        app.add_exception_handler(kind, answer)
+        app.add_exception_handler(kind, errors.answer)
 
 
 def is_page(path: str) -> bool:

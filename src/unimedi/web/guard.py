@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import re
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unimedi.errors import InputError
 from unimedi.web.errors import AGAIN, Errors, RenderError, add_errors, is_page, log
 from unimedi.web.limits import Limits
 from unimedi.web.metrics import Counted, Metrics
@@ -42,7 +44,11 @@ def add_guard(app: FastAPI, token: str | None, limits: Limits, metrics: Metrics,
         limits: of bodies, time and number of requests.
         metrics: count every answer.
         render_error: draws the page of an error from a request, a status and a sentence.
+
+    Raises:
+        InputError: the token will not do.
     """
+    check_token(token)
     errors = Errors(render_error)
     add_errors(app, errors)
     app.add_middleware(Guard, token=token, limits=limits, errors=errors)
@@ -88,7 +94,7 @@ class Guard:
         if exchange.started:  # nothing can be said any more
             log(error)
         else:
-            response = self._errors.answer(Request(exchange.scope), error)
+            response = await self._errors.answer(Request(exchange.scope), error)
             await response(exchange.scope, exchange.receive, exchange.send)
 
     def _check(self, exchange: "_Exchange") -> Response | None:
@@ -181,6 +187,12 @@ class _Exchange:
             if self._unread:  # what is still on its way is not waited for
                 headers["Connection"] = "close"
         await self._send(message)
+
+
+def check_token(token: str | None) -> None:
+    """InputError where a token could be guessed, or cannot stand in an address and a cookie."""
+    if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{12,200}", token):
+        raise InputError("expected a token of 12 letters, digits, - or _ at least, got another")
 
 
 def is_loopback(host: str) -> bool:

@@ -15,6 +15,7 @@ from unimedi.archive.query import Hit
 from unimedi.archive.study import ArchivedStudy
 from unimedi.errors import InputError, MissingError, UnimediError
 from unimedi.web.api_routes import ImageParams
+from unimedi.web.errors import without_folders
 from unimedi.web.images import Shown
 from unimedi.web.marks import marked
 from unimedi.web.reference import UPLOAD, ImageRef
@@ -63,7 +64,7 @@ async def search(request: Request, params: Annotated[SearchParams, Query()]) -> 
             found = await site.model(lambda: site.search(params))
             site.metrics.searched(params.by)
         except (InputError, MissingError) as refused:
-            error, status = str(refused), 404 if isinstance(refused, MissingError) else 422
+            error, status = without_folders(str(refused)), 404 if isinstance(refused, MissingError) else 422
     return await to_thread.run_sync(
         lambda: page(
             request,

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from unimedi.errors import UnimediError
 from unimedi.imaging.image import ImagingError, Radiograph, Reason, Volume
 from unimedi.inputs.open_image import open_image
 from unimedi.inputs.sandbox import Limits, SandboxPool
+from unimedi.web.model_thread import BusyError
 from unimedi.web.private_folder import private_folder
 
 Job = tuple[str, str, str]  # the file, its name in messages, where its parts may be unpacked
@@ -17,13 +19,15 @@ _WARM: Final = ("", "", "")
 
 
 class Reader:
-    """Reads images for many threads at once; a hostile file costs its process and nothing else.
+    """Reads images for many threads, a few at once; a hostile file costs its process and nothing else.
 
     Args:
         limits: what one file may take.
+        at_once: how many are read at the same time; others wait, as long as one may take.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, at_once: int = 4) -> None:
+        self._limits, self._places = limits, threading.BoundedSemaphore(at_once)
         self._pool: SandboxPool[Job, Radiograph | Volume | Refused] = SandboxPool(_read, limits)
 
     def warm(self) -> None:
@@ -39,9 +43,15 @@ class Reader:
 
         Raises:
             ImagingError: it cannot be used, or took too long or too much memory, or its process died.
+            BusyError: others took their time.
         """
-        with private_folder() as folder:  # here, since a process that is ended removes nothing
-            found = self._pool((str(path), name, str(folder)), name)
+        if not self._places.acquire(timeout=self._limits.seconds):
+            raise BusyError(f"{name}: too many files are being read: try again in a moment")
+        try:
+            with private_folder() as folder:  # here, since a process that is ended removes nothing
+                found = self._pool((str(path), name, str(folder)), name)
+        finally:
+            self._places.release()
         if isinstance(found, tuple):
             raise ImagingError(*found)
         return found

@@ -36,9 +36,9 @@ def serve(app: FastAPI, host: str, port: int, limits: Limits, ready: Callable[[s
         SystemExit: SIGTERM, after all was closed.
     """
     sweep()
-    app.state.site.reader.warm()
     before = signal.signal(signal.SIGTERM, _leave)
     try:
+        app.state.site.reader.warm()
         with _listener(host, port) as listener:
             server = _Server(configured(app, limits))
             ready(_address(host, listener))
