@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from tests.web.dropped_files import bad_files, good_files
 from tests.web.small_site import small_site
 from unimedi.inputs.sandbox import Limits
+from unimedi.web.app import create_app
 from unimedi.web.reading import Reader
 from unimedi.web.site import Site
 
@@ -47,3 +49,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setattr(tempfile, "tempdir", str(place))
     yield place
     assert not list(place.iterdir())
+
+
+@pytest.fixture(scope="session")
+def asker(whole: Site) -> Iterator[TestClient]:
+    """Asks the whole page."""
+    with TestClient(create_app(whole), base_url="http://127.0.0.1") as client:
+        yield client

@@ -10,24 +10,19 @@ from PIL import Image
 from scipy.special import expit
 from starlette.testclient import TestClient
 
-from tests.web.small_site import small_site
 from unimedi.imaging.read import read_image
-from unimedi.web.app import create_app
 from unimedi.web.reference import ImageRef
 from unimedi.web.site import Site
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    made = small_site(tmp_path_factory.mktemp("api"))
-    yield made
-    made.close()
+@pytest.fixture
+def site(whole: Site) -> Site:
+    return whole
 
 
-@pytest.fixture(scope="module")
-def client(site: Site) -> TestClient:
-    with TestClient(create_app(site), base_url="http://127.0.0.1") as made:
-        yield made
+@pytest.fixture
+def client(asker: TestClient) -> TestClient:
+    return asker
 
 
 def a_study(client: TestClient, modality: str) -> str:

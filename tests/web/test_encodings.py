@@ -9,23 +9,19 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
-from tests.web.small_site import small_site
 from unimedi.explanation.explain import explain
 from unimedi.explanation.relevance import text_relevance
 from unimedi.imaging.image import Volume
 from unimedi.representation.load import LoadedModel
-from unimedi.web.app import create_app
 from unimedi.web.reference import ImageRef
 from unimedi.web.site import Site
 
 SENTENCE = "There is a nodule."
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    made = small_site(tmp_path_factory.mktemp("encodings"))
-    yield made
-    made.close()
+@pytest.fixture
+def site(whole: Site) -> Site:
+    return whole
 
 
 def a_study(site: Site, modality: str) -> ImageRef:
@@ -79,14 +75,13 @@ def test_what_was_computed_is_kept_until_it_is_dropped(site: Site, monkeypatch: 
     assert site.encodings.of(ref) is not first
 
 
-def test_a_dropped_file_has_the_vector_that_python_gives(site: Site, tmp_path: Path) -> None:
+def test_a_dropped_file_has_the_vector_that_python_gives(site: Site, asker: TestClient, tmp_path: Path) -> None:
     draws = np.random.default_rng(0)
     Image.fromarray(draws.integers(0, 255, (50, 40)).astype(np.uint8)).save(tmp_path / "chest.png")
     voxels = draws.integers(-1000, 500, (20, 24, 18)).astype(np.int16)
     nib.save(nib.Nifti1Image(voxels, np.diag([-1.0, -1.0, 2.0, 1.0])), tmp_path / "ct.nii.gz")
     model = LoadedModel(site.embedder, site.embedder.processor.preprocess)
-    with TestClient(create_app(site), base_url="http://127.0.0.1") as client:
-        for path in (tmp_path / "chest.png", tmp_path / "ct.nii.gz"):
-            made = client.post(f"/api/uploads?name={path.name}", content=path.read_bytes()).json()
-            vector = site.encodings.of(ImageRef.parse(made["image"])).vector
-            np.testing.assert_allclose(vector, model.images(str(path))[0], atol=1e-5)
+    for path in (tmp_path / "chest.png", tmp_path / "ct.nii.gz"):
+        made = asker.post(f"/api/uploads?name={path.name}", content=path.read_bytes()).json()
+        vector = site.encodings.of(ImageRef.parse(made["image"])).vector
+        np.testing.assert_allclose(vector, model.images(str(path))[0], atol=1e-5)
