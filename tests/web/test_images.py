@@ -17,7 +17,7 @@ from unimedi.web.images import Images, Shown, _reduced
 from unimedi.web.limits import Limits
 from unimedi.web.reading import Reader
 from unimedi.web.reference import ImageRef
-from unimedi.web.uploads import Uploads
+from unimedi.web.uploads import Upload, UploadGoneError, Uploads
 
 GREY = np.random.default_rng(0).integers(0, 255, (48, 40)).astype(np.uint8)
 
@@ -102,3 +102,24 @@ def test_a_large_radiograph_is_shown_reduced() -> None:
     assert Shown(large, small).size_mm == pytest.approx((409.6, 100.0))
     volume = Volume(np.zeros((4, 8, 8), np.int16), (1.0, 1.0, 1.0))
     assert _reduced(volume) is volume
+
+
+def test_an_upload_that_is_dropped_while_it_is_asked_for_leaves_nothing(archive: Archive, reader: Reader) -> None:
+    radiograph = Radiograph(GREY.astype(np.float32))
+
+    class Dropped(Uploads):
+        """Held when it is asked for the first time, and no more."""
+
+        asked = 0
+
+        def get(self, id: str) -> Upload:
+            self.asked += 1
+            if self.asked > 1:
+                raise UploadGoneError("gone")
+            return Upload(id, "chest.png", radiograph, radiograph.array.nbytes)
+
+    held = Images(archive, reader, Dropped(reader, Limits()))
+    ref = ImageRef("upload", "a")
+    assert held.get(ref).image is radiograph
+    assert not held.is_there(ref)
+    assert held._held == {}

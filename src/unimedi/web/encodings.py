@@ -63,7 +63,7 @@ class Encodings:
     def of(self, ref: ImageRef) -> Encoding:
         """The encoding of an image; errors as of :meth:`Images.get`, or ImagingError where the gate refuses it."""
         shown = self._images.get(ref)
-        found: Encoding = self._once((str(ref), shown.stamp), lambda: self._encode(shown))
+        found: Encoding = self._once(ref, (shown.stamp,), lambda: self._encode(shown))
         return found
 
     def relevance(self, ref: ImageRef, query: NDArray[np.float32], exact: bool = True) -> Float[ndarray, "*places"]:
@@ -84,7 +84,7 @@ class Encodings:
             found: NDArray[np.float32] = text_relevance(model, stored, planes, vectors, steps)[0].cpu().numpy()
             return found
 
-        found: NDArray[np.float32] = self._once((str(ref), shown.stamp, digest, str(steps)), relevance)
+        found: NDArray[np.float32] = self._once(ref, (shown.stamp, digest, str(steps)), relevance)
         return found
 
     def best_plane(self, ref: ImageRef, query: NDArray[np.float32]) -> float:
@@ -114,7 +114,8 @@ class Encodings:
             stored=stored,
         )
 
-    def _once(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
+    def _once(self, ref: ImageRef, about: tuple[str, ...], make: Callable[[], Any]) -> Any:
+        key = (str(ref), *about)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -124,4 +125,6 @@ class Encodings:
             self._kept[key] = made
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
+        if not self._images.is_there(ref):  # an upload that was dropped in the meantime
+            self.forget(ref)
         return made

@@ -91,6 +91,7 @@ async def overlay(request: Request, params: Annotated[OverlayParams, Query()]) -
 @router.get("/volume.nii", response_class=Response, responses={200: {"content": {"application/octet-stream": {}}}})
 async def volume(request: Request, image: Image) -> Response:
     """A volume as NIfTI, for a viewer."""
+    site: Site = request.app.state.site
     shown = await _shown(request, image)
     if not isinstance(shown.image, Volume):
         raise InputError("expected a volume, got a radiograph")
@@ -103,7 +104,8 @@ async def volume(request: Request, image: Image) -> Response:
         nifti = nib.Nifti1Image(held.voxels.transpose(2, 1, 0), affine)
         return nifti.to_bytes()  # type: ignore[no-any-return]
 
-    return Response(await to_thread.run_sync(write), media_type="application/octet-stream")
+    async with site.volumes:
+        return Response(await to_thread.run_sync(write), media_type="application/octet-stream")
 
 
 def checked(plane: int | None, shown: Shown) -> int:

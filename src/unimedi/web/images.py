@@ -97,7 +97,16 @@ class Images:
         else:
             found = found or self._of_study(study)
         self._keep(key, found)
+        if not self.is_there(ref):  # dropped in the meantime
+            self.forget(ref)
         return found
+
+    def is_there(self, ref: ImageRef) -> bool:
+        """Whether an upload is still held; of a study the archive knows it."""
+        try:
+            return ref.kind != UPLOAD or bool(self._uploads.get(ref.id))
+        except MissingError:
+            return False
 
     def forget(self, ref: ImageRef) -> None:
         """Drop what is kept of it."""

@@ -1,5 +1,6 @@
 """All that the page stands on: archive, model, images, uploads; and the search that its routes share."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Site:
         self.name = self.name or self.archive.place.name.rstrip("/").rpartition("/")[2]
         self.metrics = Metrics()
         self.model = ModelThread()
+        self.volumes = asyncio.Semaphore(2)  # whole volumes that are written at a time: each is in memory twice
         self.reader = Reader(self.limits.read)
         self.uploads = Uploads(self.reader, self.limits)
         self.images = Images(self.archive, self.reader, self.uploads)
