@@ -1,64 +1,108 @@
-"""The programs of examples/ run, on a tiny model with random weights."""
+"""The programs of examples/ run, on a tiny model with random weights; each is short enough to be read at once."""
 
-import subprocess
+import json
+import runpy
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from unimedi import UniMediConfig, UniMediModel, UniMediProcessor
-from unimedi.inputs.preprocess import Preprocess
-from unimedi.model.text_encoder import learn_tokenizer, scratch_text_config
+from tests.hospital import SENTENCES, write_hospital, write_pretrained
+from unimedi.archive.indexing import index
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-REPORTS = ["Large left pleural effusion. No nodule."] * 2 + ["No focal consolidation. Heart size is normal."] * 2
+PROGRAMS = sorted(EXAMPLES.glob("*.py"))
 
 
-@pytest.fixture(scope="session")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A pretrained folder with two layers of 32, saved as training saves it."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("pretrained")
-    preprocess = Preprocess((32, 32), (16, 32, 32), (8, 32, 32), (32, 32))
-    tokenizer = learn_tokenizer(REPORTS, 100, 32)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
-    config = UniMediConfig(
-        **{**sizes, "num_hidden_layers": 2},
-        patch_size=8,
-        slab_depth=2,
-        slices=2,
-        embedding_size=16,
-        text_length=32,
-        preprocess=preprocess.to_dict(),
-        text=scratch_text_config(len(tokenizer), 32, **sizes),
-    )
-    UniMediModel(config).save_pretrained(folder)
-    UniMediProcessor(preprocess, tokenizer, 32).save_pretrained(folder)
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model, a store with labels, an archive of it, an X-ray and a CT."""
+    nibabel = pytest.importorskip("nibabel")
+    folder = tmp_path_factory.mktemp("examples")
+    write_pretrained(folder / "model")
+    write_hospital(folder / "store")
+    index(folder / "store", folder / "model", str(folder / "archive"))
+    draws = np.random.default_rng(0)
+    Image.fromarray(draws.integers(0, 255, (48, 40), np.uint8)).save(folder / "chest.png")
+    voxels = draws.integers(-1000, 400, (40, 40, 20)).astype(np.int16)
+    nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, 5.0, 1.0])).to_filename(folder / "chest.nii.gz")
     return folder
 
 
-def run(*arguments: object) -> str:
-    done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """``run("compare.py", …)``: what the program prints."""
+
+    def running(name: str, *words: object) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return running
 
 
-def test_compare_ranks_the_sentences(pretrained: Path, tmp_path: Path) -> None:
-    image = tmp_path / "chest.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (48, 40), np.uint8)).save(image)
-    lines = run(EXAMPLES / "compare.py", pretrained, image, "Pleural effusion.", "No nodule.").splitlines()
+def test_there_are_five_of_at_most_sixty_lines() -> None:
+    assert len(PROGRAMS) == 5
+    assert max(len(path.read_text().splitlines()) for path in PROGRAMS) <= 60
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_without_words_it_says_how_it_is_called(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [program.name])
+    with pytest.raises(SystemExit, match=f"python examples/{program.name} "):
+        runpy.run_path(str(program), run_name="__main__")
+
+
+def test_compare_ranks_the_sentences(ground: Path, run) -> None:  # type: ignore[no-untyped-def]
+    lines = run("compare.py", ground / "model", ground / "chest.png", *SENTENCES.values()).splitlines()
     cosines = [float(line.split()[0]) for line in lines]
-    assert len(lines) == 2
+    assert {line[8:] for line in lines} == set(SENTENCES.values())
     assert cosines == sorted(cosines, reverse=True)
 
 
-def test_slices_draws_what_was_selected(pretrained: Path, tmp_path: Path) -> None:
-    nibabel = pytest.importorskip("nibabel")
-    voxels = np.random.default_rng(0).integers(-1000, 400, (40, 40, 20)).astype(np.int16)
-    nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, 5.0, 1.0])).to_filename(tmp_path / "chest.nii.gz")
-    printed = run(EXAMPLES / "slices.py", pretrained, tmp_path / "chest.nii.gz", tmp_path / "strip.png")
-    assert printed.count("slab ") == 4
-    assert Image.open(tmp_path / "strip.png").size == (64, 32)
+def test_zero_shot_takes_your_own_sentences(ground: Path, run) -> None:  # type: ignore[no-untyped-def]
+    images = [ground / "chest.png", ground / "chest.nii.gz"]
+    lines = run("zero_shot.py", ground / "model", EXAMPLES / "prompts.yaml", *images).splitlines()
+    assert [lines[0], lines[4]] == [str(path) for path in images]
+    for found in (lines[1:4], lines[5:]):
+        probabilities = [float(line.split()[1]) for line in found]
+        assert {line.split()[0] for line in found} == {"pleural_effusion", "consolidation", "cardiomegaly"}
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert 0 < min(probabilities) <= max(probabilities) < 1
+
+
+@pytest.mark.parametrize("like", [(), ("chest.nii.gz",)], ids=["words", "words and an image"])
+def test_search_answers_with_both_kinds(ground: Path, run, like: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    words = (ground / "archive", ground / "model", SENTENCES["nodule"], *(ground / name for name in like))
+    printed = run("search_archive.py", *words)
+    cts, xrays = (part.splitlines()[2:] for part in printed.strip().split("\n\n"))
+    assert len(cts) == len(xrays) == 5
+    assert all(line.split()[2].endswith("-3d") for line in cts)
+    assert all(line.split()[2].endswith("-2d") for line in xrays)
+
+
+def test_few_labels_leaves_a_classifier(ground: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    printed = run("few_labels.py", ground / "model", ground / "store", tmp_path / "out", 6, 1)
+    lines = [line for line in printed.splitlines() if ": AUROC" in line]
+    assert [line.split(":")[0] for line in lines] == [
+        f"{kind}, {method}" for kind in ("xray", "ct") for method in ("this model", "random_init")
+    ]
+    for kind in ("xray", "ct"):
+        assert json.loads((tmp_path / "out" / kind / f"{kind}.json").read_text())["training_studies"] == 6
+
+
+def test_explain_draws_what_it_says(ground: Path, run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    words = (SENTENCES["nodule"], tmp_path / "why")
+    lines = run("explain_image.py", ground / "model", ground / "chest.nii.gz", *words).splitlines()
+    written = json.loads((tmp_path / "why" / "explanation.json").read_text())
+    assert lines[0] == f"cosine {written['sentences'][0]['cosine']:.3f}  {SENTENCES['nodule']}"
+    assert len([line for line in lines if line.startswith("slab ")]) == 4
+    assert {Path(line).name for line in lines[-6:]} == {path.name for path in (tmp_path / "why").iterdir()}
+    assert all("of the way down and across" in line for line in _places(run, ground, tmp_path))
+
+
+def _places(run, ground: Path, out: Path) -> list[str]:  # type: ignore[no-untyped-def]
+    words = (ground / "model", ground / "chest.png", SENTENCES["nodule"], out / "xray")
+    return [line for line in run("explain_image.py", *words).splitlines() if " of it at " in line]
