@@ -27,12 +27,14 @@ BRIEFLY: dict[str, tuple[str, ...]] = {
     "finetune": FEW,
     "segment": FEW,
 }
+ENDLESS = "serve"  # until it is stopped
 FORGOTTEN = "P001515"
 FILES = {"chest.dcm": "*-XR/image.dcm", "ct.nii.gz": "*-CT/image.nii*"}  # in the folder itself and in my_files/new
 
 
 def unimedi(words: Sequence[str]) -> None:
-    """Run a command, briefly; AssertionError where it does not end well."""
+    """Run a command, briefly; AssertionError where it does not end well, or would not end."""
+    assert words[0] != ENDLESS, "it would not end: say so above the block, <!-- not run: serves until it is stopped -->"
     beside = BRIEFLY.get(words[0], ())
     options = [(name, value) for name, value in zip(beside[::2], beside[1::2], strict=True) if name not in words]
     code = main([*words, *(word for option in options for word in option)])
