@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from unimedi.archive.printing import as_csv, as_json, as_table, matching_sentence
+from unimedi.archive.printing import as_csv, as_json, as_recall, as_table, matching_sentence
 from unimedi.archive.query import Hit
 
 HIT = Hit(
@@ -50,3 +50,11 @@ def test_csv_and_json_read_back() -> None:
     assert row["findings"] == "nodule;pleural_effusion"
     (read,) = json.loads(as_json([HIT]))
     assert (read["date"], read["scores"], read["findings"]) == ("2024-01-31", {"image": 0.5}, list(HIT.findings))
+
+
+def test_little_recall_has_a_sentence() -> None:
+    assert as_recall({"image": 0.951, "report": 1.0}).splitlines() == [
+        "recall@10 of the index of vectors against exact search, 200 of its own vectors asked: "
+        "images 0.951, reports 1.000"
+    ]
+    assert as_recall({"image": 0.949}).splitlines()[1].startswith("below 0.95: some of the nearest are missed")

@@ -1,7 +1,7 @@
 """An archive of studies that can be searched: add, forget, search, optimise, stats."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from unimedi.archive import traces
 from unimedi.archive.connection import NOW, TABLE, ArchiveError, Place, explained, prune, twice
 from unimedi.archive.filters import Filter
-from unimedi.archive.indices import index_vectors, index_words, indexed
+from unimedi.archive.indices import index_vectors, index_words, indexed, near
 from unimedi.archive.query import MOST, Hit, Query, fuse
-from unimedi.archive.snapshot import BATCH, VECTORS, Ranked, Snapshot
+from unimedi.archive.snapshot import BATCH, VECTORS, Ranked, Snapshot, matrix_of
 from unimedi.archive.stats import ArchiveStats, counts
 from unimedi.archive.study import (
     FORMAT,
@@ -36,23 +36,6 @@ from unimedi.errors import InputError, MissingError
 ANN_FROM: Final = 300_000  # studies: below, a product with all vectors is as fast, and exact
 DEEP: Final = 200  # places of each ranking, at least, that are fused
 KEPT: Final = timedelta(hours=1)  # versions of the table: a reader may be at work on one
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What was removed, and what shows it.
-
-    Attributes:
-        studies: removed.
-        looked_for: traces that the bytes showed before, and show no more.
-        shared: traces that are there, since studies that stay have the same: they prove nothing.
-        unseen: traces that the bytes did not show before either, as short ids or pieces across two blocks of a file.
-    """
-
-    studies: int
-    looked_for: int
-    shared: int
-    unseen: int
 
 
 class Archive:
@@ -131,7 +114,7 @@ class Archive:
                 raise ArchiveError(f"{self.place}: expected {len(rows)} studies to be written, {got}")
         return int(done.num_inserted_rows)
 
-    def forget(self, patient: str = "", study: str = "") -> Forgotten:
+    def forget(self, patient: str = "", study: str = "") -> traces.Forgotten:
         """Remove a patient's studies, or one study, from every byte of the archive, and look whether they are gone.
 
         The table is written anew without them, its indices are made anew, every earlier version is deleted. Searches of
@@ -162,7 +145,7 @@ class Archive:
                 f"{self.place}: {len(rows)} studies are no longer found by any search, but NOT ALL BYTES ARE GONE: "
                 f"{'; '.join(found[:5])}. Delete the archive and index it again without them"
             )
-        return Forgotten(len(rows), len(before.keys() - shared), len(shared), len(wanted) - len(before))
+        return traces.Forgotten(len(rows), len(before.keys() - shared), len(shared), len(wanted) - len(before))
 
     def search(self, query: Query, where: Filter | None = None, k: int = 10) -> list[Hit]:
         """The k best studies that obey the filter, best first.
@@ -221,6 +204,14 @@ class Archive:
             columns = twice(self._hold).snapshot.columns
         return columns.filter((where or Filter()).mask(columns))
 
+    def vectors(self, way: str) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+        """All vectors of images, or of reports, some thousand at a time: ids, and (rows, dim) float32."""
+        column = VECTORS[way]
+        with explained(self.place):
+            asked = self._table.search().where(f"{column} IS NOT NULL").select(["study_id", column])
+            for batch in asked.to_batches(batch_size=BATCH):
+                yield batch["study_id"].to_pylist(), matrix_of(batch[column])[0]
+
     def study(self, study_id: str) -> ArchivedStudy:
         """One study with its vectors; MissingError where it is not there."""
         with explained(self.place):
@@ -243,7 +234,7 @@ class Archive:
             if way == "text":
                 rankings[way] = self._by_words(held, query.text, allowed, depth)
             elif held.approximate:
-                rankings[way] = self._by_index(way, query.vector, allowed, depth)
+                rankings[way] = self._by_index(way, query.vector, allowed, depth)  # type: ignore[arg-type]
             else:
                 rankings[way] = held.snapshot.nearest(way, query.vector, allowed, depth)  # type: ignore[arg-type]
         return self._hits(fuse(rankings)[:k])
@@ -254,8 +245,8 @@ class Archive:
         asked = self._table.search(MatchQuery(text, "report"), query_type="fts")
         return self._ranked(asked, allowed, k, "_score", lambda score: score)
 
-    def _by_index(self, way: str, vector: NDArray[np.float32] | None, allowed: Filter, k: int) -> Ranked:
-        asked = self._table.search(vector, vector_column_name=VECTORS[way]).distance_type("cosine").refine_factor(2)
+    def _by_index(self, way: str, vector: NDArray[np.float32], allowed: Filter, k: int) -> Ranked:
+        asked = near(self._table, VECTORS[way], vector, bool(allowed))
         return self._ranked(asked, allowed, k, "_distance", lambda distance: 1 - distance)
 
     def _ranked(self, asked: Any, allowed: Filter, k: int, column: str, score: Any) -> Ranked:

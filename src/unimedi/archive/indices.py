@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 from lancedb.index import FTS, IvfSq
+from numpy.typing import NDArray
 
 from unimedi.archive.snapshot import VECTORS
 
+PROBES: Final = 20  # partitions of vectors that a query looks into
+REFINED: Final = 2  # so many times k of the best by compressed vectors are compared by the true ones
 # The stemmers that LanceDB has, by ISO 639-1.
 STEMMERS: Final = {
     "ar": "Arabic", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish", "fi": "Finnish",
@@ -20,6 +24,12 @@ def index_words(table: Any, languages: Sequence[str]) -> None:
     language = next((STEMMERS[one] for one in languages if one in STEMMERS), "English")
     config = FTS(with_position=False, base_tokenizer="simple", language=language, stem=True, remove_stop_words=False)
     table.create_index("report", config=config, replace=True)
+
+
+def near(table: Any, column: str, vector: NDArray[np.float32], filtered: bool) -> Any:
+    """A search by the index of vectors; ``filtered``: of rows that a filter leaves, which may lie in any partition."""
+    asked = table.search(vector, vector_column_name=column).distance_type("cosine").refine_factor(REFINED)
+    return asked.minimum_nprobes(PROBES).maximum_nprobes(0) if filtered else asked.nprobes(PROBES)
 
 
 def index_vectors(table: Any) -> None:

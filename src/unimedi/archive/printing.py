@@ -1,13 +1,14 @@
-"""Hits as people and programs read them: a table, JSON, or CSV."""
+"""Hits as people and programs read them: a table, JSON, or CSV; and how many an index finds."""
 
 import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from unimedi.archive.query import Hit
+from unimedi.archive.recall import ENOUGH, QUERIES
 
 COLUMNS: Final = ("study_id", "patient_id", "modality", "date", "split", "findings", "report", "image")
 SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?:- )?")
@@ -32,6 +33,15 @@ def as_table(hits: Sequence[Hit], words: str = "", width: int = 160) -> str:
     sizes = {place: max(len(row[place]) for row in (head, *rows)) for place in shown}
     lines = ["  ".join(row[place].ljust(sizes[place]) for place in shown).rstrip() for row in (head, *rows)]
     return "\n".join(_cut(line, width) for line in lines)
+
+
+def as_recall(recall: Mapping[str, float]) -> str:
+    """What an index of vectors finds, and a sentence more where that is little."""
+    found = ", ".join(f"{way}s {share:.3f}" for way, share in recall.items())
+    lines = [f"recall@10 of the index of vectors against exact search, {QUERIES} of its own vectors asked: {found}"]
+    if any(share < ENOUGH for share in recall.values()):
+        lines.append(f"below {ENOUGH}: some of the nearest are missed, and what is no hit may be as near as one")
+    return "\n".join(lines)
 
 
 def as_json(hits: Sequence[Hit]) -> str:

@@ -27,12 +27,16 @@ class Snapshot:
 
     def __init__(self, table: Any, version: int, vectors: bool) -> None:
         self.version = version
-        names = [*FILTERED, *(VECTORS.values() if vectors else ())]
-        batches = list(table.search().select(names).to_batches(batch_size=BATCH))
-        whole = pa.Table.from_batches(batches, pa.schema([table.schema.field(name) for name in names]))
-        self.columns = whole.select(FILTERED).combine_chunks()
-        self.keys: Int[ndarray, rows] = whole["key"].to_numpy()
-        self.matrices = {way: _matrix(whole[name]) for way, name in VECTORS.items()} if vectors else {}
+        held = {way: _Growing(table, column) for way, column in VECTORS.items()} if vectors else {}
+        parts = []
+        for batch in table.search().select([*FILTERED, *(VECTORS[way] for way in held)]).to_batches(batch_size=BATCH):
+            for way, growing in held.items():
+                growing.add(batch[VECTORS[way]])
+            parts.append(batch.select(FILTERED))
+        columns = pa.Table.from_batches(parts, pa.schema([table.schema.field(name) for name in FILTERED]))
+        self.columns = columns.combine_chunks()
+        self.keys: Int[ndarray, rows] = self.columns["key"].to_numpy()
+        self.matrices = {way: growing.filled() for way, growing in held.items()}
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -57,14 +61,30 @@ class Snapshot:
         return [(int(self.keys[rows[place]]), float(scores[rows[place]])) for place in order]
 
 
-def _matrix(column: pa.ChunkedArray) -> tuple[Float[ndarray, "rows dim"], Bool[ndarray, "rows"]]:
+class _Growing:
+    """A matrix that is filled batch by batch: nothing of the table is in memory twice."""
+
+    def __init__(self, table: Any, column: str) -> None:
+        rows, dim = table.count_rows(), table.schema.field(column).type.list_size
+        self.matrix, self.there, self.rows = np.zeros((rows, dim), np.float32), np.zeros(rows, bool), 0
+
+    def add(self, column: pa.Array) -> None:
+        end = self.rows + len(column)
+        if end > len(self.matrix):  # rows came in after they were counted
+            more = max(end - len(self.matrix), BATCH)
+            self.matrix = np.concatenate([self.matrix, np.zeros((more, self.matrix.shape[1]), np.float32)])
+            self.there = np.concatenate([self.there, np.zeros(more, bool)])
+        self.matrix[self.rows : end], self.there[self.rows : end] = matrix_of(column)
+        self.rows = end
+
+    def filled(self) -> tuple[Float[ndarray, "rows dim"], Bool[ndarray, "rows"]]:
+        return self.matrix[: self.rows], self.there[: self.rows]
+
+
+def matrix_of(column: pa.Array) -> tuple[Float[ndarray, "rows dim"], Bool[ndarray, "rows"]]:
     """A column of vectors as a matrix, and where there is one; rows without have zeros."""
     dim = column.type.list_size
-    parts = [np.asarray(chunk.values.slice(chunk.offset * dim, len(chunk) * dim)) for chunk in column.chunks]
-    there = [chunk.is_valid().to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    if not parts:
-        return np.zeros((0, dim), np.float32), np.zeros(0, bool)
-    matrix, known = np.concatenate(parts).reshape(-1, dim).astype(np.float32, copy=False), np.concatenate(there)
-    if not known.all():
-        matrix = np.where(known[:, None], matrix, np.float32(0))  # what lies under a missing vector may be anything
-    return matrix, known
+    there = column.is_valid().to_numpy(zero_copy_only=False)
+    matrix = np.asarray(column.values.slice(column.offset * dim, len(column) * dim)).reshape(-1, dim)
+    # What lies under a missing vector may be anything.
+    return (matrix if there.all() else np.where(there[:, None], matrix, np.float32(0))), there

@@ -29,6 +29,23 @@ class Trace:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was removed, and what shows it.
+
+    Attributes:
+        studies: removed.
+        looked_for: traces that the bytes showed before, and show no more.
+        shared: traces that are there, since studies that stay have the same: they prove nothing.
+        unseen: traces that the bytes did not show before either, as short ids or pieces across two blocks of a file.
+    """
+
+    studies: int
+    looked_for: int
+    shared: int
+    unseen: int
+
+
 def traces_of(rows: pa.Table) -> list[Trace]:
     """Ids, paths, pieces of the reports and beginnings of the vectors of these rows."""
     found = [Trace(what, text.encode()) for what in TEXTS[:3] for text in _distinct(rows[what].to_pylist())]

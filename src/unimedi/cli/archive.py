@@ -33,10 +33,13 @@ class Index:
 
     def run(self) -> None:
         from unimedi.archive.indexing import index, skipped_file
+        from unimedi.archive.printing import as_recall
 
         done = index(self.studies, self.model, self.out, self.cohort, self.root, self.batch_size)
         parts = [f"{done.added} added", f"{done.replaced} replaced", f"{done.kept} as they were"]
         print(f"{done.listed} studies listed: {', '.join(parts)}; the archive: {self.out}")
+        if done.recall:
+            print(as_recall(done.recall))
         if done.undated:
             print(f"{done.undated} have no date: --since and --until leave them out", file=sys.stderr)
         if done.left_out.skipped:
