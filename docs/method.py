@@ -206,7 +206,7 @@ def draw(xray: np.ndarray, planes: np.ndarray, report: str) -> None:
     selection(ax, 2.47, planes)
     distillation(ax, 0.1)
     ax.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
-    figure.savefig(OUT, transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(OUT, transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_the_blocks_run_page_by_page() -> None:
         ("python docs/figure.py", "no such program"),
         ("pip install 'unimedi[docz]'", "no such extra"),
         ("pip install unimedi", "names no extra"),
-        ("curl http://example.org/x", "an address of this machine"),
+        ("curl https://arxiv.org/abs/2311.14851", "an address of this machine"),
         ("rm -rf store", "got rm"),
     ],
 )

@@ -25,7 +25,7 @@ LOADS = {
     "image": "href",
 }
 # What a stylesheet asks for; SVG that stands within one as data names a namespace, which nobody fetches.
-STYLE = re.compile(r"@import\s+[^;]+|url\(\s*['\"]?(?!data:)[^)]*")
+STYLE = re.compile(r"@import\s+[^;]+|url\((?!\s*['\"]?data:)[^)]*")
 
 
 def build(project: Path) -> subprocess.CompletedProcess[str]:
