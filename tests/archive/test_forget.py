@@ -8,10 +8,11 @@ import pytest
 
 from tests.archive.random_studies import MODEL, random_studies
 from unimedi.archive import archive as module
-from unimedi.archive.archive import Archive, Forgotten
+from unimedi.archive.archive import Archive
 from unimedi.archive.connection import ArchiveError
 from unimedi.archive.query import Query
 from unimedi.archive.study import ArchivedStudy
+from unimedi.archive.traces import Forgotten
 from unimedi.errors import InputError, MissingError
 
 STUDIES = random_studies(3000)

@@ -2,12 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import lancedb
+from obstore.exceptions import BaseError
 
 from unimedi.errors import MissingError, StateError, UnimediError
 from unimedi.files.destination import DestinationError
@@ -62,19 +63,30 @@ class Place:
         with self.alone(), explained(self):
             return self.connect().create_table(TABLE, schema=columns, exist_ok=True)
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Hold the one writer's lock. An object store has none: there the caller sees to it that one process writes."""
-        return nullcontext() if self.folder is None else alone_in(self.folder)
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the one writer's lock: of a folder the operating system's, in an object store a lease."""
+        if self.folder is not None:
+            with alone_in(self.folder):
+                yield
+            return
+        from unimedi.archive.lease import Lease
+
+        with explained(self):
+            lease = Lease(self.name)
+            lease.take()
+        with lease.held():
+            yield
 
 
 @contextmanager
 def explained(place: Place) -> Iterator[None]:
-    """Inside, what LanceDB raises over files becomes an ArchiveError of this place."""
+    """Inside, what LanceDB or an object store raises over files becomes an ArchiveError of this place."""
     try:
         yield
     except UnimediError:
         raise
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, BaseError) as error:
         said = " ".join(str(error).split())[:300]
         raise ArchiveError(f"{place}: the archive cannot be read or written, or is damaged: {said}") from error
 
