@@ -92,13 +92,16 @@ def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], mon
 
 
 def test_masks_are_learnt(ground: tuple[Path, Path]) -> None:
-    """The lesions of the tiny hospital are bright squares in places of their own."""
+    """The lesions of the tiny hospital are bright squares in places of their own. After 60 steps the dice is whatever
+    the last bits of a CPU make of it (.39 to .66); after 240 it is .52 to .62 with every seed and rate that was tried."""
     store = Store.open(ground[1])
-    changes = {"steps": 60, "batch": 12, "learning_rates": (1e-2,), "checks": 2}
-    setup = SegmentSettings(**changes)  # type: ignore[arg-type]
-    task = mask_task("xray", "setr_pup", store, masked_splits("xray", store, setup), setup)
-    result = train_best(task, tiny_model(), task.train, setup, 0, silent)[1].test()
-    assert result.dice[result.present].mean() > 0.5
+    dice = {}
+    for steps, rate in ((1, 1e-6), (240, 3e-3)):
+        setup = SegmentSettings(steps=steps, batch=12, learning_rates=(rate,), checks=1)
+        task = mask_task("xray", "setr_pup", store, masked_splits("xray", store, setup), setup)
+        result = train_best(task, tiny_model(), task.train, setup, 0, silent)[1].test()
+        dice[steps] = result.dice[result.present].mean()
+    assert dice[240] > dice[1] + 0.3, dice
 
 
 def test_labels_and_layers_by_hand(ground: tuple[Path, Path]) -> None:
