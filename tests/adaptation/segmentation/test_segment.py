@@ -92,8 +92,11 @@ def test_the_test_split_has_no_part_in_the_choice(ground: tuple[Path, Path], mon
 
 
 def test_masks_are_learnt(ground: tuple[Path, Path]) -> None:
-    """The lesions of the tiny hospital are bright squares in places of their own. After 60 steps the dice is whatever
-    the last bits of a CPU make of it (.39 to .66); after 240 it is .52 to .62 with every seed and rate that was tried."""
+    """The lesions of the tiny hospital are bright squares in places of their own.
+
+    After 60 steps the dice is what the last bits of a CPU make of it (.39 to .66), after 240 .52 to .62 with every seed
+    and rate that was tried.
+    """
     store = Store.open(ground[1])
     dice = {}
     for steps, rate in ((1, 1e-6), (240, 3e-3)):
