@@ -129,7 +129,7 @@ def measure(recipe: Recipe, store: Store, steps: int) -> Measured:
     settings = recipe.optimization
     build_optimizer = OPTIMIZERS[settings.algorithm]
     optimizer = build_optimizer(module, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
-    loader = training_loader(TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total), 0)
+    loader = training_loader(TrainingSteps(store, recipe.batch, processor.text, recipe.seed, total), range(total))
     run = one_step(module, optimizer, recipe, settings.max_grad_norm)
     dtype, _ = precision_of(recipe)
     product = matrix_product(dtype)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from unimedi.objectives.contrastive import contrastive_loss, matching_accuracy
+from unimedi.objectives.sigmoid import sigmoid_loss
 
 
 def slow_loss(images: list[list[float]], reports: list[list[float]], keys: list[int], scale: float) -> float:
@@ -55,3 +56,43 @@ def test_accuracy_counts_any_right_report() -> None:
     reports = torch.eye(3)[[1, 0, 2]]  # the first two are swapped
     assert matching_accuracy(images, reports, torch.tensor([0, 1, 2])) == pytest.approx(1 / 3)
     assert matching_accuracy(images, reports, torch.tensor([7, 7, 2])) == 1.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(0, 3), min_size=1, max_size=4),
+    st.integers(1, 3),
+    st.floats(0.5, 30),
+    st.floats(-10, 2),
+    st.integers(0, 1000),
+)
+def test_the_sigmoid_loss_equals_the_loops_in_chunks_too(
+    keys: list[int], chunks: int, scale: float, bias: float, seed: int
+) -> None:
+    """One rank's images against the reports of several."""
+    draws = torch.Generator().manual_seed(seed)
+    images = normalize(torch.randn(len(keys), 5, generator=draws, dtype=torch.float64), dim=-1)
+    reports = normalize(torch.randn(chunks * len(keys), 5, generator=draws, dtype=torch.float64), dim=-1)
+    all_keys = [*keys, *torch.randint(0, 4, ((chunks - 1) * len(keys),), generator=draws).tolist()]
+    total = 0.0
+    for image, key in zip(images.tolist(), keys, strict=True):
+        for report, other in zip(reports.tolist(), all_keys, strict=True):
+            logit = scale * sum(a * b for a, b in zip(image, report, strict=True)) + bias
+            total += math.log(1 + math.exp(-logit if key == other else logit))
+    numbers = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (scale, bias))
+    images.requires_grad_()
+    loss = sigmoid_loss(images, reports, (torch.tensor(keys), torch.tensor(all_keys)), *numbers)
+    assert float(loss.detach()) == pytest.approx(total / len(keys), rel=1e-9)
+    loss.backward()
+    assert images.grad is not None
+    assert float(images.grad.norm()) > 0
+
+
+def test_products_of_unit_vectors_stay_in_fp32_under_autocast() -> None:
+    images, reports = (normalize(torch.randn(6, 64), dim=-1) for _ in range(2))
+    keys, scale = torch.arange(6), torch.tensor(100.0)
+    exact = contrastive_loss(images, reports, keys, scale)
+    siglip = sigmoid_loss(images, reports, (keys, keys), scale, torch.tensor(-10.0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert contrastive_loss(images, reports, keys, scale) == exact
+        assert sigmoid_loss(images, reports, (keys, keys), scale, torch.tensor(-10.0)) == siglip

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.pretraining.toy_run import PREPROCESS, RECIPE, toy_recipe, toy_store
+from tests.pretraining.toy_run import PREPROCESS, RECIPE, result, toy_recipe, toy_store
 from unimedi.cohort.study import Modality, Split
+from unimedi.inputs.dataset import TrainingSteps
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import StoredStudy
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.model.unimedi import UniMediModel
 from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining import build as build_room
+from unimedi.pretraining.build import build
 from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.recipe_file import load_recipe
 
@@ -78,3 +80,22 @@ def test_reports_that_are_cut_are_counted_at_the_start(tmp_path: Path, capsys: p
         pretrain(recipe, tmp_path / "store", tmp_path / f"run-{length}")
         assert said in (err := capsys.readouterr().err)
         assert ("longer" in err) == bool(said)
+
+
+def test_activation_checkpointing_changes_nothing_but_memory(tmp_path: Path) -> None:
+    """The losses are equal to the last bit, and less is kept for the way back."""
+    store, logs, kept = toy_store(tmp_path / "store"), [], []
+    for number, on in enumerate((False, True)):
+        optimization = {**RECIPE["optimization"], "activation_checkpointing": on}
+        changes = {"duration": "3 steps", "optimization": optimization}
+        recipe = load_recipe(toy_recipe(tmp_path / f"{number}.yaml", **changes))
+        run = tmp_path / f"run-{number}"
+        pretrain(recipe, store.path, run)
+        logs.append(result(run)["log"])
+        module, processor = build(recipe, store, 3, EpochLength(6, 3))
+        batch, seen = TrainingSteps(store, recipe.batch, processor.text, 0, 3)[0], list[int]()
+        with torch.autograd.graph.saved_tensors_hooks(lambda t, seen=seen: seen.append(t.nbytes) or t, lambda t: t):
+            module.train()(batch, 2)
+        kept.append(sum(seen))
+    assert logs[0] == logs[1]
+    assert kept[1] < 0.8 * kept[0]

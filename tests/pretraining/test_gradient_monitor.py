@@ -11,9 +11,6 @@ from tests.pretraining.toy_run import RECIPE, toy_recipe, toy_store
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.batch_recipe import BatchRecipe
-from unimedi.inputs.dataset import TrainingSteps
-from unimedi.model.sequence_kind import SequenceKind
-from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.build import build
 from unimedi.pretraining.gradient_monitor import GradientMonitor
 from unimedi.pretraining.loop import pretrain
@@ -158,26 +155,11 @@ def test_a_run_in_which_a_branch_is_at_rest_stops_and_names_it(tmp_path: Path, m
     assert len(read_json_lines(tmp_path / "run" / "log.jsonl")) == GRADIENT_PATIENCE
 
 
-def test_micro_batches_of_one_volume_are_a_batch_of_several(tmp_path: Path) -> None:
-    """The window of the means is counted in steps: eight micro-batches a step forget as much as one batch does."""
-    store = toy_store(tmp_path / "store")
-    recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", batch={**SIZES, "grad_accum_steps": 8}))
-    module, processor = build(recipe, store, 10, EpochLength(40, 4))
-    module.train()
-    steps = TrainingSteps(store, recipe.batch, processor.text, 0, 80)
-    for micro in range(8):
-        module(steps[micro], 0, micro).loss.backward()
-    kind = SequenceKind.PAIR
-    assert float(module.student.image_projection.centre[kind.place].weight) == pytest.approx(1 - 0.9, rel=1e-4)
-    assert float(module.gradient_centring[kind].before.weight) == pytest.approx(1 - 0.9, rel=1e-4)
-    assert module.gradients()["gradient/T_3D"] > 0
-
-
 @pytest.mark.parametrize(
     ("batch", "changes", "sentence"),
     [
         ({"radiographs": 0, "volumes": 1}, {}, "no other report to tell it from"),
-        ({"radiographs": 1, "volumes": 0, "grad_accum_steps": 4}, {}, "batch.grad_accum_steps brings none"),
+        ({"radiographs": 1, "volumes": 0}, {}, "or a larger batch.effective"),
     ],
 )
 def test_one_pair_in_all_is_refused(

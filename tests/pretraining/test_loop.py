@@ -3,8 +3,10 @@
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from tests.pretraining.toy_module import Toy, toy_batch, toy_batches
-from tests.pretraining.toy_run import toy_store
+from tests.pretraining.toy_run import NOT_OF_THE_MATHEMATICS, toy_store
 from unimedi.files.json_lines import read_json_lines
 from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.dataset import TrainingSteps
@@ -32,10 +34,9 @@ TOTAL = 12
 PACE = EpochLength(examples_per_step=8, steps_per_epoch=3)
 
 
-def recipe(accumulate: int = 1, clip: float = 1e9, **changes: Any) -> Recipe:
+def recipe(clip: float = 1e9, **changes: Any) -> Recipe:
     return Recipe(
         checkpoint_every="4 steps",
-        batch=BatchRecipe(grad_accum_steps=accumulate),
         optimization=OptimizationRecipe(learning_rate=0.05, weight_decay=0.0, warmup="3 steps", max_grad_norm=clip),
         distillation=DistillationRecipe(prototypes=4),
         **changes,
@@ -49,11 +50,12 @@ def run(
     settings: Recipe | None = None,
     total: int = TOTAL,
     precision: str = "32-true",
+    pace: EpochLength = PACE,
 ) -> Toy:
     module = module or Toy()
     folder.mkdir(exist_ok=True)
     fabric = Fabric(accelerator="cpu", devices=1, precision=precision)  # type: ignore[arg-type]
-    train(fabric, settings or recipe(), module, batches, RunFolder(folder), total, PACE, lambda step: [f"s{step}"])
+    train(fabric, settings or recipe(), module, batches, RunFolder(folder), total, pace, lambda step: [f"s{step}"])
     return module
 
 
@@ -63,7 +65,7 @@ def equal(one: Toy, two: Toy) -> bool:
 
 def figures(folder: Path) -> list[dict[str, Any]]:
     lines = read_json_lines(folder / "log.jsonl")
-    return [{k: v for k, v in line.items() if k not in ("seconds", "examples_per_second")} for line in lines]
+    return [{k: v for k, v in line.items() if k not in NOT_OF_THE_MATHEMATICS} for line in lines]
 
 
 class PowerCut(BaseException):
@@ -101,7 +103,9 @@ def test_accumulation_is_one_large_batch(tmp_path: Path) -> None:
             yield from toy_batch(number).chunk(2)
 
     whole = run(tmp_path / "whole", Toy(noise=0.0))
-    parts = run(tmp_path / "parts", Toy(noise=0.0), halves, recipe(accumulate=2))
+    parts = run(
+        tmp_path / "parts", Toy(noise=0.0), halves, recipe(contrastive_weight=0.0), pace=replace(PACE, micro_batches=2)
+    )
     torch.testing.assert_close(parts.student.weight, whole.student.weight)
     for one, two in zip(figures(tmp_path / "whole"), figures(tmp_path / "parts"), strict=True):
         assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
@@ -171,9 +175,9 @@ def test_bf16_computes_in_bf16_and_keeps_its_weights_in_fp32(tmp_path: Path) -> 
 def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path, total=40)
     lines = read_json_lines(tmp_path / "log.jsonl")
-    assert {"step", "loss", "l_vl", "learning_rate", "gradient_norm", "examples_per_second", "warnings", "seconds"} == {
-        *lines[0]
-    }
+    figures = {"step", "loss", "l_vl", "learning_rate", "gradient_norm", "warnings"}
+    assert {*lines[0]} == {*figures, *NOT_OF_THE_MATHEMATICS}
+    assert all(0 <= line["data_share"] < 1 for line in lines)
     assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
     assert list((tmp_path / "tensorboard").iterdir())
     shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step")]
@@ -183,8 +187,20 @@ def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "studies/s" in shown[9]
 
 
+def test_a_run_that_waits_for_its_data_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def slow(step: int) -> Iterator[Tensor]:
+        for number in range(step, TOTAL):
+            time.sleep(0.05)
+            yield toy_batch(number)
+
+    run(tmp_path, batches=slow, total=2)
+    assert all(line["data_share"] > 0.1 for line in read_json_lines(tmp_path / "log.jsonl"))
+    assert "% of the time waiting for data), loss" in capsys.readouterr().err
+
+
 def test_seeds_of_steps_and_ranks_are_distinct() -> None:
-    seeds = {step_seed(seed, step, rank) for seed in range(3) for step in range(50) for rank in range(4)}
+    counts = range(3), range(25), range(4), range(2)
+    seeds = {step_seed(*numbers) for numbers in product(*counts)}
     assert len(seeds) == 600
     assert all(0 <= seed < 2**63 for seed in seeds)
 
@@ -199,12 +215,12 @@ def test_reproducible_puts_everything_back() -> None:
 
 def test_an_epoch_is_as_long_as_the_kind_that_needs_longer(tmp_path: Path) -> None:
     store = toy_store(tmp_path / "both", radiographs=12, volumes=8)
-    batch = BatchRecipe(radiographs=4, volumes=2, grad_accum_steps=1)
+    batch = BatchRecipe(radiographs=4, volumes=2)
     assert epoch_length_of(Recipe(batch=batch), store, devices=1) == EpochLength(6, 4)
     assert epoch_length_of(Recipe(batch=batch), store, devices=2) == EpochLength(12, 2)
-    assert epoch_length_of(
-        Recipe(batch=BatchRecipe(radiographs=4, volumes=2, grad_accum_steps=3)), store, 1
-    ) == EpochLength(18, 2)
+    assert epoch_length_of(Recipe(batch=BatchRecipe(radiographs=4, volumes=2, effective=18)), store, 1) == EpochLength(
+        18, 2, 3
+    )
     assert notices(Recipe(batch=batch), store) == []
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from unimedi.pretraining.earlier_recipe import completed
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import REMOVED, RENAMED, RecipeError, load_recipe
 from unimedi.pretraining.recipe_names import RECIPES, ROWS
+from unimedi.pretraining.run_folder import plain
 
 TEXT = """
 seed: 3
@@ -41,7 +43,7 @@ def test_file_then_words_then_defaults(path: Path) -> None:
         (["--model.slize", "3"], r"unknown key model\.slize \(did you mean 'model\.slices'\?\)"),
         (["--slices", "3"], r"unknown key slices \(did you mean 'model\.slices'\?\)"),
         (["--optimisation.learning_rate", "3"], r"did you mean 'optimization\.learning_rate'\?"),
-        (["--zzz", "3"], "unknown key zzz; known are batch, batch.full_report_fraction, "),
+        (["--zzz", "3"], "unknown key zzz; known are batch, batch.effective, batch.full_report_fraction, "),
         (["--seed", "x"], "seed: expected a whole number"),
         (["--preprocess.radiograph_size=[1,2,3]"], "radiograph_size"),
         (["--method", "magic"], "expected one of unimedi, joint, convirt, got 'magic'"),
@@ -78,9 +80,9 @@ def test_mistakes_in_the_file(tmp_path: Path, text: str, sentence: str) -> None:
 def test_an_old_key_is_told_its_new_name(path: Path, old: str) -> None:
     new = RENAMED[old].split()[0]
     with pytest.raises(RecipeError, match=f"command line: {old} has been renamed: it is {new}"):
-        load_recipe(path, [f"--{old}", "1"])
+        load_recipe(path, [f"--{old}", "2"])
     section, _, leaf = old.rpartition(".")
-    path.write_text(f"{section}:\n  {leaf}: 1\n" if section else f"{leaf}: 1\n")
+    path.write_text(f"{section}:\n  {leaf}: 2\n" if section else f"{leaf}: 2\n")
     with pytest.raises(RecipeError, match=f"recipe .*: {old} has been renamed: it is {new}"):
         load_recipe(path)
     reached = Recipe()
@@ -167,3 +169,15 @@ def test_a_name_that_does_not_ship_is_told_the_choices(tmp_path: Path, monkeypat
     ):
         load_recipe("tyni")
     assert all(load_recipe(f"comparison/{path.stem}") for path in ROWS.glob("*.yaml"))
+
+
+def test_a_key_that_is_gone_at_the_value_that_every_run_has_now_is_passed_over(path: Path) -> None:
+    """Run folders of before hold it: their recipes are read as they stand."""
+    path.write_text("batch:\n  grad_accum_steps: 1\n  volumes: 3\n")
+    assert load_recipe(path).batch.volumes == 3
+    defaults = plain(Recipe())
+    saved = {**defaults, "batch": {"grad_accum_steps": 1, "volumes": 3}}
+    whole, missing = completed(saved, defaults, defaults)
+    assert whole == {**defaults, "batch": {**defaults["batch"], "volumes": 3}}
+    assert "batch.effective 0" in missing
+    assert "grad_accum_steps" in completed({"batch": {"grad_accum_steps": 2}}, defaults, defaults)[0]["batch"]

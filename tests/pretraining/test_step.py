@@ -102,9 +102,12 @@ def test_slices_are_uniform_in_the_warm_up_and_attentive_after() -> None:
 def test_centres_move_only_where_they_are_used() -> None:
     centred = pretraining(Recipe(distillation=SMALL))
     centred(tiny_batch(), step=0)
+    assert float(centred.targets.cls_centre.abs().sum()) == 0
+    centred.after_step(0)
     assert float(centred.targets.cls_centre.abs().sum()) > 0
     sinkhorn = pretraining(Recipe(distillation=replace(SMALL, targets="sinkhorn")))
     sinkhorn(tiny_batch(), step=0)
+    sinkhorn.after_step(0)
     assert float(sinkhorn.targets.cls_centre.abs().sum()) == 0
 
 

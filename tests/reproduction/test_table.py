@@ -10,6 +10,8 @@ import pytest
 from unimedi.errors import InputError
 from unimedi.metrics.bootstrap import Estimate
 from unimedi.metrics.measurement import Measurements, named
+from unimedi.pretraining.recipe import Recipe
+from unimedi.pretraining.run_folder import plain
 from unimedi.reproduction.results import UNTRAINED, Result, find_result, read_results, result_file, write_result
 from unimedi.reproduction.table import BEGIN, END, show, tables, write_tables
 from unimedi.reproduction.terms import Terms
@@ -44,6 +46,18 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert path.name.startswith("unimedi-0-")
     assert read_results(tmp_path) == [RESULT]
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_row_of_before_a_key_came_serves_and_one_with_another_value_does_not(tmp_path: Path) -> None:
+    whole = {key: value for key, value in plain(Recipe()).items() if key != "duration"}
+    before = {key: value for key, value in whole.items() if key != "experiment"}
+    before["batch"] = {"grad_accum_steps": 1, **{k: v for k, v in whole["batch"].items() if k != "effective"}}
+    write_result(old := on(recipe=before), tmp_path)
+    wanted = replace(TERMS, recipe=whole)
+    assert find_result(tmp_path, wanted) == old
+    assert old.terms.recipe_key == wanted.recipe_key
+    for changed in ({"experiment": "alignment"}, {"batch": {**whole["batch"], "effective": 128}}):
+        assert find_result(tmp_path, replace(TERMS, recipe={**whole, **changed})) is None
 
 
 OTHER_TERMS = [

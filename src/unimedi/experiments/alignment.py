@@ -17,6 +17,7 @@ from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import EncoderOutput
 from unimedi.objectives.contrastive import matching_loss
 from unimedi.objectives.precision import to_fp32
+from unimedi.pretraining.gradient_cache import CachedGradient
 from unimedi.pretraining.image_batch import ImageBatch
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.recipe import Recipe
@@ -40,8 +41,14 @@ class Alignment(Pretraining):
         stop = tokenizer.convert_tokens_to_ids(".")
         return cls(model, recipe, milestones, -1 if stop in (None, tokenizer.unk_token_id) else stop)
 
-    def contrast(self, images: list[ImageBatch], outputs: list[EncoderOutput], batch: MixedBatch) -> StepOutput:
-        l_vl = super().contrast(images, outputs, batch)
+    def contrast(
+        self,
+        images: list[ImageBatch],
+        outputs: list[EncoderOutput],
+        batch: MixedBatch,
+        cached: CachedGradient | None = None,
+    ) -> StepOutput:
+        l_vl = super().contrast(images, outputs, batch, cached)
         l_local = self.align(images, outputs, batch)
         return StepOutput(l_vl.loss + l_local, l_vl.logs | {"l_local": l_local.detach()})
 

@@ -8,6 +8,7 @@ from unimedi.experiments.alignment import Alignment
 from unimedi.experiments.data_controls import ShuffledDepth, ShuffledReports
 from unimedi.experiments.reconstruction import Reconstruction
 from unimedi.experiments.scorers import CoarseToFineScorer, JointScorer, StudentScorer, TextScorer
+from unimedi.experiments.sigmoid_loss import SigmoidLoss
 from unimedi.experiments.top_attended_tokens import TopAttendedTokens
 from unimedi.experiments.unpaired_slices import UnpairedSlices
 from unimedi.pretraining.build import PAPER, Variant
@@ -23,6 +24,7 @@ EXPERIMENTS: Final[Mapping[str, Variant]] = {
         Variant("reconstruction", step=Reconstruction),
         Variant("unpaired_slices", step=UnpairedSlices),
         Variant("top_attended_tokens", step=TopAttendedTokens),
+        Variant("sigmoid_loss", step=SigmoidLoss),
         Variant("student_scorer", step=StudentScorer),
         Variant("joint_scorer", step=JointScorer),
         Variant("coarse_to_fine_scorer", step=CoarseToFineScorer),

@@ -6,6 +6,8 @@ Slices that need not be read are not read (docs/results.md).
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from unimedi.errors import InputError
 from unimedi.inputs.batch import MixedBatch
@@ -43,8 +45,10 @@ class UnpairedSlices(Pretraining):
                 f"volumes that are their slices alone, got {recipe.selection.volume_fraction}"
             )
 
-    def volume_batches(self, batch: MixedBatch, step: int, generator: torch.Generator) -> tuple[list[ImageBatch], Logs]:
-        (pairs, *others), logs = super().volume_batches(batch, step, generator)
+    def volume_batches(
+        self, batch: MixedBatch, step: int, generator: torch.Generator, planes: Int[Tensor, "n k"] | None = None
+    ) -> tuple[list[ImageBatch], Logs]:
+        (pairs, *others), logs = super().volume_batches(batch, step, generator, planes)
         volumes = sum(len(each.pixels) for each in (pairs, *others))
         count = min(round(FRACTION * volumes), len(pairs.pixels) - 1)
         if pairs.slices is None or count < 1:

@@ -24,11 +24,12 @@ class BatchRecipe:
     """How many studies of each kind a step sees on one device, and how they are varied."""
 
     radiographs: Annotated[int, at_least(0)] = 48
-    """X-rays of a micro-batch"""
+    """X-rays of a micro-batch on one device"""
     volumes: Annotated[int, at_least(0)] = 16
-    """CTs of a micro-batch"""
-    grad_accum_steps: Annotated[int, at_least(1)] = 1
-    """micro-batches of a step"""
+    """CTs of a micro-batch on one device"""
+    effective: Annotated[int, at_least(0)] = 0
+    """images of a step on all devices, which L_vl tells apart; more than one micro-batch takes no more memory, as
+    gradients are cached; 0: one micro-batch"""
     sentence_keep_prob: Annotated[float, SHARE] = 0.7
     """chance that a sentence of a report is kept"""
     full_report_fraction: Annotated[float, SHARE] = 0.0

@@ -1,7 +1,7 @@
 """The training split of a store as an endless, stateless sequence of mixed batches."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -98,22 +98,21 @@ class TrainingSteps(Dataset[MixedBatch]):
         return torch.from_numpy(batch)
 
 
-def training_loader(steps: TrainingSteps, start: int, workers: int = 0) -> Iterator[MixedBatch]:
-    """Batches from micro-step ``start`` on, in order: read one step ahead by a thread, or by ``workers`` processes."""
+def training_loader(steps: TrainingSteps, numbers: Iterable[int], workers: int = 0) -> Iterator[MixedBatch]:
+    """The batches of these micro-steps, in this order: read one ahead by a thread, or by ``workers`` processes."""
     if not workers:
-        return _one_ahead(steps, start)
-    loader: DataLoader[MixedBatch] = DataLoader(
-        steps, sampler=range(start, len(steps)), batch_size=None, num_workers=workers
-    )
+        return _one_ahead(steps, numbers)
+    loader: DataLoader[MixedBatch] = DataLoader(steps, sampler=numbers, batch_size=None, num_workers=workers)
     return iter(loader)
 
 
-def _one_ahead(steps: TrainingSteps, start: int) -> Iterator[MixedBatch]:
+def _one_ahead(steps: TrainingSteps, numbers: Iterable[int]) -> Iterator[MixedBatch]:
     """While a step computes, a thread prepares the next batch: decompressing and copying leave the interpreter free."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-        coming = reader.submit(steps.__getitem__, start) if start < len(steps) else None
-        for step in range(start, len(steps)):
-            assert coming is not None
-            batch = coming.result()
-            coming = reader.submit(steps.__getitem__, step + 1) if step + 1 < len(steps) else None
-            yield batch
+        coming: Future[MixedBatch] | None = None
+        for number in numbers:
+            batch, coming = coming, reader.submit(steps.__getitem__, number)
+            if batch:
+                yield batch.result()
+        if coming:
+            yield coming.result()

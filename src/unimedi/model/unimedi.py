@@ -68,6 +68,7 @@ class UniMediModel(PreTrainedModel):  # type: ignore[misc]
     config_class = UniMediConfig
     base_model_prefix = "unimedi"
     main_input_name = "pixel_values"
+    supports_gradient_checkpointing = True
     _keep_in_fp32_modules_strict = frozenset({"centre"})  # the running means, whatever dtype is asked for
 
     def __init__(self, config: UniMediConfig) -> None:

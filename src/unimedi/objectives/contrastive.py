@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unimedi.objectives.precision import to_fp32
+from unimedi.objectives.precision import in_fp32, to_fp32
 
 
 def contrastive_loss(
@@ -25,7 +25,9 @@ def contrastive_loss(
     Returns:
         The loss in nats, float32 at least; ln n where nothing is known.
     """
-    return matching_loss(scale * to_fp32(images) @ to_fp32(reports).T, report_keys)
+    with in_fp32(images):
+        logits = scale * to_fp32(images) @ to_fp32(reports).T
+    return matching_loss(logits, report_keys)
 
 
 def matching_loss(logits: Float[Tensor, "n n"], report_keys: Int[Tensor, " n"]) -> Float[Tensor, ""]:

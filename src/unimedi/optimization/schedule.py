@@ -20,10 +20,12 @@ class ScheduleError(InputError):
 
 @dataclass(frozen=True, slots=True)
 class EpochLength:
-    """How a run counts: studies consumed by one step (all ranks, all micro-batches), steps that make an epoch."""
+    """How a run counts: studies consumed by one step (all ranks, all micro-batches), steps that make an epoch, and
+    micro-batches that make a step."""
 
     examples_per_step: int
     steps_per_epoch: int
+    micro_batches: int = 1
 
 
 def steps(duration: str | int, epoch_length: EpochLength, total: int | None = None) -> int:

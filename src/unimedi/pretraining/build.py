@@ -57,6 +57,9 @@ def build(
         model.vision.embed_3d.inflate_from(model.vision.embed_2d)
     if recipe.model.centre_inputs:
         set_input_means(model, store, recipe.seed)
+    if recipe.optimization.activation_checkpointing:
+        model.text.bert.config.use_cache = False  # decoders' keys: transformers warns of the two together
+        model.activation_checkpointing_enable({"use_reentrant": False})
     processor = UniMediProcessor(Preprocess.of(recipe.preprocess), tokenizer, recipe.model.text_length)
     return variant.step.create(model, recipe, Milestones.of(recipe, total, epoch_length), tokenizer), processor
 

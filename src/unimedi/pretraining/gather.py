@@ -19,7 +19,7 @@ def gather_with_gradient(rows: Shaped[Tensor, "n *rest"]) -> Shaped[Tensor, "all
 def gather(rows: Shaped[Tensor, "n *rest"]) -> Shaped[Tensor, "all *rest"]:
     """Concatenate over the ranks, without a gradient."""
     if _alone():
-        return rows
+        return rows.detach()
     gathered = [torch.empty_like(rows) for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather(gathered, rows.contiguous())
     return torch.cat(gathered)

@@ -30,6 +30,7 @@ from unimedi.optimization.schedule import EpochLength, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
 from unimedi.pretraining.build import PAPER, Variant, build
 from unimedi.pretraining.engine import computing, make_fabric, reproducible
+from unimedi.pretraining.gradient_cache import twice
 from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
 from unimedi.pretraining.notices import TrainingError, at_rest, cut_reports, diverged, notices, refuse_one_pair
@@ -92,12 +93,14 @@ def pretrain(
             figures = None
             if on_validation and fabric.is_global_zero:
                 figures = begun(on_validation, module.teacher, processor, store)
-            accumulate, rank, ranks = recipe.batch.grad_accum_steps, fabric.global_rank, fabric.world_size
+            accumulate, rank, ranks = epoch_length.micro_batches, fabric.global_rank, fabric.world_size
             count = total * accumulate
             micro_steps = variant.data(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
 
             def batches_from(step: int) -> Iterator[Any]:
-                return training_loader(micro_steps, step * accumulate, workers)
+                first, cached = step * accumulate, caches_gradients(recipe, epoch_length)
+                numbers = twice(first, count, accumulate) if cached else range(first, count)
+                return training_loader(micro_steps, numbers, workers)
 
             def studies_of(step: int) -> list[str]:
                 micro = range(step * accumulate, (step + 1) * accumulate)
@@ -161,8 +164,9 @@ def train(
     """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
 
     ``module(batch, step, micro_step, rank)`` gives an object with ``loss`` and ``logs``; ``module.after_step(step)``
-    runs once the weights have moved. ``batches_from(step)`` yields ``batch.grad_accum_steps`` batches a step, from that
-    step on; ``studies_of(step)`` names their studies, which are logged where a step is skipped.
+    runs once the weights have moved. ``batches_from(step)`` yields the micro-batches of each step from that step on,
+    a step's twice where gradients are cached; ``studies_of(step)`` names their studies, which are logged where a
+    step is skipped.
     ``measure()`` gives figures on validation, which join the record of a step that is due; its time is not training's.
     """
     settings = recipe.optimization
@@ -174,8 +178,10 @@ def train(
     first = fabric.is_global_zero
     newest = fabric.broadcast(checkpoint.newest(run.checkpoints) if first else None)
     done = checkpoint.load(newest, module, optimizer) if newest else 0
-    accumulate, max_norm = recipe.batch.grad_accum_steps, settings.max_grad_norm
-    optimizer_step = OptimizerStep(fabric, module, optimizer, recipe.seed, accumulate, max_norm)
+    micro_batches, cached = epoch_length.micro_batches, caches_gradients(recipe, epoch_length)
+    optimizer_step = OptimizerStep(
+        fabric, module, optimizer, recipe.seed, micro_batches, settings.max_grad_norm, cached
+    )
     batches = batches_from(done)
     with (
         MetricLogger(run, done, first) as logger,
@@ -189,7 +195,9 @@ def train(
                 step, warmup=warmup, total=total, min_lr_ratio=settings.min_lr_ratio
             )
             record = {"step": step, **optimizer_step.update(batches, step, rate), "learning_rate": rate}
-            record["examples_per_second"] = epoch_length.examples_per_step / (time.perf_counter() - started)
+            elapsed = time.perf_counter() - started
+            record["examples_per_second"] = epoch_length.examples_per_step / elapsed
+            record["data_share"] = optimizer_step.waited / elapsed
             if record.get("skipped"):
                 record["studies"] = studies_of(step)
             recent = [*recent, record][-WINDOW:]
@@ -219,18 +227,32 @@ def train(
 def epoch_length_of(recipe: Recipe, store: Store, devices: int) -> EpochLength:
     """An epoch lets every training study be seen: it is as long as the kind that takes longer needs.
 
-    TrainingError where there is none.
+    TrainingError where there is none, or where micro-batches do not make up ``batch.effective``.
     """
-    share = recipe.batch.grad_accum_steps * devices
-    kinds = {ImageKind.XRAY: recipe.batch.radiographs * share, ImageKind.CT: recipe.batch.volumes * share}
-    sizes = {kind: len(store.select("train", kind, reported=True)) for kind, size in kinds.items() if size}
+    sizes_of_batch = {ImageKind.XRAY: recipe.batch.radiographs, ImageKind.CT: recipe.batch.volumes}
+    sizes = {kind: len(store.select("train", kind, reported=True)) for kind, size in sizes_of_batch.items() if size}
     present = {kind: count for kind, count in sizes.items() if count}
     if not present:
         raise TrainingError(
             f"{store.path}: expected studies with a report in the training split, of a kind that the recipe takes, "
             f"found none among its {len(store)} studies, {len(store.select(split='train'))} of them for training"
         )
+    at_once = sum(sizes_of_batch[kind] for kind in present) * devices
+    micro_batches, rest = divmod(recipe.batch.effective or at_once, at_once)
+    if rest or not micro_batches:
+        around = ", ".join(str(at_once * count) for count in (micro_batches, micro_batches + 1) if count)
+        raise TrainingError(
+            f"batch.effective: expected a multiple of the {at_once} images that {devices} device(s) take at a time "
+            f"(such as {around}), got {recipe.batch.effective}"
+        )
+    share = micro_batches * devices
     return EpochLength(
-        examples_per_step=sum(kinds[kind] for kind in present),
-        steps_per_epoch=max(math.ceil(count / kinds[kind]) for kind, count in present.items()),
+        examples_per_step=at_once * micro_batches,
+        steps_per_epoch=max(math.ceil(count / (sizes_of_batch[kind] * share)) for kind, count in present.items()),
+        micro_batches=micro_batches,
     )
+
+
+def caches_gradients(recipe: Recipe, epoch_length: EpochLength) -> bool:
+    """Whether L_vl is over several micro-batches; without it they are simply summed."""
+    return epoch_length.micro_batches > 1 and recipe.contrastive_weight > 0

@@ -19,14 +19,14 @@ class TrainingError(StateError):
 
 
 def refuse_one_pair(recipe: Recipe, epoch_length: EpochLength, devices: int) -> None:
-    """L_vl tells a report from others of the same micro-batch, on all ranks; local alignment on the same rank."""
-    together = epoch_length.examples_per_step // recipe.batch.grad_accum_steps
+    """L_vl tells a report from others of the same step, on all ranks; local alignment from those of a micro-batch."""
+    together, alone = epoch_length.examples_per_step, devices * epoch_length.micro_batches
     if together == 1 and recipe.contrastive_weight:
         raise TrainingError(
             "batch.radiographs and batch.volumes give one image and its report at a time: L_vl has no other report to "
-            "tell it from, and batch.grad_accum_steps brings none; expected 2 or more, on one device or on several"
+            "tell it from; expected 2 or more, or a larger batch.effective"
         )
-    if together == devices and recipe.contrastive_weight and recipe.experiment == "alignment":
+    if together == alone and recipe.contrastive_weight and recipe.experiment == "alignment":
         raise TrainingError(
             "experiment: alignment needs 2 or more of batch.radiographs and batch.volumes on each device, got 1 in all"
         )

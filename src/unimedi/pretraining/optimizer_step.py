@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from unimedi.optimization.optimizer import set_learning_rate
 
 
 class OptimizerStep:
-    """Joins module, optimiser and engine. Holds no state of its own: everything that changes is in those two."""
+    """Joins module, optimiser and engine. Holds no state of its own: everything that counts is in those two."""
 
     def __init__(
         self,
@@ -21,30 +22,35 @@ class OptimizerStep:
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
         seed: int,
-        grad_accum_steps: int,
+        micro_batches: int,
         max_grad_norm: float,
+        cached: bool = False,
     ) -> None:
-        self.module: Any = module  # with gradients() and after_step(step), as Pretraining has them
+        # With gradients() and after_step(step), as Pretraining has them; first_pass and cached_gradients if ``cached``.
+        self.module: Any = module
+        self.waited = 0.0  # seconds for the batches of the last update
         self.fabric, self.seed = fabric, seed
-        self.grad_accum_steps, self.max_grad_norm = grad_accum_steps, max_grad_norm
+        self.micro_batches, self.max_grad_norm, self.cached = micro_batches, max_grad_norm, cached
         self.wrapped, self.optimizer = fabric.setup(_Forward(module), optimizer)
         module.train()
 
     def update(self, batches: Iterator[Any], step: int, learning_rate: float) -> dict[str, Any]:
-        """Take ``grad_accum_steps`` batches and move the weights once; returns figures for the log, equal on all ranks.
+        """Take ``micro_batches`` batches, twice if ``cached``, and move the weights once; returns figures for the log,
+        equal on all ranks.
 
         Where the loss or the gradient is not finite nothing moves: weights, moments, teacher and running means stay
         as they were, and the record says ``skipped``.
         """
-        torch.manual_seed(step_seed(self.seed, step, self.fabric.global_rank))
         set_learning_rate(self.optimizer, learning_rate)
+        self.waited = 0.0
         buffers = [buffer.clone() for buffer in self.module.buffers()]
         logs: list[dict[str, Tensor]] = []
-        for micro in range(self.grad_accum_steps):
-            batch = next(batches).to(self.fabric.device)
-            with self.fabric.no_backward_sync(self.wrapped, enabled=micro + 1 < self.grad_accum_steps):
-                loss, figures = self.wrapped(lambda batch=batch: batch, step, micro, self.fabric.global_rank)
-                self.fabric.backward(loss / self.grad_accum_steps)
+        rank, gradients = self.fabric.global_rank, self._gradients(batches, step, logs)
+        for micro, cached in enumerate(gradients):
+            batch = self._next(batches, step, micro)
+            with self.fabric.no_backward_sync(self.wrapped, enabled=micro + 1 < self.micro_batches):
+                loss, figures = self.wrapped(lambda given=(batch, cached): given, step, micro, rank)
+                self.fabric.backward(loss / self.micro_batches)
             logs.append({**figures, "loss": loss.detach()})
         logs.append(self.module.gradients())
         norm = self.fabric.clip_gradients(
@@ -62,6 +68,29 @@ class OptimizerStep:
         self.optimizer.zero_grad(set_to_none=True)
         return record
 
+    def _next(self, batches: Iterator[Any], step: int, micro: int) -> Any:
+        """The next micro-batch; what the model draws of torch's own generator is the same in both passes over it."""
+        torch.manual_seed(step_seed(self.seed, step, self.fabric.global_rank, micro))
+        started = time.perf_counter()
+        batch = next(batches)
+        self.waited += time.perf_counter() - started
+        return batch.to(self.fabric.device)
+
+    def _gradients(self, batches: Iterator[Any], step: int, logs: list[dict[str, Tensor]]) -> list[tuple[Any, ...]]:
+        """For each micro-batch what its own pass is given: nothing, or its cached gradient."""
+        if not self.cached:
+            return [()] * self.micro_batches
+        first = []
+        with self.fabric.autocast():
+            for micro in range(self.micro_batches):
+                batch = self._next(batches, step, micro)
+                seen, figures = self.module.first_pass(batch, step, micro, self.fabric.global_rank)
+                first.append(seen)
+                logs.append(figures)
+            gradients, figures = self.module.cached_gradients(first)
+        logs.append(figures)
+        return [(gradient,) for gradient in gradients]
+
     def _mean(self, logs: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
         """Over the micro-batches and then over the ranks; equal on all ranks to the last bit."""
         keys = sorted(set().union(*logs))
@@ -74,20 +103,21 @@ class OptimizerStep:
 
 class _Forward(nn.Module):
     """What Fabric and DDP wrap. They look for tensors inside what goes in and comes out, and stumble over our frozen
-    dataclasses: the batch comes in a closure, the losses leave as a plain tuple."""
+    dataclasses: what it is given comes in a closure, the losses leave as a plain tuple."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
     def forward(
-        self, batch: Callable[[], Any], step: int, micro_step: int, rank: int
+        self, given: Callable[[], tuple[Any, tuple[Any, ...]]], step: int, micro_step: int, rank: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        output = self.module(batch(), step, micro_step, rank)
+        batch, cached = given()
+        output = self.module(batch, step, micro_step, rank, *cached)
         return output.loss, output.logs
 
 
-def step_seed(seed: int, step: int, rank: int) -> int:
-    """A 63-bit seed for torch's global generator: neighbouring steps and ranks share nothing."""
-    digest = hashlib.blake2b(f"{seed}/{step}/{rank}".encode(), digest_size=8).digest()
+def step_seed(seed: int, step: int, rank: int, micro_step: int = 0) -> int:
+    """A 63-bit seed for torch's global generator: neighbouring steps, ranks and micro-batches share nothing."""
+    digest = hashlib.blake2b(f"{seed}/{step}/{rank}/{micro_step}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -12,6 +12,7 @@ from rich.table import Column
 
 from unimedi.pretraining.monitors import Warned
 
+WAITS = 0.1  # of a step's time: more is worth a word, as --workers or a faster disk would help
 _SHOWN = ("loss", "l_vl", "l_icl", "l_pcl")
 
 
@@ -70,7 +71,8 @@ class ProgressLine:
 
 def _figures(record: Mapping[str, Any]) -> str:
     losses = ", ".join(f"{key} {record[key]:.3f}" for key in _SHOWN if isinstance(record.get(key), float))
-    return f"{record['examples_per_second']:.1f} studies/s, {losses}"
+    waits = f" ({share:.0%} of the time waiting for data)" if (share := record["data_share"]) > WAITS else ""
+    return f"{record['examples_per_second']:.1f} studies/s{waits}, {losses}"
 
 
 def _clock(seconds: float) -> str:

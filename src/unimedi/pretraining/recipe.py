@@ -16,6 +16,7 @@ Experiment = Literal[  # unimedi.experiments.registry says what each does
     "reconstruction",
     "unpaired_slices",
     "top_attended_tokens",
+    "sigmoid_loss",
     "student_scorer",
     "joint_scorer",
     "coarse_to_fine_scorer",
@@ -118,6 +119,8 @@ class OptimizationRecipe:
     """longer gradients are scaled down to this norm"""
     min_lr_ratio: Annotated[float, SHARE] = 0.0
     """the last learning rate as a share of the peak"""
+    activation_checkpointing: bool = False
+    """whether layers are computed anew on the way back: less memory, more time (docs/performance.md)"""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 
 from unimedi.errors import InputError
+from unimedi.pretraining.earlier_recipe import without_gone
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_names import find_recipe, shipped
 from unimedi.settings import SettingsError, keys_of, options_in, read_settings, unknown
@@ -24,7 +25,8 @@ RENAMED: Final = {
     "text.vocabulary": "text.vocab_size",
     "text.layers": "text.num_hidden_layers",
     "text.heads": "text.num_attention_heads",
-    "batch.accumulate": "batch.grad_accum_steps",
+    "batch.accumulate": "batch.effective (the images of all micro-batches)",
+    "batch.grad_accum_steps": "batch.effective (the images of all micro-batches)",
     "batch.sentences": "batch.sentence_keep_prob",
     "batch.whole_until": "batch.full_report_fraction",
     "selection.share": "selection.volume_fraction",
@@ -113,6 +115,7 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise RecipeError(f"recipe {path}: expected keys and values, got {type(values).__name__}")
     if twice:
         raise RecipeError(f"recipe {path}: {twice} is there twice, and the first would not count")
+    values = without_gone(values)
     base = values.pop("base", None)
     if base is None:
         return values

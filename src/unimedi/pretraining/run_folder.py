@@ -19,6 +19,7 @@ import yaml
 
 from unimedi.errors import StateError
 from unimedi.files.atomic import atomic_folder, write_json, write_text
+from unimedi.pretraining.earlier_recipe import completed
 from unimedi.pretraining.recipe import Recipe
 
 _PACKAGES: Final = ("unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy")
@@ -59,7 +60,7 @@ class RunFolder:
         if begun and worth_keeping and not resume:
             raise RunFolderError(f"{self.path} already holds a run; continue it with --resume or choose another --out")
         if begun and resume:
-            saved, missing = _completed(_read_yaml(self.recipe), recipe, plain(Recipe()))
+            saved, missing = completed(_read_yaml(self.recipe), recipe, plain(Recipe()))
             environment = self.begun()
             lines = difference(saved, recipe)
             lines += difference({k: environment.get(k) for k in _FIXED}, {k: facts[k] for k in _FIXED})
@@ -86,21 +87,6 @@ class RunFolder:
         with atomic_folder(self.pretrained) as partial:
             for save in savers:
                 save(partial)
-
-
-def _completed(
-    saved: Mapping[str, Any], given: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = ""
-) -> tuple[dict[str, Any], list[str]]:
-    """``saved`` with the default of each key that only ``given`` has, and these as ``key value``."""
-    whole, missing = dict(saved), list[str]()
-    for key, value in given.items():
-        if isinstance(value, Mapping) and isinstance(saved.get(key, {}), Mapping):
-            inner = _completed(saved.get(key, {}), value, defaults.get(key, {}), f"{prefix}{key}.")
-            whole[key], missing = inner[0], missing + inner[1]
-        elif key not in saved and key in defaults:
-            whole[key] = defaults[key]
-            missing.append(f"{prefix}{key} {defaults[key]!r}")
-    return whole, missing
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ is what ships. Every random draw comes from a generator seeded by (seed, step, m
 function of the weights and the batch. Baselines and experiments replace single boxes: :mod:`unimedi.experiments`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -16,7 +17,7 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.batch import MixedBatch
 from unimedi.inputs.sampling import generator_of
 from unimedi.metrics.effective_rank import effective_rank
-from unimedi.model.projection import MOMENTUM, Projection, RunningMean
+from unimedi.model.projection import Projection
 from unimedi.model.sequence_kind import SequenceKind
 from unimedi.model.unimedi import UniMediModel
 from unimedi.model.vision_encoder import EncoderOutput, Tokens
@@ -25,6 +26,7 @@ from unimedi.objectives.dino_head import DinoHead
 from unimedi.objectives.distillation import distillation_loss, entropy
 from unimedi.optimization.schedule import ramp
 from unimedi.pretraining.gather import gather, gather_with_gradient
+from unimedi.pretraining.gradient_cache import CachedGradient, FirstPass, Pairs, joined
 from unimedi.pretraining.gradient_centring import GradientCentring
 from unimedi.pretraining.gradient_monitor import GradientMonitor
 from unimedi.pretraining.image_batch import ImageBatch
@@ -70,8 +72,6 @@ class Pretraining(nn.Module):
         self.gradient_centring = nn.ModuleDict()
         for name in (*map(str, SequenceKind), "report"):
             self.gradient_centring[name] = GradientCentring(model.config.embedding_size) if centred else nn.Identity()
-        for mean in (module for module in self.modules() if isinstance(module, RunningMean)):
-            mean.momentum = MOMENTUM ** (1 / recipe.batch.grad_accum_steps)  # a window of steps, not of micro-batches
         self.monitor = GradientMonitor()
 
     @classmethod
@@ -87,17 +87,24 @@ class Pretraining(nn.Module):
         self.teacher_head.eval()
         return self
 
-    def forward(self, batch: MixedBatch, step: int, micro_step: int = 0, rank: int = 0) -> StepOutput:
+    def forward(
+        self, batch: MixedBatch, step: int, micro_step: int = 0, rank: int = 0, cached: CachedGradient | None = None
+    ) -> StepOutput:
         """The loss of one micro-batch, L = L_vl + L_icl + L_pcl, each with its weight.
 
         Args:
             batch: stored pixels with their reports.
             step: of the run; decides selection, the ramp and all draws, with ``micro_step`` and ``rank``.
+            cached: of this micro-batch, where L_vl is over several (:mod:`.gradient_cache`).
         """
         generator = generator_of(self.recipe.seed, step, micro_step, rank)
+        if micro_step == 0:
+            self.targets.forget()
 
         # Radiographs: T_2D. Volumes: T_3D, and T_2D of the slices that the teacher's attention selects.
-        images, logs = self.image_batches(batch, step, generator)
+        images, logs = self.image_batches(batch, step, generator, cached.first.planes if cached else None)
+        if cached:
+            generator.set_state(cached.first.generator)
         tokens = [each.tokens(self.student) for each in images]
         self.monitor.expect("E_v", *(name for each in images for name in each.sequence(self.student).tokenizers))
         loss = torch.zeros((), device=tokens[0].content.device)
@@ -105,7 +112,7 @@ class Pretraining(nn.Module):
         # L_vl: each image's [CLS], seen whole, against its report's; negatives from all kinds of image and all ranks.
         if self.recipe.contrastive_weight:
             outputs = [self.student.vision(seen) for seen in self.contrastive_tokens(images, tokens)]
-            l_vl = self.contrast(images, outputs, batch)
+            l_vl = self.contrast(images, outputs, batch, cached)
             loss, logs = loss + self.recipe.contrastive_weight * l_vl.loss, logs | l_vl.logs
 
         # L_icl and L_pcl: the student sees a quarter of the tokens, the teacher all of them.
@@ -116,17 +123,21 @@ class Pretraining(nn.Module):
 
     # -- views and selection (sections 3.1 and 3.2) ---------------------------------------------------------------
 
-    def image_batches(self, batch: MixedBatch, step: int, generator: torch.Generator) -> tuple[list[ImageBatch], Logs]:
-        """All images of a step by kind, in the order of their reports."""
+    def image_batches(
+        self, batch: MixedBatch, step: int, generator: torch.Generator, planes: Int[Tensor, "n k"] | None = None
+    ) -> tuple[list[ImageBatch], Logs]:
+        """All images of a step by kind, in the order of their reports; ``planes`` if they were selected before."""
         images, logs = [], Logs()
         if batch.radiographs is not None:
             images.append(ImageBatch(ImageKind.XRAY, self.student.normalise(batch.radiographs)))
         if batch.hires_volumes is not None:
-            volumes, logs = self.volume_batches(batch, step, generator)
+            volumes, logs = self.volume_batches(batch, step, generator, planes)
             images += volumes
         return images, logs
 
-    def volume_batches(self, batch: MixedBatch, step: int, generator: torch.Generator) -> tuple[list[ImageBatch], Logs]:
+    def volume_batches(
+        self, batch: MixedBatch, step: int, generator: torch.Generator, planes: Int[Tensor, "n k"] | None = None
+    ) -> tuple[list[ImageBatch], Logs]:
         """The first ``selection.volume_fraction`` of the volumes as pseudo-pairs, the others as T_3D alone sees them:
         the kind of sequence that the slices are scored on."""
         assert batch.hires_volumes is not None
@@ -134,7 +145,9 @@ class Pretraining(nn.Module):
         if not self.student.config.slices:
             return [ImageBatch(ImageKind.CT, volumes)], {}
         paired = max(1, round(self.recipe.selection.volume_fraction * len(volumes)))
-        planes, logs = self.select(batch.first_volumes(paired), volumes[:paired], step, generator)
+        logs = Logs()
+        if planes is None:
+            planes, logs = self.select(batch.first_volumes(paired), volumes[:paired], step, generator)
         slices = self.student.cut_slices(batch.hires_volumes[:paired], planes)
         pairs = ImageBatch(ImageKind.CT, volumes[:paired], slices)
         volume_only = ImageBatch(ImageKind.CT, volumes[paired:], contrastive_only=True)
@@ -163,32 +176,83 @@ class Pretraining(nn.Module):
         """Which tokens L_vl sees: all."""
         return tokens
 
-    def contrast(self, images: list[ImageBatch], outputs: list[EncoderOutput], batch: MixedBatch) -> StepOutput:
-        """L_vl over all images of the step, on all ranks."""
+    def contrast(
+        self,
+        images: list[ImageBatch],
+        outputs: list[EncoderOutput],
+        batch: MixedBatch,
+        cached: CachedGradient | None = None,
+    ) -> StepOutput:
+        """L_vl over all images of the micro-batch, on all ranks; over all of the step where it is ``cached``."""
+        pairs = self.pairs(images, outputs, batch)
+        return StepOutput(cached.handed_back(pairs)) if cached else self.l_vl(pairs)
+
+    def pairs(self, images: list[ImageBatch], outputs: list[EncoderOutput], batch: MixedBatch) -> Pairs:
+        """Images and reports, each through its projection."""
         self.monitor.expect("E_l", "image_projection", "text_projection")
         states: dict[SequenceKind, list[Tensor]] = {}
         for each, output in zip(images, outputs, strict=True):
             states.setdefault(each.sequence(self.student), []).append(output.cls)
-        embeddings = torch.cat([self.embed(torch.cat(cls), kind) for kind, cls in states.items()])
-        reports = self.embed(self.student.text(batch.input_ids, batch.attention_mask))
-        scale, keys = self.student.scale(), gather(batch.report_keys)
-        embeddings, reports = gather_with_gradient(embeddings), gather_with_gradient(reports)
-        l_vl = contrastive_loss(embeddings, reports, keys, scale)
-        logs = {"l_vl": l_vl.detach(), "scale": scale.detach(), "ln_batch": torch.tensor(float(len(keys))).log()}
-        logs["accuracy"] = matching_accuracy(embeddings, reports, keys)
-        if len(embeddings) >= LEAST_IMAGES:
-            logs["effective_rank"] = effective_rank(embeddings.detach())
+        projected = {kind: self.student.image_projection.project(torch.cat(cls)) for kind, cls in states.items()}
+        reports = self.student.text_projection.project(self.student.text(batch.input_ids, batch.attention_mask))
+        return Pairs(projected, reports, batch.report_keys, self.learnt())
+
+    def learnt(self) -> list[Tensor]:
+        """The numbers that L_vl itself learns: the inverse temperature."""
+        return [self.student.scale()]
+
+    def l_vl(self, pairs: Pairs) -> StepOutput:
+        """L_vl of these pairs and those of all other ranks."""
+        images = torch.cat([self.embed(rows, kind) for kind, rows in pairs.images.items()])
+        reports = self.embed(pairs.reports)
+        l_vl = self.language_loss(pairs, images, reports)
+        images, reports, keys = gather(images), gather(reports), gather(pairs.report_keys)
+        logs = {"l_vl": l_vl.detach(), "scale": pairs.learnt[0].detach()}
+        logs |= {"ln_batch": torch.tensor(float(len(keys))).log(), "accuracy": matching_accuracy(images, reports, keys)}
+        if len(images) >= LEAST_IMAGES:
+            logs["effective_rank"] = effective_rank(images)
         return StepOutput(l_vl, logs)
 
+    def language_loss(
+        self, pairs: Pairs, images: Float[Tensor, "n embedding"], reports: Float[Tensor, "n embedding"]
+    ) -> Float[Tensor, ""]:
+        """L_vl of embeddings; the mean of what the ranks return is the loss of all."""
+        keys = gather(pairs.report_keys)
+        return contrastive_loss(gather_with_gradient(images), gather_with_gradient(reports), keys, *pairs.learnt)
+
     def embed(
-        self, states: Float[Tensor, "n hidden"], kind: SequenceKind | None = None
+        self, projected: Float[Tensor, "n embedding"], kind: SequenceKind | None = None
     ) -> Float[Tensor, "n embedding"]:
         """The student's embeddings of sequences of a kind, or of reports, with centred gradients on the way back."""
         name = str(kind or "report")
         projection: Projection = self.student.image_projection if kind else self.student.text_projection
-        projected = self.gradient_centring[name](projection.project(states))
+        projected = self.gradient_centring[name](projected)
         self.monitor.watch(f"l_vl/{kind.image_kind if kind else name}", projected)
         return projection.onto_sphere(projected, kind)
+
+    # -- L_vl over several micro-batches (gradient_cache) -----------------------------------------------------------
+
+    @torch.no_grad()
+    def first_pass(self, batch: MixedBatch, step: int, micro_step: int = 0, rank: int = 0) -> tuple[FirstPass, Logs]:
+        """What L_vl compares of a micro-batch, and which slices were selected."""
+        generator = generator_of(self.recipe.seed, step, micro_step, rank)
+        images, logs = self.image_batches(batch, step, generator)
+        drawn = generator.get_state()
+        tokens = [each.tokens(self.student) for each in images]
+        outputs = [self.student.vision(seen) for seen in self.contrastive_tokens(images, tokens)]
+        depth = [each.slices.depth for each in images if each.slices is not None]
+        planes = (torch.cat(depth) * self.student.preprocess.hires_shape[0]).long() if depth else None
+        return FirstPass(self.pairs(images, outputs, batch), planes, drawn), logs
+
+    def cached_gradients(self, first: Sequence[FirstPass]) -> tuple[list[CachedGradient], Logs]:
+        """L_vl over all micro-batches of a step and its gradient for each, in their order."""
+        leaves = [each.pairs.leaves() for each in first]
+        l_vl = self.l_vl(joined(leaves))
+        weight = self.recipe.contrastive_weight
+        (weight * l_vl.loss).backward()  # weighted, as the centring of gradients remembers what it has seen
+        gradients = [[leaf.grad / weight for leaf in each.rows() if leaf.grad is not None] for each in leaves]
+        loss, count = l_vl.loss.detach(), len(first)
+        return [CachedGradient(one, loss, rows, count) for one, rows in zip(first, gradients, strict=True)], l_vl.logs
 
     # -- L_icl and L_pcl (section 3.3) ----------------------------------------------------------------------------
 
@@ -250,5 +314,6 @@ class Pretraining(nn.Module):
         """The teacher follows once the weights have moved."""
         settings = self.recipe.teacher
         momentum = momentum_at(step, self.milestones.total, settings.momentum, settings.final_momentum)
+        self.targets.move()
         update_teacher(self.teacher, self.student, momentum)
         update_teacher(self.teacher_head, self.student_head, momentum)

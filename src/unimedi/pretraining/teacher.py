@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from unimedi.objectives.distillation import TARGETS, updated_centre
 from unimedi.optimization.schedule import cosine
@@ -35,8 +36,7 @@ def momentum_at(step: int, total: int, base: float, final: float = 1.0) -> float
 @torch.no_grad()
 def update_teacher(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     """theta_t <- m theta_t + (1 - m) theta_s; buffers (running means) are copied."""
-    for mean, new in zip(teacher.parameters(), student.parameters(), strict=True):
-        mean.lerp_(new, 1 - momentum)
+    get_ema_multi_avg_fn(momentum)([*teacher.parameters()], [*student.parameters()], 0)
     for kept, fresh in zip(teacher.buffers(), student.buffers(), strict=True):
         kept.copy_(fresh)
 
@@ -58,6 +58,7 @@ class Targets(nn.Module):
         self.kind, self.temperature = kind, temperature
         self.register_buffer("cls_centre", torch.zeros(prototypes))
         self.register_buffer("patch_centre", torch.zeros(prototypes))
+        self.seen: list[tuple[Tensor, Tensor]] = []  # mean logits of [CLS] and patches, of each micro-batch of a step
 
     @torch.no_grad()
     def cls(self, logits: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
@@ -71,8 +72,20 @@ class Targets(nn.Module):
 
     @torch.no_grad()
     def follow(self, cls: Sequence[Float[Tensor, "_n k"]], patches: Sequence[Float[Tensor, "_m k"]]) -> None:
-        """The centres follow the logits of all kinds of image in a step, on all ranks."""
+        """Remember the logits of all kinds of image in a micro-batch, on all ranks."""
         if self.kind == "centre":
-            self.cls_centre.copy_(updated_centre(self.cls_centre, gather(torch.cat(list(cls)))))
-            patch_mean = torch.cat(list(patches)).float().mean(0, keepdim=True)
-            self.patch_centre.copy_(updated_centre(self.patch_centre, gather(patch_mean)))
+            means = [torch.cat(list(rows)).float().mean(0, keepdim=True) for rows in (cls, patches)]
+            self.seen.append((gather(means[0]), gather(means[1])))
+
+    def forget(self) -> None:
+        """A step begins: what the one before has left, if it was skipped, does not count."""
+        self.seen.clear()
+
+    @torch.no_grad()
+    def move(self) -> None:
+        """The centres follow the logits of a step."""
+        if self.seen:
+            cls, patches = (torch.cat(rows) for rows in zip(*self.seen, strict=True))
+            self.cls_centre.copy_(updated_centre(self.cls_centre, cls))
+            self.patch_centre.copy_(updated_centre(self.patch_centre, patches))
+        self.forget()

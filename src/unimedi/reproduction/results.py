@@ -125,7 +125,7 @@ def read_results(folder: Path) -> list[Result]:
 
 def find_result(folder: Path, terms: Terms) -> Result | None:
     """The finished row of exactly these terms, by what its file says."""
-    return next((result for result in read_results(folder) if result.terms == terms), None)
+    return next((result for result in read_results(folder) if result.terms.serve(terms)), None)
 
 
 def current(results: Sequence[Result], store: str, recipes: Sequence[Path]) -> tuple[list[Result], str]:

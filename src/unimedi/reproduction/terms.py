@@ -3,11 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from unimedi.errors import InputError
+from unimedi.pretraining.earlier_recipe import completed
+from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.run_folder import plain
 
@@ -54,11 +56,22 @@ class Terms:
         """``joint-0-1a2b3c4d``: what its run and its result are called."""
         return f"{self.name}-{self.seed}-{digest(asdict(self))}"
 
+    def serve(self, wanted: "Terms") -> bool:
+        """Whether what was measured on these terms is what is wanted."""
+        mine, theirs = (replace(terms, recipe=of_today(terms.recipe)) for terms in (self, wanted))
+        return mine == theirs
+
     @property
     def recipe_key(self) -> str:
         """Of the recipe whatever the seed; '' where it was not recorded."""
-        unseeded = {key: value for key, value in self.recipe.items() if key != "seed"}
+        unseeded = {key: value for key, value in of_today(self.recipe).items() if key != "seed"}
         return digest(unseeded, self.format) if unseeded else ""
+
+
+def of_today(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as today's: a key that came later has its default, which is what every run did before."""
+    defaults = {key: value for key, value in plain(Recipe()).items() if key != "duration"}
+    return completed(recipe, defaults, defaults)[0] if recipe else {}
 
 
 def terms_of(recipe: Path, seed: int, budget: Budget, store: str) -> Terms:
