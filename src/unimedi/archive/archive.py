@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from unimedi.archive import traces
 from unimedi.archive.connection import NOW, TABLE, ArchiveError, Place, explained, prune, twice
 from unimedi.archive.filters import Filter
-from unimedi.archive.indices import index_vectors, index_words, indexed, near
+from unimedi.archive.indices import index_keys, index_vectors, index_words, indexed, near
 from unimedi.archive.query import MOST, Hit, Query, fuse
 from unimedi.archive.snapshot import BATCH, VECTORS, Ranked, Snapshot, matrix_of
 from unimedi.archive.stats import ArchiveStats, counts
@@ -293,6 +293,8 @@ class Archive:
     def _index(self, older: timedelta) -> None:
         if "report" not in indexed(self._table):
             index_words(self._table, self.languages)
+        if "key" not in indexed(self._table):
+            index_keys(self._table)
         if self._table.count_rows() >= self.ann_from:
             index_vectors(self._table)
         prune(self._table, older)

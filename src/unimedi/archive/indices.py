@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from lancedb.index import FTS, IvfSq
+from lancedb.index import FTS, BTree, IvfSq
 from numpy.typing import NDArray
 
 from unimedi.archive.snapshot import VECTORS
 
-PROBES: Final = 20  # partitions of vectors that a query looks into
+PROBES: Final = 10  # partitions of vectors that a query looks into
 REFINED: Final = 2  # so many times k of the best by compressed vectors are compared by the true ones
 # The stemmers that LanceDB has, by ISO 639-1.
 STEMMERS: Final = {
@@ -24,6 +24,11 @@ def index_words(table: Any, languages: Sequence[str]) -> None:
     language = next((STEMMERS[one] for one in languages if one in STEMMERS), "English")
     config = FTS(with_position=False, base_tokenizer="simple", language=language, stem=True, remove_stop_words=False)
     table.create_index("report", config=config, replace=True)
+
+
+def index_keys(table: Any) -> None:
+    """Index the numbers of rows: hits are fetched by them, and else each row would be looked at."""
+    table.create_index("key", config=BTree(), replace=True)
 
 
 def near(table: Any, column: str, vector: NDArray[np.float32], filtered: bool) -> Any:
