@@ -51,6 +51,7 @@ class OptimizerStep:
             with self.fabric.no_backward_sync(self.wrapped, enabled=micro + 1 < self.micro_batches):
                 loss, figures = self.wrapped(lambda given=(batch, cached): given, step, micro, rank)
                 self.fabric.backward(loss / self.micro_batches)
+            del batch  # before the next is there: of large volumes each is many megabytes
             logs.append({**figures, "loss": loss.detach()})
         logs.append(self.module.gradients())
         norm = self.fabric.clip_gradients(
@@ -85,6 +86,7 @@ class OptimizerStep:
             for micro in range(self.micro_batches):
                 batch = self._next(batches, step, micro)
                 seen, figures = self.module.first_pass(batch, step, micro, self.fabric.global_rank)
+                del batch
                 first.append(seen)
                 logs.append(figures)
             gradients, figures = self.module.cached_gradients(first)
