@@ -6,11 +6,14 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from fastapi.routing import APIRoute
 from PIL import Image
 from scipy.special import expit
 from starlette.testclient import TestClient
 
 from unimedi.imaging.read import read_image
+from unimedi.web.api_routes import router as api_router
+from unimedi.web.image_routes import router as image_router
 from unimedi.web.reference import ImageRef
 from unimedi.web.site import Site
 
@@ -121,3 +124,30 @@ def test_the_volume_reads_back_as_it_was(site: Site, client: TestClient, tmp_pat
     np.testing.assert_array_equal(back.array, held.array)
     np.testing.assert_allclose(back.spacing, held.spacing)
     assert client.get(f"/images/volume.nii?{urlencode({'image': a_study(client, 'DX')})}").status_code == 422
+
+
+OF_AN_IMAGE = [
+    (method, route.path)
+    for router in (api_router, image_router)
+    for route in router.routes
+    if isinstance(route, APIRoute) and route.path != "/api/search"
+    for method in sorted(route.methods)
+]
+
+
+@pytest.mark.parametrize(("method", "path"), OF_AN_IMAGE)
+@pytest.mark.parametrize(
+    ("image", "status"),
+    [("study:nobody", 404), ("upload:0000", 404), ("nobody", 422), ("study:", 422), ("file:/etc/passwd", 422)],
+)
+def test_every_route_says_which_image_is_not_there(
+    client: TestClient, method: str, path: str, image: str, status: int
+) -> None:
+    given = {"json": {"image": image}} if method == "POST" else {"params": {"image": image, "q": "effusion"}}
+    answer = client.request(method, path, **given)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["message"]
+
+
+def test_routes_of_an_image_are_all_of_them() -> None:
+    assert len(OF_AN_IMAGE) == 7

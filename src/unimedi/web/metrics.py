@@ -1,7 +1,7 @@
 """What the server counts, for Prometheus: requests, their time, searches, uploads, what waits; and its health."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -17,18 +17,18 @@ class Metrics:
     """The counters of one server. They say nothing of what was asked, or by whom."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        self._collected = CollectorRegistry()
+        into: dict[str, Any] = {"registry": self._collected}
         self._requests = Counter(
-            "unimedi_requests", "Requests that were answered", ("route", "method", "status"), registry=self.registry
+            "unimedi_requests", "Requests that were answered", ("route", "method", "status"), **into
         )
         self._seconds = Histogram(
-            "unimedi_request_seconds", "Time to the end of an answer", ("route",), buckets=BUCKETS,
-            registry=self.registry,
-        )  # fmt: skip
-        self._searches = Counter("unimedi_searches", "Searches by what was compared", ("by",), registry=self.registry)
-        self._uploads = Gauge("unimedi_uploads_held", "Uploads in memory", registry=self.registry)
-        self._bytes = Gauge("unimedi_upload_bytes", "Bytes of the uploads in memory", registry=self.registry)
-        self._waiting = Gauge("unimedi_model_waiting", "Pieces of work that wait for the model", registry=self.registry)
+            "unimedi_request_seconds", "Time to the end of an answer", ("route",), buckets=BUCKETS, **into
+        )
+        self._searches = Counter("unimedi_searches", "Searches by what was compared", ("by",), **into)
+        self._uploads = Gauge("unimedi_uploads_held", "Uploads in memory", **into)
+        self._bytes = Gauge("unimedi_upload_bytes", "Bytes of the uploads in memory", **into)
+        self._waiting = Gauge("unimedi_model_waiting", "Pieces of work that wait for the model", **into)
 
     def searched(self, by: str) -> None:
         """Count a search; ``by`` is one of the page's few ways (image, report, text, both ...)."""
@@ -44,7 +44,7 @@ class Metrics:
         self._uploads.set(uploads)
         self._bytes.set(upload_bytes)
         self._waiting.set(waiting)
-        return generate_latest(self.registry)
+        return generate_latest(self._collected)
 
 
 class Counted:
