@@ -1,5 +1,6 @@
 """Cached gradients against one graph over everything, in float64: weights, running means, centres and the log."""
 
+import math
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
@@ -10,20 +11,22 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
 
-from tests.pretraining.toy_run import toy_store
+from tests.pretraining.toy_run import RECIPE, result, toy_recipe, toy_store
 from tests.tiny import tiny_batch, tiny_model
 from unimedi.experiments.alignment import Alignment
 from unimedi.experiments.sigmoid_loss import SigmoidLoss
 from unimedi.experiments.unpaired_slices import UnpairedSlices
 from unimedi.inputs.batch import MixedBatch
 from unimedi.inputs.batch_recipe import BatchRecipe
+from unimedi.inputs.dataset import TrainingSteps
 from unimedi.optimization.schedule import EpochLength
 from unimedi.pretraining.gradient_cache import Pairs, joined, twice
-from unimedi.pretraining.loop import caches_gradients, epoch_length_of
+from unimedi.pretraining.loop import caches_gradients, epoch_length_of, pretrain
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.notices import TrainingError
 from unimedi.pretraining.optimizer_step import OptimizerStep, step_seed
 from unimedi.pretraining.recipe import DistillationRecipe, Recipe, SelectionRecipe
+from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.step import Pretraining, StepOutput
 
 SMALL = DistillationRecipe(prototypes=6, head_hidden_size=8, head_bottleneck_size=4)
@@ -131,7 +134,12 @@ def test_the_gradient_is_that_of_the_whole_batch(count: int, kind: type[Pretrain
 @pytest.mark.parametrize("kind", [Pretraining, UnpairedSlices, Alignment])
 def test_slices_masks_and_dropout_are_drawn_as_before(kind: type[Pretraining]) -> None:
     """Pseudo-pairs, distillation and a text encoder with dropout; and what experiments put in the place of a box."""
-    parts, logs = cached(training(SLICES, kind, dropout=0.3), 2)
+    module = training(SLICES, kind, dropout=0.3)
+    scored, score = [], module.slab_scores
+    module.slab_scores = lambda *given: scored.append(given) or score(*given)  # type: ignore[assignment, func-returns-value]
+    parts, logs = cached(module, 2)
+    assert len(scored) == 2 * STEPS  # in the first pass over a micro-batch and not in the second
+    del module.slab_scores
     whole, others = one_graph(training(SLICES, kind, dropout=0.3), 2)
     assert_same(parts, whole, logs, others)
     assert logs[0]["l_icl"] > 0
@@ -167,3 +175,34 @@ def test_the_batch_is_the_same_on_any_number_of_devices(tmp_path: Path) -> None:
         epoch_length_of(recipe, store, devices=8)
     flat = toy_store(tmp_path / "flat", volumes=0)  # a kind that is not there takes no part
     assert epoch_length_of(recipe, flat, devices=1) == EpochLength(24, 1, micro_batches=6)
+
+
+class PowerCut(BaseException):
+    """Nothing in the loop catches this."""
+
+
+@pytest.mark.parametrize("cut", [1, 8, 14])  # in the first pass of step 0, of step 2, and in the second pass of step 3
+def test_a_run_of_large_batches_that_broke_off_goes_on_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    """Three micro-batches a step, each read twice: the order of studies does not depend on where the run was cut."""
+    store = toy_store(tmp_path / "store")
+    changes = {"duration": "4 steps", "checkpoint_every": "1 steps", "batch": {**RECIPE["batch"], "effective": 18}}
+    recipe = load_recipe(toy_recipe(tmp_path / "recipe.yaml", **changes))
+    read, item = list[int](), TrainingSteps.__getitem__
+
+    def counted(self: TrainingSteps, number: int) -> MixedBatch:
+        read.append(number)
+        if len(read) == cut:
+            raise PowerCut
+        return item(self, number)
+
+    pretrain(recipe, store.path, tmp_path / "whole")
+    monkeypatch.setattr(TrainingSteps, "__getitem__", counted)
+    with pytest.raises(PowerCut):
+        pretrain(recipe, store.path, tmp_path / "cut")
+    begun = len(read)
+    pretrain(recipe, store.path, tmp_path / "cut", resume=True)
+    assert result(tmp_path / "cut") == result(tmp_path / "whole")
+    assert read[begun:] == list(twice(read[begun], 12, 3))
+    assert all(line["ln_batch"] == pytest.approx(math.log(18)) for line in result(tmp_path / "cut")["log"])

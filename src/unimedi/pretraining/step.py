@@ -248,11 +248,12 @@ class Pretraining(nn.Module):
         """L_vl over all micro-batches of a step and its gradient for each, in their order."""
         leaves = [each.pairs.leaves() for each in first]
         l_vl = self.l_vl(joined(leaves))
-        weight = self.recipe.contrastive_weight
-        (weight * l_vl.loss).backward()  # weighted, as the centring of gradients remembers what it has seen
-        gradients = [[leaf.grad / weight for leaf in each.rows() if leaf.grad is not None] for each in leaves]
-        loss, count = l_vl.loss.detach(), len(first)
-        return [CachedGradient(one, loss, rows, count) for one, rows in zip(first, gradients, strict=True)], l_vl.logs
+        loss, weight = l_vl.loss, self.recipe.contrastive_weight
+        # Weighted, as in a step of one micro-batch: the centring of gradients remembers what it has seen.
+        gradients = iter(torch.autograd.grad(weight * loss, [row for each in leaves for row in each.rows()]))
+        found = [[next(gradients) / weight for _ in each.rows()] for each in leaves]
+        cached = [CachedGradient(one, loss.detach(), rows, len(first)) for one, rows in zip(first, found, strict=True)]
+        return cached, l_vl.logs
 
     # -- L_icl and L_pcl (section 3.3) ----------------------------------------------------------------------------
 
