@@ -87,7 +87,7 @@ def measure(config: str, data: Path, row: Row, steps: int) -> tuple[float, float
     fabric = make_fabric(choose_precision(recipe.precision, "cpu")[0], 1)
     update = OptimizerStep(fabric, module, optimizer, 0, count, settings.max_grad_norm, cached)
     studies = variant.data(store, recipe.batch, reader.text, 0, total * count)
-    batches = training_loader(studies, twice(0, total * count, count) if cached else range(total * count))
+    batches = training_loader(studies, twice(range(total * count), count) if cached else range(total * count))
     times = []
     with own_memory() as peak:
         for step in range(total):

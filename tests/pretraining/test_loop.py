@@ -124,9 +124,9 @@ def test_a_batch_with_nan_leaves_no_trace(tmp_path: Path, capsys: pytest.Capture
     class Watched(Toy):
         seen: dict[int, dict[str, Tensor]]
 
-        def forward(self, batch: Tensor, step: int, micro_step: int, rank: int) -> Any:
+        def forward(self, batch: Tensor, step: int, part: int) -> Any:
             self.seen = {**getattr(self, "seen", {}), step: {k: v.clone() for k, v in self.state_dict().items()}}
-            return super().forward(batch, step, micro_step, rank)
+            return super().forward(batch, step, part)
 
     module = run(tmp_path, Watched(), poisoned(5))
     assert isinstance(module, Watched)
@@ -150,7 +150,7 @@ def test_too_many_in_a_row_stop_the_run(tmp_path: Path) -> None:
 
 def test_the_gradient_is_clipped_and_its_norm_is_logged(tmp_path: Path) -> None:
     module = Toy(noise=0.0)
-    loss = module(toy_batch(0), 0, 0, 0).loss
+    loss = module(toy_batch(0), 0, 0).loss
     gradients = torch.autograd.grad(loss, list(module.student.parameters()))
     norm = math.sqrt(sum(float(g.pow(2).sum()) for g in gradients))
     run(tmp_path / "free", Toy(noise=0.0), total=1)
@@ -198,8 +198,8 @@ def test_a_run_that_waits_for_its_data_says_so(tmp_path: Path, capsys: pytest.Ca
     assert "% of the time waiting for data), loss" in capsys.readouterr().err
 
 
-def test_seeds_of_steps_and_ranks_are_distinct() -> None:
-    counts = range(3), range(25), range(4), range(2)
+def test_seeds_of_steps_and_micro_batches_are_distinct() -> None:
+    counts = range(3), range(25), range(8)
     seeds = {step_seed(*numbers) for numbers in product(*counts)}
     assert len(seeds) == 600
     assert all(0 <= seed < 2**63 for seed in seeds)
@@ -275,11 +275,8 @@ def test_studies_without_a_report_do_not_train_and_are_counted(tmp_path: Path) -
     steps = TrainingSteps(store, batch, lambda texts: dict.fromkeys(words, torch.ones(len(texts), 2).long()), 0, 6)
     drawn = {name for step in range(6) for name in steps[step].study_ids}
     assert drawn == {study.study_id for study in store.studies if study.report}
-    ranks = [TrainingSteps(store, batch, steps.tokenize, 0, 6, rank, 2) for rank in range(2)]
-    for step in range(6):  # named without a look at the pixels, for all ranks
+    for step in range(6):  # named without a look at the pixels
         assert steps.study_ids(step) == list(steps[step].study_ids)
-        both = [name for rank in ranks for name in rank[step].study_ids]
-        assert ranks[0].study_ids(step) == ranks[1].study_ids(step) == both
 
 
 def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:
@@ -293,9 +290,21 @@ def test_a_run_folder_takes_one_run(tmp_path: Path) -> None:
     folder.begin({"seed": 1, "model": {"slices": 2}}, facts, resume=True)
     with pytest.raises(RunFolderError, match=r"model\.slices was 2, now 3; store was 'abc', now 'xyz'"):
         folder.begin({"seed": 1, "model": {"slices": 3}}, {"store": "xyz", "devices": 1}, resume=True)
+    with pytest.raises(RunFolderError, match=r"devices was 1, now 2; with batch\.effective a run may go on"):
+        folder.begin({"seed": 1, "model": {"slices": 2}}, {"store": "abc", "devices": 2}, resume=True)
     assert folder.begun() == json.loads(folder.environment.read_text())
     assert folder.begun()["store"] == "abc"
     assert RunFolder(tmp_path / "another").begun() == {}
+
+
+def test_a_fixed_batch_may_go_on_with_another_number_of_devices(tmp_path: Path) -> None:
+    folder, fixed = RunFolder(tmp_path), {"batch": {"effective": 24}}
+    folder.begin(fixed, {"store": "abc", "devices": 1}, resume=False)
+    (folder.checkpoints / "step-000001").mkdir(parents=True)
+    (said,) = folder.begin(fixed, {"store": "abc", "devices": 2}, resume=True)
+    assert said.startswith("devices was 1, now 2: the same studies and draws a step")
+    with pytest.raises(RunFolderError, match=r"with this: store was 'abc', now 'xyz'$"):
+        folder.begin(fixed, {"store": "xyz", "devices": 2}, resume=True)
 
 
 def test_a_run_of_an_earlier_version_goes_on_with_the_defaults_of_what_it_lacks(tmp_path: Path) -> None:

@@ -24,11 +24,14 @@ class Toy(nn.Module):
         self.teacher = nn.Linear(4, 1).requires_grad_(False)
         self.register_buffer("mean", torch.zeros(4))
 
-    def forward(self, batch: Tensor, step: int, micro_step: int, rank: int) -> Output:
+    def forward(self, batch: Tensor, step: int, part: int) -> Output:
         self.mean.lerp_(batch.mean(0), 0.1)
         noisy = batch + self.noise * torch.randn_like(batch)
         loss = (self.student(noisy).squeeze(1) - batch.sum(1)).pow(2).mean()
         return Output(loss, {"l_vl": loss.detach()})
+
+    def before_step(self) -> None:
+        return
 
     def gradients(self) -> dict[str, Tensor]:
         return {}

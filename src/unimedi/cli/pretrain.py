@@ -1,6 +1,6 @@
 """``unimedi pretrain``: a recipe and a store become a run folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +30,13 @@ class Pretrain:
     resume: bool = False
     """go on from the last checkpoint, if there is one"""
     devices: Annotated[int, at_least(1)] = 1
-    """GPUs, or CPU processes"""
+    """GPUs of this machine, or CPU processes"""
+    nodes: Annotated[int, at_least(1)] = 1
+    """machines; the same command runs on each"""
+    meeting_point: str = ""
+    """HOST:PORT of one of several machines, the same on all"""
+    restarts: Annotated[int, at_least(0)] = 0
+    """how often to start all processes anew, from the last checkpoint, when one has died"""
     workers: Annotated[int, at_least(0)] = 0
     """processes that read ahead"""
 
@@ -38,6 +44,8 @@ class Pretrain:
         from unimedi.evaluation.slices.over_time import selection_over_time
         from unimedi.experiments.registry import pretrain
         from unimedi.files.destination import folder_to_write
+        from unimedi.inputs.store import Store
+        from unimedi.pretraining.launcher import end_with_the_launcher, launch, rank, restarted, started_from_outside
         from unimedi.pretraining.recipe_file import load_recipe
 
         words = list(settings)
@@ -49,4 +57,29 @@ class Pretrain:
             words += ["--seed", str(self.seed)]
         recipe = load_recipe(self.config or self.out / "recipe.yaml", words)
         folder_to_write(self.out)
-        print(pretrain(recipe, self.data, self.out, self.resume, self.devices, self.workers, selection_over_time))
+        if self.devices * self.nodes > 1 and not started_from_outside():
+            Store.open(self.data, expect=recipe.preprocess)  # what is wrong with it is said once, not by each rank
+            words = ["pretrain", *self._words(), *settings]
+            launch(words, self.devices, self.nodes, self.meeting_point, self.restarts)
+            return
+        if started_from_outside():
+            end_with_the_launcher()
+        resume = self.resume or restarted()
+        out = pretrain(
+            recipe,
+            self.data,
+            self.out,
+            resume,
+            self.devices,
+            self.nodes,
+            self.workers,
+            on_validation=selection_over_time,
+        )
+        if rank() == 0:
+            print(out)
+
+    def _words(self) -> list[str]:
+        """The options that are not at their defaults, as they are typed."""
+        values = {field: getattr(self, field.name) for field in fields(self)}
+        given = {field.name.replace("_", "-"): value for field, value in values.items() if value != field.default}
+        return [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]

@@ -41,9 +41,10 @@ def pretrain(
     out: str | Path,
     resume: bool = False,
     devices: int = 1,
+    nodes: int = 1,
     workers: int = 0,
     on_validation: OnValidation | None = None,
 ) -> Path:
     """As :func:`unimedi.pretraining.loop.pretrain`, with the experiment that the recipe asks for."""
     variant = EXPERIMENTS[recipe.experiment]
-    return pretrain_variant(recipe, store_path, out, resume, devices, workers, variant, on_validation)
+    return pretrain_variant(recipe, store_path, out, resume, devices, nodes, workers, variant, on_validation)

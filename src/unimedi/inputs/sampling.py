@@ -3,7 +3,7 @@ state.
 
 A stream is the studies of one kind of image of the training split. Position p of a stream lies in epoch
 ``p // length``; each epoch is a permutation of its own. The order does not depend on workers,
-ranks or where the run was stopped.
+ranks or where the run was stopped; nor does any draw, for the micro-batches of a step are numbered across all ranks.
 """
 
 from collections.abc import Sequence
@@ -34,15 +34,21 @@ def drawn(studies: Sequence[int], most: int, seed: int) -> list[int]:
     return [studies[int(place)] for place in np.sort(places)]
 
 
-def step_studies(
-    studies: Sequence[int], seed: int, stream: int, step: int, size: int, rank: int = 0, world_size: int = 1
-) -> list[int]:
-    """The ``size`` studies that ``rank`` sees at ``step``; the ranks' shares together are the step's batch."""
-    start = (step * world_size + rank) * size
-    return [study_at(studies, seed, stream, start + i) for i in range(size)]
+def micro_batch_studies(studies: Sequence[int], seed: int, stream: int, number: int, size: int) -> list[int]:
+    """The ``size`` studies of micro-batch ``number`` of a run, whichever rank takes it."""
+    return [study_at(studies, seed, stream, number * size + i) for i in range(size)]
 
 
-def generator_of(seed: int, step: int, micro_step: int, rank: int) -> torch.Generator:
-    """The generator of one micro-batch: resuming needs no state but the number of the step."""
-    state = np.random.SeedSequence([seed, step, micro_step, rank]).generate_state(1, np.uint64)[0]
+def micro_batches_of(step: int, end: int, each: int, rank: int = 0, ranks: int = 1) -> range:
+    """The numbers of the micro-batches that ``rank`` takes in the steps from ``step`` to ``end``.
+
+    A step has ``each`` on every rank. They are numbered through the run and dealt out in turn, so that a step has the
+    same ones on any number of ranks.
+    """
+    return range(step * each * ranks + rank, end * each * ranks, ranks)
+
+
+def generator_of(seed: int, step: int, part: int) -> torch.Generator:
+    """The generator of micro-batch ``part`` of a step: resuming needs no state but the number of the step."""
+    state = np.random.SeedSequence([seed, step, part]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state))

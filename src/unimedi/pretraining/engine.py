@@ -10,19 +10,25 @@ from lightning.fabric.strategies import DDPStrategy
 from torch.utils import deterministic
 
 from unimedi.optimization.precision import choose_precision, processor
+from unimedi.pretraining.launcher import ranks_of
 
 
 def device_type() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def make_fabric(precision: str, devices: int) -> Fabric:
-    """Start ``devices`` processes, one a GPU where there are any, else on the CPU over gloo; ``fp32`` or ``bf16``."""
+def make_fabric(precision: str, devices: int, nodes: int = 1) -> Fabric:
+    """One rank a GPU where there are any, else on the CPU over gloo; ``fp32`` or ``bf16``.
+
+    Where nobody has started the ranks, ``devices`` of them are started here.
+    """
+    devices, nodes = ranks_of(devices, nodes)
     fabric = Fabric(
         accelerator=device_type(),
         devices=devices,
+        num_nodes=nodes,
         # A step may leave a parameter out: [MASK] before distillation begins, T_3D in a run on radiographs.
-        strategy=DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto",
+        strategy=DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto",
         precision="bf16-mixed" if precision == "bf16" else "32-true",
     )
     fabric.launch()

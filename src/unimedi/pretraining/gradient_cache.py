@@ -90,8 +90,8 @@ class CachedGradient:
         return self.loss + self.micro_batches * (product - product.detach())
 
 
-def twice(first: int, end: int, micro_batches: int) -> Iterator[int]:
-    """The micro-steps from ``first`` to ``end`` in the order in which the passes read them: each step's two times."""
-    for start in range(first, end, micro_batches):
+def twice(numbers: range, micro_batches: int) -> Iterator[int]:
+    """Numbers of micro-batches in the order in which the passes read them: those of each step two times."""
+    for start in range(0, len(numbers), micro_batches):
         for _ in range(2):
-            yield from range(start, start + micro_batches)
+            yield from numbers[start : start + micro_batches]

@@ -16,7 +16,9 @@ from unimedi.model.projection import RunningMean, mean_over_ranks
 class GradientCentring(nn.Module):
     """An identity whose gradient is g_i - (sum of g_j over the rows j of all ranks + h) / (n + 1).
 
-    n counts the rows of all ranks, h is the exponential mean of the mean gradients of the batches before.
+    n counts the rows of all ranks, h is the exponential mean of the mean gradients of the batches before. What arrives
+    at a gathered row is the sum over the losses of all ranks, as many times too large; what is remembered is not, so a
+    run can go on with another number of ranks.
     """
 
     def __init__(self, size: int) -> None:
@@ -31,6 +33,7 @@ class GradientCentring(nn.Module):
     @torch.no_grad()
     def without_common(self, gradient: Float[Tensor, "n size"]) -> Float[Tensor, "n size"]:
         mean, rows = mean_over_ranks(gradient)
-        common = (rows * mean + self.before.value()) / (rows + 1)
-        self.before.follow(mean)
+        ranks = rows // len(gradient)
+        common = (rows * mean + ranks * self.before.value()) / (rows + 1)
+        self.before.follow(mean / ranks)
         return (gradient.to(mean.dtype) - common).to(gradient.dtype)

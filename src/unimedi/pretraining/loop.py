@@ -1,8 +1,8 @@
 """The training loop: what happens at each step, in what order, and what survives if the process dies in it.
 
 A step is a function of (weights, optimiser, step number): data order, augmentation and every random draw depend on
-(seed, step, rank) alone. So a checkpoint needs no hidden state, and a run that was killed continues bit for bit
-(same machine type, same number of threads and processes).
+(seed, step, micro-batch of the step) alone. So a checkpoint needs no hidden state, and a run that was killed continues
+bit for bit (same machine type, same number of threads and processes).
 """
 
 import math
@@ -23,6 +23,7 @@ from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Split
 from unimedi.files.lock import LockedError, alone_in
 from unimedi.inputs.dataset import training_loader
+from unimedi.inputs.sampling import micro_batches_of
 from unimedi.inputs.store import Store
 from unimedi.model.card import write_card
 from unimedi.optimization.optimizer import OPTIMIZERS
@@ -49,6 +50,7 @@ def pretrain(
     out: str | Path,
     resume: bool = False,
     devices: int = 1,
+    nodes: int = 1,
     workers: int = 0,
     variant: Variant = PAPER,
     on_validation: OnValidation | None = None,
@@ -60,7 +62,8 @@ def pretrain(
         store_path: what ``prepare`` left.
         out: the run's folder, made where it is not there.
         resume: go on from the newest whole checkpoint of ``out`` (from the start where there is none).
-        devices: processes, one a device: GPUs where there are any, else CPU processes over gloo.
+        devices: ranks a machine, one a device: GPUs where there are any, else CPU processes over gloo.
+        nodes: machines.
         workers: processes that read ahead; the batches are the same for any number.
         variant: the experiment that ``recipe`` asks for; :func:`unimedi.experiments.registry.pretrain` finds it.
         on_validation: what is measured of the teacher every 5 % of the run, by rank 0, and goes into the log.
@@ -77,7 +80,8 @@ def pretrain(
     store, run = Store.open(store_path, expect=recipe.preprocess), RunFolder(out)
     earlier = run.begun() if resume else {}
     computed_in, said = computing(recipe.precision, earlier)
-    fabric = make_fabric(computed_in["precision"], devices)
+    fabric = make_fabric(computed_in["precision"], devices, nodes)
+    devices = fabric.world_size
     epoch_length = epoch_length_of(recipe, store, devices)
     refuse_one_pair(recipe, epoch_length, devices)
     total = steps(recipe.duration, epoch_length)
@@ -93,29 +97,28 @@ def pretrain(
             figures = None
             if on_validation and fabric.is_global_zero:
                 figures = begun(on_validation, module.teacher, processor, store)
-            accumulate, rank, ranks = epoch_length.micro_batches, fabric.global_rank, fabric.world_size
-            count = total * accumulate
-            micro_steps = variant.data(store, recipe.batch, processor.text, recipe.seed, count, rank, ranks)
+            each, ranks = epoch_length.micro_batches, fabric.world_size
+            data = variant.data(store, recipe.batch, processor.text, recipe.seed, total * each * ranks)
 
             def batches_from(step: int) -> Iterator[Any]:
-                first, cached = step * accumulate, caches_gradients(recipe, epoch_length)
-                numbers = twice(first, count, accumulate) if cached else range(first, count)
-                return training_loader(micro_steps, numbers, workers)
+                numbers = micro_batches_of(step, total, each, fabric.global_rank, ranks)
+                cached = caches_gradients(recipe, epoch_length)
+                return training_loader(data, twice(numbers, each) if cached else numbers, workers)
 
             def studies_of(step: int) -> list[str]:
-                micro = range(step * accumulate, (step + 1) * accumulate)
-                return [study_id for number in micro for study_id in micro_steps.study_ids(number)]
+                numbers = micro_batches_of(step, step + 1, each * ranks)
+                return [study_id for number in numbers for study_id in data.study_ids(number)]
 
             measure = partial(figures, module.teacher) if figures else None
             stopped = train(fabric, recipe, module, batches_from, run, total, epoch_length, studies_of, measure)
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
-        kinds = list(micro_steps.sizes)
+        kinds = list(data.sizes)
         recompute_running_means(module.teacher, processor, store, recipe.seed, kinds)  # on every rank: they end alike
         if fabric.is_global_zero:
             run.export(module.teacher.save_pretrained, processor.save_pretrained, partial(write_card, run=run.path))
         fabric.barrier()
     if stopped:
-        raise stopped
+        raise stopped if fabric.is_global_zero else SystemExit(stopped.exit_code)
     return run.pretrained
 
 
@@ -134,7 +137,7 @@ def _alone(
 ) -> Iterator[list[str]]:
     """The run folder, begun and held by rank 0 alone; gives what :meth:`RunFolder.begin` has to say.
 
-    What is wrong is raised on every rank: none waits for one that has left.
+    What is wrong is raised by rank 0, and the others leave without a word: none waits for one that has left.
     """
     with ExitStack() as held:
         said: list[str] | Exception = []
@@ -146,7 +149,7 @@ def _alone(
                 said = error
         said = fabric.broadcast(said)
         if isinstance(said, Exception):
-            raise said
+            raise said if fabric.is_global_zero else SystemExit(2)
         yield said
 
 
@@ -163,7 +166,7 @@ def train(
 ) -> InterruptedRunError | None:
     """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
 
-    ``module(batch, step, micro_step, rank)`` gives an object with ``loss`` and ``logs``; ``module.after_step(step)``
+    ``module(batch, step, part)`` gives an object with ``loss`` and ``logs``; ``module.after_step(step)``
     runs once the weights have moved. ``batches_from(step)`` yields the micro-batches of each step from that step on,
     a step's twice where gradients are cached; ``studies_of(step)`` names their studies, which are logged where a
     step is skipped.

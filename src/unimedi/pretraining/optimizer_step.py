@@ -26,7 +26,7 @@ class OptimizerStep:
         max_grad_norm: float,
         cached: bool = False,
     ) -> None:
-        # With gradients() and after_step(step), as Pretraining has them; first_pass and cached_gradients if ``cached``.
+        # With before_step, gradients, after_step as Pretraining has them; first_pass, cached_gradients if ``cached``.
         self.module: Any = module
         self.waited = 0.0  # seconds for the batches of the last update
         self.fabric, self.seed = fabric, seed
@@ -43,13 +43,13 @@ class OptimizerStep:
         """
         set_learning_rate(self.optimizer, learning_rate)
         self.waited = 0.0
+        self.module.before_step()
         buffers = [buffer.clone() for buffer in self.module.buffers()]
         logs: list[dict[str, Tensor]] = []
-        rank, gradients = self.fabric.global_rank, self._gradients(batches, step, logs)
-        for micro, cached in enumerate(gradients):
+        for micro, cached in enumerate(self._gradients(batches, step, logs)):
             batch = self._next(batches, step, micro)
             with self.fabric.no_backward_sync(self.wrapped, enabled=micro + 1 < self.micro_batches):
-                loss, figures = self.wrapped(lambda given=(batch, cached): given, step, micro, rank)
+                loss, figures = self.wrapped(lambda given=(batch, cached): given, step, self._part(micro))
                 self.fabric.backward(loss / self.micro_batches)
             del batch  # before the next is there: of large volumes each is many megabytes
             logs.append({**figures, "loss": loss.detach()})
@@ -71,11 +71,16 @@ class OptimizerStep:
 
     def _next(self, batches: Iterator[Any], step: int, micro: int) -> Any:
         """The next micro-batch; what the model draws of torch's own generator is the same in both passes over it."""
-        torch.manual_seed(step_seed(self.seed, step, self.fabric.global_rank, micro))
+        torch.manual_seed(step_seed(self.seed, step, self._part(micro)))
         started = time.perf_counter()
         batch = next(batches)
         self.waited += time.perf_counter() - started
         return batch.to(self.fabric.device)
+
+    def _part(self, micro: int) -> int:
+        """The number of this rank's micro-batch among those of the step on all ranks (:func:`.micro_batches_of`)."""
+        rank, ranks = int(self.fabric.global_rank), int(self.fabric.world_size)
+        return micro * ranks + rank
 
     def _gradients(self, batches: Iterator[Any], step: int, logs: list[dict[str, Tensor]]) -> list[tuple[Any, ...]]:
         """For each micro-batch what its own pass is given: nothing, or its cached gradient."""
@@ -85,7 +90,7 @@ class OptimizerStep:
         with self.fabric.autocast():
             for micro in range(self.micro_batches):
                 batch = self._next(batches, step, micro)
-                seen, figures = self.module.first_pass(batch, step, micro, self.fabric.global_rank)
+                seen, figures = self.module.first_pass(batch, step, self._part(micro))
                 del batch
                 first.append(seen)
                 logs.append(figures)
@@ -112,14 +117,15 @@ class _Forward(nn.Module):
         self.module = module
 
     def forward(
-        self, given: Callable[[], tuple[Any, tuple[Any, ...]]], step: int, micro_step: int, rank: int
+        self, given: Callable[[], tuple[Any, tuple[Any, ...]]], step: int, part: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         batch, cached = given()
-        output = self.module(batch, step, micro_step, rank, *cached)
+        output = self.module(batch, step, part, *cached)
         return output.loss, output.logs
 
 
-def step_seed(seed: int, step: int, rank: int, micro_step: int = 0) -> int:
-    """A 63-bit seed for torch's global generator: neighbouring steps, ranks and micro-batches share nothing."""
-    digest = hashlib.blake2b(f"{seed}/{step}/{rank}/{micro_step}".encode(), digest_size=8).digest()
+def step_seed(seed: int, step: int, part: int = 0) -> int:
+    """A 63-bit seed for torch's global generator: neighbouring steps and their micro-batches share nothing."""
+    # The 0 is where the rank once stood: with it a run on one device is what it was.
+    digest = hashlib.blake2b(f"{seed}/{step}/0/{part}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

@@ -23,7 +23,7 @@ from unimedi.pretraining.earlier_recipe import completed
 from unimedi.pretraining.recipe import Recipe
 
 _PACKAGES: Final = ("unimedi", "torch", "lightning", "transformers", "tokenizers", "safetensors", "numpy")
-_FIXED: Final = ("store", "devices")  # facts of environment.json that resuming must not change
+_FIXED: Final = ("store", "devices")  # facts that resuming must not change; devices may where the batch is fixed
 
 
 class RunFolderError(StateError):
@@ -63,11 +63,20 @@ class RunFolder:
             saved, missing = completed(_read_yaml(self.recipe), recipe, plain(Recipe()))
             environment = self.begun()
             lines = difference(saved, recipe)
-            lines += difference({k: environment.get(k) for k in _FIXED}, {k: facts[k] for k in _FIXED})
+            changed = difference({k: environment.get(k) for k in _FIXED}, {k: facts[k] for k in _FIXED})
+            same_batch = recipe.get("batch", {}).get("effective")
+            lines += [line for line in changed if not (same_batch and line.startswith("devices"))]
             if lines:
-                raise RunFolderError(f"{self.path} is another run and cannot be resumed with this: {'; '.join(lines)}")
+                advice = "" if same_batch else "; with batch.effective a run may go on with another number of devices"
+                raise RunFolderError(
+                    f"{self.path} is another run and cannot be resumed with this: {'; '.join(lines)}"
+                    f"{advice if any(line.startswith('devices') for line in lines) else ''}"
+                )
             told = f"{self.recipe} is of an earlier version: not in it, and so at its default, is"
-            return [f"{told} {', '.join(missing)}"] if missing else []
+            said = [f"{told} {', '.join(missing)}"] if missing else []
+            if changed:
+                said.append(f"{'; '.join(changed)}: the same studies and draws a step, sums equal but for rounding")
+            return said
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.recipe, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True), durable=True)
         write_json(self.environment, {**_machine(), **facts}, durable=True)

@@ -1,8 +1,9 @@
 """The paper on one page: one training step of UniMedI (figure 3). START HERE.
 
 ``forward`` names the boxes of the figure as it computes them; the losses are in :mod:`unimedi.objectives`, the model
-is what ships. Every random draw comes from a generator seeded by (seed, step, micro-step, rank), so a step is a
-function of the weights and the batch. Baselines and experiments replace single boxes: :mod:`unimedi.experiments`.
+is what ships. Every random draw comes from a generator seeded by (seed, step, micro-batch of the step), so a
+step is a function of the weights and the batch, on any number of ranks. Baselines and experiments replace single boxes:
+:mod:`unimedi.experiments`.
 """
 
 from collections.abc import Sequence
@@ -87,19 +88,16 @@ class Pretraining(nn.Module):
         self.teacher_head.eval()
         return self
 
-    def forward(
-        self, batch: MixedBatch, step: int, micro_step: int = 0, rank: int = 0, cached: CachedGradient | None = None
-    ) -> StepOutput:
+    def forward(self, batch: MixedBatch, step: int, part: int = 0, cached: CachedGradient | None = None) -> StepOutput:
         """The loss of one micro-batch, L = L_vl + L_icl + L_pcl, each with its weight.
 
         Args:
             batch: stored pixels with their reports.
-            step: of the run; decides selection, the ramp and all draws, with ``micro_step`` and ``rank``.
+            step: of the run; decides selection, the ramp and, with ``part``, all draws.
+            part: the number of the micro-batch among those of the step on all ranks.
             cached: of this micro-batch, where L_vl is over several (:mod:`.gradient_cache`).
         """
-        generator = generator_of(self.recipe.seed, step, micro_step, rank)
-        if micro_step == 0:
-            self.targets.forget()
+        generator = generator_of(self.recipe.seed, step, part)
 
         # Radiographs: T_2D. Volumes: T_3D, and T_2D of the slices that the teacher's attention selects.
         images, logs = self.image_batches(batch, step, generator, cached.first.planes if cached else None)
@@ -233,9 +231,9 @@ class Pretraining(nn.Module):
     # -- L_vl over several micro-batches (gradient_cache) -----------------------------------------------------------
 
     @torch.no_grad()
-    def first_pass(self, batch: MixedBatch, step: int, micro_step: int = 0, rank: int = 0) -> tuple[FirstPass, Logs]:
+    def first_pass(self, batch: MixedBatch, step: int, part: int = 0) -> tuple[FirstPass, Logs]:
         """What L_vl compares of a micro-batch, and which slices were selected."""
-        generator = generator_of(self.recipe.seed, step, micro_step, rank)
+        generator = generator_of(self.recipe.seed, step, part)
         images, logs = self.image_batches(batch, step, generator)
         drawn = generator.get_state()
         tokens = [each.tokens(self.student) for each in images]
@@ -305,7 +303,11 @@ class Pretraining(nn.Module):
         patches = output.patches.flatten(0, 1)[masked.flatten()]
         return self.teacher_head.cls(output.cls), self.teacher_head.patches(patches)
 
-    # -- after the backward pass ----------------------------------------------------------------------------------
+    # -- around the backward pass ---------------------------------------------------------------------------------
+
+    def before_step(self) -> None:
+        """What a step that was skipped has left does not count."""
+        self.targets.forget()
 
     def gradients(self) -> Logs:
         """How much gradient reached what, by name (see :mod:`.gradient_monitor`)."""

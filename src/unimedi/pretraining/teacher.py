@@ -78,7 +78,7 @@ class Targets(nn.Module):
             self.seen.append((gather(means[0]), gather(means[1])))
 
     def forget(self) -> None:
-        """A step begins: what the one before has left, if it was skipped, does not count."""
+        """Logits that moved no centre do not count later."""
         self.seen.clear()
 
     @torch.no_grad()
