@@ -4,21 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from unimedi.cli.options import NameOrFile
+from unimedi.cli.options import FromStore, NameOrFile
 from unimedi.errors import InputError
 from unimedi.ranges import SEED, at_least
 from unimedi.settings import options_in
 
 
 @dataclass(frozen=True)
-class Pretrain:
+class Pretrain(FromStore):
     """Pre-train on a store.
 
     Any value of the recipe is an option as well: --optimization.learning_rate 5e-4, --model.slices=3.
     """
 
-    data: Path
-    """the store"""
     out: Path
     """the run folder"""
     config: NameOrFile = None
@@ -49,4 +47,4 @@ class Pretrain:
             words += ["--seed", str(self.seed)]
         recipe = load_recipe(self.config or self.out / "recipe.yaml", words)
         folder_to_write(self.out)
-        print(pretrain(recipe, self.data, self.out, self.resume, self.devices, self.workers, selection_over_time))
+        print(pretrain(recipe, self.store, self.out, self.resume, self.devices, self.workers, selection_over_time))
