@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.object_store import bucket
 from tests.archive.random_studies import MODEL, random_studies
+from tests.object_store import bucket
 from unimedi.archive import lease as module
 from unimedi.archive.archive import Archive
 from unimedi.archive.connection import ArchiveError

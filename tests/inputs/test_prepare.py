@@ -100,13 +100,13 @@ def test_a_cohort_of_which_nothing_can_be_used_says_so_in_numbers(tmp_path: Path
 def test_finished_parts_are_kept_and_changed_ones_made_anew(tmp_path: Path) -> None:
     studies, out = cohort(tmp_path), tmp_path / "store"
     prepare(studies, out, POLICY, workers=0, part_size=4)
-    before = {path.name: path.stat().st_mtime_ns for path in out.glob("*.arrow")}
+    before = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*.arrow")}
     fingerprint = Store.open(out).fingerprint
 
     (out / "part-00001.arrow").unlink()  # as after a kill: one part is not there, and there is no store
     (out / "store.json").unlink()
     assert prepare(studies, out, POLICY, workers=0, part_size=4).kept_parts == 2
-    after = {path.name: path.stat().st_mtime_ns for path in out.glob("*.arrow")}
+    after = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*.arrow")}
     assert [name for name in sorted(before) if before[name] != after[name]] == ["part-00001.arrow"]
     assert Store.open(out).fingerprint == fingerprint
 

@@ -81,6 +81,7 @@ def stored_batch(
     store: Store, batch: Sequence[int], generator: np.random.Generator | None = None
 ) -> Int16[Tensor, "n *size"]:
     """Stored arrays of one kind; with a ``generator`` varied as in pre-training."""
+    store.ahead(batch)
     arrays = [store.pixels(index) for index in batch]
     if generator is not None:
         arrays = [apply(array, draw_augmentation(array.shape, generator)) for array in arrays]

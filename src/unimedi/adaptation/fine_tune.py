@@ -17,6 +17,7 @@ from unimedi.adaptation.settings import FineTuneSettings
 from unimedi.adaptation.subset import Labels, Scores
 from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune
 from unimedi.cohort.study import Split
+from unimedi.files.store_address import StorePlace
 from unimedi.inputs.labels import label_columns, labelled, subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.auroc import macro_auroc
@@ -29,7 +30,7 @@ TITLE = "fine-tuning"
 
 
 def fine_tune(
-    run: Path, data: Path, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
+    run: Path, data: StorePlace, settings: FineTuneSettings | None = None, say: Say = print, out: Path | None = None
 ) -> Measurements:
     """Fine-tune a model on the labels of a store and measure it, beside the same from random weights.
 
@@ -38,7 +39,7 @@ def fine_tune(
 
     Args:
         run: a run folder, or a ``pretrained`` folder itself.
-        data: the prepared store.
+        data: the prepared store, a folder or a URI.
         settings: what is trained, for how long, and what is measured.
         say: hears one line at a time.
         out: where the model of each kind of image is kept: the pretrained arm's of most labels and the first seed.

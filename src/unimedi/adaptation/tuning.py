@@ -20,6 +20,7 @@ from unimedi.adaptation.prediction.trained import BestModels
 from unimedi.adaptation.settings import TuningSettings
 from unimedi.adaptation.subset import Labels, stratified_subset
 from unimedi.adaptation.training import BestWeights, DivergedError, train
+from unimedi.files.store_address import StorePlace
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import Estimate
@@ -86,7 +87,7 @@ class Tuning(Generic[S]):
 def tune(
     title: str,
     run: Path,
-    data: Path,
+    data: StorePlace,
     settings: S,
     say: Say,
     out: Path | None,

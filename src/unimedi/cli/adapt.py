@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
-from unimedi.cli.options import POSITIONAL, Argument, NameOrFile
+from unimedi.cli.options import POSITIONAL, Argument, FromStore, NameOrFile
 
 if TYPE_CHECKING:
     from unimedi.metrics.measurement import Measurements
@@ -15,11 +15,9 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Training:
+class _Training(FromStore):
     run_folder: Annotated[Path, Argument(positional=True, metavar="run")]
     """a run folder or a pretrained folder"""
-    data: Path
-    """the store"""
     out: Path
     """the folder of metrics.json"""
     task: NameOrFile = None
@@ -44,7 +42,7 @@ class _Training:
             task = for_command(find_task(self.task), self.name) if self.task else None
             chosen = read_settings(kind, [*(cli_args(task) if task else ()), *settings])
             out_of_training(self.out, learnt)
-            found = learn(self.run_folder, self.data, chosen, out=self.out)
+            found = learn(self.run_folder, self.store, chosen, out=self.out)
             found.write(self.out / "metrics.json")
         for line in answer_lines(task, found):
             print(line)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from unimedi.errors import InputError, MissingError
 from unimedi.files.json_lines import read_json_lines
+from unimedi.files.store_address import StoreAddress, StorePlace, find_place
 from unimedi.optimization.precision import kind_of_cpu
 
 _PACKAGES: Final = (
@@ -29,7 +30,7 @@ _PACKAGES: Final = (
 _NOT_NEEDED: Final = "torchvision"  # one that does not fit torch keeps transformers from being imported  # fmt: skip
 
 
-def describe(path: Path | None = None) -> dict[str, Any]:
+def describe(path: StorePlace | None = None) -> dict[str, Any]:
     """Versions, cores, memory in GiB, and, where a path is given, what lies there.
 
     Raises:
@@ -45,7 +46,11 @@ def describe(path: Path | None = None) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": _memory(),
     }
-    return found if path is None else {**found, "path": {"name": str(path), **_holds(path)}}
+    if path is None:
+        return found
+    place = find_place(path)
+    held = _remote(place) if isinstance(place, StoreAddress) else _holds(place)
+    return {**found, "path": {"name": str(place), **held}}
 
 
 def _not_needed() -> dict[str, str]:
@@ -116,8 +121,18 @@ def _run(path: Path) -> dict[str, Any]:
 
 
 def _store(path: Path) -> dict[str, Any]:
-    header = _json(path / "store.json")
-    refused = json.loads((path / "refused.json").read_text(encoding="utf-8"))
+    return _stored(_json(path / "store.json"), json.loads((path / "refused.json").read_text(encoding="utf-8")))
+
+
+def _remote(address: StoreAddress) -> dict[str, Any]:
+    from unimedi.inputs.object_reader import ObjectReader
+    from unimedi.inputs.remote_store import read_header, read_refused
+
+    reader = ObjectReader(address)
+    return _stored(read_header(reader), read_refused(reader))
+
+
+def _stored(header: dict[str, Any], refused: list[dict[str, str]]) -> dict[str, Any]:
     return {
         "kind": "store",
         "studies": sum(part["rows"] for part in header["parts"]),

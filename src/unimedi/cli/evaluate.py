@@ -5,18 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from unimedi.cli.options import Argument, NameOrFile
+from unimedi.cli.options import Argument, FromStore, NameOrFile
 from unimedi.ranges import at_least
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class Evaluate(FromStore):
     """Measure a run on held-out studies: metrics.json and report.html in its folder."""
 
     run_folder: Annotated[Path, Argument(positional=True, metavar="run")]
     """a run folder or a pretrained folder"""
-    data: Path
-    """the store"""
     out: Path | None = None
     """where the figures and the report go (default: RUN, RUN/tasks/TASK)"""
     split: Literal["validation", "test"] | None = None
@@ -40,7 +38,7 @@ class Evaluate:
         prompts = find_prompts(self.prompts) if self.prompts else None
         options = EvaluationOptions(supervised_steps=self.supervised, prompts=prompts)
         split = self.split or (task.split if task else "test")
-        evaluate(self.run_folder, self.data, self.out, task=task, split=split, compare=self.compare, options=options)
+        evaluate(self.run_folder, self.store, self.out, task=task, split=split, compare=self.compare, options=options)
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,11 @@ class Report:
 
 
 @dataclass(frozen=True)
-class SliceEval:
+class SliceEval(FromStore):
     """Measure slice selection on volumes with masked lesions: every selector, every way of scoring, controls."""
 
     run_folder: Annotated[Path, Argument(positional=True, metavar="run")]
     """a run folder or a pretrained folder"""
-    data: Path
-    """the store"""
     split: Literal["validation", "test"] = "test"
     """the part of the store that is measured"""
     out: Path | None = None
@@ -81,4 +77,4 @@ class SliceEval:
         options = EvaluationOptions(focal=tuple(self.focal)) if self.focal else EvaluationOptions()
         out = self.out or self.run_folder / "slice_eval.json"
         with alone_at(out) if self.run_folder.is_dir() else nullcontext():
-            slice_eval(self.run_folder, self.data, self.out, self.split, self.with_, options)
+            slice_eval(self.run_folder, self.store, self.out, self.split, self.with_, options)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from unimedi.cli.options import POSITIONAL, Argument
+from unimedi.cli.options import POSITIONAL, Argument, FromStore
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,11 @@ class Explain:
 
 
 @dataclass(frozen=True)
-class ExplainEval:
+class ExplainEval(FromStore):
     """Measure how faithful the maps of explain are: how deleting places lowers the cosine with a sentence."""
 
     run_folder: Annotated[Path, Argument(positional=True, metavar="run")]
     """a run folder or a pretrained folder"""
-    data: Path
-    """the store"""
     split: Literal["validation", "test"] = "test"
     """the part of the store that is measured"""
     out: Path | None = None
@@ -63,4 +61,4 @@ class ExplainEval:
 
         out = self.out or self.run_folder / "explain_eval.json"
         with alone_at(out) if self.run_folder.is_dir() else nullcontext():
-            explain_eval(self.run_folder, self.data, self.out, self.split)
+            explain_eval(self.run_folder, self.store, self.out, self.split)

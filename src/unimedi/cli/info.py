@@ -1,7 +1,6 @@
 """``unimedi info``: what is installed, what the machine has, what a path holds."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from unimedi.cli.options import POSITIONAL
@@ -11,8 +10,8 @@ from unimedi.cli.options import POSITIONAL
 class Info:
     """What is installed, what the machine has, and what a path holds: a run, a store, a manifest, a model."""
 
-    path: Annotated[Path | None, POSITIONAL] = None
-    """a run, a store, a manifest, a model"""
+    path: Annotated[str | None, POSITIONAL] = None
+    """a run, a store (also s3://bucket/path …), a manifest, a model"""
     json: bool = False
     """as JSON, for programs"""
 

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
+from unimedi.files.store_address import CACHE_GB, StoreAddress, find_place
+from unimedi.ranges import NOT_NEGATIVE
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -23,3 +26,19 @@ class Argument:
 POSITIONAL: Final = Argument(positional=True)
 Root = Annotated[Path | None, Argument(metavar="FOLDER")]
 NameOrFile = Annotated[str | None, Argument(metavar="NAME|FILE")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromStore:
+    """What the subcommands have that read a store wherever it lies."""
+
+    data: str
+    """the store: a folder, or s3://bucket/path, gs://, az://, https:// (keys come from the environment)"""
+    cache: Annotated[Path | None, Argument(metavar="FOLDER")] = None
+    """where what was read of a store at such an address is kept (default: unimedi/stores in the user's cache)"""
+    cache_gb: Annotated[float, NOT_NEGATIVE] = CACHE_GB
+    """GB that may be kept there, of all stores; 0 keeps nothing"""
+
+    @property
+    def store(self) -> Path | StoreAddress:
+        return find_place(self.data, self.cache, self.cache_gb)

@@ -4,21 +4,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-from unimedi.cli.options import NameOrFile
+from unimedi.cli.options import FromStore, NameOrFile
 from unimedi.errors import InputError
 from unimedi.ranges import SEED, at_least
 from unimedi.settings import options_in
 
 
 @dataclass(frozen=True)
-class Pretrain:
+class Pretrain(FromStore):
     """Pre-train on a store.
 
     Any value of the recipe is an option as well: --optimization.learning_rate 5e-4, --model.slices=3.
     """
 
-    data: Path
-    """the store"""
     out: Path
     """the run folder"""
     config: NameOrFile = None
@@ -58,7 +56,7 @@ class Pretrain:
         recipe = load_recipe(self.config or self.out / "recipe.yaml", words)
         folder_to_write(self.out)
         if self.devices * self.nodes > 1 and not started_from_outside():
-            Store.open(self.data, expect=recipe.preprocess)  # what is wrong with it is said once, not by each rank
+            Store.open(self.store, expect=recipe.preprocess)  # what is wrong with it is said once, not by each rank
             words = ["pretrain", *self._words(), *settings]
             launch(words, self.devices, self.nodes, self.meeting_point, self.restarts)
             return
@@ -67,7 +65,7 @@ class Pretrain:
         resume = self.resume or restarted()
         out = pretrain(
             recipe,
-            self.data,
+            self.store,
             self.out,
             resume,
             self.devices,

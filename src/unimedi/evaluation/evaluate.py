@@ -25,6 +25,7 @@ from unimedi.evaluation.task_file import TaskFile, evaluation_options
 from unimedi.evaluation.training_log import training_measurements
 from unimedi.evaluation.zero_shot.tasks import detail_zero_shot, other_prompts, zero_shot
 from unimedi.files.lock import alone_in
+from unimedi.files.store_address import StorePlace
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
 from unimedi.metrics.checks import NotComputable
@@ -40,7 +41,7 @@ XRAY, CT = str(ImageKind.XRAY), str(ImageKind.CT)
 
 def evaluate(
     run: Path,
-    data: Path,
+    data: StorePlace,
     out: Path | None = None,
     split: str = "test",
     compare: Sequence[Path] = (),
@@ -54,7 +55,7 @@ def evaluate(
 
     Args:
         run: a run folder, or a ``pretrained`` folder itself.
-        data: a prepared store.
+        data: a prepared store, a folder or a URI.
         out: where the files go; by default the run folder, with a ``task`` the folder ``tasks/<task>`` in it.
         split: ``test`` or ``validation``.
         compare: runs that were evaluated before; paired differences to those that were measured under equal conditions
@@ -81,7 +82,7 @@ def evaluate(
 
 def _evaluate(
     run: Path,
-    data: Path,
+    data: StorePlace,
     out: Path,
     split: str,
     compare: Sequence[Path],

@@ -11,6 +11,7 @@ from unimedi.experiments.scorers import CoarseToFineScorer, JointScorer, Student
 from unimedi.experiments.sigmoid_loss import SigmoidLoss
 from unimedi.experiments.top_attended_tokens import TopAttendedTokens
 from unimedi.experiments.unpaired_slices import UnpairedSlices
+from unimedi.files.store_address import StorePlace
 from unimedi.pretraining.build import PAPER, Variant
 from unimedi.pretraining.loop import pretrain as pretrain_variant
 from unimedi.pretraining.on_validation import OnValidation
@@ -37,7 +38,7 @@ EXPERIMENTS: Final[Mapping[str, Variant]] = {
 
 def pretrain(
     recipe: Recipe,
-    store_path: str | Path,
+    store_path: StorePlace,
     out: str | Path,
     resume: bool = False,
     devices: int = 1,

@@ -28,6 +28,7 @@ from unimedi.explanation.faithfulness_page import as_text, faithfulness_picture
 from unimedi.explanation.kept_answers import KeptAnswers
 from unimedi.files.atomic import write_bytes
 from unimedi.files.destination import file_to_write
+from unimedi.files.store_address import StorePlace
 from unimedi.inputs.labels import subsample
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap, mean_estimate, paired_difference
@@ -42,7 +43,7 @@ MIN_BY_FINDING = 5  # studies; with fewer a finding has no row
 
 def explain_eval(
     run: Path,
-    data: Path,
+    data: StorePlace,
     out: Path | None = None,
     split: str = "test",
     options: EvaluationOptions | None = None,
@@ -54,7 +55,7 @@ def explain_eval(
 
     Args:
         run: a run folder, or a ``pretrained`` folder itself.
-        data: the prepared store.
+        data: the prepared store, a folder or a URI.
         out: the JSON file to write, with a picture beside it (default: ``explain_eval.json`` in the run folder).
         split: train, validation or test.
         options: resamples, seed, prompts, batch size.

@@ -1,7 +1,10 @@
 """The training split of a store as an endless, stateless sequence of mixed batches."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count, islice
+from typing import Final
 
 import numpy as np
 import torch
@@ -19,6 +22,7 @@ from unimedi.inputs.store import Store
 
 Tokenize = Callable[[Sequence[str]], Mapping[str, Tensor]]
 REPORTS = 2  # number of the reports' random draws; those of images are numbered by ImageKind.place
+AHEAD: Final = 64  # micro-batches whose studies are announced to the store, which bounds their bytes
 
 
 class TrainingSteps(Dataset[MixedBatch]):
@@ -80,6 +84,12 @@ class TrainingSteps(Dataset[MixedBatch]):
         """The studies of a micro-batch; nothing is read."""
         return [self.store.studies[index].study_id for kind in ImageKind for index in self._chosen(kind, number)]
 
+    def announce(self, numbers: Iterable[int]) -> None:
+        """Tell a remote store that these micro-batches come next."""
+        if self.store.remote:
+            chosen = (self._chosen(kind, number) for number in numbers for kind in ImageKind)
+            self.store.ahead((index for indices in chosen for index in indices), trains=True)
+
     def _chosen(self, kind: ImageKind, number: int) -> list[int]:
         studies = self.studies.get(kind)
         return micro_batch_studies(studies, self.seed, kind.place, number, self.sizes[kind]) if studies else []
@@ -97,21 +107,60 @@ class TrainingSteps(Dataset[MixedBatch]):
         return torch.from_numpy(batch)
 
 
+class _Announced(Dataset[MixedBatch]):
+    """The same micro-batches; an item is a micro-batch with those that its reader is told of."""
+
+    def __init__(self, steps: TrainingSteps) -> None:
+        self.steps = steps
+
+    def __getitem__(self, item: tuple[int, list[int]]) -> MixedBatch:
+        number, coming = item
+        self.steps.announce(coming)
+        return self.steps[number]
+
+
 def training_loader(steps: TrainingSteps, numbers: Iterable[int], workers: int = 0) -> Iterator[MixedBatch]:
-    """These micro-batches, in this order: read one ahead by a thread, or by ``workers`` processes."""
+    """These micro-batches, in this order: read one ahead by a thread, or by ``workers`` processes.
+
+    A remote store is read further ahead, as far as its limit of bytes allows. Its worker processes are not forked, as
+    its client would not work in them; a script that starts them must be importable (``if __name__ == "__main__"``).
+    """
+    announced = _announced(numbers, max(workers, 1))
     if not workers:
-        return _one_ahead(steps, numbers)
-    loader: DataLoader[MixedBatch] = DataLoader(steps, sampler=numbers, batch_size=None, num_workers=workers)
+        return _one_ahead(steps, announced)
+    loader: DataLoader[MixedBatch] = DataLoader(
+        _Announced(steps),
+        sampler=announced,
+        batch_size=None,
+        num_workers=workers,
+        multiprocessing_context="spawn" if steps.store.remote else None,
+    )
     return iter(loader)
 
 
-def _one_ahead(steps: TrainingSteps, numbers: Iterable[int]) -> Iterator[MixedBatch]:
+def _announced(numbers: Iterable[int], readers: int) -> Iterator[tuple[int, list[int]]]:
+    """Each micro-batch, and those that its reader has not been told of: they go to the readers in turn."""
+    source, window = iter(numbers), deque[int]()  # from this micro-batch on
+    last = (AHEAD - 1) * readers  # the last one of this reader in a full window
+    for place in count():
+        window.extend(islice(source, AHEAD * readers - len(window)))
+        if not window:
+            return
+        coming = list(window)[::readers] if place < readers else list(islice(window, last, last + 1))
+        yield window.popleft(), coming
+
+
+def _one_ahead(steps: TrainingSteps, announced: Iterable[tuple[int, list[int]]]) -> Iterator[MixedBatch]:
     """While a step computes, a thread prepares the next batch: decompressing and copying leave the interpreter free."""
+    items = _Announced(steps)
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
         coming: Future[MixedBatch] | None = None
-        for number in numbers:
-            batch, coming = coming, reader.submit(steps.__getitem__, number)
-            if batch:
-                yield batch.result()
-        if coming:
-            yield coming.result()
+        try:
+            for item in announced:
+                batch, coming = coming, reader.submit(items.__getitem__, item)
+                if batch:
+                    yield batch.result()
+            if coming:
+                yield coming.result()
+        finally:
+            steps.store.not_ahead(trains=True)

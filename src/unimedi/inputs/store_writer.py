@@ -21,6 +21,7 @@ from unimedi.files.atomic import atomic_file, leftovers, write_json
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.store import FORMAT, Store, StoredStudy, StoreError
 from unimedi.inputs.store_rules import RULES
+from unimedi.inputs.study_index import write_index
 
 BATCH_BYTES = 8 << 20  # an Arrow record batch is closed at this size, so that a writer never holds a whole part
 
@@ -154,6 +155,7 @@ def finish_store(
         "findings": list(findings),
         "fingerprint": hashed.hexdigest(),
         "parts": [{"file": m["file"], "rows": len(m["digests"]), "bytes": m["bytes"]} for m in markers],
+        "index": write_index(path, [m["file"] for m in markers]),
     }
     write_json(path / "store.json", header)
 

@@ -99,6 +99,7 @@ def set_input_means(model: UniMediModel, store: Store, seed: int) -> None:
     radiographs, volumes = (
         drawn(store.select(split="train", image_kind=kind, reported=True), MEAN_STUDIES, seed) for kind in ImageKind
     )
+    store.ahead([*radiographs, *volumes])
     if radiographs:
         pixels = torch.from_numpy(np.stack([store.pixels(i) for i in radiographs]))
         model.vision.mean_radiograph.copy_(model.normalise(pixels).mean(0))

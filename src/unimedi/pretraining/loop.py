@@ -22,6 +22,7 @@ from transformers.utils.logging import disable_progress_bar
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Split
 from unimedi.files.lock import LockedError, alone_in
+from unimedi.files.store_address import StorePlace
 from unimedi.inputs.dataset import training_loader
 from unimedi.inputs.sampling import micro_batches_of
 from unimedi.inputs.store import Store
@@ -46,7 +47,7 @@ from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 
 def pretrain(
     recipe: Recipe,
-    store_path: str | Path,
+    store_path: StorePlace,
     out: str | Path,
     resume: bool = False,
     devices: int = 1,
@@ -59,7 +60,7 @@ def pretrain(
 
     Args:
         recipe: everything that decides the run.
-        store_path: what ``prepare`` left.
+        store_path: what ``prepare`` left: a folder, or a URI.
         out: the run's folder, made where it is not there.
         resume: go on from the newest whole checkpoint of ``out`` (from the start where there is none).
         devices: ranks a machine, one a device: GPUs where there are any, else CPU processes over gloo.

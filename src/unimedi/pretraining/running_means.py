@@ -37,6 +37,7 @@ def recompute_running_means(
     over the same studies. A kind that is not there keeps its mean.
     """
     studies = [drawn(store.select("train", kind, reported=True), STUDIES, seed) for kind in kinds]
+    store.ahead(index for few in studies for index in few)
     readers = _readers(model)
     with _averaging([module for module in model.modules() if isinstance(module, RunningMean)]):
         for batch in (few[start : start + BATCH] for few in studies for start in range(0, len(few), BATCH)):

@@ -10,6 +10,7 @@ from unimedi.evaluation.result import Evaluation
 from unimedi.evaluation.slices import slice_eval as selecting
 from unimedi.evaluation.task_file import answer_lines
 from unimedi.files.atomic import write_bytes
+from unimedi.files.store_address import StorePlace
 from unimedi.metrics.measurement import Measurements
 from unimedi.model.card import renew_figures
 from unimedi.reporting.headline import as_text, headline
@@ -18,7 +19,7 @@ from unimedi.reporting.slice_picture import selection_picture
 
 
 def evaluate(
-    run: Path, data: Path, out: Path | None = None, *, say: Callable[[str], None] = print, **options: Any
+    run: Path, data: StorePlace, out: Path | None = None, *, say: Callable[[str], None] = print, **options: Any
 ) -> Evaluation:
     """:func:`unimedi.evaluation.evaluate.evaluate`, then ``report.html`` beside its ``metrics.json``.
 
@@ -36,7 +37,7 @@ def evaluate(
     return found
 
 
-def slice_eval(run: Path, data: Path, out: Path | None = None, *arguments: Any, **options: Any) -> Measurements:
+def slice_eval(run: Path, data: StorePlace, out: Path | None = None, *arguments: Any, **options: Any) -> Measurements:
     """:func:`unimedi.evaluation.slices.slice_eval.slice_eval`, then the picture beside its JSON."""
     found = selecting.slice_eval(run, data, out, *arguments, **options)
     picture = (out or run / "slice_eval.json").with_suffix(".png")

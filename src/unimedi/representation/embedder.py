@@ -87,6 +87,7 @@ class Embedder:
             encoded_rows = self.rows([store.pixels(indices[place]) for place in batch])
             return dict(zip(batch, encoded_rows, strict=True))
 
+        store.ahead(indices[place] for batch in batches for place in batch)
         rows: dict[int, Row] = {}
         for done in self._side_by_side(encoded, batches):
             rows |= done

@@ -25,6 +25,7 @@ from unimedi.adaptation.settings import SegmentSettings
 from unimedi.adaptation.tuning import Say, TaskModel, Tuning, TuningTask, measure_arms, tune
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.errors import StateError
+from unimedi.files.store_address import StorePlace
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import Estimate, PatientBootstrap
 from unimedi.metrics.measurement import Measurements
@@ -39,7 +40,7 @@ class MissingExtraError(StateError):
 
 
 def segment(
-    run: Path, data: Path, settings: SegmentSettings | None = None, say: Say = print, out: Path | None = None
+    run: Path, data: StorePlace, settings: SegmentSettings | None = None, say: Say = print, out: Path | None = None
 ) -> Measurements:
     """Train decoders (and E_v, unless frozen) on the masks of a store and measure them, beside random weights.
 

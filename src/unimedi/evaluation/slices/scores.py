@@ -62,6 +62,7 @@ def apply_to_volumes(
 
 def read_volumes(store: Store, indices: Sequence[int], batch: int) -> Iterator[Int16[Tensor, "n depth h w"]]:
     """Stored volumes in HU, ``batch`` at a time."""
+    store.ahead(indices)
     for start in range(0, len(indices), batch):
         yield torch.from_numpy(np.stack([store.pixels(i) for i in indices[start : start + batch]]))
 

@@ -33,6 +33,7 @@ from unimedi.evaluation.slices.scores import (
 from unimedi.evaluation.slices.selection_stability import read_other_models, stability_measurements
 from unimedi.evaluation.slices.table import as_text
 from unimedi.files.destination import file_to_write
+from unimedi.files.store_address import StorePlace
 from unimedi.inputs.labels import known_classes
 from unimedi.inputs.store import Store
 from unimedi.metrics.bootstrap import PatientBootstrap
@@ -54,7 +55,7 @@ SPEC = EvalSpec(
 
 def slice_eval(
     run: Path,
-    data: Path,
+    data: StorePlace,
     out: Path | None = None,
     split: str = "test",
     others: Sequence[Path] = (),
@@ -65,7 +66,7 @@ def slice_eval(
 
     Args:
         run: a run folder, or a ``pretrained`` folder itself.
-        data: the prepared store.
+        data: the prepared store, a folder or a URI.
         out: the JSON file to write (default: ``slice_eval.json`` in the run folder), with rows as in ``metrics.json``.
         split: train, validation or test.
         others: models, runs or checkpoints whose choices are compared with this one's.
