@@ -82,7 +82,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch_and_reads_what_is_left(local: S
 
 
 def test_a_step_that_is_read_twice_gives_the_same_twice(local: Store, faults: Faults) -> None:
-    loaders = [training_loader(steps_of(store), twice(0, 8, 4)) for store in (local, Store.open(address()))]
+    loaders = [training_loader(steps_of(store), twice(range(8), 4)) for store in (local, Store.open(address()))]
     for one, other in zip(*loaders, strict=True):
         assert one.study_ids == other.study_ids
         assert torch.equal(one.radiographs, other.radiographs)
