@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from unimedi.cli.options import Argument, NameOrFile
+from unimedi.cli.options import Argument, Devices, NameOrFile
 from unimedi.ranges import at_least
 
 
@@ -29,6 +29,8 @@ class Evaluate:
     """also train the same encoder with labels, for scale"""
     compare: Annotated[list[Path], Argument(metavar="RUN")] = field(default_factory=list)
     """evaluated runs to show beside it"""
+    devices: Devices = None
+    """GPUs, or copies on the CPU (default: all GPUs)"""
 
     def run(self) -> None:
         from unimedi.evaluation.options import EvaluationOptions
@@ -40,7 +42,10 @@ class Evaluate:
         prompts = find_prompts(self.prompts) if self.prompts else None
         options = EvaluationOptions(supervised_steps=self.supervised, prompts=prompts)
         split = self.split or (task.split if task else "test")
-        evaluate(self.run_folder, self.data, self.out, task=task, split=split, compare=self.compare, options=options)
+        evaluate(
+            self.run_folder, self.data, self.out, task=task, split=split, compare=self.compare, options=options,
+            devices=self.devices,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
+from unimedi.ranges import at_least
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -22,4 +24,5 @@ class Argument:
 
 POSITIONAL: Final = Argument(positional=True)
 Root = Annotated[Path | None, Argument(metavar="FOLDER")]
+Devices = Annotated[int | None, at_least(1)]
 NameOrFile = Annotated[str | None, Argument(metavar="NAME|FILE")]
