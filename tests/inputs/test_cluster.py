@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -19,6 +19,7 @@ from PIL import Image
 
 from tests.inputs.test_prepare import POLICY, study
 from unimedi.cohort.study import Study
+from unimedi.files.lock import turn_at
 from unimedi.inputs import cluster
 from unimedi.inputs.attempts import attempt_part, deaths
 from unimedi.inputs.parts import cut, prepare_part
@@ -29,12 +30,10 @@ from unimedi.inputs.store import Store, StoreError
 SOURCE = Path(__file__).parents[2] / "src"
 PART = 2  # studies
 WAIT = 120.0  # s: against a hang, never what is measured
-# In every process of a worker: two names of files that end whoever opens them, or whoever started that process.
+# In every process that a worker starts: the name of a file that ends the worker when it is opened.
 DEADLY = """
 import os, signal, sys
 def hook(event, arguments):
-    if event == "open" and str(arguments[0]).endswith("ends_reader.png"):
-        os.kill(os.getpid(), signal.SIGKILL)
     if event == "open" and str(arguments[0]).endswith("ends_worker.png"):
         os.kill(os.getppid(), signal.SIGKILL)
 sys.addaudithook(hook)
@@ -54,8 +53,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # distributed's 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _deadly_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Processes that are started from here know the deadly names; this process, which has begun, does not."""
+def _deadly_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Processes that are started from here know the deadly name; this process, which has begun, does not."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "sitecustomize.py").write_text(DEADLY)
     with pytest.MonkeyPatch.context() as patch:
@@ -92,7 +91,7 @@ def scheduler(folder: Path, **environment: str) -> Iterator[tuple[str, psutil.Po
         yield json.loads(file.read_text())["address"], process
 
 
-def worker(address: str, *words: str, nanny: bool = False) -> "contextmanager[psutil.Popen]":  # type: ignore[valid-type]
+def worker(address: str, *words: str, nanny: bool = False) -> AbstractContextManager[psutil.Popen]:
     kept = "--nanny" if nanny else "--no-nanny"
     return started("worker", address, kept, "--no-dashboard", "--memory-limit", "0", *words)
 
@@ -121,7 +120,7 @@ def markers(store: Path) -> int:
 
 
 def test_two_workers_make_the_store_of_one_process_also_where_one_of_them_is_killed(tmp_path: Path) -> None:
-    studies = pictures(tmp_path, ["x0", "x1", "ends_reader", "x2", "x3", "x4", "x5", "x6"])
+    studies = pictures(tmp_path, [f"x{number}" for number in range(8)])
     studies.insert(4, study("gone", tmp_path / "gone.png"))
     out, parts = tmp_path / "there", 5
     (tmp_path / "stalls.py").write_text(STALLS)
@@ -139,21 +138,17 @@ def test_two_workers_make_the_store_of_one_process_also_where_one_of_them_is_kil
         summary = prepare(studies, out, POLICY, scheduler=address, part_size=PART)
         killer.join()
         assert victim.wait() == -signal.SIGKILL
-    assert (summary.taken, summary.refused) == (7, {"crashed": 1, "missing": 1})
-    prepare(studies, tmp_path / "here", POLICY, workers=1, part_size=PART)
+    assert (summary.taken, summary.refused) == (8, {"missing": 1})
+    prepare(studies, tmp_path / "here", POLICY, workers=0, part_size=PART)
     assert files(out) == files(tmp_path / "here")
-    assert "SIGKILL" in (out / "refused.json").read_text()
 
 
-def test_a_study_that_kills_its_worker_is_refused_by_name_and_those_beside_it_are_taken(tmp_path: Path) -> None:
-    """Two threads of a worker, which a nanny starts anew: what the other one reads dies with it, and is innocent.
-
-    A scheduler that forgives no death says of each that its worker was killed: that is not the end either.
-    """
+def test_a_study_that_kills_its_worker_is_refused_by_name_and_the_others_are_taken(tmp_path: Path) -> None:
+    """A nanny starts the worker anew. A scheduler that forgives one death gives the part up at the second: no end."""
     studies, out = pictures(tmp_path, ["x0", "ends_worker", "x1", "x2"]), tmp_path / "store"
     with ExitStack() as stack:
-        address, _ = stack.enter_context(scheduler(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0"))
-        stack.enter_context(worker(address, "--nthreads", "2", nanny=True))
+        address, _ = stack.enter_context(scheduler(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="1"))
+        stack.enter_context(worker(address, "--nthreads", "1", nanny=True))
         summary = prepare(studies, out, POLICY, scheduler=address, part_size=PART)
     assert (summary.taken, summary.refused) == (3, {"crashed": 1})
     (row,) = json.loads((out / "refused.json").read_text())
@@ -161,6 +156,28 @@ def test_a_study_that_kills_its_worker_is_refused_by_name_and_those_beside_it_ar
     assert "the worker that read it died twice" in row["message"]
     assert [one.study_id for one in Store.open(out).studies] == ["x0", "x1", "x2"]
     assert [path.name for path in out.glob(".*")] == []
+
+
+def test_who_was_beside_a_death_is_tried_alone_and_who_dies_alone_is_refused(tmp_path: Path) -> None:
+    """Notes of workers: one died over x1, one over x2 by itself, and one is at x0 alone just now."""
+    studies, out = pictures(tmp_path, ["x0", "x1", "x2"]), tmp_path / "store"
+    out.mkdir()
+    (part,) = cut(studies, out, POLICY, ("nodule",), 4, None)
+    notes, turn = out / ".attempts.tmp.part-00000", out / ".turn.tmp.lock"
+    dead = [{"begun": ""}, {"read": "x0"}, {"read": "x1"}, {"begun": ""}, {"survived": "x0"}, {"alone": "x2"}]
+    notes.write_text("".join(f"{json.dumps(one)}\n" for one in [*dead, {"begun": ""}, {"alone": "x0"}]))
+    assert deaths(part) == {("read", "x1"), ("alone", "x2"), ("alone", "x0")}
+    with turn_at(turn):
+        another = Thread(target=attempt_part, args=(part, tmp_path))
+        another.start()
+        time.sleep(0.3)
+        assert markers(out) == 0  # it waits: x0 may live
+        with notes.open("a") as file:
+            file.write(json.dumps({"survived": "x0"}) + "\n")
+    another.join()
+    marker = json.loads((out / "part-00000.json").read_text())
+    assert [(row["study_id"], row["reason"]) for row in marker["refused"]] == [("x2", "crashed")], marker
+    assert not notes.exists()
 
 
 def test_a_cluster_that_is_gone_ends_in_a_sentence_and_the_rest_is_made_later(
@@ -209,20 +226,21 @@ def test_relative_paths_begin_where_the_command_was_given(tmp_path: Path, monkey
     studies = [study(one.study_id, Path(one.image.name)) for one in pictures(home, ["x0", "x1"])]
     studies.append(study("gone", Path("gone.png")))
     monkeypatch.chdir(home)
-    (part,) = cut(studies, out, POLICY, (), 4, Limits())
-    (alike,) = cut(studies, Path("here"), POLICY, (), 4, Limits())
+    (part,) = cut(studies, out, POLICY, ("nodule",), 4, Limits())
+    (alike,) = cut(studies, Path("here"), POLICY, ("nodule",), 4, Limits())
     Path("here").mkdir()
     prepare_part(alike)
     monkeypatch.chdir(tmp_path)
     attempt_part(part, home)
     assert files(out) == files(home / "here")
-    assert "gone.png: " in (out / "part-00000.json").read_text()
+    (row,) = json.loads((out / "part-00000.json").read_text())["refused"]
+    assert row["message"].startswith("gone.png: ")
 
 
 def test_a_worker_that_sees_other_files_prepares_nothing(tmp_path: Path) -> None:
     studies, out = pictures(tmp_path, ["x0"]), tmp_path / "store"
     out.mkdir()
-    (part,) = cut(studies, out, POLICY, (), 4, Limits())
+    (part,) = cut(studies, out, POLICY, ("nodule",), 4, Limits())
     (tmp_path / "x0.png").rename(tmp_path / "elsewhere.png")  # as where a disk is not mounted
     with pytest.raises(StoreError, match=r"part-00000: expected .* to see the folder .*store and the files"):
         attempt_part(part, tmp_path)

@@ -5,6 +5,7 @@ A part whose worker is killed goes to another one. What is asked for here ends i
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 LOOK = 1.0  # s to wait for a part before looking whether there is a worker at all
 PATIENCE = 60.0  # s without any worker; a nanny starts one anew in a few
+UNEXPLAINED = 3  # times that Dask may give a part up, after 4 deaths by default, of which none was over a study
 GO_ON = "finished parts are kept, run the same again"
 
 
@@ -79,6 +81,7 @@ class _Dealer:
         self._running: dict[str, tuple[Future, Part]] = {}
         self._finished: SimpleQueue[Future] = SimpleQueue()
         self._deaths: dict[int, set[Death]] = {}
+        self._unexplained: Counter[int] = Counter()
         self._alone_since: float | None = None
 
     def deal(self, parts: Sequence[Part]) -> None:
@@ -117,9 +120,11 @@ class _Dealer:
         if not isinstance(error, KilledWorker):
             raise error
         known, found = self._deaths.get(part.number, set()), deaths(part)
-        if found <= known:
-            lost = f"{part_name(part.number)}: the cluster lost every worker that had it"
-            raise StoreError(f"{lost}, none of them over a study; {GO_ON}") from error
+        if found <= known:  # a part that only waits at a worker is blamed for its death as well
+            self._unexplained[part.number] += 1
+        if self._unexplained[part.number] > UNEXPLAINED:
+            lost = f"{part_name(part.number)}: the cluster lost every worker that had it, again and again"
+            raise StoreError(f"{lost}, and none over a study; see why they ended; {GO_ON}") from error
         self._deaths[part.number] = found  # a study costs two workers at most, then it is refused
         self._submit(part)
 
