@@ -14,6 +14,7 @@ from unimedi.cohort.sources.source_cohort import SourceCohort
 from unimedi.cohort.sources.summary import write_skipped
 from unimedi.errors import InputError
 from unimedi.progress import progress_bar
+from unimedi.representation.devices import find_devices
 from unimedi.representation.embedder import Embedder
 
 CHUNK: Final = 512  # studies of one write: what a stop can lose
@@ -38,7 +39,13 @@ class Indexed:
 
 
 def index(
-    path: Path, model: Path, out: str, manifest: Path | None = None, root: Path | None = None, batch_size: int = 16
+    path: Path,
+    model: Path,
+    out: str,
+    manifest: Path | None = None,
+    root: Path | None = None,
+    batch_size: int = 16,
+    devices: int | None = None,
 ) -> Indexed:
     """Embed studies and add them to an archive, or replace those of equal id; what is unchanged is not read again.
 
@@ -48,13 +55,14 @@ def index(
         out: the archive: a folder, or an object store's ``s3://…``; made where there is none.
         manifest, root: as of :func:`~unimedi.archive.sources.find_source`.
         batch_size: images of a pass.
+        devices: as of :func:`~unimedi.representation.devices.find_devices`.
 
     Raises:
-        InputError: nothing could be used, or the archive is of another model.
+        InputError: nothing could be used, there are not so many devices, or the archive is of another model.
         MissingError: there is no model, or nothing at ``path``.
         LockedError: another process writes into the archive.
     """
-    embedder = Embedder.from_pretrained(model, batch_size)
+    embedder = Embedder.from_pretrained(model, batch_size, find_devices(devices))
     source = find_source(path, embedder, manifest, root)
     config = embedder.model.config
     archive = Archive.create(out, config.embedding_size, embedder.fingerprint, config.report_languages)

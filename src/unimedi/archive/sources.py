@@ -136,7 +136,14 @@ def _files_stamp(image: Path) -> str:
 def _embedded(
     waiting: Sequence[tuple[ArchivedStudy, Callable[[], Radiograph | Volume]]], embedder: Embedder, listed: SourceCohort
 ) -> Iterator[ArchivedStudy]:
-    """In batches that are all 2-D or all 3-D."""
+    for batch in embedder.each(_batches(waiting, embedder, listed)):
+        yield from (replace(study, vector=row["embedding"]) for study, row in batch)
+
+
+def _batches(
+    waiting: Sequence[tuple[ArchivedStudy, Callable[[], Radiograph | Volume]]], embedder: Embedder, listed: SourceCohort
+) -> Iterator[list[tuple[ArchivedStudy, NDArray[np.int16]]]]:
+    """Studies and their images as they are stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
     batches: dict[int, list[tuple[ArchivedStudy, NDArray[np.int16]]]] = {2: [], 3: []}
     for study, read in waiting:
         try:
@@ -149,13 +156,6 @@ def _embedded(
         named = study if study.modality else replace(study, modality="CT" if image.ndim == 3 else "DX")
         batches[image.ndim].append((named, stored))
         if len(batches[image.ndim]) == embedder.batch_size:
-            yield from _encoded(batches[image.ndim], embedder)
+            yield batches[image.ndim]
             batches[image.ndim] = []
-    for batch in batches.values():
-        yield from _encoded(batch, embedder)
-
-
-def _encoded(batch: Sequence[tuple[ArchivedStudy, NDArray[np.int16]]], embedder: Embedder) -> Iterator[ArchivedStudy]:
-    if batch:
-        rows = embedder.rows([stored for _, stored in batch])
-        yield from (replace(study, vector=row["embedding"]) for (study, _), row in zip(batch, rows, strict=True))
+    yield from (batch for batch in batches.values() if batch)

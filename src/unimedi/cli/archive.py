@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from unimedi.cli.options import POSITIONAL, Argument, NameOrFile, Root
+from unimedi.cli.options import POSITIONAL, Argument, Devices, NameOrFile, Root
 from unimedi.ranges import Range, at_least
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ class Index:
     """where the manifest's paths begin (default: its own folder)"""
     batch_size: Annotated[int, at_least(1)] = 16
     """images at a time"""
+    devices: Devices = None
+    """GPUs, or copies on the CPU (default: all GPUs)"""
 
     def run(self) -> None:
         from unimedi.archive.indexing import index, skipped_file
         from unimedi.archive.printing import as_recall
 
-        done = index(self.studies, self.model, self.out, self.cohort, self.root, self.batch_size)
+        done = index(self.studies, self.model, self.out, self.cohort, self.root, self.batch_size, self.devices)
         parts = [f"{done.added} added", f"{done.replaced} replaced", f"{done.kept} as they were"]
         print(f"{done.listed} studies listed: {', '.join(parts)}; the archive: {self.out}")
         if done.recall:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from unimedi.cli.options import Argument, FromStore, NameOrFile
+from unimedi.cli.options import Argument, Devices, FromStore, NameOrFile
 from unimedi.ranges import at_least
 
 
@@ -27,6 +27,8 @@ class Evaluate(FromStore):
     """also train the same encoder with labels, for scale"""
     compare: Annotated[list[Path], Argument(metavar="RUN")] = field(default_factory=list)
     """evaluated runs to show beside it"""
+    devices: Devices = None
+    """GPUs, or copies on the CPU (default: all GPUs)"""
 
     def run(self) -> None:
         from unimedi.evaluation.options import EvaluationOptions
@@ -38,7 +40,10 @@ class Evaluate(FromStore):
         prompts = find_prompts(self.prompts) if self.prompts else None
         options = EvaluationOptions(supervised_steps=self.supervised, prompts=prompts)
         split = self.split or (task.split if task else "test")
-        evaluate(self.run_folder, self.store, self.out, task=task, split=split, compare=self.compare, options=options)
+        evaluate(
+            self.run_folder, self.store, self.out, task=task, split=split, compare=self.compare, options=options,
+            devices=self.devices,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

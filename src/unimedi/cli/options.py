@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from unimedi.files.store_address import CACHE_GB, StoreAddress, find_place
-from unimedi.ranges import NOT_NEGATIVE
+from unimedi.ranges import NOT_NEGATIVE, at_least
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Argument:
 
 POSITIONAL: Final = Argument(positional=True)
 Root = Annotated[Path | None, Argument(metavar="FOLDER")]
+Devices = Annotated[int | None, at_least(1)]
 NameOrFile = Annotated[str | None, Argument(metavar="NAME|FILE")]
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.cohort.study import Split
 from unimedi.errors import InputError
@@ -32,6 +34,7 @@ from unimedi.metrics.checks import NotComputable
 from unimedi.metrics.measurement import Measurements
 from unimedi.model.untrained import untrained
 from unimedi.representation.cached_embedder import CachedEmbedder
+from unimedi.representation.devices import find_devices
 from unimedi.representation.embedder import Embedder, pretrained_folder
 
 Say = Callable[[str], None]
@@ -48,6 +51,7 @@ def evaluate(
     options: EvaluationOptions | None = None,
     task: TaskFile | None = None,
     say: Say = print,
+    devices: int | None = None,
 ) -> Evaluation:
     """Measure a run on a split of a store.
 
@@ -62,6 +66,7 @@ def evaluate(
             go into ``differences.json``.
         task: a public collection's question; it sets the kind, the classes and the shares of the labels.
         say: hears of progress.
+        devices: that studies are encoded on, as of :func:`~unimedi.representation.devices.find_devices`.
 
     Returns:
         All measurements, what could not be measured, and results by study.
@@ -75,9 +80,8 @@ def evaluate(
     out = out or (run / "tasks" / task.name if task else run)
     options = options or EvaluationOptions()
     with alone_in(out):
-        return _evaluate(
-            run, data, out, split, compare, evaluation_options(task, options) if task else options, task, say
-        )
+        options = evaluation_options(task, options) if task else options
+        return _evaluate(run, data, out, split, compare, options, task, say, find_devices(devices))
 
 
 def _evaluate(
@@ -89,14 +93,15 @@ def _evaluate(
     options: EvaluationOptions,
     task: TaskFile | None,
     say: Say,
+    devices: Sequence[torch.device],
 ) -> Evaluation:
     others = read_runs(compare)
-    embedder = CachedEmbedder.from_pretrained(run, options.batch_size)
+    embedder = CachedEmbedder.from_pretrained(run, options.batch_size, devices)
     languages = embedder.model.config.report_languages
     options, about_prompts = with_prompts(options, languages)
     store = Store.open(data, expect=embedder.processor.preprocess)
     options, about_classes = _with_known_classes(options, store)
-    fresh = CachedEmbedder(untrained(embedder.model, options.seed), embedder.processor, options.batch_size)
+    fresh = CachedEmbedder(untrained(embedder.model, options.seed), embedder.processor, options.batch_size, devices)
     splits = _splits(store, split, embedder, options, say)
     if not splits:
         raise InputError(f"{data}: expected {' or '.join(options.kinds)} studies in the {split} split, found none")

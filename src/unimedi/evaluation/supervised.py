@@ -40,7 +40,7 @@ def supervised(
     # Evenly spaced planes: an encoder that has learnt nothing yet cannot choose slices.
     learner = Classifier(untrained(embedder.model, options.seed + 1).train(), findings, selector="uniform")
     _train(learner, store, studies, options)
-    encoder = Embedder(learner.model, embedder.processor, options.batch_size)
+    encoder = Embedder(learner.model, embedder.processor, options.batch_size, embedder.devices)
     rows = []
     for kind, split in splits.items():
         cls = encoder.images(store, split.indices).cls

@@ -7,6 +7,7 @@ Each is written beside its target under a hidden name and then renamed. A proces
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,8 +84,11 @@ def write_json(path: Path, value: Any, durable: bool = False) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Where ``path`` is written first: hidden, of this process, and with the same ending, which some writers go by."""
-    return path.with_name(f".{os.getpid()}.tmp.{path.name}")
+    """Where ``path`` is written first: hidden, of this process, and with the same ending, which some writers go by.
+
+    With the machine's name: in containers most processes have the same few numbers.
+    """
+    return path.with_name(f".{socket.gethostname()}-{os.getpid()}.tmp.{path.name}")
 
 
 def leftovers(folder: Path) -> list[Path]:

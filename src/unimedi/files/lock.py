@@ -50,6 +50,24 @@ def alone_at(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def turn_at(file: Path) -> Iterator[None]:
+    """Wait for the lock ``file`` as long as it takes, and hold it while the block runs; no wait where there are no
+    locks."""
+    lock = _lock(file)
+    try:
+        lock.acquire()
+    except OSError as error:
+        if error.errno != ENOSYS:
+            raise
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def writer_in(folder: Path) -> str:
     """Which other process holds :func:`alone_in` on ``folder`` now; '' where none does, or it cannot be known."""
     file = folder / LOCK

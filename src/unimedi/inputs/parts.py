@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from unimedi.inputs.study_record import Job, pack_study, refusal
 
 PART_BYTES = 1 << 30  # stored pixels and masks of a part before compression: what a kill can cost, and a copy moves
 
-_pools: dict[Limits, SandboxPool[Job, Packed | Refusal]] = {}  # processes that read, of this process
+_pools: dict[tuple[Limits, Path | None], SandboxPool[Job, Packed | Refusal]] = {}  # of this process
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def cut(
         chunks[-1].append(study)
         held += size
     return [
-        Part(out, number, tuple(chunk), preprocess, findings, _fingerprint(chunk, preprocess, findings), limits)
+        Part(out, number, tuple(chunk), preprocess, findings, fingerprint(chunk, preprocess, findings), limits)
         for number, chunk in enumerate(chunks)
         if chunk
     ]
@@ -72,8 +73,19 @@ def cut(
 
 def prepare_part(part: Part) -> int:
     """Read, pack and write the studies of one part; its marker lists those refused. Returns its number."""
-    write_part(part.out, part.number, _rows(part), part.findings, part.inputs)
+    return write_rows(part, (row_of(part, study) for study in part.studies))
+
+
+def write_rows(part: Part, rows: Iterable[Packed | Refusal]) -> int:
+    """Write what came of the studies of a part, in their order. Returns its number."""
+    write_part(part.out, part.number, rows, part.findings, part.inputs)
     return part.number
+
+
+def row_of(part: Part, study: Study, folder: Path | None = None) -> Packed | Refusal:
+    """One study of a part as a row, or why it cannot be one; ``folder`` is where its path begins, if not here."""
+    job = Job(study, part.preprocess, part.findings)
+    return _under_limits(job, part.limits, folder) if part.limits else pack_study(job)
 
 
 def end_processes() -> None:
@@ -82,15 +94,8 @@ def end_processes() -> None:
         pool.close()
 
 
-def _rows(part: Part) -> Iterator[Packed | Refusal]:
-    """A row, or a refusal, for each study of the part."""
-    for study in part.studies:
-        job = Job(study, part.preprocess, part.findings)
-        yield _under_limits(job, part.limits) if part.limits else pack_study(job)
-
-
-def _under_limits(job: Job, limits: Limits) -> Packed | Refusal:
-    pool = _pools.setdefault(limits, SandboxPool(pack_study, limits))
+def _under_limits(job: Job, limits: Limits, folder: Path | None) -> Packed | Refusal:
+    pool = _pools.setdefault((limits, folder), SandboxPool(pack_study, limits, folder))
     try:
         return pool(job, str(job.study.image))
     except ImagingError as error:
@@ -103,11 +108,17 @@ def _stored_bytes(study: Study, preprocess: Preprocess) -> int:
     return 2 * prod(shape) * (2 if study.masks else 1)  # int16, and uint16 of the masks
 
 
-def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Sequence[str]) -> str:
-    """Hash of all that a part is made from: settings, software, rows of the manifest, size and time of every file."""
+def fingerprint(
+    studies: Sequence[Study], preprocess: Preprocess, findings: Sequence[str], folder: Path | None = None
+) -> str:
+    """Hash of all that a part is made from: settings, software, rows of the manifest, size and time of every file.
+
+    ``folder`` is where the files' paths begin, if not here.
+    """
     from unimedi import __version__
 
     hashed = hashlib.sha256(json.dumps([FORMAT, RULES, __version__, preprocess.fingerprint(), list(findings)]).encode())
+    stamp = partial(_stamp, folder or Path())
     for s in studies:
         row = [
             s.study_id,
@@ -120,19 +131,19 @@ def _fingerprint(studies: Sequence[Study], preprocess: Preprocess, findings: Seq
             s.series,
             list(s.labels.items()),
         ]
-        files = [_stamp(s.image), *([finding, *_marked(mask)] for finding, mask in s.masks.items())]
+        files = [stamp(s.image), *([finding, *_marked(mask, stamp)] for finding, mask in s.masks.items())]
         hashed.update(json.dumps([row, files]).encode())
     return hashed.hexdigest()
 
 
-def _marked(mask: Mask) -> list[Any]:
-    return [mask.boxes] if mask.path is None else [_stamp(mask.path), mask.value]
+def _marked(mask: Mask, stamp: Callable[[Path], list[Any]]) -> list[Any]:
+    return [mask.boxes] if mask.path is None else [stamp(mask.path), mask.value]
 
 
-def _stamp(path: Path) -> list[Any]:
+def _stamp(folder: Path, path: Path) -> list[Any]:
     """Path, size and modification time in ns; a series' folder changes its time when a slice comes or goes."""
     try:
-        status = os.stat(path)
+        status = os.stat(folder / path)
     except OSError:
         return [str(path), None]
     return [str(path), status.st_size, status.st_mtime_ns]

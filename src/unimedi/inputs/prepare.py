@@ -9,11 +9,9 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from unimedi.cohort.reports.counts import count_report, report_lines
 from unimedi.cohort.reports.language import UNKNOWN
@@ -22,7 +20,8 @@ from unimedi.cohort.study import Study
 from unimedi.errors import InputError
 from unimedi.files.atomic import write_json
 from unimedi.files.lock import alone_in
-from unimedi.inputs.parts import Part, cut, end_processes, prepare_part
+from unimedi.inputs.cluster import on_cluster, on_threads
+from unimedi.inputs.parts import Part, cut, prepare_part
 from unimedi.inputs.preprocess import Preprocess
 from unimedi.inputs.preprocess_settings import PreprocessSettings
 from unimedi.inputs.sandbox import Limits
@@ -61,7 +60,7 @@ def prepare(
 
     Args:
         studies: a cohort, as ``read_manifest`` gives it; the store keeps its order.
-        out: folder of the store; with ``scheduler``, one that all its workers can write.
+        out: folder of the store; with ``scheduler``, one that all its workers see under this path and can write.
         preprocess: sizes and window; the defaults if None.
         workers: processes; None takes the CPUs this process may use, 0 reads here, one by one and without limits.
         limits: of time and memory a file (default: ``Limits()``); beyond, it is ``too_slow`` or ``too_large``.
@@ -72,7 +71,7 @@ def prepare(
 
     Raises:
         LockedError: another process prepares into ``out``.
-        StoreError: more refused than ``strict`` allows, or the counts of the parts do not add up.
+        StoreError: more refused than ``strict`` allows, or the counts of the parts do not add up; as ``on_cluster``.
     """
     if strict is not None and not 0 <= strict <= 1:
         raise InputError(f"strict: expected a share of refused studies between 0 and 1, got {strict}")
@@ -90,8 +89,10 @@ def prepare(
                 for part in todo:
                     prepare_part(part)
                     advance(len(part.studies))
+            elif todo and scheduler:
+                on_cluster(todo, scheduler, advance)
             elif todo:
-                _on_cluster(todo, workers or len(os.sched_getaffinity(0)), scheduler, advance)
+                on_threads(todo, workers or len(os.sched_getaffinity(0)), advance)
         summary = _summary(studies, parts, len(parts) - len(todo), text_length, started)
         if strict is not None and summary.listed - summary.taken > strict * summary.listed:
             _fail(out, summary, strict, parts)
@@ -106,45 +107,6 @@ def finding_names(studies: Sequence[Study]) -> tuple[str, ...]:
     if len(masked) > MAX_MASKS:
         raise StoreError(f"{len(masked)} findings have masks; a store holds masks of at most {MAX_MASKS}")
     return tuple(names if len(names) <= MAX_MASKS else sorted(names, key=lambda name: name not in masked))
-
-
-# -- many parts -------------------------------------------------------------------------------------------------------
-
-
-def _on_cluster(todo: list[Part], workers: int, scheduler: str | None, advance: Callable[[int], None]) -> None:
-    import dask
-    from distributed import Client, KilledWorker, LocalCluster, as_completed
-
-    # Threads are enough here: each waits for a process that reads. Their memory is not what fills up.
-    local = {"n_workers": 1, "threads_per_worker": min(workers, len(todo)), "processes": False}
-    quiet = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL, "memory_limit": 0}
-    # A worker is given one part at a time, so that none waits behind a slow one.
-    with (
-        dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
-        _cluster(scheduler or (lambda: LocalCluster(**local, **quiet))) as address,
-        Client(address) as client,
-    ):
-        running = {client.submit(prepare_part, part, pure=False): part for part in todo}
-        for future in as_completed(running):
-            part = running[future]
-            try:
-                future.result()
-            except KilledWorker as error:
-                lost = f"{part_name(part.number)}: the cluster lost every worker that had it"
-                raise StoreError(f"{lost}; finished parts are kept, run the same again") from error
-            advance(len(part.studies))
-
-
-@contextmanager
-def _cluster(source: str | Callable[[], Any]) -> Iterator[Any]:
-    if isinstance(source, str):
-        yield source
-        return
-    try:
-        with source() as cluster:
-            yield cluster
-    finally:
-        end_processes()
 
 
 def _summary(

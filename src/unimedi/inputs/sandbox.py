@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -52,10 +53,11 @@ class Sandbox(Generic[A, B]):
     Args:
         work: an importable function of one argument that raises nothing.
         limits: what one call may take; beyond, its process is ended and the next call starts another.
+        folder: where the relative paths of the process begin; None: where those of this one do.
     """
 
-    def __init__(self, work: Callable[[A], B], limits: Limits) -> None:
-        self.work, self.limits = work, limits
+    def __init__(self, work: Callable[[A], B], limits: Limits, folder: Path | None = None) -> None:
+        self.work, self.limits, self.folder = work, limits, folder
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection[Any, Any] | None = None
         self._ended = False
@@ -128,7 +130,7 @@ class Sandbox(Generic[A, B]):
             end = theirs.fileno()
             # A session of its own: Ctrl-C is for the parent, which closes the pipe.
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, str(end)], pass_fds=(end,), start_new_session=True
+                [sys.executable, "-c", _CHILD, str(end)], pass_fds=(end,), start_new_session=True, cwd=self.folder
             )
             theirs.close()
             if self._ended:  # meanwhile
@@ -149,8 +151,8 @@ class Sandbox(Generic[A, B]):
 class SandboxPool(Generic[A, B]):
     """Calls of ``work`` from any number of threads: each in a :class:`Sandbox`, which is kept for the next call."""
 
-    def __init__(self, work: Callable[[A], B], limits: Limits) -> None:
-        self.work, self.limits = work, limits
+    def __init__(self, work: Callable[[A], B], limits: Limits, folder: Path | None = None) -> None:
+        self.work, self.limits, self.folder = work, limits, folder
         self._idle: deque[Sandbox[A, B]] = deque()
         self._all: list[Sandbox[A, B]] = []
         self._ended = False
@@ -160,7 +162,7 @@ class SandboxPool(Generic[A, B]):
         try:
             sandbox = self._idle.pop()
         except IndexError:
-            sandbox = Sandbox(self.work, self.limits)
+            sandbox = Sandbox(self.work, self.limits, self.folder)
             self._all.append(sandbox)
         if self._ended:
             sandbox.end()

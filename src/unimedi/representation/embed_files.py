@@ -22,25 +22,22 @@ class NothingEmbeddedError(InputError):
 
 
 def embed_files(
-    paths: Sequence[Path], model: Path, out: Path, batch_size: int = 8
+    paths: Sequence[Path], model: Path, out: Path, batch_size: int = 8, devices: int | None = None
 ) -> tuple[EmbeddingTable, SourceCohort]:
     """Embed image files, DICOM series and folders of either into a Parquet table; ``study_id`` is the path.
 
-    ``model`` is a run, a pretrained folder, or an export, which needs no torch.
+    ``model`` is a run, a pretrained folder, or an export, which needs no torch; ``devices`` as of ``load``.
 
     ``modality`` is CT for volumes and DX for radiographs: the file's own finer word is not kept. What was left out,
     returned as well, always stands beside the table in ``.skipped.csv``. NothingEmbeddedError where all was.
     """
     file_to_write(out, (".parquet",), (".skipped.csv",), paths)
-    loaded = load(model)
+    loaded = load(model, devices)
     listed = SourceCohort(Path())
     images = find_images(paths, listed)
     rows: dict[Path, tuple[str, dict[str, Any]]] = {}
-    for batch in _batches(images, loaded.preprocess, batch_size, listed):
-        encoded = loaded.embedder.rows([stored for _, stored in batch])
-        rows |= {
-            path: ("CT" if stored.ndim == 3 else "DX", row) for (path, stored), row in zip(batch, encoded, strict=True)
-        }
+    for batch in loaded.embedder.each(_batches(images, loaded.preprocess, batch_size, listed)):
+        rows |= {path: (modality, row) for (path, modality), row in batch}
     write_skipped(listed, out.with_suffix(".skipped.csv"))
     if not rows:
         said = listed.complaint() or "there is no file"
@@ -55,12 +52,12 @@ def embed_files(
 
 def _batches(
     images: Sequence[Path], preprocess: StoredForm, size: int, listed: SourceCohort
-) -> Iterator[list[tuple[Path, NDArray[np.int16]]]]:
-    """Images as they are stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
-    waiting: dict[int, list[tuple[Path, NDArray[np.int16]]]] = {2: [], 3: []}
+) -> Iterator[list[tuple[tuple[Path, str], NDArray[np.int16]]]]:
+    """Path, modality and image as it is stored, all 2-D or all 3-D in a batch; what cannot be used is listed."""
+    waiting: dict[int, list[tuple[tuple[Path, str], NDArray[np.int16]]]] = {2: [], 3: []}
     for path, image, stored in read_images(images, preprocess, listed):
         group = waiting[image.ndim]
-        group.append((path, stored))
+        group.append(((path, "CT" if image.ndim == 3 else "DX"), stored))
         if len(group) == size:
             yield group
             waiting[image.ndim] = []

@@ -1,8 +1,9 @@
 """Studies and sentences to embeddings, each image encoded once."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy, deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 from numpy.typing import NDArray
+from torch import Tensor
 
 from unimedi.errors import MissingError
 from unimedi.files.lock import writer_in
@@ -18,14 +20,14 @@ from unimedi.inputs.store import Store
 from unimedi.model.pretrained import opened
 from unimedi.model.processor import UniMediProcessor
 from unimedi.model.unimedi import KIND, ImageOutput, UniMediModel
+from unimedi.representation.devices import dealt
 from unimedi.representation.fingerprint import model_fingerprint
 from unimedi.representation.table import EmbeddingTable
 
 log = logging.getLogger(__name__)
 
 A = TypeVar("A")
-B = TypeVar("B")
-SIDE_BY_SIDE = 4  # batches at a time, at most: each holds its own activations
+SIDE_BY_SIDE = 4  # batches at a time on a CPU, at most: each holds its own activations
 Row = dict[str, Any]  # a field of ImageOutput → its numpy row, or None
 
 
@@ -33,22 +35,36 @@ class Embedder:
     """Images and sentences to embeddings of one space. No state changes between calls.
 
     Args:
-        model: is set to evaluation; everything runs where its weights lie.
+        model: is set to evaluation, and put on the first device.
         processor: that was saved with the model.
         batch_size: images, or sentences, of a pass.
+        devices: several batches are dealt out to these, each of which gets the model as it is now; None is the device
+            where its weights lie. What a batch comes to is what its device computes alone.
     """
 
-    def __init__(self, model: UniMediModel, processor: UniMediProcessor, batch_size: int = 16) -> None:
+    def __init__(
+        self,
+        model: UniMediModel,
+        processor: UniMediProcessor,
+        batch_size: int = 16,
+        devices: Sequence[torch.device] | None = None,
+    ) -> None:
         self.model, self.processor, self.batch_size = model.eval(), processor, batch_size
+        self.devices = tuple(devices or [model.device])
         self.fingerprint = model_fingerprint(model, processor)
+        self._copies = [self._on(device) for device in self.devices[1:]]
+        model.to(self.devices[0])
 
     @classmethod
-    def from_pretrained(cls, folder: Path, batch_size: int = 16) -> "Embedder":
-        """Load a run's model, in float32, onto a GPU if there is one.
+    def from_pretrained(
+        cls, folder: Path, batch_size: int = 16, devices: Sequence[torch.device] | None = None
+    ) -> "Embedder":
+        """Load a run's model, in float32.
 
         Args:
             folder: a run folder, or a ``pretrained`` folder itself.
             batch_size: images, or sentences, of a pass.
+            devices: where it runs; None is one GPU if there is one, else the CPU.
 
         Raises:
             MissingError: no model is there.
@@ -58,8 +74,8 @@ class Embedder:
         if folder.name == "pretrained" and (writer := writer_in(folder.parent)):  # what is there is whole all the same
             log.warning("%s is at work in %s: this model is of an earlier moment of it", writer, folder.parent)
         processor = UniMediProcessor.from_pretrained(folder)
-        model = load_model(folder)
-        return cls(model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, batch_size)
+        one = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(load_model(folder), processor, batch_size, devices or [one])
 
     def images(self, store: Store, indices: Sequence[int]) -> EmbeddingTable:
         """Embed studies of a store, X-rays and CTs mixed as they come.
@@ -83,29 +99,55 @@ class Embedder:
             places = [place for place, n in enumerate(ndims) if n == ndim]
             batches += [places[start : start + self.batch_size] for start in range(0, len(places), self.batch_size)]
 
-        def encoded(batch: list[int]) -> dict[int, Row]:
-            encoded_rows = self.rows([store.pixels(indices[place]) for place in batch])
+        def encoded(lane: Embedder, batch: list[int]) -> dict[int, Row]:
+            encoded_rows = lane.rows([store.pixels(indices[place]) for place in batch])
             return dict(zip(batch, encoded_rows, strict=True))
 
         store.ahead(indices[place] for batch in batches for place in batch)
         rows: dict[int, Row] = {}
-        for done in self._side_by_side(encoded, batches):
+        lanes = [partial(encoded, lane) for lane in self._lanes[: max(len(batches), 1)]]
+        for done in dealt(lanes, batches, self._width(len(batches))):
             rows |= done
         return [rows[place] for place in range(len(indices))]
 
-    def _side_by_side(self, work: Callable[[A], B], batches: Sequence[A]) -> Iterator[B]:
-        """``work`` of each batch, in order. On a CPU several at a time share the threads out: in one batch they would
+    def each(self, batches: Iterable[Sequence[tuple[A, NDArray[np.int16]]]]) -> Iterator[list[tuple[A, Row]]]:
+        """Embed batches as they come, each of arrays as the store keeps them, all 2-D or all 3-D.
+
+        Args:
+            batches: of pairs: anything that says what it is, and the array.
+
+        Returns:
+            The same pairs, with a row in place of the array.
+        """
+
+        def encoded(lane: Embedder, batch: Sequence[tuple[A, NDArray[np.int16]]]) -> list[tuple[A, Row]]:
+            names = [name for name, _ in batch]
+            return list(zip(names, lane.rows([stored for _, stored in batch]), strict=True))
+
+        return dealt([partial(encoded, lane) for lane in self._lanes], batches)
+
+    @property
+    def _lanes(self) -> "list[Embedder]":
+        """Itself, and a copy on each of the other devices."""
+        return [self, *self._copies]
+
+    def _width(self, batches: int) -> int:
+        """Batches at a time on a device. On a CPU by itself several share the threads out: in one batch they would
         mostly wait for each other. What a batch comes to does not depend on it."""
-        threads = torch.get_num_threads()
-        workers = min(threads, SIDE_BY_SIDE, len(batches))
-        if workers < 2 or self.model.device.type != "cpu":
-            yield from map(work, batches)
-            return
-        try:
-            with ThreadPoolExecutor(workers, "encode", torch.set_num_threads, (threads // workers,)) as pool:
-                yield from pool.map(work, batches)
-        finally:
-            torch.set_num_threads(threads)  # threads to come inherit what was set last
+        if len(self.devices) > 1 or self.model.device.type != "cpu":
+            return 1
+        return max(1, min(torch.get_num_threads(), SIDE_BY_SIDE, batches))
+
+    def _on(self, device: torch.device) -> "Embedder":
+        """Itself with a copy of the model on another device; with the same model where the device is its own.
+
+        On a CPU a copy would answer otherwise in the last digit: weights of a file lie where they lie in the file, and
+        what sums take first goes by the address.
+        """
+        other = copy(self)
+        if device != self.devices[0]:
+            other.model = deepcopy(self.model).to(device)
+        return other
 
     @torch.inference_mode()
     def encode(self, stored: Sequence[NDArray[np.int16]]) -> ImageOutput:
@@ -133,19 +175,24 @@ class Embedder:
             selected=_column(rows, "selected"),
         )
 
-    @torch.inference_mode()
     def texts(self, sentences: Sequence[str]) -> Float[ndarray, "texts dim"]:
         """Embed sentences or reports, L2-normalised; equal strings are encoded once."""
         distinct = sorted(set(sentences), key=len)  # by length: less padding in a batch
-        embedded: dict[str, NDArray[np.float32]] = {}
-        for start in range(0, len(distinct), 4 * self.batch_size):
-            batch = distinct[start : start + 4 * self.batch_size]
-            tokens = {name: value.to(self.model.device) for name, value in self.processor.text(batch).items()}
-            rows = self.model.get_text_features(**tokens).float().cpu().numpy()
-            embedded |= dict(zip(batch, rows, strict=True))
+        size = 4 * self.batch_size
+        # A tokenizer is for one thread at a time: this one.
+        batches = (self.processor.text(distinct[start : start + size]) for start in range(0, len(distinct), size))
+        rows = [row for batch in dealt([lane._text_rows for lane in self._lanes], batches) for row in batch]
+        embedded = dict(zip(distinct, rows, strict=True))
         if not sentences:
             return np.zeros((0, self.model.config.embedding_size), np.float32)
         return np.stack([embedded[sentence] for sentence in sentences])
+
+    @torch.inference_mode()
+    def _text_rows(self, tokens: Mapping[str, Tensor]) -> NDArray[np.float32]:
+        """(texts, dim) of one batch."""
+        on_device = {name: value.to(self.model.device) for name, value in tokens.items()}
+        rows: NDArray[np.float32] = self.model.get_text_features(**on_device).float().cpu().numpy()
+        return rows
 
     @property
     def scale(self) -> float:

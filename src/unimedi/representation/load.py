@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unimedi.errors import InputError
 from unimedi.inputs.open_image import open_images
 from unimedi.inputs.plain_words import open_texts
 from unimedi.inputs.stored_form import StoredForm
@@ -43,13 +44,11 @@ class LoadedModel:
             TypeError, InputError: what was expected, what came, and which of several it was.
         """
         stored = [self.preprocess.stored(image) for image in open_images(images, spacing).values()]
-        vectors: dict[int, NDArray[np.float32]] = {}
+        batches: list[list[tuple[int, NDArray[np.int16]]]] = []
         for ndim in (2, 3):
-            places = [place for place, array in enumerate(stored) if array.ndim == ndim]
-            for start in range(0, len(places), BATCH):
-                batch = places[start : start + BATCH]
-                rows = self.embedder.rows([stored[place] for place in batch])
-                vectors |= {place: row["embedding"] for place, row in zip(batch, rows, strict=True)}
+            found = [(place, array) for place, array in enumerate(stored) if array.ndim == ndim]
+            batches += [found[start : start + BATCH] for start in range(0, len(found), BATCH)]
+        vectors = {place: row["embedding"] for batch in self.embedder.each(batches) for place, row in batch}
         return np.stack([vectors[place] for place in range(len(stored))])
 
     def texts(self, texts: Any) -> NDArray[np.float32]:
@@ -61,21 +60,27 @@ class LoadedModel:
         return self.images(images, spacing) @ self.texts(texts).T
 
 
-def load(folder: str | Path) -> LoadedModel:
+def load(folder: str | Path, devices: int | None = 1) -> LoadedModel:
     """Open a model: ``unimedi.load("runs/demo").similarity("chest.dcm", ["Pneumothorax.", "No pneumothorax."])``.
 
     Args:
         folder: a run, a pretrained folder, or what ``unimedi export`` wrote, which needs no torch.
+        devices: GPUs, or copies on the CPU, that many images are dealt out to; None takes all GPUs. An export is on
+            the CPU.
 
     Raises:
+        InputError: there are not so many devices.
         MissingError: no model is there.
         PretrainedError, OnnxError: it is damaged, or of another version.
     """
     folder = Path(folder)
     if is_onnx(folder):
+        if devices not in (None, 1):
+            raise InputError(f"{folder}: an export is encoded on the CPU, once; {devices} devices take a run's model")
         exported = OnnxEmbedder(folder)
         return LoadedModel(exported, exported.preprocess)
+    from unimedi.representation.devices import find_devices
     from unimedi.representation.embedder import Embedder
 
-    embedder = Embedder.from_pretrained(folder)
+    embedder = Embedder.from_pretrained(folder, devices=find_devices(devices))
     return LoadedModel(embedder, embedder.processor.preprocess)

@@ -1,9 +1,9 @@
 """A model in ONNX: embeddings by NumPy, onnxruntime and tokenizers, where torch is not installed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ RADIOGRAPH, VOLUME, TEXT = "radiograph", "volume", "text"  # the graphs: files o
 # Fields of ``ImageOutput`` and their outputs of a graph, which may not be called as a node of a text encoder.
 OUTPUTS: Final = {"embedding": "unit_vector", "slice_scores": "slice_scores", "selected": "selected"}
 FORMAT: Final = 1
+A = TypeVar("A")
 
 
 class OnnxError(InputError):
@@ -70,6 +71,14 @@ class OnnxEmbedder:
         names = [name for name, output in OUTPUTS.items() if output in given]
         columns = session.run([OUTPUTS[name] for name in names], {"pixel_values": np.stack(stored)})
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def each(
+        self, batches: Iterable[Sequence[tuple[A, NDArray[np.int16]]]]
+    ) -> Iterator[list[tuple[A, dict[str, Any]]]]:
+        """Embed batches of pairs as they come: what it is, and the array, in whose place a row comes back."""
+        for batch in batches:
+            rows = self.rows([stored for _, stored in batch])
+            yield [(name, row) for (name, _), row in zip(batch, rows, strict=True)]
 
     def texts(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Embed sentences or reports: float32 (sentences, dim), unit length."""
