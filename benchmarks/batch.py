@@ -9,15 +9,13 @@ the method is on.
 import argparse
 import multiprocessing
 import statistics
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import psutil
 import torch
+from own_memory import own_memory
 
 from unimedi.experiments.registry import EXPERIMENTS
 from unimedi.inputs.dataset import training_loader
@@ -26,8 +24,9 @@ from unimedi.optimization.optimizer import OPTIMIZERS
 from unimedi.optimization.precision import choose_precision, processor
 from unimedi.pretraining.build import build
 from unimedi.pretraining.engine import make_fabric
+from unimedi.pretraining.epoch_length import epoch_length_of
 from unimedi.pretraining.gradient_cache import twice
-from unimedi.pretraining.loop import caches_gradients, epoch_length_of
+from unimedi.pretraining.loop import caches_gradients
 from unimedi.pretraining.optimizer_step import OptimizerStep
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import load_recipe
@@ -95,25 +94,6 @@ def measure(config: str, data: Path, row: Row, steps: int) -> tuple[float, float
             update.update(batches, step, settings.learning_rate)
             times.append(time.perf_counter() - start)
     return statistics.median(times[WARM_UP:]) / row.images, max(peak) / 2**30
-
-
-@contextmanager
-def own_memory() -> Iterator[list[int]]:
-    """Inside, this process's memory is looked at every 5 ms: bytes, not those of mapped files such as the store's."""
-    seen, process, stop = [0], psutil.Process(), threading.Event()
-
-    def look() -> None:
-        while not stop.wait(0.005):
-            memory = process.memory_info()
-            seen.append(memory.rss - memory.shared)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        watcher.join()
 
 
 def main() -> None:

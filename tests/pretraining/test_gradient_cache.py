@@ -20,8 +20,9 @@ from unimedi.inputs.batch import MixedBatch
 from unimedi.inputs.batch_recipe import BatchRecipe
 from unimedi.inputs.dataset import TrainingSteps
 from unimedi.optimization.schedule import EpochLength
+from unimedi.pretraining.epoch_length import epoch_length_of
 from unimedi.pretraining.gradient_cache import Pairs, joined, twice
-from unimedi.pretraining.loop import caches_gradients, epoch_length_of, pretrain
+from unimedi.pretraining.loop import caches_gradients, pretrain
 from unimedi.pretraining.milestones import Milestones
 from unimedi.pretraining.notices import TrainingError
 from unimedi.pretraining.optimizer_step import OptimizerStep, step_seed

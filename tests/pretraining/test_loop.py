@@ -23,7 +23,8 @@ from unimedi.inputs.dataset import TrainingSteps
 from unimedi.inputs.store_writer import Record, write_store
 from unimedi.optimization.schedule import EpochLength, warmup_cosine
 from unimedi.pretraining.engine import reproducible
-from unimedi.pretraining.loop import epoch_length_of, train
+from unimedi.pretraining.epoch_length import epoch_length_of
+from unimedi.pretraining.loop import train
 from unimedi.pretraining.monitors import NAN_PATIENCE
 from unimedi.pretraining.notices import TrainingError, notices
 from unimedi.pretraining.optimizer_step import step_seed

@@ -49,7 +49,7 @@ RECIPE: dict[str, Any] = {
     "optimization": {"learning_rate": 1.0e-3, "warmup": "4 steps", "max_grad_norm": 1.0},
 }
 WORDS = ("no", "nodule", "mass", "left", "right", "lung", "upper", "lower", "effusion", "clear", "heart", "normal")
-NOT_OF_THE_MATHEMATICS = ("seconds", "examples_per_second", "data_share")
+NOT_OF_THE_MATHEMATICS = ("seconds", "examples_per_second", "data_share", "mfu")
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(

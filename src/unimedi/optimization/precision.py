@@ -6,7 +6,7 @@ AVX2 alone (docs/performance.md). ``mixed`` bf16 keeps weights, moments and loss
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 PRECISIONS: Final = ("auto", "bf16", "fp32")
 # Kinds of CPU by their flags, the fastest for us first: the name, the flag, whether it multiplies bf16.
@@ -17,7 +17,8 @@ _KINDS: Final = (
     ("AVX-512", "avx512_f", False),
     ("AVX2", "avx2", False),
 )
-_PRODUCT: Final = 256  # rows of the matrices of the short product: 25 ms in bf16 without hardware
+_SHORT: Final = 256  # rows of the matrices of a short product: 25 ms in bf16 without hardware
+_LARGE: Final = 1024, 4096  # rows of a product that keeps a CPU, or a GPU, busy
 
 
 def kind_of_cpu(flags: Mapping[str, object]) -> tuple[str, bool]:
@@ -50,13 +51,24 @@ def _times_slower(device: str) -> float:
     """Seconds of a short matrix product in bf16 over those in fp32, the best of three each."""
     import torch
 
-    best = []
-    for dtype in (torch.bfloat16, torch.float32):
-        matrix = torch.ones(_PRODUCT, _PRODUCT, device=device, dtype=dtype)
-        seconds = []
-        for _ in range(3):
-            started = time.perf_counter()
-            (matrix @ matrix)[0, 0].item()
-            seconds.append(time.perf_counter() - started)
-        best.append(min(seconds))
-    return best[0] / best[1]
+    return _product_seconds(device, torch.bfloat16, _SHORT) / _product_seconds(device, torch.float32, _SHORT)
+
+
+def product_speed(device: str, precision: str) -> float:
+    """FLOP/s of a large matrix product on ``device`` in ``bf16`` or ``fp32``: what a step can be compared with."""
+    import torch
+
+    rows = _LARGE[device == "cuda"]
+    return 2 * rows**3 / _product_seconds(device, torch.bfloat16 if precision == "bf16" else torch.float32, rows)
+
+
+def _product_seconds(device: str, dtype: Any, rows: int) -> float:
+    """The best of three."""
+    import torch
+
+    matrix, seconds = torch.ones(rows, rows, device=device, dtype=dtype), []
+    for _ in range(3):
+        started = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

@@ -1,7 +1,8 @@
 """From a recipe and a store to the thing that trains: tokenizer, input means, model, milestones."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -46,7 +47,8 @@ def build(
     """A fresh run of ``total`` steps: everything random comes from the recipe's seed."""
     torch.manual_seed(recipe.seed)
     tokenizer = _tokenizer(recipe, store)
-    model = UniMediModel(_config(recipe, store, tokenizer))
+    spoken = {store.studies[i].language for i in store.select(split="train", reported=True)}
+    model = UniMediModel(model_config(recipe, text_config(recipe, len(tokenizer)), sorted(spoken)))
     if recipe.text.pretrained:
         model.text.load_pretrained(recipe.text.pretrained)
     else:
@@ -71,25 +73,28 @@ def _tokenizer(recipe: Recipe, store: Store) -> PreTrainedTokenizerBase:
     return learn_tokenizer(reports, recipe.text.vocab_size, recipe.model.text_length)
 
 
-def _config(recipe: Recipe, store: Store, tokenizer: PreTrainedTokenizerBase) -> UniMediConfig:
+def text_config(recipe: Recipe, words: int) -> dict[str, Any]:
+    """Of E_l with a vocabulary of ``words``; PretrainedError where a pretrained folder is not there or does not fit."""
+    if recipe.text.pretrained:
+        return pretrained_text_config(recipe.text.pretrained, words, recipe.model.text_length)
+    sizes = recipe.text
+    return scratch_text_config(
+        words,
+        recipe.model.text_length,
+        hidden_size=sizes.hidden_size,
+        num_hidden_layers=sizes.num_hidden_layers,
+        num_attention_heads=sizes.num_attention_heads,
+        intermediate_size=4 * sizes.hidden_size,
+    )
+
+
+def model_config(recipe: Recipe, text: dict[str, Any], spoken: Sequence[str] = ()) -> UniMediConfig:
+    """Of the model that a recipe trains; ``text``: of E_l; ``spoken``: languages of the reports."""
     fields = asdict(recipe.model)
     del fields["vision_pretrained"]
     if recipe.method != "unimedi":
         fields["slices"] = 0  # the baselines see the volume through T_3D alone
-    if recipe.text.pretrained:
-        text = pretrained_text_config(recipe.text.pretrained, len(tokenizer), recipe.model.text_length)
-    else:
-        sizes = recipe.text
-        text = scratch_text_config(
-            len(tokenizer),
-            recipe.model.text_length,
-            hidden_size=sizes.hidden_size,
-            num_hidden_layers=sizes.num_hidden_layers,
-            num_attention_heads=sizes.num_attention_heads,
-            intermediate_size=4 * sizes.hidden_size,
-        )
-    spoken = sorted({store.studies[i].language for i in store.select(split="train", reported=True)})
-    fields |= {"preprocess": recipe.preprocess.to_dict(), "text": text, "report_languages": spoken}
+    fields |= {"preprocess": recipe.preprocess.to_dict(), "text": text, "report_languages": list(spoken)}
     return UniMediConfig(**fields)
 
 

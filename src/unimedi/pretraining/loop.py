@@ -5,7 +5,6 @@ A step is a function of (weights, optimiser, step number): data order, augmentat
 bit for bit (same machine type, same number of threads and processes).
 """
 
-import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,14 +23,18 @@ from unimedi.cohort.study import Split
 from unimedi.files.lock import LockedError, alone_in
 from unimedi.files.store_address import StorePlace
 from unimedi.inputs.dataset import training_loader
-from unimedi.inputs.sampling import micro_batches_of
+from unimedi.inputs.sampling import drawn, micro_batches_of
 from unimedi.inputs.store import Store
 from unimedi.model.card import write_card
+from unimedi.model.config import UniMediConfig
+from unimedi.model.processor import UniMediProcessor
 from unimedi.optimization.optimizer import OPTIMIZERS
+from unimedi.optimization.precision import product_speed
 from unimedi.optimization.schedule import EpochLength, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
 from unimedi.pretraining.build import PAPER, Variant, build
-from unimedi.pretraining.engine import computing, make_fabric, reproducible
+from unimedi.pretraining.engine import computing, device_type, make_fabric, reproducible
+from unimedi.pretraining.epoch_length import epoch_length_of
 from unimedi.pretraining.gradient_cache import twice
 from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
@@ -42,7 +45,11 @@ from unimedi.pretraining.progress import ProgressLine
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.run_folder import RunFolder, RunFolderError, plain
 from unimedi.pretraining.running_means import recompute_running_means
+from unimedi.pretraining.step_flops import COUNTED, step_flops
+from unimedi.pretraining.step_flops import total as total_of
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
+
+REPORTS = 256  # whose mean length stands for all
 
 
 def pretrain(
@@ -111,7 +118,12 @@ def pretrain(
                 return [study_id for number in numbers for study_id in data.study_ids(number)]
 
             measure = partial(figures, module.teacher) if figures else None
-            stopped = train(fabric, recipe, module, batches_from, run, total, epoch_length, studies_of, measure)
+            seconds = seconds_of_products(
+                recipe, module.student.config, store, processor, each, computed_in["precision"]
+            )
+            stopped = train(
+                fabric, recipe, module, batches_from, run, total, epoch_length, studies_of, measure, seconds
+            )
         disable_progress_bar()  # transformers' "Writing model shards", for a file that takes milliseconds
         kinds = list(data.sizes)
         recompute_running_means(module.teacher, processor, store, recipe.seed, kinds)  # on every rank: they end alike
@@ -164,6 +176,7 @@ def train(
     epoch_length: EpochLength,
     studies_of: Callable[[int], list[str]],
     measure: Callable[[], Mapping[str, float]] | None = None,
+    products: float = 0.0,
 ) -> InterruptedRunError | None:
     """Train ``module`` up to step ``total``, from the newest checkpoint of ``run``; returns the signal that stopped it.
 
@@ -172,6 +185,7 @@ def train(
     a step's twice where gradients are cached; ``studies_of(step)`` names their studies, which are logged where a
     step is skipped.
     ``measure()`` gives figures on validation, which join the record of a step that is due; its time is not training's.
+    ``products`` is what a step's arithmetic alone would take, in s; 0 where it is not known.
     """
     settings = recipe.optimization
     warmup = steps(settings.warmup, epoch_length, total)
@@ -202,6 +216,8 @@ def train(
             elapsed = time.perf_counter() - started
             record["examples_per_second"] = epoch_length.examples_per_step / elapsed
             record["data_share"] = optimizer_step.waited / elapsed
+            if products:
+                record["mfu"] = products / elapsed
             if record.get("skipped"):
                 record["studies"] = studies_of(step)
             recent = [*recent, record][-WINDOW:]
@@ -228,33 +244,21 @@ def train(
     return None
 
 
-def epoch_length_of(recipe: Recipe, store: Store, devices: int) -> EpochLength:
-    """An epoch lets every training study be seen: it is as long as the kind that takes longer needs.
+def seconds_of_products(
+    recipe: Recipe, config: UniMediConfig, store: Store, processor: UniMediProcessor, each: int, precision: str
+) -> float:
+    """What a step's arithmetic would take as one large matrix product: MFU is this by the time of the step.
 
-    TrainingError where there is none, or where micro-batches do not make up ``batch.effective``.
+    Of a step with every part on, ``each`` micro-batches; 0 where an experiment has other parts.
     """
-    sizes_of_batch = {ImageKind.XRAY: recipe.batch.radiographs, ImageKind.CT: recipe.batch.volumes}
-    sizes = {kind: len(store.select("train", kind, reported=True)) for kind, size in sizes_of_batch.items() if size}
-    present = {kind: count for kind, count in sizes.items() if count}
-    if not present:
-        raise TrainingError(
-            f"{store.path}: expected studies with a report in the training split, of a kind that the recipe takes, "
-            f"found none among its {len(store)} studies, {len(store.select(split='train'))} of them for training"
-        )
-    at_once = sum(sizes_of_batch[kind] for kind in present) * devices
-    micro_batches, rest = divmod(recipe.batch.effective or at_once, at_once)
-    if rest or not micro_batches:
-        around = ", ".join(str(at_once * count) for count in (micro_batches, micro_batches + 1) if count)
-        raise TrainingError(
-            f"batch.effective: expected a multiple of the {at_once} images that {devices} device(s) take at a time "
-            f"(such as {around}), got {recipe.batch.effective}"
-        )
-    share = micro_batches * devices
-    return EpochLength(
-        examples_per_step=at_once * micro_batches,
-        steps_per_epoch=max(math.ceil(count / (sizes_of_batch[kind] * share)) for kind, count in present.items()),
-        micro_batches=micro_batches,
-    )
+    if recipe.experiment not in COUNTED:
+        return 0.0
+    studies = drawn(store.select(split="train", reported=True), REPORTS, recipe.seed)
+    lengths = [
+        min(length, processor.text_length) for length in processor.lengths([store.studies[i].report for i in studies])
+    ]
+    words = recipe.batch.sentence_keep_prob * sum(lengths) / len(lengths)
+    return total_of(step_flops(recipe, config, words, each).values()) / product_speed(device_type(), precision)
 
 
 def caches_gradients(recipe: Recipe, epoch_length: EpochLength) -> bool:

@@ -18,6 +18,10 @@ class TrainingError(StateError):
     """Training cannot go on; the sentence says what to change."""
 
 
+class NothingToTrainError(TrainingError):
+    """No study that a recipe could train with."""
+
+
 def refuse_one_pair(recipe: Recipe, epoch_length: EpochLength, devices: int) -> None:
     """L_vl tells a report from others of the same step, on all ranks; local alignment from those of a micro-batch."""
     together, alone = epoch_length.examples_per_step, devices * epoch_length.micro_batches

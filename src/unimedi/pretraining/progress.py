@@ -72,7 +72,8 @@ class ProgressLine:
 def _figures(record: Mapping[str, Any]) -> str:
     losses = ", ".join(f"{key} {record[key]:.3f}" for key in _SHOWN if isinstance(record.get(key), float))
     waits = f" ({share:.0%} of the time waiting for data)" if (share := record["data_share"]) > WAITS else ""
-    return f"{record['examples_per_second']:.1f} studies/s{waits}, {losses}"
+    mfu = f", MFU {record['mfu']:.2f}" if "mfu" in record else ""
+    return f"{record['examples_per_second']:.1f} studies/s{mfu}{waits}, {losses}"
 
 
 def _clock(seconds: float) -> str:
