@@ -39,8 +39,8 @@ STEPS, STOPPED = 10, 6
 RADIOGRAPHS, VOLUMES = 2, 2  # a single volume is its own running mean: L_vl would teach E_v nothing about CTs
 WORDS = 28_996  # Bio_ClinicalBERT's: BERT-base, cased
 NOISE = 0.01  # of the folders' weights around what a fresh model has: ones and zeros in places
-# Learning rates of 1e-6, 2e-6 and 3e-6. AdamW moves no weight by more than a few times their sum.
-WARMUP, FURTHEST = 20, 2e-5
+# Learning rates of 1e-7 to 1e-6. AdamW moves no weight by more than a few times their sum.
+WARMUP, FURTHEST = 200, 2e-5
 MEMORY = 16 << 30
 
 
