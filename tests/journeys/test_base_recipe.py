@@ -1,5 +1,5 @@
-"""The paper's size on a CPU: ``recipes/base.yaml`` trains ten steps from folders of a ViT and a BERT, is stopped and goes
-on, embeds, and becomes ONNX.
+"""The paper's size on a CPU: ``recipes/base.yaml`` trains ten steps from folders of a ViT and a BERT, goes on from a
+checkpoint, embeds, and becomes ONNX.
 
 The folders have the real sizes (ViT-B/16, BERT-base with 28,996 words) and random weights, no two of them alike, so
 that a weight that was not taken from its folder is seen.
