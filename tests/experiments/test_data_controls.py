@@ -23,7 +23,7 @@ def test_shuffled_reports_are_another_studys_of_the_same_kind_for_good(tmp_path:
 
     store = write_store(tmp_path / "store", records(7, 4), PREPROCESS)
     recipe = BatchRecipe(radiographs=7, volumes=4, sentence_keep_prob=1.0)
-    steps = ShuffledReports(store, recipe, remember, seed=0, steps=3)
+    steps = ShuffledReports(store, recipe, remember, seed=0, count=3)
     seen: dict[str, set[str]] = {}
     for step in range(3):
         del reports[:]
@@ -40,7 +40,7 @@ def test_pieces_along_depth_change_places_and_nothing_else(tmp_path: Path) -> No
     store = write_store(tmp_path / "store", records(7, 4), PREPROCESS)
     still = AugmentationRange(0.0, 0.0, 0.0)
     recipe = BatchRecipe(radiographs=0, volumes=2, volume_augmentation=still)
-    steps = ShuffledDepth(store, recipe, tokenize, seed=0, steps=6)
+    steps = ShuffledDepth(store, recipe, tokenize, seed=0, count=6)
     orders = set()
     for step in range(6):
         batch = steps[step]
@@ -59,4 +59,4 @@ def test_planes_that_do_not_divide_into_pieces_are_refused(tmp_path: Path) -> No
     study = records(0, 1)[0]
     store = write_store(tmp_path / "store", [replace(study, pixels=study.pixels[:12])], preprocess)
     with pytest.raises(ValueError, match="expected stored planes in 8 equal pieces, got 12"):
-        ShuffledDepth(store, BatchRecipe(radiographs=0), tokenize, seed=0, steps=1)
+        ShuffledDepth(store, BatchRecipe(radiographs=0), tokenize, seed=0, count=1)

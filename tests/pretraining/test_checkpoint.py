@@ -26,7 +26,7 @@ def trained(steps: int = 3) -> tuple[Toy, torch.optim.AdamW]:
 
 
 def train_one(module: Toy, optimizer: torch.optim.AdamW, step: int) -> None:
-    module(toy_batch(step), step, 0, 0).loss.backward()
+    module(toy_batch(step), step, 0).loss.backward()
     optimizer.step()
     optimizer.zero_grad()
     module.after_step(step)
