@@ -141,6 +141,7 @@ def measure_whole(config: str, words: list[str], data: Path, steps: int, naive: 
             made.optimizer.step()
             made.optimizer.zero_grad()
             naive_after_step(module, step) if naive else module.after_step(step)
+            _wait()
             first = first or float(loss.detach())
             data_times.append(loaded - start)
             step_times.append(time.perf_counter() - loaded)
@@ -290,9 +291,14 @@ def _optimise(made: Made) -> None:
 def _timed(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
+    _wait()
+    return time.perf_counter() - start
+
+
+def _wait() -> None:
+    """Until a GPU has done what it was given."""
     if device_type() == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def fresh(environment: dict[str, str], function: Callable[..., Any], *arguments: Any) -> Any:
