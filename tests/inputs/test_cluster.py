@@ -143,6 +143,7 @@ def test_two_workers_make_the_store_of_one_process_also_where_one_of_them_is_kil
     assert files(out) == files(tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_a_study_that_kills_its_worker_is_refused_by_name_and_the_others_are_taken(tmp_path: Path) -> None:
     """A nanny starts the worker anew. A scheduler that forgives one death gives the part up at the second: no end."""
     studies, out = pictures(tmp_path, ["x0", "ends_worker", "x1", "x2"]), tmp_path / "store"
@@ -180,6 +181,7 @@ def test_who_was_beside_a_death_is_tried_alone_and_who_dies_alone_is_refused(tmp
     assert not notes.exists()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_is_gone_ends_in_a_sentence_and_the_rest_is_made_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

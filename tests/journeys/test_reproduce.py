@@ -73,6 +73,7 @@ def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str])
     assert again.count(f"finished before, taken from {folder / 'results'}") == 3
 
 
+@pytest.mark.slow
 def test_rows_of_another_store_do_not_serve(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The store is known by what is in it: a copy is the same, another is trained on, whatever its name."""
     asked = ("--steps", "4", "--rows", "joint")
@@ -103,6 +104,7 @@ def test_rows_of_another_store_do_not_serve(folder: Path, capsys: pytest.Capture
         path.unlink()
 
 
+@pytest.mark.slow
 def test_rows_of_a_recipe_that_was_changed_do_not_serve(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nor those of a changed base; a line of a comment or the recipe's own duration is no change."""
     asked = ("--steps", "3", "--rows", "joint", "unimedi")
@@ -125,6 +127,7 @@ def test_rows_of_a_recipe_that_was_changed_do_not_serve(folder: Path, capsys: py
     assert trained(capsys) == []
 
 
+@pytest.mark.slow
 def test_a_difference_is_one_to_the_reference_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("--steps", "3", "--rows", "joint", "unimedi")
     path, whole = folder / "recipes" / "unimedi.yaml", (folder / "recipes" / "unimedi.yaml").read_text()
@@ -158,6 +161,7 @@ def test_what_a_step_costs_is_found_by_a_short_run(folder: Path) -> None:
     assert not [key for line in log for key in line if key.startswith("selection/")]  # it would cost time
 
 
+@pytest.mark.slow
 def test_equal_minutes_are_steps_by_what_a_step_costs(folder: Path) -> None:
     recipes, budget = [folder / "recipes" / "joint.yaml"], Budget(minutes=0.001)
     timing = row_of(folder, "joint", budget).timing  # a short run that is there: 1/128 s a step
@@ -172,6 +176,7 @@ def test_equal_minutes_are_steps_by_what_a_step_costs(folder: Path) -> None:
     assert first.measurements != second.measurements
 
 
+@pytest.mark.slow
 def test_a_task_asked_for_later_is_answered_by_rows_that_are_there(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -177,7 +177,7 @@ def test_what_a_run_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     run(tmp_path, total=40)
     lines = read_json_lines(tmp_path / "log.jsonl")
     figures = {"step", "loss", "l_vl", "learning_rate", "gradient_norm", "warnings"}
-    assert {*lines[0]} == {*figures, *NOT_OF_THE_MATHEMATICS}
+    assert {*lines[0]} == {*figures, *NOT_OF_THE_MATHEMATICS} - {"mfu"}  # nobody has counted the toy's arithmetic
     assert all(0 <= line["data_share"] < 1 for line in lines)
     assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
     assert list((tmp_path / "tensorboard").iterdir())
