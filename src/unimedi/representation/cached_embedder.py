@@ -1,26 +1,17 @@
 """An embedder that remembers: whatever the number of tasks, a stored image passes through the encoder once."""
 
 from collections.abc import Sequence
-
-import torch
+from typing import Any
 
 from unimedi.inputs.store import Store
-from unimedi.model.processor import UniMediProcessor
-from unimedi.model.unimedi import UniMediModel
 from unimedi.representation.embedder import Embedder, Row
 
 
 class CachedEmbedder(Embedder):
     """Keeps the rows of each study of a store (some kilobytes a study), for as long as it lives."""
 
-    def __init__(
-        self,
-        model: UniMediModel,
-        processor: UniMediProcessor,
-        batch_size: int = 16,
-        devices: Sequence[torch.device] | None = None,
-    ) -> None:
-        super().__init__(model, processor, batch_size, devices)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self._rows: dict[tuple[str, int], Row] = {}
 
     def stored_rows(self, store: Store, indices: Sequence[int]) -> list[Row]:
