@@ -19,7 +19,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_the_bytes_at_a_place_are_the_studys_array(store: Store) -> None:
     assert isinstance(store.path, Path)
-    parts = sorted(store.path.glob("part-*"))
+    parts = sorted(store.path.glob("part-*.arrow"))
     table = read_index((store.path / FILE).read_bytes())
     assert table["study_id"].to_pylist() == [study.study_id for study in store.studies]
     for index, place in enumerate(table["pixels"].to_pylist()):
@@ -34,7 +34,7 @@ def test_the_bytes_at_a_place_are_the_studys_array(store: Store) -> None:
 def test_the_index_is_a_function_of_the_parts(store: Store, tmp_path: Path) -> None:
     """The parts twice over have places in twice as many files; ``store.json`` says what lies there."""
     assert isinstance(store.path, Path)
-    parts = sorted(store.path.glob("part-*"))
+    parts = sorted(store.path.glob("part-*.arrow"))
     names = [f"{copy}-{part.name}" for copy in "ab" for part in parts]
     for name, part in zip(names, parts * 2, strict=True):
         (tmp_path / name).write_bytes(part.read_bytes())
@@ -48,7 +48,7 @@ def test_the_index_is_a_function_of_the_parts(store: Store, tmp_path: Path) -> N
 
 def test_a_map_begins_where_its_file_does(store: Store) -> None:
     assert isinstance(store.path, Path)
-    part = min(store.path.glob("part-*"))
+    part = min(store.path.glob("part-*.arrow"))
     table, start = mapped(part)
     _, _, data = table["pixels"].chunks[0].buffers()
     assert 0 < data.address - start < part.stat().st_size
