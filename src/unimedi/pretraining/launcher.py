@@ -18,7 +18,7 @@ from unimedi.errors import InputError, StateError
 GRACE: Final = 25  # s between SIGTERM and SIGKILL: SLURM and Kubernetes give 30
 _LOOK: Final = 0.5  # s between two looks at the ranks
 _SIGNALS: Final = "SIGTERM,SIGINT,SIGHUP"
-_SAID: Final = 2  # exit code of a rank that has said in a sentence what is wrong
+SAID: Final = 2  # exit code of a rank that has said in a sentence what is wrong
 _PR_SET_PDEATHSIG: Final = 1  # of prctl(2)
 
 
@@ -107,8 +107,8 @@ def launch(words: Sequence[str], devices: int, nodes: int = 1, meeting_point: st
 
 def _ended(codes: Mapping[int, int], ranks: int) -> NoReturn:
     """``codes``: exit codes by rank; -N where signal N killed it."""
-    if all(code == _SAID for code in codes.values()):
-        raise SystemExit(_SAID)
+    if all(code == SAID for code in codes.values()):
+        raise SystemExit(SAID)
     # A rank that was killed takes the others with it: they lose their connection, or get the launcher's SIGTERM.
     killed = {number: code for number, code in codes.items() if code < 0 and code != -signal.SIGTERM}
     died = [f"rank {number} of {ranks} {_end(code)}" for number, code in sorted((killed or codes).items())]

@@ -36,6 +36,7 @@ from unimedi.pretraining.build import PAPER, Variant, build
 from unimedi.pretraining.engine import computing, device_type, make_fabric, reproducible
 from unimedi.pretraining.epoch_length import epoch_length_of
 from unimedi.pretraining.gradient_cache import twice
+from unimedi.pretraining.launcher import SAID
 from unimedi.pretraining.metric_logger import MetricLogger
 from unimedi.pretraining.monitors import NAN_PATIENCE, WINDOW, skipped_in_a_row, unmoved, warnings_of
 from unimedi.pretraining.notices import TrainingError, at_rest, cut_reports, diverged, notices, refuse_one_pair
@@ -162,7 +163,7 @@ def _alone(
                 said = error
         said = fabric.broadcast(said)
         if isinstance(said, Exception):
-            raise said if fabric.is_global_zero else SystemExit(2)
+            raise said if fabric.is_global_zero else SystemExit(SAID)
         yield said
 
 

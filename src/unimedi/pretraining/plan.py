@@ -26,7 +26,7 @@ from unimedi.pretraining.step_flops import step_flops, total
 # FLOP/s of a bf16 product without sparsity, of the makers' data sheets.
 GPUS: Final[Mapping[str, float]] = {"a100": 312e12, "l40s": 362e12, "h100": 989e12, "h200": 989e12}
 GPU_MFU: Final = 0.35
-CPU_MFU: Final = 0.36
+CPU_MFU: Final = 0.33
 CLINICAL_BERT: Final = 28_996  # words of Bio_ClinicalBERT
 WORDS: Final = 45.0  # tokens of a report
 STORED: Final[Mapping[ImageKind, float]] = {ImageKind.XRAY: 0.62, ImageKind.CT: 0.58}  # of the bytes of an array
