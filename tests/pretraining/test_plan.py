@@ -44,6 +44,9 @@ def test_more_devices_share_the_studies(tmp_path: Path) -> None:
     assert four.reading == pytest.approx(one.reading)  # of each machine
     cached = load_recipe(toy_recipe(tmp_path / "cached.yaml", batch={"radiographs": 4, "volumes": 2, "effective": 24}))
     assert plan(cached, STUDIES, 1, 1, 1e12, 0.5).flops_a_step > 4 * plan(recipe, STUDIES, 1, 1, 1e12, 0.5).flops_a_step
+    flat = plan(recipe, {ImageKind.XRAY: 12, ImageKind.CT: 0}, 1, 1, 1e12, 0.5)  # batches hold X-rays alone
+    assert flat.images_a_step == 4
+    assert flat.flops_a_step < one.flops_a_step / 4
     with pytest.raises(TrainingError, match="found none"):
         plan(recipe, {ImageKind.XRAY: 0, ImageKind.CT: 0}, 1, 1, 1e12, 0.5)
 

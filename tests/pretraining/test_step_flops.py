@@ -34,6 +34,9 @@ ATTENTION: dict[Any, Any] = {
         (RECIPE, {"hidden_size": 64, "patch_tokenizer": "linear"}),
         (replace(RECIPE, method="joint"), {"hidden_size": 64, "slices": 0}),
         (replace(RECIPE, contrastive_weight=0.0), {"hidden_size": 64}),
+        (RECIPE, {"hidden_size": 64, "slices": 0}),  # a volume has as many tokens as a radiograph
+        (replace(RECIPE, batch=BatchRecipe(radiographs=5, volumes=0)), {"hidden_size": 64}),
+        (replace(RECIPE, batch=BatchRecipe(radiographs=0, volumes=4)), {"hidden_size": 64}),
     ],
 )
 def test_flops_are_those_that_torch_counts(recipe: Recipe, changes: dict[str, Any]) -> None:
@@ -41,7 +44,7 @@ def test_flops_are_those_that_torch_counts(recipe: Recipe, changes: dict[str, An
     model = tiny_model(**{"patch_tokenizer": "stem", "stem_channels": 8, **changes})
     module = Pretraining(model, recipe, Milestones(10, 0, 0, 0)).train()
     with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter:
-        module(tiny_batch(5, 4), 1).loss.backward()
+        module(tiny_batch(recipe.batch.radiographs, recipe.batch.volumes), 1).loss.backward()
     counted = step_flops(recipe, model.config, float(WORDS))
     assert total(counted.values()) == pytest.approx(counter.get_total_flops(), rel=0.07)
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from unimedi.cohort.image_kind import ImageKind
 from unimedi.inputs.store import Store
@@ -20,6 +21,14 @@ def epoch_length_of(recipe: Recipe, store: Store, devices: int) -> EpochLength:
             f"{store.path}: {error} among its {len(store)} studies, {len(store.select(split='train'))} of them for "
             f"training"
         ) from error
+
+
+def with_what_is_there(recipe: Recipe, studies: Mapping[ImageKind, int]) -> Recipe:
+    """The recipe whose batches have no kind of image of which there are no studies."""
+    radiographs, volumes = (bool(studies.get(kind)) for kind in ImageKind)
+    batch = recipe.batch
+    there = replace(batch, radiographs=radiographs * batch.radiographs, volumes=volumes * batch.volumes)
+    return replace(recipe, batch=there)
 
 
 def epoch_length_for(recipe: Recipe, studies: Mapping[ImageKind, int], devices: int) -> EpochLength:

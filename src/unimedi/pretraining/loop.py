@@ -34,7 +34,7 @@ from unimedi.optimization.schedule import EpochLength, steps, warmup_cosine
 from unimedi.pretraining import checkpoint
 from unimedi.pretraining.build import PAPER, Variant, build
 from unimedi.pretraining.engine import computing, device_type, make_fabric, reproducible
-from unimedi.pretraining.epoch_length import epoch_length_of
+from unimedi.pretraining.epoch_length import epoch_length_of, with_what_is_there
 from unimedi.pretraining.gradient_cache import twice
 from unimedi.pretraining.launcher import SAID
 from unimedi.pretraining.metric_logger import MetricLogger
@@ -50,7 +50,7 @@ from unimedi.pretraining.step_flops import COUNTED, step_flops
 from unimedi.pretraining.step_flops import total as total_of
 from unimedi.pretraining.stopping import InterruptedRunError, StopRequest
 
-REPORTS = 256  # whose mean length stands for all
+SAMPLE = 256  # reports whose mean length stands for all
 
 
 def pretrain(
@@ -254,12 +254,14 @@ def seconds_of_products(
     """
     if recipe.experiment not in COUNTED:
         return 0.0
-    studies = drawn(store.select(split="train", reported=True), REPORTS, recipe.seed)
+    studies = drawn(store.select(split="train", reported=True), SAMPLE, recipe.seed)
     lengths = [
         min(length, processor.text_length) for length in processor.lengths([store.studies[i].report for i in studies])
     ]
     words = recipe.batch.sentence_keep_prob * sum(lengths) / len(lengths)
-    return total_of(step_flops(recipe, config, words, each).values()) / product_speed(device_type(), precision)
+    there = {kind: len(store.select("train", kind, reported=True)) for kind in ImageKind}
+    flops = total_of(step_flops(with_what_is_there(recipe, there), config, words, each).values())
+    return flops / product_speed(device_type(), precision)
 
 
 def caches_gradients(recipe: Recipe, epoch_length: EpochLength) -> bool:

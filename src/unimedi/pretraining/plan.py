@@ -16,10 +16,10 @@ from unimedi.model.config import UniMediConfig
 from unimedi.model.unimedi import UniMediModel
 from unimedi.objectives.dino_head import DinoHead
 from unimedi.optimization.precision import choose_precision, processor, product_speed
-from unimedi.optimization.schedule import EpochLength, steps
+from unimedi.optimization.schedule import steps
 from unimedi.pretraining.build import model_config, text_config
 from unimedi.pretraining.engine import device_type
-from unimedi.pretraining.epoch_length import epoch_length_for
+from unimedi.pretraining.epoch_length import epoch_length_for, with_what_is_there
 from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.step_flops import step_flops, total
 
@@ -83,7 +83,8 @@ def plan(
     Raises:
         TrainingError: no studies, or micro-batches that do not make up ``batch.effective``.
     """
-    epoch: EpochLength = epoch_length_for(recipe, studies, devices * nodes)
+    epoch = epoch_length_for(recipe, studies, devices * nodes)
+    recipe = with_what_is_there(recipe, studies)
     bert = dict(BertConfig(vocab_size=CLINICAL_BERT).to_dict())
     config = model_config(recipe, bert if recipe.text.pretrained else text_config(recipe, recipe.text.vocab_size))
     with torch.device("meta"):
@@ -98,7 +99,7 @@ def plan(
     size = {kind: stored_bytes(config, kind) for kind in ImageKind}
     batch = {ImageKind.XRAY: recipe.batch.radiographs, ImageKind.CT: recipe.batch.volumes}
     passes = 2 if epoch.micro_batches > 1 and recipe.contrastive_weight else 1
-    read = sum(size[kind] * count for kind, count in batch.items() if studies.get(kind)) * epoch.micro_batches * passes
+    read = sum(size[kind] * count for kind, count in batch.items()) * epoch.micro_batches * passes
     return Plan(
         studies=dict(studies),
         images_a_step=epoch.examples_per_step,

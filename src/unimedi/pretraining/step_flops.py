@@ -78,12 +78,14 @@ def step_flops(recipe: Recipe, config: UniMediConfig, words: float, micro_batche
         parts["scoring"] = _forward(tokenise["volume"] + encode[patches_3d]) * paired
     if recipe.method == "unimedi" and (recipe.distillation.icl_weight or recipe.distillation.pcl_weight):
         share = recipe.distillation.image_fraction
-        rows = {patches_2d: (max(1, round(share * radiographs)) if radiographs else 0, tokenise["radiograph"])}
-        of_pairs = min(paired or volumes, max(1, round(share * volumes))) if volumes else 0
-        rows[in_pair] = (of_pairs, tokenise["volume"] + tokenise["slices"])
-        parts["teacher"] = _sum(_forward(made + encode[tokens]) * count for tokens, (count, made) in rows.items())
-        parts["student, masked"] = _sum(encode[tokens] * count for tokens, (count, _) in rows.items())
-        masked = [count * (1 + round(recipe.distillation.mask_ratio * tokens)) for tokens, (count, _) in rows.items()]
+        of_pairs = min(paired or volumes, max(1, round(share * volumes)))
+        distilled = [  # images, tokens of each, what makes these
+            (min(radiographs, max(1, round(share * radiographs))), patches_2d, tokenise["radiograph"]),
+            (of_pairs, in_pair, tokenise["volume"] + tokenise["slices"]),
+        ]
+        parts["teacher"] = _sum(_forward(made + encode[tokens]) * count for count, tokens, made in distilled)
+        parts["student, masked"] = _sum(encode[tokens] * count for count, tokens, _ in distilled)
+        masked = [count * (1 + round(recipe.distillation.mask_ratio * tokens)) for count, tokens, _ in distilled]
         head = _head(recipe, config) * sum(masked)
         parts["heads"] = head + _forward(head)
     parts = {name: part * micro_batches for name, part in parts.items()}
