@@ -1,9 +1,10 @@
 """What a training step costs, against its floor: ``python benchmarks/step.py --config tiny --data runs/demo/store``.
 
 Prints the machine's ceilings, the parts of a step with their arithmetic and seconds, the whole step, and the same step
-written naively (naive_step.py), all in one run. MFU is the share of a time that the arithmetic alone would take: "own"
-by the products in the model's own shapes, timed alone (own_products.py), "large" by a large matrix product. Ours and
-the naive step take turns, each in processes of their own. Without ``--data`` a store of noise is made.
+written naively (naive_step.py), all in one run; with ``--compiled`` also with E_v's layers compiled. MFU is the share
+of a time that the arithmetic alone would take: "own" by the products in the model's own shapes, timed alone
+(own_products.py), "large" by a large matrix product. The ways to take the whole step take turns, each in processes of
+their own. Without ``--data`` a store of noise is made.
 """
 
 import argparse
@@ -46,11 +47,22 @@ from unimedi.pretraining.recipe import Recipe
 from unimedi.pretraining.recipe_file import load_recipe
 from unimedi.pretraining.step import Pretraining
 
-WARM_UP = 3  # steps before the clock: page faults, threads and kernels settle
-TURNS = 2  # of ours and the naive step
-REPEATS = 5  # of each part; the median counts
+OURS, COMPILED, NAIVE = "ours", "ours, E_v's layers compiled", "naive"
 KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "16000000000", "MALLOC_TOP_PAD_": "268435456"}
 WORDS = ("no", "small", "nodule", "mass", "left", "right", "lung", "upper", "lower", "effusion", "clear", "heart")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often things are measured; medians count."""
+
+    repeats: int = 5  # of each part
+    turns: int = 2  # of each way to take the whole step
+    warm_up: int = 3  # steps before the clock: page faults, threads and kernels settle
+    steps: int = 8  # in each turn
+
+
+ONCE = Effort(repeats=1, turns=1, warm_up=1, steps=1)
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,7 @@ class Whole:
     data: float
     memory: float
     loss: float
+    start: float  # the first step
 
 
 def noise_store(path: Path, recipe: Recipe) -> Store:
@@ -121,16 +134,19 @@ def make(config: str, words: list[str], data: Path) -> Made:
     return Made(module, optimizer, studies, choose_precision(recipe.precision, device_type())[0])
 
 
-def measure_whole(config: str, words: list[str], data: Path, steps: int, naive: bool) -> Whole:
-    """Forward, backward, clipping, optimiser and teacher, as the loop does them, or naively."""
+def measure_whole(config: str, words: list[str], data: Path, effort: Effort, way: str) -> Whole:
+    """Forward, backward, clipping, optimiser and teacher, in one of the WAYS."""
     made = make(config, words, data)
-    module, device = made.module, device_type()
+    module, device, naive = made.module, device_type(), way == NAIVE
     if naive:
         make_naive(module)
+    if way == COMPILED:
+        for layer in (*module.student.vision.layers, *module.teacher.vision.layers):
+            layer.compile()
     batches = (made.studies[n] for n in range(100)) if naive else training_loader(made.studies, range(100))
     step_times, data_times, first = [], [], 0.0
     with own_memory() as peak:
-        for step in range(WARM_UP + steps):
+        for step in range(effort.warm_up + effort.steps):
             start = time.perf_counter()
             batch = next(batches).to(device)
             loaded = time.perf_counter()
@@ -146,12 +162,11 @@ def measure_whole(config: str, words: list[str], data: Path, steps: int, naive: 
             data_times.append(loaded - start)
             step_times.append(time.perf_counter() - loaded)
     memory = torch.cuda.max_memory_allocated() if device == "cuda" else max(peak)
-    return Whole(
-        statistics.median(step_times[WARM_UP:]), statistics.median(data_times[WARM_UP:]), memory / 2**30, first
-    )
+    step, waited = (statistics.median(times[effort.warm_up :]) for times in (step_times, data_times))
+    return Whole(step, waited, memory / 2**30, first, step_times[0])
 
 
-def measure_parts(config: str, words: list[str], data: Path) -> tuple[list[Part], dict[str, float]]:
+def measure_parts(config: str, words: list[str], data: Path, effort: Effort) -> tuple[list[Part], dict[str, float]]:
     """Every part by itself, forward and backward, on one batch; and the machine's ceilings."""
     made = make(config, words, data)
     module, batch, known = made.module, made.studies[0].to(device_type()), dict[tuple[Any, ...], float]()
@@ -162,7 +177,7 @@ def measure_parts(config: str, words: list[str], data: Path) -> tuple[list[Part]
         made.optimizer.step()
     parts = []
     for name, run in parts_of(module, batch):
-        times, arithmetic = [_both(made, run) for _ in range(REPEATS)], Arithmetic()
+        times, arithmetic = [_both(made, run) for _ in range(effort.repeats)], Arithmetic()
         with arithmetic:
             _both(made, run)
         alone = arithmetic.alone(known)
@@ -172,7 +187,7 @@ def measure_parts(config: str, words: list[str], data: Path) -> tuple[list[Part]
         ("clipping, optimiser", lambda: _optimise(made)),
         ("teacher follows", lambda: module.after_step(1)),
     ):
-        seconds = statistics.median(_timed(call) for _ in range(REPEATS))
+        seconds = statistics.median(_timed(call) for _ in range(effort.repeats))
         parts.append(Part(name, seconds, 0.0, 0.0, 0.0))
     whole = Arithmetic()
     with whole, made.computing():
@@ -315,9 +330,9 @@ def fresh(environment: dict[str, str], function: Callable[..., Any], *arguments:
         os.environ.update(before)
 
 
-def printed(parts: list[Part], ceilings: dict[str, float], ours: list[Whole], naive: list[Whole], images: int) -> None:
+def printed(parts: list[Part], ceilings: dict[str, float], ways: dict[str, list[Whole]], images: int) -> None:
     """The tables of docs/performance.md."""
-    large, step = ceilings["large product"], statistics.median(whole.step for whole in ours)
+    large, step = ceilings["large product"], statistics.median(whole.step for whole in ways[OURS])
     print(f"large product {large / 1e9:.0f} GFLOP/s, the model's own products {ceilings['own products'] / 1e9:.0f}, "
           f"copy {ceilings['copy, GB/s']:.1f} GB/s; a step has {ceilings['flops'] / 1e9:.1f} GFLOP\n")  # fmt: skip
     print("| part | GFLOP | forward, ms | backward, ms | share of the step | MFU, own | MFU, large |")
@@ -333,46 +348,49 @@ def printed(parts: list[Part], ceilings: dict[str, float], ours: list[Whole], na
     own = f"{ceilings['products'] / step:.2f} | {ceilings['flops'] / step / large:.2f}"
     covered = f"{sums / step:.0%} of it in the parts above"
     print(f"| **the step** ({covered}) | {ceilings['flops'] / 1e9:.2f} | {1e3 * step:.1f} | | | {own} |")
-    print("\n| step | s a step | waiting for data | samples/s | memory, GiB | loss of the first |")
-    print("|---|---|---|---|---|---|")
-    rates = []
-    for name, wholes in (("ours", ours), ("naive", naive)):
+    print("\n| step | s a step | waiting for data | samples/s | memory, GiB | loss of the first | s for the first |")
+    print("|---|---|---|---|---|---|---|")
+    rates = {}
+    for name, wholes in ways.items():
         whole = statistics.median(each.step + each.data for each in wholes)
         waits = statistics.median(each.data / (each.step + each.data) for each in wholes)
-        memory = max(each.memory for each in wholes)
-        rates.append((images / whole, memory))
-        print(f"| {name} | {whole:.3f} | {waits:.1%} | {images / whole:.1f} | {memory:.2f} | {wholes[0].loss:.5f} |")
-    print(f"\nours: {rates[0][0] / rates[1][0]:.2f} times the samples/s, {rates[0][1] / rates[1][1]:.2f} of the memory")
+        memory, start = max(each.memory for each in wholes), statistics.median(each.start for each in wholes)
+        rates[name] = (images / whole, memory)
+        print(f"| {name} | {whole:.3f} | {waits:.1%} | {images / whole:.1f} | {memory:.2f} | {wholes[0].loss:.5f} | "
+              f"{start:.1f} |")  # fmt: skip
+    rate, memory = (ours / naive for ours, naive in zip(rates[OURS], rates[NAIVE], strict=True))
+    print(f"\nours: {rate:.2f} times the samples/s of the naive step, {memory:.2f} of its memory")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="tiny")
     parser.add_argument("--data", type=Path, help="a store made by `unimedi prepare` (default: noise)")
-    parser.add_argument("--steps", type=int, default=8, help="in each of two turns")
+    parser.add_argument("--once", action="store_true", help="everything once: for steps that take minutes")
+    parser.add_argument("--whole", action="store_true", help="our whole step alone, and no tables")
+    parser.add_argument("--compiled", action="store_true", help="also with torch.compile (needs a C++ compiler)")
     parser.add_argument("--json", type=Path, help="where to write all figures")
     given, words = parser.parse_known_args()
     recipe = load_recipe(given.config, words)
     precision, _ = choose_precision(recipe.precision, device_type())
     with tempfile.TemporaryDirectory() as folder:
         data = given.data or noise_store(Path(folder) / "store", recipe).path
-        work = (given.config, words, data)
-        parts, ceilings = fresh(KEEPS_MEMORY, measure_parts, *work)
-        ours, naive = list[Whole](), list[Whole]()
-        for _ in range(TURNS):
-            ours.append(fresh(KEEPS_MEMORY, measure_whole, *work, given.steps, False))
-            naive.append(fresh({}, measure_whole, *work, given.steps, True))
+        work, effort = (given.config, words, data), ONCE if given.once else Effort()
+        parts, ceilings = ([], {}) if given.whole else fresh(KEEPS_MEMORY, measure_parts, *work, effort)
+        left_out = {COMPILED, NAIVE} if given.whole else set() if given.compiled else {COMPILED}
+        ways: dict[str, list[Whole]] = {way: [] for way in (OURS, COMPILED, NAIVE) if way not in left_out}
+        for _ in range(effort.turns):
+            for way, wholes in ways.items():
+                wholes.append(fresh({} if way == NAIVE else KEEPS_MEMORY, measure_whole, *work, effort, way))
     batch = recipe.batch
     print(f"{processor(device_type())[0]}, {precision}, {torch.get_num_threads()} thread(s), recipe {given.config}, "
           f"{batch.radiographs} X-rays + {batch.volumes} CTs\n")  # fmt: skip
-    printed(parts, ceilings, ours, naive, batch.radiographs + batch.volumes)
+    if not given.whole:
+        printed(parts, ceilings, ways, batch.radiographs + batch.volumes)
     if given.json:
         figures = {
             "ceilings": ceilings,
-            **{
-                name: [asdict(each) for each in rows]
-                for name, rows in (("parts", parts), ("ours", ours), ("naive", naive))
-            },
+            **{name: [asdict(each) for each in rows] for name, rows in (("parts", parts), *ways.items())},
         }
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
 

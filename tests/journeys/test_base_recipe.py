@@ -1,4 +1,5 @@
-"""The paper's size on a CPU: ``recipes/base.yaml`` trains three steps from folders of a ViT and a BERT, and embeds.
+"""The paper's size on a CPU: ``recipes/base.yaml`` trains ten steps from folders of a ViT and a BERT, goes on from a
+checkpoint, embeds, and becomes ONNX.
 
 The folders have the real sizes (ViT-B/16, BERT-base with 28,996 words) and random weights, no two of them alike, so
 that a weight that was not taken from its folder is seen.
@@ -10,6 +11,7 @@ up to 95 s with other work beside it), 8.5 GiB at most, 4.5 to 6 minutes in all.
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertTokenizerFast, ViTConfig, ViTModel
 
+from tests.pretraining.toy_run import sha256
 from unimedi.cohort.manifest import read_manifest
 from unimedi.cohort.study import Study
 from unimedi.model.processor import UniMediProcessor
@@ -32,12 +35,12 @@ from unimedi.representation.table import read_table
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 BASE = RECIPES / "base.yaml"
-STEPS = 3
+STEPS, STOPPED = 10, 6
 RADIOGRAPHS, VOLUMES = 2, 2  # a single volume is its own running mean: L_vl would teach E_v nothing about CTs
 WORDS = 28_996  # Bio_ClinicalBERT's: BERT-base, cased
 NOISE = 0.01  # of the folders' weights around what a fresh model has: ones and zeros in places
-# Learning rates of 1e-6, 2e-6 and 3e-6. AdamW moves no weight by more than a few times their sum.
-WARMUP, FURTHEST = 20, 2e-5
+# Learning rates of 1e-7 to 1e-6. AdamW moves no weight by more than a few times their sum.
+WARMUP, FURTHEST = 200, 2e-5
 MEMORY = 16 << 30
 
 
@@ -46,6 +49,7 @@ class Ground:
     folder: Path
     studies: list[Study]
     peak_bytes: int  # of the process that trained
+    undisturbed: str  # sha256 of the weights of the run before its last steps were taken again
 
     @property
     def pretrained(self) -> Path:
@@ -103,16 +107,24 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     studies = read_manifest(cohort)
     write_vit(folder / "vit")
     write_bert(folder / "bert", studies)
-    peak = unimedi(
+    train = (
         "pretrain", "--config", BASE, "--data", store, "--out", folder / "run", "--steps", STEPS,
         "--precision", "fp32", "--text.pretrained", folder / "bert", "--model.vision_pretrained", folder / "vit",
         "--batch.radiographs", RADIOGRAPHS, "--batch.volumes", VOLUMES,
-        "--optimization.warmup", f"{WARMUP} steps", "--checkpoint_every", f"{STEPS} steps",
+        "--optimization.warmup", f"{WARMUP} steps", "--checkpoint_every", f"{STOPPED} steps",
     )  # fmt: skip
-    return Ground(folder, studies, peak)
+    peak = unimedi(*train)
+    undisturbed = sha256(folder / "run" / "pretrained" / "model.safetensors")
+    shutil.rmtree(folder / "run" / "checkpoints" / f"step-{STEPS:06d}")  # as if it had been killed before its last one
+    unimedi(*train, "--resume")
+    return Ground(folder, studies, peak, undisturbed)
 
 
-def test_three_finite_steps_with_every_loss(ground: Ground) -> None:
+def test_it_goes_on_to_the_last_bit(ground: Ground) -> None:
+    assert sha256(ground.pretrained / "model.safetensors") == ground.undisturbed
+
+
+def test_ten_finite_steps_with_every_loss(ground: Ground) -> None:
     lines = [json.loads(line) for line in (ground.folder / "run" / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(STEPS))
     for line in lines:
@@ -193,3 +205,10 @@ def test_embedded_files_are_what_the_model_gives(ground: Ground) -> None:
     with torch.inference_mode():
         for file, row in zip(files, rows, strict=True):
             torch.testing.assert_close(model.get_image_features(**processor(images=file))[0], row, atol=1e-4, rtol=0)
+
+
+def test_the_export_becomes_onnx(ground: Ground) -> None:
+    """What the graphs give is compared with torch before they are kept."""
+    out = ground.folder / "onnx"
+    unimedi("export", ground.pretrained, "--out", out)
+    assert {path.name for path in out.glob("*.onnx")} >= {"radiograph.onnx", "volume.onnx", "text.onnx"}

@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
-from torch.distributed.nn import functional as collective
+from torch.distributed import _functional_collectives as collective  # where torch sends us from the public one
 
 
 def _alone() -> bool:
@@ -12,7 +12,12 @@ def _alone() -> bool:
 
 def gather_with_gradient(rows: Shaped[Tensor, "n *rest"]) -> Shaped[Tensor, "all *rest"]:
     """Concatenate over the ranks; the gradient flows back to the rank that a row came from."""
-    return rows if _alone() else torch.cat(collective.all_gather(rows.contiguous()))
+    if _alone():
+        return rows
+    everyone = torch.distributed.group.WORLD
+    assert everyone is not None
+    gathered: Tensor = collective.wait_tensor(collective.all_gather_single_autograd(rows.contiguous(), 0, everyone))
+    return gathered
 
 
 @torch.no_grad()

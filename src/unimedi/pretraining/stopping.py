@@ -9,6 +9,7 @@ import torch
 from lightning.fabric import Fabric
 
 from unimedi.errors import StateError
+from unimedi.pretraining.gather import gather
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -32,8 +33,7 @@ class StopRequest:
         """The signal's number, 0 for none; the same on every rank, so that all leave after the same step."""
         if self.fabric.world_size == 1:
             return self.signum
-        numbers = self.fabric.all_gather(torch.tensor(self.signum, device=self.fabric.device))
-        return int(torch.as_tensor(numbers).max())
+        return int(gather(torch.tensor([self.signum], device=self.fabric.device)).max())
 
     def __enter__(self) -> "StopRequest":
         self.before = {number: signal.signal(number, self._note) for number in _SIGNALS}
