@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from functools import cache
+from typing import Any, TypeVar, cast, get_type_hints
 
 from unimedi.errors import InputError, nearest
 
@@ -30,7 +31,7 @@ def read_settings(kind: type[T], words: Sequence[str] = (), values: Mapping[str,
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
-    known = keys_of(kind)
+    known = keys_of(cast("type", kind))
     for option in options_in(words):
         if said := unknown(option, known):
             raise SettingsError(f"unknown option --{said}")
@@ -49,17 +50,18 @@ def options_in(words: Sequence[str]) -> list[str]:
     return [match[1] for word in words if (match := re.match(r"--([^=\s]+)", word))]
 
 
-def keys_of(kind: type, prefix: str = "") -> set[str]:
+@cache
+def keys_of(kind: type) -> frozenset[str]:
     """Every key of a dataclass of dataclasses, sections included: ``model``, ``model.slices``."""
-    found = set()
+    found = set[str]()
     for name, hint in get_type_hints(kind).items():
-        found.add(prefix + name)
+        found.add(name)
         if isinstance(hint, type) and is_dataclass(hint):
-            found |= keys_of(hint, f"{prefix}{name}.")
-    return found
+            found |= {f"{name}.{key}" for key in keys_of(hint)}
+    return frozenset(found)
 
 
-def unknown(key: str, known: set[str]) -> str:
+def unknown(key: str, known: frozenset[str]) -> str:
     """What to say of a key that is not among ``known``, with the nearest of them; '' of one that is."""
     if key in known:
         return ""

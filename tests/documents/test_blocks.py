@@ -22,10 +22,20 @@ def test_a_block_is_understood(block: Block) -> None:
             check(line)
 
 
-def test_the_blocks_run_page_by_page() -> None:
+TUTORIALS = [page for page in pages() if page.startswith("docs/tutorials/")]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param([page for page in pages() if page not in TUTORIALS], id="pages"),
+        pytest.param(TUTORIALS, id="tutorials", marks=pytest.mark.slow),
+    ],
+)
+def test_the_blocks_run_page_by_page(names: list[str]) -> None:
     """In a process of its own, on a phantom hospital of a few patients and a model of 16 channels."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.documents.run_pages"],
+        [sys.executable, "-m", "tests.documents.run_pages", *names],
         cwd=ROOT,
         env=os.environ | {"MALLOC_MMAP_MAX_": "0"},
         capture_output=True,

@@ -19,6 +19,7 @@ import yaml
 
 from tests.hospital import FINDINGS, SIZES, write_hospital, write_pretrained
 from unimedi.cli import main
+from unimedi.evaluation.evaluate import evaluate as measure  # draws no page
 from unimedi.evaluation.options import EvaluationOptions
 from unimedi.evaluation.zero_shot.prompts import DEFAULT_PROMPTS, PROMPTS
 from unimedi.inputs.store import Store, StoreError
@@ -168,7 +169,7 @@ def test_report_says_what_it_was_made_of(model: Path, evaluated: tuple[Path, Pat
 def test_thresholds_come_from_validation_and_nowhere_else(model: Path, tmp_path: Path) -> None:
     write_hospital(tmp_path / "store")
     on_test, on_validation = (
-        evaluate(model, tmp_path / "store", tmp_path / split, split=split, options=QUICK, say=silent).measurements
+        measure(model, tmp_path / "store", tmp_path / split, split=split, options=QUICK, say=silent).measurements
         for split in ("test", "validation")
     )
     key = "zero_shot/xray/threshold/nodule"
@@ -221,7 +222,7 @@ def test_a_study_without_a_report_measures_all_but_retrieval(model: Path, tmp_pa
         records.append(Record(dataclasses.replace(study, report=report), whole.pixels(index), mask))
     store = write_store(tmp_path / "store", records, whole.preprocess, whole.findings)
     figures = evaluate(model, tmp_path / "store", tmp_path / "out", options=QUICK, say=silent).measurements
-    before = evaluate(model, tmp_path / "whole", tmp_path / "before", options=QUICK, say=silent).measurements
+    before = measure(model, tmp_path / "whole", tmp_path / "before", options=QUICK, say=silent).measurements
     assert not any(key.startswith("retrieval/xray") for key in figures)
     assert (
         figures["retrieval/ct/image_to_report/r@1"].n == len(store.select("test", "ct", reported=True)) < SIZES["test"]
@@ -263,7 +264,7 @@ def test_each_image_is_encoded_once_whatever_is_asked(
     monkeypatch.setattr(Embedder, "encode", counted)
     many = {"probe_cap": None, "classes": FINDINGS, "fractions": (0.1, 0.5, 1.0)}
     options = dataclasses.replace(QUICK, seed=1, **many)  # seed 0 has the very weights of the fixture
-    evaluate(model, tmp_path / "store", tmp_path / "out", options=options, say=silent)
+    measure(model, tmp_path / "store", tmp_path / "out", options=options, say=silent)
     assert set(encoded.values()) == {1}
     assert len({fingerprint for fingerprint, _ in encoded}) == 2
     assert len(encoded) == 2 * len(store)

@@ -56,6 +56,7 @@ def wait_for(path: Path, launcher: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_run_and_is_named(ground: Path) -> None:
     launcher = begin(ground, "died")
     wait_for(ground / "died" / "checkpoints" / "step-000003", launcher)

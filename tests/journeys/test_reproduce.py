@@ -49,6 +49,7 @@ def trained(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line[4:] for line in capsys.readouterr().out.splitlines() if line.startswith("--- ")]
 
 
+@pytest.mark.slow
 def test_a_comparison_by_steps(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words(folder, "--steps", "4")) == 0
     first = capsys.readouterr().out

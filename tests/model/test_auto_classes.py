@@ -28,10 +28,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         f"import unimedi\n{NAMES}",
         f"{NAMES}\nimport unimedi",
-        f"from transformers import AutoTokenizer\nimport unimedi\n{NAMES}",
-        f"from unimedi import UniMediConfig\n{NAMES}",
-        f"from unimedi import UniMediModel\n{NAMES}",
         f"import unimedi.model.text_encoder\n{NAMES}",  # which imports the Auto classes while it is imported
+        *(
+            pytest.param(f"{first}\n{NAMES}", marks=pytest.mark.slow)
+            for first in (
+                "from transformers import AutoTokenizer\nimport unimedi",
+                "from unimedi import UniMediConfig",
+                "from unimedi import UniMediModel",
+            )
+        ),
     ],
 )
 def test_the_auto_classes_open_a_pretrained_folder(folder: Path, imports: str) -> None:

@@ -11,7 +11,7 @@ from unimedi.pretraining.build import build
 from unimedi.pretraining.epoch_length import epoch_length_of
 from unimedi.pretraining.loop import pretrain
 from unimedi.pretraining.notices import TrainingError
-from unimedi.pretraining.plan import as_text, plan, speed_of
+from unimedi.pretraining.plan import as_text, cpu_mfu, plan, speed_of
 from unimedi.pretraining.recipe_file import load_recipe
 
 STUDIES = {ImageKind.XRAY: 12, ImageKind.CT: 8}
@@ -61,3 +61,8 @@ def test_the_papers_size_on_a_cluster() -> None:
     assert "assumed, nothing was measured on one" in text
     assert planned.parameters == pytest.approx(205e6, rel=0.01)
     assert planned.store == pytest.approx(2.28e12, rel=0.01)
+
+
+def test_wide_layers_come_closer_to_a_large_product() -> None:
+    assert [cpu_mfu(width) for width in (16, 128, 384, 768)] == [0.41, 0.41, 0.55, 0.55]
+    assert cpu_mfu(222) == pytest.approx(0.48, abs=0.001)  # the geometric mean of 128 and 384

@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoProcessor
 
 import unimedi
 from tests.cohort.dicom_files import put_ct, put_xray
-from tests.hospital import SENTENCES, write_pretrained
+from tests.hospital import SENTENCES
 from unimedi.cli import main
 from unimedi.errors import InputError, MissingError
 from unimedi.inputs.open_image import open_image
@@ -22,18 +22,6 @@ from unimedi.representation.table import read_table
 
 TEXTS = [*SENTENCES.values(), "[MASK] " + " ".join(SENTENCES.values())]
 Vectors = NDArray[np.float32]
-
-
-@pytest.fixture(scope="module")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pretrained(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def exported(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("export") / "onnx"
-    main(["export", str(pretrained), "--out", str(out)])
-    return out
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -18,8 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional as F
 
-from tests.hospital import SENTENCES, write_hospital, write_pretrained
-from tests.tiny import PREPROCESS
+from tests.hospital import SENTENCES, write_hospital
 from unimedi.cli import main
 from unimedi.errors import InputError, UnimediError
 from unimedi.files.destination import DestinationError
@@ -29,7 +27,6 @@ from unimedi.representation.onnx_embedder import OnnxEmbedder
 from unimedi.representation.onnx_export import export_onnx
 from unimedi.representation.onnx_graphs import _averaged, _sorted
 
-UNEVEN = replace(PREPROCESS, volume_shape=(8, 24, 24), slice_size=(24, 24))  # 32 pixels become 24: averaged
 REPORT = f"FINDINGS: {' '.join(SENTENCES.values())} {SENTENCES['nodule']}\nIMPRESSION: The lungs are clear."
 TEXTS = ["The heart is enlarged.", "[MASK] No [SEP] effusion</s>", "", REPORT, "Überraschung, 3.5 mm; ÆØ"]
 WITHOUT_TORCH = """
@@ -46,18 +43,6 @@ arrays = numpy.load(f"{out}/arrays.npz")
 rows = [model.embedder.rows([arrays[name]])[0]["embedding"] for name in ("xray", "ct")]
 numpy.savez(f"{out}/vectors.npz", files=model.images(files), texts=model.texts(texts), arrays=rows)
 """
-
-
-@pytest.fixture(scope="module")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pretrained(tmp_path_factory.mktemp("model"), UNEVEN)
-
-
-@pytest.fixture(scope="module")
-def exported(pretrained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("export") / "onnx"
-    main(["export", str(pretrained), "--format", "onnx", "--out", str(out)])
-    return out
 
 
 def write_images(folder: Path) -> list[Path]:

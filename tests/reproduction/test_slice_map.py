@@ -42,6 +42,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> SliceMap:
     return SliceMap(SMALL, folder / "toy.yaml", folder / "out", folder / "results", steps=2, say=lambda _: None)
 
 
+@pytest.mark.slow
 def test_from_nothing_to_table_and_pictures(small: SliceMap, tmp_path: Path) -> None:
     said = list[str]()
     points = (Point(CENTRE), WIDE, DOUBLE)

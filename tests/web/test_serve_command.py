@@ -83,8 +83,9 @@ def test_another_model_is_refused_before_anything_listens(
 
 
 def test_the_command_serves_and_ends_quietly(words: list[str]) -> None:
+    """Also as a shell's background job, which begins with Ctrl-C ignored."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "unimedi", *words, "--port", "0"],
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "unimedi", *words, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

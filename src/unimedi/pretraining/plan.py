@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import torch
 from transformers import BertConfig
 
@@ -26,7 +27,7 @@ from unimedi.pretraining.step_flops import step_flops, total
 # FLOP/s of a bf16 product without sparsity, of the makers' data sheets.
 GPUS: Final[Mapping[str, float]] = {"a100": 312e12, "l40s": 362e12, "h100": 989e12, "h200": 989e12}
 GPU_MFU: Final = 0.35
-CPU_MFU: Final = 0.33
+CPU_MFU: Final[Mapping[int, float]] = {128: 0.41, 384: 0.55}  # by channels of E_v
 CLINICAL_BERT: Final = 28_996  # words of Bio_ClinicalBERT
 WORDS: Final = 45.0  # tokens of a report
 STORED: Final[Mapping[ImageKind, float]] = {ImageKind.XRAY: 0.62, ImageKind.CT: 0.58}  # of the bytes of an array
@@ -34,7 +35,8 @@ BYTES: Final = 4  # weights, gradients, moments and the teacher are fp32
 
 SOURCES: Final = (
     f"MFU of a GPU {GPU_MFU}: assumed, nothing was measured on one",
-    f"MFU of a CPU {CPU_MFU} of a large product: benchmarks/step.py, tiny, an EPYC with AVX2 (docs/performance.md)",
+    f"MFU of a CPU, by channels of E_v: {', '.join(f'{width}: {mfu}' for width, mfu in CPU_MFU.items())}, between "
+    "them by the logarithm: benchmarks/step.py, tiny and small, an EPYC with AVX2 (docs/performance.md)",
     f"{WORDS:.0f} tokens a report; a store of {STORED[ImageKind.XRAY]} (X-rays) and {STORED[ImageKind.CT]} (CTs) of "
     f"the bytes of its arrays: the phantom's, tiny",
 )
@@ -128,8 +130,13 @@ def speed_of(recipe: Recipe, gpu: str) -> tuple[float, float, str]:
         return GPUS[gpu], GPU_MFU, f"{gpu.upper()}, bf16"
     device = device_type()
     precision, _ = choose_precision(recipe.precision, device)
-    mfu = GPU_MFU if device == "cuda" else CPU_MFU
+    mfu = GPU_MFU if device == "cuda" else cpu_mfu(recipe.model.hidden_size)
     return product_speed(device, precision), mfu, f"{processor(device)[0]}, {precision}, timed now"
+
+
+def cpu_mfu(channels: int) -> float:
+    """The share of a large product's speed that a step reaches on a CPU: wide layers come closer to it."""
+    return float(np.interp(math.log(channels), [math.log(width) for width in CPU_MFU], [*CPU_MFU.values()]))
 
 
 def as_text(planned: Plan, ranks: int, what: str, speed: float, mfu: float) -> str:
@@ -140,7 +147,7 @@ def as_text(planned: Plan, ranks: int, what: str, speed: float, mfu: float) -> s
     weights, fixed = planned.parameters / 1e6, planned.fixed_memory / 1e9
     rows = {
         "studies": kinds,
-        "devices": f"{ranks} x {what}: {speed / 1e12:.3g} TFLOP/s, MFU {mfu}",
+        "devices": f"{ranks} x {what}: {speed / 1e12:.3g} TFLOP/s, MFU {mfu:.2g}",
         "steps": f"{planned.steps:,} of {planned.images_a_step:,} images; an epoch has {planned.steps_an_epoch:,}",
         "arithmetic": f"{step:.3g} TFLOP a step, {whole:.3g} EFLOP in all",
         "time": f"{planned.seconds_a_step:.3g} s a step, {hours:.3g} hours, {hours * ranks:.3g} device hours",

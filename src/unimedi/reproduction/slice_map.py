@@ -122,7 +122,8 @@ class SliceMap:
         """Those of these points whose recipe and steps are as they are now; InputError where a point has two stores."""
         found = []
         for point in points:
-            mine = [r for r in results if r.terms.serve(self.terms(point, r.terms.seed, r.terms.store))]
+            named = [r for r in results if r.terms.name == point.name]
+            mine = [r for r in named if r.terms.serve(self.terms(point, r.terms.seed, r.terms.store))]
             if len(stores := sorted({r.terms.store[:12] for r in mine})) > 1:
                 raise InputError(f"{self.results}: {point.name} is there of several hospitals ({', '.join(stores)})")
             found += mine

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, Final, NoReturn
 
 import uvicorn
@@ -43,6 +44,8 @@ def serve(app: FastAPI, host: str, port: int, limits: Limits, ready: Callable[[s
             server = _Server(configured(app, limits))
             ready(_address(host, listener))
             server.run(sockets=[listener])
+            if server.asked == signal.SIGINT:  # a shell's background job ignores the signal that uvicorn raises again
+                raise KeyboardInterrupt
     finally:
         signal.signal(signal.SIGTERM, before)
         app.state.site.close()
@@ -62,6 +65,12 @@ def configured(app: FastAPI, limits: Limits) -> uvicorn.Config:
 
 class _Server(uvicorn.Server):
     """Closes the site when the time of grace is over: a thread that waits for a file ends with the file's process."""
+
+    asked = 0  # the first signal that asked it to end
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.asked = self.asked or sig
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
