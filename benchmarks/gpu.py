@@ -13,6 +13,7 @@ says how much counts as full: ``--base tiny --small tiny --preset micro --memory
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -36,12 +37,12 @@ UNIMEDI = (sys.executable, "-m", "unimedi")
 def told(out: Path, name: str, *command: object, seconds: float) -> bool:
     """Run it for so many seconds at most; what it prints goes to ``out/name.txt``. True if it ended well."""
     with (out / f"{name}.txt").open("w") as file:
+        run = subprocess.Popen([*map(str, command)], stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            code = subprocess.run(
-                [*map(str, command)], stdout=file, stderr=subprocess.STDOUT, timeout=seconds
-            ).returncode
+            code = run.wait(max(seconds, 0.0))
         except subprocess.TimeoutExpired:
-            code = -1
+            os.killpg(run.pid, signal.SIGKILL)  # with the processes that it has started
+            code = run.wait()
     print(f"{name}: {'done' if code == 0 else f'ended with {code}'}", flush=True)
     return code == 0
 

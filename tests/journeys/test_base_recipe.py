@@ -4,8 +4,8 @@ checkpoint, embeds, and becomes ONNX.
 The folders have the real sizes (ViT-B/16, BERT-base with 28,996 words) and random weights, no two of them alike, so
 that a weight that was not taken from its folder is seen.
 
-Took, with 2 X-rays and 2 CTs a step on two cores of a Zen 4 EPYC (AVX-512) in fp32: 85 s of CPU a step (41 s at best,
-up to 95 s with other work beside it), 8.5 GiB at most, 4.5 to 6 minutes in all.
+Took, with 2 X-rays and 2 CTs a step, 130 s of CPU a step on an EPYC with AVX2 in fp32 (85 s on a Zen 4 with AVX-512),
+75 s on two cores; 8.5 GiB at most; the export 5 minutes; in all 47 minutes beside other work, some 25 alone.
 """
 
 import json
