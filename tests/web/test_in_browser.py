@@ -99,6 +99,7 @@ def test_a_finding_is_asked_filtered_and_opened_without_a_mouse(page: Page, addr
     page.keyboard.press("Enter")
     expect(page.locator(".hit")).to_have_count(10)
     assert page.url == f"{address}?q=left+effusion"
+    page.wait_for_load_state()  # the hits are there before the script that listens to the boxes
     page.locator("input[name=modality][value=CT]").focus()
     page.keyboard.press("Space")
     page.wait_for_url(f"{address}?q=left+effusion&modality=CT")
