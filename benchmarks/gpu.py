@@ -107,7 +107,7 @@ def main() -> None:
         )
     )
     with (out / "store.txt").open("w") as file:
-        store_made = subprocess.Popen(["sh", "-c", making], stdout=file, stderr=subprocess.STDOUT, env={**os.environ})
+        store_made = subprocess.Popen(["sh", "-c", making], stdout=file, stderr=subprocess.STDOUT)
     words = BASE_WORDS if given.base == "base" else ()
     step = (sys.executable, BENCHMARKS / "step.py", "--config", given.base, "--compiled")
     told(out, "step", *step, "--json", out / "step.json", *words, seconds=given.seconds / 3)

@@ -82,10 +82,11 @@ def test_another_model_is_refused_before_anything_listens(
     assert not served
 
 
-def test_the_command_serves_and_ends_quietly(words: list[str]) -> None:
-    """Also as a shell's background job, which begins with Ctrl-C ignored."""
+@pytest.mark.parametrize("trap", ['trap "" INT', pytest.param("", marks=pytest.mark.slow)])
+def test_the_command_serves_and_ends_quietly(words: list[str], trap: str) -> None:
+    """As a shell's background job, which begins with Ctrl-C ignored, and in the foreground."""
     process = subprocess.Popen(
-        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "unimedi", *words, "--port", "0"],
+        ["sh", "-c", f'{trap}\nexec "$@"', "sh", sys.executable, "-m", "unimedi", *words, "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
