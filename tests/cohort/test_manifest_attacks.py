@@ -158,4 +158,4 @@ def test_many_bad_rows_are_reported_shortly(root: Path, count: int) -> None:
     with pytest.raises(ManifestError, match=f"{2 * count} problems") as caught:
         read_manifest(root / "m.csv")
     assert len(str(caught.value)) < 10_000
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 13 * count  # KiB; 64 and 254 MiB
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 18  # KiB: 256 MiB
